@@ -1,4 +1,4 @@
-//! Builds the plugins under `plugins/` for `wasm32-wasip2`; the runner embeds them.
+//! Builds the plugins in `plugins/` for `wasm32-wasip2`, to be embedded in the runner.
 
 #[path = "build/guests.rs"]
 mod guests;

@@ -1,4 +1,4 @@
-//! Runs cargo for guests, inside a build script. Also used by the tests' build script.
+//! Runs cargo for guests in a build script. Also used by the build script of the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,10 +7,10 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// Builds the packages `<prefix>-<name>` and sets `<variable>_<NAME>` to the path of each component.
 ///
-/// The guests have a target folder of their own, since the outer cargo holds the lock of its own one, and an
-/// environment without the outer cargo's settings, which are for the host.
+/// The guests have a separate target folder, since the outer cargo holds the lock of its own, and an environment without
+/// the settings of the outer cargo, which are for the host.
 pub(super) fn build(variable: &str, guests: &[(&str, &str)], prefix: &str) {
-    // Asked when it runs: two checkouts may share one target folder, and with it this program.
+    // Read at run time: two checkouts may share a target folder, and with it this build script.
     let root = Path::new(&variable_of_cargo("CARGO_MANIFEST_DIR")).join("..");
     let target_dir = PathBuf::from(variable_of_cargo("OUT_DIR")).join("guests");
     let mut cargo = Command::new(variable_of_cargo("CARGO"));
@@ -22,7 +22,7 @@ pub(super) fn build(variable: &str, guests: &[(&str, &str)], prefix: &str) {
         cargo.args(["--package", &format!("{prefix}-{name}")]);
     }
     clear_environment(&mut cargo);
-    // A Rust guest's stack stands at the start of its memory, 1 MiB by default: small instances start faster.
+    // The stack is at the start of a Rust guest's memory, 1 MiB by default. Smaller instances start faster.
     cargo.env("RUSTFLAGS", "-C link-arg=-zstack-size=131072");
     let status = cargo
         .status()
@@ -62,7 +62,7 @@ fn clear_environment(cargo: &mut Command) {
                 "CARGO_SOURCE_",
             ]
             .iter()
-            .any(|kept| name.starts_with(kept));
+            .any(|prefix| name.starts_with(prefix));
         let is_compiler = [
             "RUSTFLAGS",
             "RUSTDOCFLAGS",

@@ -1,9 +1,8 @@
-//! What became of every scheduled run. Nothing that was due may vanish: scheduled = finished + missed + those
-//! still under way, always, and through restarts.
+//! Run accounting. No due run may get lost: scheduled = finished + missed + in flight, always, and across restarts.
 //!
-//! Counts that are kept for ever end at the largest number: a row on disk can have any.
+//! Counters saturate instead of overflowing, since a row on disk can hold any number.
 
-mod kept;
+mod outcome_counts;
 #[cfg(test)]
 mod tests;
 
@@ -13,29 +12,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Outcome, VerdictStatus};
 
-/// Every [`Outcome::word`].
+/// All values of [`Outcome::as_str`].
 pub const OUTCOMES: [&str; 5] = ["pass", "warn", "fail", "stopped", "faulted"];
 
-/// Why a due time passed without an outcome.
+/// Why a scheduled run has no outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissReason {
-    /// The check's previous run was still under way.
+    /// The check's previous run was still running.
     Overlap,
-    /// The runner had no room for it in time.
+    /// The check's previous run was still waiting for a permit.
     Overload,
-    /// The runner was asleep, or the clock jumped.
+    /// The machine was suspended, or the clock jumped.
     ClockJump,
-    /// The runner went down before it started.
+    /// The runner shut down before the run started.
     Shutdown,
     /// The runner was killed before the run's outcome was recorded.
     Killed,
-    /// The runner was not there: between its end and its next start.
+    /// No runner was running: between its end and its next start.
     Absent,
 }
 
 impl MissReason {
-    /// Each.
+    /// All reasons.
     pub const ALL: [Self; 6] = [
         Self::Overlap,
         Self::Overload,
@@ -45,9 +44,9 @@ impl MissReason {
         Self::Absent,
     ];
 
-    /// The word in metrics and JSON.
+    /// The name in metrics and JSON.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Overlap => "overlap",
             Self::Overload => "overload",
@@ -59,62 +58,63 @@ impl MissReason {
     }
 }
 
-/// The runs of one check, or of all: since the runner's state began, which may be before its start.
+/// Counters of the runs of one check, or of all checks. They start with the persistent state of the runner, which may
+/// be older than the process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
+pub struct RunAccount {
     scheduled: u64,
     started: u64,
-    #[serde(with = "kept")]
+    #[serde(with = "outcome_counts")]
     finished: BTreeMap<&'static str, u64>,
     missed: BTreeMap<MissReason, u64>,
 }
 
-impl Account {
-    /// Due times came, those that are missed at once included.
-    pub fn schedule(&mut self, due_times: u64) {
+impl RunAccount {
+    /// Counts due times, including those that are missed at once.
+    pub fn record_scheduled(&mut self, due_times: u64) {
         add(&mut self.scheduled, due_times);
     }
 
-    /// A scheduled run got its permits.
-    pub fn start(&mut self) {
+    /// Counts a scheduled run that got its permits.
+    pub fn record_started(&mut self) {
         add(&mut self.started, 1);
     }
 
-    /// A started run ended.
-    pub fn finish(&mut self, outcome: &Outcome) {
-        add(self.finished.entry(outcome.word()).or_default(), 1);
+    /// Counts a started run that ended.
+    pub fn record_finished(&mut self, outcome: &Outcome) {
+        add(self.finished.entry(outcome.as_str()).or_default(), 1);
     }
 
-    /// Scheduled runs have no outcome, and never will.
-    pub fn miss(&mut self, reason: MissReason, due_times: u64) {
+    /// Counts scheduled runs that will never have an outcome.
+    pub fn record_missed(&mut self, reason: MissReason, due_times: u64) {
         if due_times > 0 {
             add(self.missed.entry(reason).or_default(), due_times);
         }
     }
 
-    /// Due times passed while no runner was there.
-    pub fn pass(&mut self, due_times: u64) {
-        self.schedule(due_times);
-        self.miss(MissReason::Absent, due_times);
+    /// Counts due times that passed while no runner was running.
+    pub fn record_absent(&mut self, due_times: u64) {
+        self.record_scheduled(due_times);
+        self.record_missed(MissReason::Absent, due_times);
     }
 
-    /// Whatever was under way when the runner was killed is missed for that; says how many runs that were.
-    pub fn bury(&mut self) -> u64 {
-        let killed = self.under_way();
-        self.miss(MissReason::Killed, killed);
-        self.started = self.finished_in_all();
+    /// Counts the runs that were in flight when the runner was killed as missed, and returns how many there were.
+    pub fn count_killed(&mut self) -> u64 {
+        let killed = self.in_flight();
+        self.record_missed(MissReason::Killed, killed);
+        self.started = self.total_finished();
         killed
     }
 
-    /// Adds what became of the runs of another check.
-    pub fn absorb(&mut self, other: &Self) {
+    /// Adds the counts of another account.
+    pub fn merge(&mut self, other: &Self) {
         add(&mut self.scheduled, other.scheduled);
         add(&mut self.started, other.started);
         for (word, count) in &other.finished {
             add(self.finished.entry(word).or_default(), *count);
         }
         for (reason, count) in &other.missed {
-            self.miss(*reason, *count);
+            self.record_missed(*reason, *count);
         }
     }
 
@@ -130,7 +130,7 @@ impl Account {
         self.started
     }
 
-    /// Runs finished so far, by [`Outcome::word`].
+    /// Runs finished so far, by [`Outcome::as_str`].
     #[must_use]
     pub fn finished(&self) -> &BTreeMap<&'static str, u64> {
         &self.finished
@@ -144,36 +144,36 @@ impl Account {
 
     /// Runs finished so far, whatever their outcome.
     #[must_use]
-    pub fn finished_in_all(&self) -> u64 {
+    pub fn total_finished(&self) -> u64 {
         sum(self.finished.values())
     }
 
-    /// Runs so far that say something of their target: neither stopped by the host nor ended by a broken plugin.
+    /// Runs so far with a verdict about their target: neither stopped by the host nor ended by a plugin fault.
     #[must_use]
     pub fn verdicts(&self) -> u64 {
         let verdicts = [VerdictStatus::Pass, VerdictStatus::Warn, VerdictStatus::Fail];
-        let count = |verdict: VerdictStatus| self.finished.get(verdict.word());
+        let count = |verdict: VerdictStatus| self.finished.get(verdict.as_str());
         sum(verdicts.into_iter().filter_map(count))
     }
 
     /// Due times missed so far, whatever the reason.
     #[must_use]
-    pub fn missed_in_all(&self) -> u64 {
+    pub fn total_missed(&self) -> u64 {
         sum(self.missed.values())
     }
 
-    /// Scheduled runs that wait for permits or go on, by this account itself.
+    /// Scheduled runs that wait for permits or are running, derived from the counters.
     #[must_use]
-    pub fn under_way(&self) -> u64 {
-        let ended = self.finished_in_all().saturating_add(self.missed_in_all());
+    pub fn in_flight(&self) -> u64 {
+        let ended = self.total_finished().saturating_add(self.total_missed());
         self.scheduled.saturating_sub(ended)
     }
 
-    /// Whether every due time is accounted for, given how many runs are `waiting` for permits and `running`
-    /// by another count than this one, such as the tasks that exist.
+    /// Whether every due time is accounted for, given how many runs are `waiting` for permits and `running` according
+    /// to an independent count, such as the number of existing tasks.
     #[must_use]
-    pub fn holds(&self, waiting: u64, running: u64) -> bool {
-        let (finished, missed) = (self.finished_in_all(), self.missed_in_all());
+    pub fn is_balanced(&self, waiting: u64, running: u64) -> bool {
+        let (finished, missed) = (self.total_finished(), self.total_missed());
         self.scheduled == sum(&[finished, missed, waiting, running])
             && self.started == sum(&[finished, running])
     }

@@ -1,25 +1,27 @@
-//! The admin address: what a runner shows of itself, over HTTP.
+//! The admin server: health probes, metrics and the admin API over HTTP. The endpoints are in [`route`]; README.md
+//! lists them.
 //!
-//! It is for people, probes and scrapers on a trusted network, and still a server: no client can pin it.
+//! It is meant for people, probes and scrapers on a trusted network. Still, no client can exhaust it: connections, time
+//! and memory are bounded at every stage of a request.
 
-mod accept;
+mod accept_queue;
+mod access;
 mod admission;
-mod answer;
-mod arrivals;
+mod blocked_time;
 mod body;
-mod condition;
 mod connections;
-mod door;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod gate;
 mod hosts;
+mod listener;
+mod negotiation;
+mod probes;
 mod protocol;
 mod query;
-mod queues;
 mod reload;
+mod response;
+mod reuse_port;
 mod route;
-mod slow;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -45,106 +47,111 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-pub use door::{Door, DoorError};
+pub use listener::{AdminListener, ListenError};
 pub use tls::TlsError;
 
-use crate::ledger::audit::Reserve;
-use crate::ledger::{Ledger, RESERVE};
-use crate::publish::Board;
+use crate::ledger::audit::InternalFds;
+use crate::ledger::{Ledger, RESERVED_FDS};
+use crate::publish::StatusStore;
 use crate::telemetry::Format;
-use crate::watch::health::Checkup;
-use crate::watch::reloads::Reloads;
-use admission::{Admission, Admitted, Places, Stage};
-use answer::Page;
-use arrivals::{Arrival, Arrivals};
-use gate::Gate;
+use crate::watch::health::HealthReport;
+use crate::watch::reload_status::ReloadStatus;
+use accept_queue::{AcceptQueue, ReadyConnection};
+use access::AccessPolicy;
+use admission::{Admission, Admitted, Stage, StageLimits};
+use blocked_time::TimedStream;
 use hosts::Hosts;
 use protocol::Protocol;
-use slow::Timed;
+use response::Response;
 use tls::Tls;
 
-/// How long a client may take for the TLS handshake, and then for the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(3);
-/// How long a request and its answer may take together. One is all that a connection is for: a client that kept its
-/// connection would keep one of few places, and a scraper connects again.
-const REQUEST_TIME: Duration = Duration::from_secs(10);
-/// Bytes of a request's head.
-const HEAD_BYTES: usize = 16 << 10;
-/// How long it waits when the operating system has no descriptor for a connection, and nobody has to give one up.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The time-out of the TLS handshake, and of the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time-out of a request and its response together. A connection serves a single request: a client that kept its
+/// connection open would occupy one of few places, and a scraper can connect again.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of a request's head in bytes.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+/// The delay before accepting again when the process is out of descriptors and no connection can be closed.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// What clients may take.
+/// Limits on what clients may use.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    places: Places,
+    stages: StageLimits,
     head_time: Duration,
     request_time: Duration,
 }
 
 const LIMITS: Limits = Limits {
-    places: Places {
+    stages: StageLimits {
         openings: 64,
         handshakes: 96,
         heads: 32,
         probes: 8,
         waiting: 8,
-        answers: 4,
-        answer_time: Duration::from_secs(2),
+        responses: 4,
+        response_time: Duration::from_secs(2),
     },
-    head_time: HEAD_TIME,
-    request_time: REQUEST_TIME,
+    head_time: HEAD_TIMEOUT,
+    request_time: REQUEST_TIMEOUT,
 };
 
-/// What comes of a reload: how many checks are in force, or every problem.
-pub type Reloading = Pin<Box<dyn Future<Output = Result<usize, String>> + Send>>;
+/// The result of a reload: the number of active checks, or all problems of the suite.
+pub type ReloadFuture = Pin<Box<dyn Future<Output = Result<usize, String>> + Send>>;
 
-/// A text that is long, in parts.
-pub type Parts = Box<dyn Iterator<Item = String> + Send>;
+/// A long text, produced in chunks.
+pub type TextChunks = Box<dyn Iterator<Item = String> + Send>;
 
-/// What is shown, and what may be done.
-pub struct Shown {
-    /// What is known of every check.
-    pub board: Board,
-    /// Who owns which descriptor.
+/// What the admin server shows, and the actions that it offers.
+pub struct AdminState {
+    /// The statuses and last runs of all checks.
+    pub store: StatusStore,
+    /// The owners of all descriptors.
     pub ledger: Arc<Ledger>,
-    /// How reading the suite again went.
-    pub reloads: Reloads,
-    /// When the runner started, by both clocks.
+    /// The results of reloads.
+    pub reloads: ReloadStatus,
+    /// When the runner started, by the wall clock and the monotonic clock.
     pub started: (SystemTime, Instant),
-    /// What is wrong at the time.
-    pub health: Box<dyn Fn() -> Checkup + Send + Sync>,
-    /// The text of `/metrics` at the time, in parts.
-    pub metrics: Box<dyn Fn(Format) -> Parts + Send + Sync>,
-    /// Has the suite read again. The reload goes on when the future is dropped.
-    pub reload: Box<dyn Fn() -> Reloading + Send + Sync>,
+    /// Returns the current health.
+    pub health: Box<dyn Fn() -> HealthReport + Send + Sync>,
+    /// Returns the current metrics, in chunks.
+    pub metrics: Box<dyn Fn(Format) -> TextChunks + Send + Sync>,
+    /// Reloads the suite. The reload continues if the future is dropped.
+    pub reload: Box<dyn Fn() -> ReloadFuture + Send + Sync>,
 }
 
-/// Shows the runner at `door` until `stop`.
+/// Serves the admin API on `listener` until `stop` completes.
 ///
 /// Cancellation: dropping the future closes the listener and every connection.
-pub async fn serve(door: Door, reserve: Reserve, shown: Shown, stop: impl Future<Output = ()>) {
-    serve_within(LIMITS, door, reserve, shown, stop).await;
-}
-
-async fn serve_within(
-    limits: Limits,
-    door: Door,
-    reserve: Reserve,
-    shown: Shown,
+pub async fn serve(
+    listener: AdminListener,
+    internal_fds: InternalFds,
+    state: AdminState,
     stop: impl Future<Output = ()>,
 ) {
-    let reserved = shown.ledger.reserved();
-    let admission = Admission::new(limits.places.within(reserved));
-    let arrives = (door.listener, Protocol::of(door.tls.as_ref()));
-    let Ok(mut arrivals) = Arrivals::new(arrives, reserve, reserved < RESERVE) else {
+    serve_with_limits(LIMITS, listener, internal_fds, state, stop).await;
+}
+
+async fn serve_with_limits(
+    limits: Limits,
+    listener: AdminListener,
+    internal_fds: InternalFds,
+    state: AdminState,
+    stop: impl Future<Output = ()>,
+) {
+    let reserved = state.ledger.reserved();
+    let admission = Admission::new(limits.stages.scaled_to(reserved));
+    let socket = (listener.listener, Protocol::new(listener.tls.as_ref()));
+    let Ok(mut queue) = AcceptQueue::new(socket, internal_fds, reserved < RESERVED_FDS) else {
         return;
     };
     let server = Arc::new(Server {
         limits,
-        shown,
-        gate: door.gate,
-        tls: door.tls,
-        hosts: door.hosts,
+        state,
+        access: listener.access,
+        tls: listener.tls,
+        hosts: listener.hosts,
     });
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -152,21 +159,21 @@ async fn serve_within(
         let accepted = tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next() => continue,
-            accepted = arrivals.next(&admission) => accepted,
+            accepted = queue.next(&admission) => accepted,
         };
-        let Arrival {
+        let ReadyConnection {
             stream,
             admitted,
-            held,
+            fd_guard,
         } = match accepted {
             Ok(accepted) => accepted,
-            // Some client broke off.
+            // The client disconnected.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
             Err(_) => {
-                // There is no descriptor left: one that takes long to ask for anything gives up its own.
-                let has_made_room = arrivals.is_anyone_waiting() && admission.close_late();
-                if !has_made_room {
-                    sleep(PAUSE).await;
+                // Out of descriptors: close a connection that takes long to send its request.
+                let has_closed_one = queue.has_waiting() && admission.close_overdue();
+                if !has_closed_one {
+                    sleep(ACCEPT_RETRY_DELAY).await;
                 }
                 yield_now().await;
                 continue;
@@ -174,48 +181,48 @@ async fn serve_within(
         };
         let server = Arc::clone(&server);
         connections.spawn(async move {
-            let _held = held;
-            server.answer(stream, admitted).await;
+            let _fd_guard = fd_guard;
+            server.handle(stream, admitted).await;
         });
-        // Whoever had to make room is gone before the next one comes.
+        // Lets an evicted connection close before the next one is accepted.
         yield_now().await;
     }
     connections.shutdown().await;
 }
 
-/// What every connection needs.
+/// The state shared by all connections.
 struct Server {
     limits: Limits,
-    shown: Shown,
-    gate: Gate,
+    state: AdminState,
+    access: AccessPolicy,
     tls: Option<Tls>,
     hosts: Hosts,
 }
 
 impl Server {
-    /// A client that breaks off, breaks the protocol or has to make room is not answered any more.
-    async fn answer(&self, stream: TcpStream, admitted: Admitted) {
-        let answered = async {
+    /// Serves one connection. A client that disconnects, violates the protocol or is evicted gets no further response.
+    async fn handle(&self, stream: TcpStream, admitted: Admitted) {
+        let served = async {
             let Some(tls) = &self.tls else {
-                return self.converse(stream, &admitted).await;
+                return self.serve_connection(stream, &admitted).await;
             };
             let handshake = timeout(self.limits.head_time, handshake(tls, stream, &admitted));
             if let Ok(Ok(stream)) = handshake.await {
                 admitted.enter(Stage::Head);
-                self.converse(stream, &admitted).await;
+                self.serve_connection(stream, &admitted).await;
             }
         };
         tokio::select! {
-            _in_time = timeout(self.limits.request_time, answered) => {}
+            _in_time = timeout(self.limits.request_time, served) => {}
             () = admitted.closed() => {}
         }
     }
 
-    async fn converse<S>(&self, stream: S, admitted: &Admitted)
+    async fn serve_connection<S>(&self, stream: S, admitted: &Admitted)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let timed = Timed {
+        let timed = TimedStream {
             stream,
             blocked: admitted.blocked(),
         };
@@ -226,25 +233,25 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head_time)
             .keep_alive(false)
-            .max_buf_size(HEAD_BYTES)
+            .max_buf_size(MAX_HEAD_BYTES)
             .serve_connection(TokioIo::new(timed), service);
         let _ended = connection.await;
     }
 
-    async fn respond(&self, request: &Request<Incoming>, admitted: &Admitted) -> Page {
+    async fn respond(&self, request: &Request<Incoming>, admitted: &Admitted) -> Response {
         if let Some(refusal) = self.hosts.refusal(request) {
             return refusal;
         }
         if route::is_probe(request.uri().path()) {
             admitted.enter(Stage::Probe);
-        } else if !admitted.enter_answer().await {
-            return answer::busy();
+        } else if !admitted.enter_response().await {
+            return response::overloaded();
         }
-        route::route(request, &self.shown, &self.gate).await
+        route::handle(request, &self.state, &self.access).await
     }
 }
 
-/// What it costs begins with a whole ClientHello.
+/// The TLS handshake. It only becomes expensive with a complete ClientHello, which is when the handshake stage begins.
 async fn handshake(tls: &Tls, stream: TcpStream, admitted: &Admitted) -> io::Result<TlsStream<TcpStream>> {
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     admitted.enter(Stage::Handshake);

@@ -1,9 +1,9 @@
-//! How old something is, by clocks that nobody sets.
+//! Ages of persisted things, measured by clocks that cannot be set.
 //!
-//! The time of day can be wrong for a moment: set by hand, by a virtual machine that wakes up, by NTP after a boot. What
-//! waits must not be given up for that. Since the boot, ages are measured by `CLOCK_BOOTTIME`, which goes on in sleep
-//! and cannot be set. Across a boot only the time of day is left; it counts once it has gone on without a step for
-//! [`SETTLE`].
+//! The time of day can be wrong for a while: set by hand, by a virtual machine that resumes, by NTP after a boot.
+//! Nothing may expire because of that. Within a boot, ages are measured by `CLOCK_BOOTTIME`, which includes suspend
+//! and cannot be set. Across a boot only the time of day is left; it is trusted once it has gone on without a step
+//! for [`STEADY_AFTER`].
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -12,22 +12,22 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::clock;
 
-/// How long the time of day must have been steady to tell how old something is that an earlier boot left.
-pub const SETTLE: Duration = Duration::from_secs(10 * 60);
-/// Smaller changes of the time of day are those that NTP makes all the time.
-const STEP: Duration = Duration::from_secs(2);
-/// The last moment that can be written with four digits of a year, in Unix microseconds. No clock shows a later one; what
-/// says so is damaged, and counts as this.
-const LAST: u64 = 253_402_300_799_999_999;
-/// Where Linux says which boot this is.
+/// How long the time of day must have been steady before it is trusted for the age of something from an earlier boot.
+pub const STEADY_AFTER: Duration = Duration::from_secs(10 * 60);
+/// Smaller changes of the time of day are ordinary NTP corrections.
+const MIN_STEP: Duration = Duration::from_secs(2);
+/// The last moment with a year of four digits, in Unix microseconds. No clock shows a later one; a later value is
+/// damaged, and is replaced by this.
+const MAX_UNIX_MICROS: u64 = 253_402_300_799_999_999;
+/// Linux's id of the current boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// One boot of one machine.
+/// Identifies a boot of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootId(u64);
 
 impl BootId {
-    /// The boot that goes on; where the system does not say, one that no other process has.
+    /// The current boot; a random id if the system does not provide one.
     fn current() -> Self {
         static CURRENT: OnceLock<BootId> = OnceLock::new();
         *CURRENT.get_or_init(|| {
@@ -38,12 +38,12 @@ impl BootId {
     }
 }
 
-/// A reading of the clocks.
+/// A sample of the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// The time of day; can be set.
     pub wall: SystemTime,
-    /// Since the boot, sleep included.
+    /// Since the boot, including suspend.
     boot: Duration,
     boot_id: BootId,
     /// How long the time of day has gone on without a step, as far as is known.
@@ -51,39 +51,39 @@ pub struct Now {
 }
 
 impl Now {
-    /// The clocks as they are; how long the time of day has been steady is not known.
+    /// Samples the clocks; how long the time of day has been steady is unknown.
     #[must_use]
     pub fn read() -> Self {
         Clock::default().read()
     }
 
-    /// Of a clock that was never set since 1970, when this machine was booted.
+    /// A sample of a machine that was booted in 1970, whose clock was never set.
     #[cfg(test)]
-    pub(crate) fn of(wall: SystemTime) -> Self {
+    pub(crate) fn at_wall(wall: SystemTime) -> Self {
         let boot = Duration::from_micros(unix_micros(wall));
         Clock::of_boot(1).observe(wall, boot)
     }
 
-    /// Since the boot, sleep included: goes on whatever the time of day is set to, and begins anew with each boot.
+    /// Time since the boot, including suspend: independent of the time of day, and starting anew with each boot.
     #[must_use]
     pub fn since_boot(&self) -> Duration {
         self.boot
     }
 }
 
-/// When something began. It can be kept on disk.
+/// When something began. Can be persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Since {
-    /// Unix microseconds, up to [`LAST`].
+    /// Unix microseconds, up to [`MAX_UNIX_MICROS`].
     #[serde(deserialize_with = "wall")]
     wall: u64,
-    /// Microseconds since the boot; absent in what an older version left.
+    /// Microseconds since the boot; absent in data of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     boot: Option<(BootId, u64)>,
 }
 
 impl Since {
-    /// It begins now.
+    /// Begins now.
     #[must_use]
     pub fn now(now: &Now) -> Self {
         Self {
@@ -92,7 +92,7 @@ impl Since {
         }
     }
 
-    /// It began at this time of day, and more is not known.
+    /// Began at this time of day; the boot is unknown.
     #[must_use]
     pub fn at(wall: SystemTime) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Since {
         from_unix_micros(self.wall)
     }
 
-    /// So much earlier.
+    /// An earlier moment.
     #[must_use]
     pub fn earlier(self, by: Duration) -> Self {
         let by = micros(by);
@@ -119,8 +119,8 @@ impl Since {
         }
     }
 
-    /// From this moment to a later one; by the time of day if the machine was booted between them. Zero if that says that
-    /// the other is earlier.
+    /// Duration from this moment to a later one; by the time of day if there was a boot between them. Zero if the
+    /// other is earlier by that.
     #[must_use]
     pub fn until(&self, later: &Self) -> Duration {
         Duration::from_micros(match (self.boot, later.boot) {
@@ -131,13 +131,13 @@ impl Since {
         })
     }
 
-    /// Whether its age is certain: it was in this boot, which has a clock that nobody sets.
+    /// Whether its age is exact: it was in the current boot, whose clock cannot be set.
     #[must_use]
     pub fn is_of_this_boot(&self, now: &Now) -> bool {
         self.of_boot(now).is_some()
     }
 
-    /// How long ago that is; by the time of day if it was before the boot. Zero if that says that it is yet to come.
+    /// Its age; by the time of day if it was before the boot. Zero if it is in the future by that.
     #[must_use]
     pub fn age(&self, now: &Now) -> Duration {
         match self.of_boot(now) {
@@ -146,20 +146,20 @@ impl Since {
         }
     }
 
-    /// Whether it is certain that this is longer ago than `limit`.
+    /// Whether it is certainly longer ago than `limit`.
     #[must_use]
     pub fn is_older_than(&self, limit: Duration, now: &Now) -> bool {
         self.is_certain(now) && self.age(now) > limit
     }
 
-    /// Whether it is certain that this is so long ago, or longer.
+    /// Whether it is certainly at least `limit` ago.
     #[must_use]
     pub fn is_at_least(&self, limit: Duration, now: &Now) -> bool {
         self.is_certain(now) && self.age(now) >= limit
     }
 
     fn is_certain(&self, now: &Now) -> bool {
-        self.is_of_this_boot(now) || now.steady_for >= SETTLE
+        self.is_of_this_boot(now) || now.steady_for >= STEADY_AFTER
     }
 
     fn of_boot(&self, now: &Now) -> Option<Duration> {
@@ -167,15 +167,14 @@ impl Since {
         Some(Duration::from_micros(micros))
     }
 
-    /// The boot and the microseconds since it, in a form for the name of a file; nothing where only the time of day is
-    /// known.
+    /// Encodes the boot and the microseconds since it for a file name; `None` if only the time of day is known.
     #[must_use]
     pub fn mark(&self) -> Option<String> {
         let (BootId(id), micros) = self.boot?;
         Some(format!("{id:016x}-{micros:016}"))
     }
 
-    /// Reads what [`Since::mark`] wrote.
+    /// Parses what [`Since::mark`] returned.
     #[must_use]
     pub fn from_mark(wall: SystemTime, mark: &str) -> Option<Self> {
         let (id, micros) = mark.split_once('-')?;
@@ -189,13 +188,13 @@ impl Since {
     }
 }
 
-/// Reads the clocks, and remembers how long the time of day has been steady. It has to be read now and then for that.
+/// Samples the clocks, and tracks how long the time of day has been steady, for which it has to be read regularly.
 #[derive(Debug)]
 pub struct Clock {
     source: fn() -> (SystemTime, Duration),
     boot_id: BootId,
     last: Option<(SystemTime, Duration)>,
-    /// Since when, in time since the boot.
+    /// Start of the steady period, in time since the boot.
     steady_since: Duration,
 }
 
@@ -216,20 +215,20 @@ fn system() -> (SystemTime, Duration) {
 }
 
 impl Clock {
-    /// The clocks as they are.
+    /// Samples the clocks.
     pub fn read(&mut self) -> Now {
         let (wall, boot) = (self.source)();
         self.observe(wall, boot)
     }
 
-    /// The clocks as they are said to be.
+    /// Uses the given times as a sample.
     pub(crate) fn observe(&mut self, wall: SystemTime, boot: Duration) -> Now {
         let is_steady = self.last.is_some_and(|(wall_before, boot_before)| {
             let expected = wall_before + boot.saturating_sub(boot_before);
             let off = wall
                 .duration_since(expected)
                 .unwrap_or_else(|error| error.duration());
-            off < STEP
+            off < MIN_STEP
         });
         if !is_steady {
             self.steady_since = boot;
@@ -243,7 +242,7 @@ impl Clock {
         }
     }
 
-    /// The clock of a boot, which somebody else tells the time.
+    /// A clock of a given boot, with times given by the test.
     #[cfg(test)]
     pub(crate) fn of_boot(id: u64) -> Self {
         Self {
@@ -252,20 +251,20 @@ impl Clock {
         }
     }
 
-    /// The same, told the time by `source`.
+    /// Reads its times from `source`.
     #[cfg(test)]
-    pub(crate) fn told_by(self, source: fn() -> (SystemTime, Duration)) -> Self {
+    pub(crate) fn with_source(self, source: fn() -> (SystemTime, Duration)) -> Self {
         Self { source, ..self }
     }
 }
 
-/// A time of day that was read.
+/// Deserializes a time of day.
 fn wall<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    Ok(u64::deserialize(deserializer)?.min(LAST))
+    Ok(u64::deserialize(deserializer)?.min(MAX_UNIX_MICROS))
 }
 
 fn unix_micros(time: SystemTime) -> u64 {
-    micros(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()).min(LAST)
+    micros(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()).min(MAX_UNIX_MICROS)
 }
 
 fn from_unix_micros(micros: u64) -> SystemTime {
@@ -303,8 +302,8 @@ mod tests {
     #[test]
     fn a_restart_of_the_process_changes_no_age_whatever_the_clock_was_set_to() {
         let since = Since::now(&Clock::of_boot(1).observe(noon() + 3 * DAY, MINUTE));
-        let kept = serde_json::to_string(&since).unwrap();
-        let read: Since = serde_json::from_str(&kept).unwrap();
+        let json = serde_json::to_string(&since).unwrap();
+        let read: Since = serde_json::from_str(&json).unwrap();
         let now = Clock::of_boot(1).observe(noon(), 6 * MINUTE);
         assert_eq!(read.age(&now), 5 * MINUTE);
         assert!(read.is_older_than(4 * MINUTE, &now));
@@ -339,7 +338,7 @@ mod tests {
     fn after_a_boot_the_time_of_day_counts_once_it_is_steady() {
         let since = Since::now(&Clock::of_boot(1).observe(noon(), DAY));
         let mut clock = Clock::of_boot(2);
-        // The clock of the hardware is wrong, until NTP has set it.
+        // The hardware clock is wrong until NTP has set it.
         let wrong = clock.observe(noon() + 30 * DAY, MINUTE);
         assert!(!since.is_older_than(DAY, &wrong));
         let mut now = clock.observe(noon() + MINUTE, 2 * MINUTE);
@@ -357,16 +356,16 @@ mod tests {
         assert_eq!(since.mark(), None);
         let mut clock = Clock::of_boot(1);
         clock.observe(noon() + DAY, MINUTE);
-        let now = clock.observe(noon() + DAY + SETTLE, MINUTE + SETTLE);
+        let now = clock.observe(noon() + DAY + STEADY_AFTER, MINUTE + STEADY_AFTER);
         assert!(since.is_older_than(DAY - MINUTE, &now));
     }
 
     #[test]
     fn a_time_of_day_beyond_the_calendar_is_its_last_moment_wherever_it_comes_from() {
         let end = "9999-12-31T23:59:59.999999000Z";
-        for wall in [LAST, LAST + 1, i64::MAX as u64, u64::MAX] {
-            let kept = format!(r#"{{"wall":{wall},"boot":[7,{}]}}"#, u64::MAX);
-            let mut found = vec![serde_json::from_str::<Since>(&kept).unwrap()];
+        for wall in [MAX_UNIX_MICROS, MAX_UNIX_MICROS + 1, i64::MAX as u64, u64::MAX] {
+            let json = format!(r#"{{"wall":{wall},"boot":[7,{}]}}"#, u64::MAX);
+            let mut found = vec![serde_json::from_str::<Since>(&json).unwrap()];
             let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(wall));
             found.extend(time.map(Since::at));
             found.extend(time.and_then(|time| Since::from_mark(time, "0000000000000007-0000000000000001")));

@@ -1,29 +1,29 @@
-//! Alerts: who is told that a check is not well, by which notifier, until it has arrived.
+//! Alerting: decides which notifiers are notified of an unhealthy check and delivers the notifications at least once.
 //!
 //! ```text
-//! transition -> Desk (rules) -> queue, on disk as well -> Courier (its own thread) -> a lane for each notifier
+//! transition -> AlertRouter (rules) -> Queue (also on disk) -> NotificationDispatcher (own thread) -> NotifierWorker
 //! ```
 //!
-//! Whoever publishes a run does this with it, and the same with what [`Desk::tick`] and [`Desk::keep`] return:
+//! The publisher of a run persists the router's changes in the same transaction as the run, and does the same with what
+//! [`AlertRouter::tick`] and [`AlertRouter::apply_suite`] return:
 //!
 //! ```text
-//! let changes = desk.observe(&run, &standing, now);   // together with the status that the run brought about:
-//! let written = state.put(changes);                   // one transaction
-//! desk.post(&written);                                // they are delivered when it is committed
+//! let changes = router.observe(&run, &check_status, now);   // persisted together with the new status:
+//! let commit = state.put(changes);                          // one transaction
+//! router.dispatch(&commit);                                 // sent once the transaction is committed
 //! ```
 //!
-//! The desk belongs to the publisher and never waits. Whatever a receiver does, only its own lane waits for it. A
-//! notification is on disk before it is delivered and leaves it afterwards, so that it arrives at least once; whoever
-//! cares about twice has the alert's key.
+//! The router belongs to the publisher and never blocks. A slow receiver delays only its own `worker`. A notification
+//! is on disk before it is sent and is deleted afterwards, so it arrives at least once; receivers deduplicate by the
+//! key of the alert.
 
 mod alertmanager;
-mod answer;
 mod backoff;
-mod courier;
-mod desk;
+mod check_alerts;
+mod delivery_result;
+mod dispatcher;
 mod email;
-mod endpoint;
-mod lane;
+mod http_sender;
 mod notice;
 mod notification;
 mod notifier;
@@ -31,88 +31,90 @@ mod outbox;
 mod pagerduty;
 mod queue;
 pub mod report;
-mod roster;
+mod router;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod slack;
 mod smtp;
+mod suite_index;
+mod test_notification;
 #[cfg(test)]
 pub(crate) mod tests;
-mod trial;
-mod trouble;
 mod webhook;
+mod worker;
 
 use std::io;
 use std::sync::Arc;
 
-pub use answer::{Answer, Failure, Unreached};
-pub use courier::{Begin, Courier, component};
-pub use desk::Desk;
+pub use delivery_result::{DeliveryResult, Failure, UnreachedRecipient};
+pub use dispatcher::{NotificationDispatcher, StartSignal, component_name};
 pub use notification::{CheckFacts, Event, Notification};
 pub use notifier::Notifier;
 pub use outbox::Reports;
 #[cfg(feature = "fuzzing")]
 pub use queue::fuzzing as queue_fuzzing;
-pub use roster::Roster;
+pub use router::AlertRouter;
 pub use settings::Settings;
 #[cfg(feature = "fuzzing")]
 pub use smtp::fuzzing as smtp_fuzzing;
-pub use trial::{Trial, try_out};
+pub use suite_index::SuiteIndex;
+pub use test_notification::{TestNotification, send_test};
 
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 use crate::liveness::Registry;
 use crate::state::Change;
-use courier::Outside;
+use dispatcher::DispatcherContext;
 use outbox::Outbox;
 
-/// Takes what belongs on disk, or no longer. It must not wait.
-pub type Keep = Box<dyn FnMut(Vec<Change>) + Send>;
-/// Takes a line for the operator's log. It must not wait.
-pub type Say = Box<dyn FnMut(tracing::Level, &str) + Send>;
+/// Persists changes of alerts and notifications. It must not block.
+pub type Persist = Box<dyn FnMut(Vec<Change>) + Send>;
+/// Writes a line to the operator's log. It must not block.
+pub type LogLine = Box<dyn FnMut(tracing::Level, &str) + Send>;
 
-/// What alerts start from.
+/// Everything that alerting starts from.
 pub struct Start<'a> {
-    /// What the operator decides.
+    /// The `alerts` section of the configuration.
     pub settings: &'a Settings,
-    /// The rows of [`crate::state::Shelf::Alert`].
+    /// The rows of [`crate::state::Table::Alert`].
     pub alerts: &'a [(Arc<str>, String)],
-    /// The rows of [`crate::state::Shelf::Notification`].
+    /// The rows of [`crate::state::Table::Notification`].
     pub notifications: &'a [(Arc<str>, String)],
-    /// Where the connections of notifiers are counted.
-    pub reserve: Reserve,
-    /// Nothing is delivered before it is cancelled.
-    pub begin: Begin,
-    /// Is told what was delivered or given up.
-    pub keep: Keep,
-    /// Is told what an operator should hear.
-    pub say: Say,
-    /// Where the thread and each notifier report that they make progress.
+    /// Accounts for the file descriptors of the notifiers' connections.
+    pub internal_fds: InternalFds,
+    /// Sending starts when this token is cancelled.
+    pub start_signal: StartSignal,
+    /// Persists what was delivered or dropped.
+    pub persist: Persist,
+    /// Logs notices for the operator.
+    pub log: LogLine,
+    /// Where the thread and each worker report progress.
     pub liveness: Registry,
 }
 
-/// Starts the thread `canary-alert`, which delivers what waited. The desk says nothing before [`Desk::keep`] has told
-/// it of the suite.
+/// Starts the thread `canary-alert`, which sends the notifications restored from disk. The router sends nothing before
+/// [`AlertRouter::apply_suite`] was called.
 ///
 /// # Errors
-/// The operating system refuses a thread or what a runtime needs.
-pub fn start(mut start: Start<'_>) -> io::Result<(Desk, Courier)> {
-    let (desk, outbox) = prepare(&start);
-    for notice in outbox.queue().forgotten() {
-        (start.say)(notice.level(), &notice.to_string());
+/// The operating system refuses a thread or the resources of a runtime.
+pub fn start(mut start: Start<'_>) -> io::Result<(AlertRouter, NotificationDispatcher)> {
+    let (router, outbox) = prepare(&start);
+    for notice in outbox.queue().take_notices() {
+        (start.log)(notice.level(), &notice.to_string());
     }
     let settings = start.settings;
-    let courier = Courier::start(settings, &desk, outbox, Outside::from(start))?;
-    Ok((desk, courier))
+    let dispatcher =
+        NotificationDispatcher::start(settings, &router, outbox, DispatcherContext::from(start))?;
+    Ok((router, dispatcher))
 }
 
-/// A desk that takes up where the rows end, and what waits for the receivers.
-fn prepare(start: &Start<'_>) -> (Desk, Arc<Outbox>) {
+/// Creates the router and the outbox, both restored from the stored rows.
+fn prepare(start: &Start<'_>) -> (AlertRouter, Arc<Outbox>) {
     let settings = start.settings;
     let notifiers = settings.notifiers.iter();
-    let kinds = notifiers.map(|notifier| (Arc::clone(&notifier.name), notifier.kind()));
+    let kinds = notifiers.map(|notifier| (Arc::clone(&notifier.name), notifier.type_name()));
     let outbox = Arc::new(Outbox::new(kinds.collect()));
-    let useless = outbox.queue().restore(start.notifications);
-    let desk = Desk::restore(settings, start.alerts, Arc::clone(&outbox), useless);
-    (desk, outbox)
+    let unusable = outbox.queue().restore(start.notifications);
+    let router = AlertRouter::restore(settings, start.alerts, Arc::clone(&outbox), unusable);
+    (router, outbox)
 }

@@ -1,21 +1,21 @@
-//! The host put together, and a suite made ready to run on it.
+//! Assembles the host from its parts, and loads, starts and supervises a suite on it.
 
-pub mod aside;
+pub mod bootstrap;
 pub mod check;
-mod clocks;
+mod clock_monitor;
+mod health_signals;
 mod host;
 pub mod limits;
 pub mod load;
 mod memory;
-mod poll_watch;
 mod publisher;
 pub mod reload;
-pub mod serve;
-pub mod service;
 #[cfg(test)]
 mod simulation;
+mod slow_poll_thread;
+pub mod supervisor;
 mod systemd;
+pub mod telemetry_thread;
 mod trust;
-mod vigil;
 
 pub use host::{Host, HostError, Settings};

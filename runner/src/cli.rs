@@ -1,9 +1,9 @@
 //! The command line: the only place that reads arguments and the environment.
 
+mod admin_client;
 mod alert;
-mod ask;
 mod check;
-mod inside;
+mod client;
 mod log;
 mod probe;
 mod run;
@@ -45,40 +45,40 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Whether it goes on until it is ended.
+    /// Whether the command runs until it is stopped.
     fn is_service(&self) -> bool {
         matches!(
             self.command,
-            Command::Hosted(HostedCommand::Run { .. } | HostedCommand::Demo { once: false, .. })
+            Command::Local(LocalCommand::Run { .. } | LocalCommand::Demo { once: false, .. })
         )
     }
 
-    /// What it says of the variables of suites.
+    /// Overrides of suite variables.
     fn variables(&self) -> VariableOverrides {
         let given = match &self.command {
-            Command::Hosted(
-                HostedCommand::Run { variables, .. }
-                | HostedCommand::Check { variables, .. }
-                | HostedCommand::Validate { variables, .. }
-                | HostedCommand::Probe(ProbeArgs { variables, .. }),
+            Command::Local(
+                LocalCommand::Run { variables, .. }
+                | LocalCommand::Check { variables, .. }
+                | LocalCommand::Validate { variables, .. }
+                | LocalCommand::Probe(ProbeArgs { variables, .. }),
             ) => variables.given.as_slice(),
             _ => &[],
         };
         given.iter().cloned().collect()
     }
 
-    /// Whether SIGHUP has it read its suite again.
+    /// Whether the command reloads its suite on SIGHUP.
     fn reloads(&self) -> bool {
-        matches!(self.command, Command::Hosted(HostedCommand::Run { .. }))
+        matches!(self.command, Command::Local(LocalCommand::Run { .. }))
     }
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(flatten)]
-    Hosted(HostedCommand),
+    Local(LocalCommand),
     #[command(flatten)]
-    Inside(InsideCommand),
+    Client(ClientCommand),
     /// Examine a plugin for the process that starts this.
     #[command(name = SUBCOMMAND, hide = true)]
     PluginWorker(WorkerLimits),
@@ -86,7 +86,7 @@ enum Command {
 
 /// They run something themselves.
 #[derive(Debug, Subcommand)]
-enum HostedCommand {
+enum LocalCommand {
     /// Run a suite at its cadence until SIGTERM or SIGINT, and print every change of status.
     Run {
         /// Suite files or folders of them; together they are one suite.
@@ -142,7 +142,7 @@ enum HostedCommand {
 
 /// They ask a runner that is going, at its admin address.
 #[derive(Debug, Subcommand)]
-enum InsideCommand {
+enum ClientCommand {
     /// Ask a runner how it is, and how its checks are.
     Status {
         /// Print what the runner answers, as JSON.
@@ -158,7 +158,7 @@ enum InsideCommand {
         #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: Option<u32>,
         #[command(flatten)]
-        ask: AskArgs,
+        admin_client: AdminClientArgs,
     },
     /// Ask a runner who holds which connection, and which ones it had to close.
     Connections {
@@ -172,22 +172,22 @@ enum InsideCommand {
         #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: Option<u32>,
         #[command(flatten)]
-        ask: AskArgs,
+        admin_client: AdminClientArgs,
     },
     /// Watch a runner, the worst checks first, until `q` or Ctrl-C.
     Top {
         #[command(flatten)]
-        ask: AskArgs,
+        admin_client: AdminClientArgs,
     },
     /// Have a runner read its suite again, and wait for what comes of it. Takes the runner's token.
     Reload {
         #[command(flatten)]
-        ask: AskArgs,
+        admin_client: AdminClientArgs,
     },
 }
 
 #[derive(Debug, Args)]
-struct AskArgs {
+struct AdminClientArgs {
     /// Certificates that the runner's own may end in, in PEM; the system's unless told otherwise.
     #[arg(long, value_name = "FILE")]
     admin_ca: Option<PathBuf>,
@@ -243,12 +243,12 @@ struct Output {
 }
 
 impl Output {
-    fn is_for_people(self) -> bool {
+    fn is_human(self) -> bool {
         matches!(self.format, Format::Human)
     }
 
     /// With every detail.
-    fn in_full(self) -> Self {
+    fn with_details(self) -> Self {
         Self {
             verbose: true,
             ..self
@@ -256,9 +256,10 @@ impl Output {
     }
 
     fn detail(self) -> Detail {
-        match self.verbose {
-            true => Detail::Everything,
-            false => Detail::Trouble,
+        if self.verbose {
+            Detail::Everything
+        } else {
+            Detail::Problems
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The clocks of the operating system, for all who decide by them. Tests put clocks of their own in their place.
+//! The clocks of the operating system. Tests replace them by simulated ones.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,33 +9,33 @@ pub(crate) mod simulated;
 #[must_use]
 pub fn wall() -> SystemTime {
     #[cfg(test)]
-    if let Some(reading) = simulated::read() {
-        return reading.wall;
+    if let Some(sample) = simulated::read() {
+        return sample.wall;
     }
     SystemTime::now()
 }
 
-/// Since the boot, sleep included (`CLOCK_BOOTTIME`).
+/// Time since the boot, including suspend (`CLOCK_BOOTTIME`).
 #[must_use]
 pub fn boot() -> Duration {
     #[cfg(test)]
-    if let Some(reading) = simulated::read() {
-        return reading.boot;
+    if let Some(sample) = simulated::read() {
+        return sample.boot;
     }
-    of(rustix::time::ClockId::Boottime)
+    clock_time(rustix::time::ClockId::Boottime)
 }
 
-/// Stands still while the machine sleeps (`CLOCK_MONOTONIC`).
+/// Monotonic time, excluding suspend (`CLOCK_MONOTONIC`).
 #[must_use]
-pub fn awake() -> Duration {
+pub fn monotonic() -> Duration {
     #[cfg(test)]
-    if let Some(reading) = simulated::read() {
-        return reading.awake;
+    if let Some(sample) = simulated::read() {
+        return sample.monotonic;
     }
-    of(rustix::time::ClockId::Monotonic)
+    clock_time(rustix::time::ClockId::Monotonic)
 }
 
-fn of(clock: rustix::time::ClockId) -> Duration {
+fn clock_time(clock: rustix::time::ClockId) -> Duration {
     let time = rustix::time::clock_gettime(clock);
     let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos)

@@ -1,4 +1,4 @@
-//! Standard output and standard error, and the log on it. The only place that writes to either.
+//! Standard output and standard error, including the log. The only place that writes to either.
 
 pub mod logging;
 mod output;
@@ -11,11 +11,11 @@ pub use output::Output;
 
 use crate::liveness::{Component, Impact, Registry};
 use crate::report::Screen;
-use crate::suite::{KnownSecrets, Secrets};
+use crate::suite::{SecretRegistry, Secrets};
 use logging::{Filter, Format};
 use output::OutputThread;
 
-/// Columns where the output is no terminal.
+/// Width if the output is not a terminal.
 const UNKNOWN_WIDTH: usize = 120;
 const STDOUT: Component = Component {
     name: "console",
@@ -26,7 +26,7 @@ const LOG: Component = Component {
     impact: Impact::Readiness,
 };
 
-/// What the process writes to. Cheap to clone. The default drops everything.
+/// The output streams of the process. Cheap to clone. The default drops everything.
 #[derive(Debug, Clone, Default)]
 pub struct Streams {
     /// Standard output.
@@ -35,52 +35,52 @@ pub struct Streams {
     pub log: Output,
 }
 
-/// Both streams and the threads that write them, which end when this is dropped.
+/// Both streams and the threads that write them, which stop when this is dropped.
 #[derive(Debug)]
 pub struct Console {
     streams: Streams,
     format: Format,
-    secrets: KnownSecrets,
+    secrets: SecretRegistry,
     _threads: [OutputThread; 2],
 }
 
 impl Console {
-    /// Starts both threads, and sends the log and every panic to one of them.
+    /// Starts both threads, and sends the log and every panic to standard error.
     ///
     /// # Errors
     /// The operating system refuses a thread.
     pub fn start(registry: &Registry, format: Format, filter: &Filter) -> io::Result<Self> {
-        let unread = |count| {
+        let report_unread = |count| {
             tracing::warn!("{count} texts for standard output were dropped: nobody read them in time");
             None
         };
-        let missing = move |count| Some(logging::dropped(format, count));
-        let (stdout, stdout_thread) = Output::start(STDOUT, registry, Stream(io::stdout()), unread)?;
-        let (log, log_thread) = Output::start(LOG, registry, Stream(io::stderr()), missing)?;
-        let secrets = KnownSecrets::default();
-        logging::install(log.clone(), format, filter, secrets.others());
+        let report_missing = move |count| Some(logging::dropped_lines(format, count));
+        let (stdout, stdout_thread) = Output::start(STDOUT, registry, Stream(io::stdout()), report_unread)?;
+        let (log, log_thread) = Output::start(LOG, registry, Stream(io::stderr()), report_missing)?;
+        let secrets = SecretRegistry::default();
+        logging::install(log.clone(), format, filter, secrets.secrets());
         Ok(Self {
             streams: Streams { stdout, log },
             format,
             secrets,
-            // In this order: what became of standard output is logged.
+            // Dropped in this order: what standard output lost is logged.
             _threads: [stdout_thread, log_thread],
         })
     }
 
-    /// For parts of the runner that write while others wait for nothing.
+    /// The streams, for components that write without blocking.
     #[must_use]
     pub fn streams(&self) -> &Streams {
         &self.streams
     }
 
-    /// What the log shows nothing of.
+    /// Secrets that the log redacts.
     #[must_use]
-    pub fn secrets(&self) -> &KnownSecrets {
+    pub fn secrets(&self) -> &SecretRegistry {
         &self.secrets
     }
 
-    /// Writes a result to standard output, whole.
+    /// Writes a result to standard output in full.
     ///
     /// # Errors
     /// The output is closed or full.
@@ -89,17 +89,17 @@ impl Console {
         self.streams.stdout.write(&format!("{text}{line_break}"), None)
     }
 
-    /// Logs why a command failed, whole. It is waited for as long as it takes, or for `limit`.
-    pub fn fail(&self, error: &anyhow::Error, limit: Option<Duration>) {
-        let text = logging::failure(self.format, &format!("{error:#}"), &self.secrets.others());
-        // There is nowhere left to say that standard error is closed.
+    /// Logs why a command failed, in full. Waits until it is written, or for `limit`.
+    pub fn log_failure(&self, error: &anyhow::Error, limit: Option<Duration>) {
+        let text = logging::failure_line(self.format, &format!("{error:#}"), &self.secrets.secrets());
+        // Standard error is closed, and there is no other place to report that.
         let _closed = self.streams.log.write(&text, limit);
     }
 
-    /// The same before there is a console.
-    pub fn fail_without(format: Format, reason: &str) {
-        let text = logging::failure(format, reason, &Secrets::default());
-        // There is nowhere left to say that standard error is closed.
+    /// The same before the console exists.
+    pub fn log_failure_to_stderr(format: Format, reason: &str) {
+        let text = logging::failure_line(format, reason, &Secrets::default());
+        // Standard error is closed, and there is no other place to report that.
         let _closed = io::Write::write(&mut Stream(io::stderr()), text.as_bytes());
     }
 
@@ -109,7 +109,8 @@ impl Console {
     }
 }
 
-/// Writes to a descriptor past the buffers and the lock of the standard library, which a write that blocks would keep.
+/// Writes to a descriptor directly, bypassing the standard library's buffer and its lock, which a blocked write would
+/// hold.
 struct Stream<T>(T);
 
 impl<T: std::os::fd::AsFd> io::Write for Stream<T> {
@@ -122,14 +123,14 @@ impl<T: std::os::fd::AsFd> io::Write for Stream<T> {
     }
 }
 
-/// Says on a terminal why nothing else is there yet: a plugin is compiled the first time that it is used.
-pub fn compiling(plugin: &str) {
+/// On a terminal, explains the delay: a plugin is compiled when it is first used.
+pub fn log_compiling(plugin: &str) {
     if io::stderr().is_terminal() {
         tracing::info!("compiling plugin `{plugin}`");
     }
 }
 
-/// What standard output is: its width, and whether to colour (a terminal, and `no_color` is not set).
+/// Properties of standard output: its width, and whether to use colour (a terminal, and `no_color` is not set).
 #[must_use]
 pub fn screen(no_color: bool) -> Screen {
     let out = io::stdout();

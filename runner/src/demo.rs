@@ -1,4 +1,4 @@
-//! A bundled suite against bundled targets on loopback, the leaking one of the story included.
+//! The `demo` command: a bundled suite against bundled targets on loopback, including a leaking plugin.
 
 mod certificates;
 mod live;
@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-use crate::admin::Door;
+use crate::admin::AdminListener;
 use crate::alert;
-use crate::app::service::{self, ServiceError};
+use crate::app::bootstrap::{self, ServiceError};
 use crate::app::{self, Host};
 use crate::console::Console;
 use crate::ledger::audit::Audit;
@@ -24,115 +24,116 @@ use crate::suite::Problems;
 use crate::telemetry::settings::Settings;
 use targets::Targets;
 
-/// How long runs may go on after the end was asked for: longer than any check may take.
+/// How long runs may go on after a stop: longer than the time-out of any check.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// The demo cannot be shown.
+/// Why the demo cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The bundled targets do not start.
+    /// The bundled targets cannot be started.
     #[error("cannot start the bundled targets")]
     Targets(#[source] io::Error),
     /// The certificates for the bundled targets cannot be made.
     #[error("cannot make certificates for the bundled targets")]
     Certificates(#[source] rcgen::Error),
-    /// The bundled suite cannot be written or read; a fault of this build.
+    /// The bundled suite is invalid, which is a bug of this build.
     #[error("the bundled suite is broken")]
     Suite(#[source] Problems),
-    /// The bundled suite has no place on disk to be read from.
+    /// The bundled suite cannot be written to a temporary file.
     #[error("cannot write the bundled suite")]
     Write(#[source] io::Error),
-    /// Signals or descriptors are out of reach.
+    /// Signals or descriptors are not available.
     #[error("the operating system refused")]
     System(#[source] io::Error),
-    /// The service that runs the bundled suite does not start.
+    /// The service that runs the bundled suite cannot be started.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
-/// What the demo says of itself at its end.
-struct Ending {
-    /// Checks that ended otherwise than the suite says, by name.
-    surprises: Vec<String>,
+/// Result of the demo, printed at its end.
+struct DemoResult {
+    /// Checks that did not end as the suite expects, by id.
+    unexpected: Vec<String>,
     unaccounted: u64,
 }
 
-/// Runs every bundled check once, prints, and says whether each ended as the suite says.
+/// Runs every bundled check once and prints the results. Returns whether each ended as the suite expects.
 ///
 /// # Errors
-/// The demo cannot be shown.
-pub async fn once(
+/// The demo cannot run.
+pub async fn run_once(
     host: &Host,
     telemetry: Option<&Settings>,
     console: &Console,
     screen: Screen,
 ) -> Result<bool, DemoError> {
-    let stage = Stage::set(host).await?;
-    let dispatcher = host.dispatcher(stage.loaded.plugins.clone());
-    // Compiled plugins and the runtime have their descriptors now: what is added from here on, checks add.
+    let demo = Demo::start(host).await?;
+    let dispatcher = host.dispatcher(demo.loaded.plugins.clone());
+    // Plugins are compiled and the runtime has its descriptors: from here on, only checks open new ones.
     let audit = host.audit().map_err(DemoError::System)?;
-    let runs = app::check::once(&stage.loaded.suite.checks, &dispatcher).await;
-    let ending = stage.ending(host, &audit, &runs)?;
+    let runs = app::check::run_once(&demo.loaded.suite.checks, &dispatcher).await;
+    let result = demo.result(host, &audit, &runs)?;
     if let Some(settings) = telemetry {
-        app::check::tell(&stage.loaded.suite.checks, &runs, host, settings).map_err(DemoError::System)?;
+        app::check::export(&demo.loaded.suite.checks, &runs, host, settings).map_err(DemoError::System)?;
     }
     let text = format!(
         "{}\n{}",
-        human(&runs, Detail::Trouble, screen),
-        ending.words(host, &runs)
+        human(&runs, Detail::Problems, screen),
+        result.summary(host, &runs)
     );
     console.print(&text).map_err(DemoError::System)?;
-    Ok(ending.is_as_told())
+    Ok(result.is_as_expected())
 }
 
-/// Runs the bundled suite at its cadence, as a service with a live table, until a signal. The `door` is opened, where
-/// there is one, once stock is taken of what is open.
+/// Runs the bundled suite on its schedule as a service, with a live table, until a signal. The admin listener is opened
+/// after the baseline of open descriptors is taken.
 ///
 /// # Errors
-/// The demo cannot be shown.
-pub async fn live(
+/// The demo cannot run.
+pub async fn run_live(
     host: &Arc<Host>,
     telemetry: &Settings,
-    door: impl FnOnce() -> Option<Door>,
+    open_admin: impl FnOnce() -> Option<AdminListener>,
     (console, screen): (&Console, Screen),
 ) -> Result<bool, DemoError> {
-    let stage = Stage::set(host).await?;
+    let demo = Demo::start(host).await?;
     signal::guard(&host.settings().liveness, GRACE).map_err(DemoError::System)?;
     let mut shutdown = Shutdown::listen().map_err(DemoError::System)?;
     let audit = host.audit().map_err(DemoError::System)?;
-    let settings = service::Settings {
+    let settings = bootstrap::Settings {
         grace: GRACE,
         state: None,
         alert: alert::Settings::default(),
         telemetry: telemetry.clone(),
         heartbeat: None,
-        door: door(),
+        admin_listener: open_admin(),
         hangup: Hangup::never(),
         screen,
     };
-    let (paths, loaded) = (vec![stage.file.path().to_owned()], stage.loaded.clone());
-    let watch = |telemetry, _| Ok(live::Watcher::new(host, telemetry, screen));
+    let (paths, loaded) = (vec![demo.file.path().to_owned()], demo.loaded.clone());
+    let watch = |telemetry, _| Ok(live::LiveTable::new(host, telemetry, screen));
     let stop = shutdown.requested();
-    let (_, watcher) = service::watched(Arc::clone(host), paths, loaded, settings, watch, stop).await?;
-    let runs = watcher.finish();
-    let ending = stage.ending(host, &audit, &runs)?;
+    let (_, table) =
+        bootstrap::run_with_observer(Arc::clone(host), paths, loaded, settings, watch, stop).await?;
+    let runs = table.into_last_runs();
+    let result = demo.result(host, &audit, &runs)?;
     console
-        .print(&ending.words(host, &runs))
+        .print(&result.summary(host, &runs))
         .map_err(DemoError::System)?;
-    Ok(ending.is_as_told())
+    Ok(result.is_as_expected())
 }
 
-/// The targets and the suite that looks at them.
-struct Stage {
+/// The running targets and the suite that checks them.
+struct Demo {
     _targets: Targets,
-    /// Where the suite was read from.
+    /// The suite's file.
     file: NamedTempFile,
     loaded: app::load::Loaded,
 }
 
-impl Stage {
-    async fn set(host: &Host) -> Result<Self, DemoError> {
-        let targets = Targets::start(&host.reserve).await?;
+impl Demo {
+    async fn start(host: &Host) -> Result<Self, DemoError> {
+        let targets = Targets::start(&host.internal_fds).await?;
         let (file, loaded) = suite::load(&targets, host).await?;
         Ok(Self {
             _targets: targets,
@@ -141,24 +142,24 @@ impl Stage {
         })
     }
 
-    fn ending(&self, host: &Host, audit: &Audit, runs: &[Run]) -> Result<Ending, DemoError> {
-        let surprises = runs.iter().filter(|run| !suite::is_as_told(run));
+    fn result(&self, host: &Host, audit: &Audit, runs: &[Run]) -> Result<DemoResult, DemoError> {
+        let unexpected = runs.iter().filter(|run| !suite::is_as_expected(run));
         let unaccounted = audit.unaccounted(host.sandbox.ledger());
-        Ok(Ending {
-            surprises: surprises.map(|run| run.check.id.to_string()).collect(),
+        Ok(DemoResult {
+            unexpected: unexpected.map(|run| run.check.id.to_string()).collect(),
             unaccounted: unaccounted.map_err(DemoError::System)?,
         })
     }
 }
 
-impl Ending {
-    fn is_as_told(&self) -> bool {
-        self.surprises.is_empty() && self.unaccounted == 0
+impl DemoResult {
+    fn is_as_expected(&self) -> bool {
+        self.unexpected.is_empty() && self.unaccounted == 0
     }
 
-    fn words(&self, host: &Host, runs: &[Run]) -> String {
+    fn summary(&self, host: &Host, runs: &[Run]) -> String {
         let ledger = host.sandbox.ledger();
-        let told = match self.surprises.as_slice() {
+        let expected = match self.unexpected.as_slice() {
             [] => format!(
                 "all {} checks ended as the demo says they should (some are meant to fail)",
                 runs.len()
@@ -169,7 +170,7 @@ impl Ending {
             ),
         };
         format!(
-            "{told}\ndescriptors: {} lent of {}, {} reclaimed from plugins that kept them, {} unaccounted\n",
+            "{expected}\ndescriptors: {} lent of {}, {} reclaimed from plugins that kept them, {} unaccounted\n",
             ledger.leased(),
             ledger.capacity(),
             ledger.reclaimed(),

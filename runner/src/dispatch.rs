@@ -1,6 +1,6 @@
-//! From a due check to a run: attempts under permits, one outcome.
+//! The dispatcher: executes due checks under concurrency limits, with retries, to one outcome each.
 
-mod expected;
+mod expect_failure;
 mod permit;
 mod retry;
 #[cfg(test)]
@@ -22,63 +22,63 @@ use crate::liveness::StallClock;
 use crate::outcome::{Fault, LogLine, Outcome, Run, StopCause, Usage, VerdictStatus};
 use crate::plugin::Plugin;
 use crate::pool::Pools;
-use crate::record::{Part, Recorder};
-use crate::sandbox::{Attempt, Report, Room, Sandbox, panic_text};
+use crate::record::{Recorder, Section};
+use crate::sandbox::{Attempt, InstancePool, Report, Sandbox, panic_text};
 use crate::suite::{Check, Suite};
 use crate::trace::sampler::Sampler;
-use crate::trace::{TraceContext, Trail, draw_span_id};
-use permit::{Permits, Wants};
+use crate::trace::{TraceContext, Trail, new_span_id};
+use permit::{ConcurrencyLimits, PermitRequest};
 
-/// The part of a check's time-out, as its divisor, that the host may lose before a failure says nothing.
-const SPOILED: u32 = 4;
+/// If the host loses more than the check's time-out divided by this, a failure is attributed to the host.
+const OVERLOAD_DIVISOR: u32 = 4;
 
-/// Plugins by the name that suites use.
+/// Plugins by their name in suites.
 pub type Plugins = BTreeMap<String, Arc<Plugin>>;
 
-/// One due run, with what it needs as it was when it became due: a reload changes nothing of it.
+/// One due run, with the check and plugin as they were when it became due: a reload does not affect it.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// What to run.
+    /// The check to run.
     pub check: Arc<Check>,
     /// When it was due.
     pub due: Instant,
     plugin: Option<Arc<Plugin>>,
 }
 
-/// One attempt of a run, as it is asked for.
-pub struct Request<'a> {
-    /// What is run.
+/// The input of one attempt of a run.
+pub struct AttemptRequest<'a> {
+    /// The check to run.
     pub check: &'a Arc<Check>,
-    /// Its plugin; absent when it is not loaded.
+    /// Its plugin; absent if it is not loaded.
     pub plugin: Option<&'a Plugin>,
-    /// 1 for the first of a run.
+    /// The number of the attempt; 1 for the first of a run.
     pub number: u32,
-    /// Of the run.
+    /// The trace context of the run.
     pub trace: TraceContext,
-    /// What may be kept of the run.
+    /// Records the texts of the run, within its quota.
     pub recorder: &'a Arc<Recorder>,
-    /// Cancelled when the grace period of a shutdown is over.
+    /// Cancelled when the grace period of a shutdown has ended.
     pub shutdown: &'a CancellationToken,
 }
 
-/// What executes attempts; the sandbox, outside of tests.
+/// Executes attempts: the sandbox, except in tests.
 pub trait Execute: Send + Sync + 'static {
     /// Executes one attempt.
     ///
     /// Cancellation: closes every descriptor of the attempt.
-    fn execute(&self, request: Request<'_>) -> impl Future<Output = Report> + Send;
+    fn execute(&self, request: AttemptRequest<'_>) -> impl Future<Output = Report> + Send;
 
-    /// Room for the instances that attempts need.
-    fn room(&self) -> &Room;
+    /// The room for the instances of attempts.
+    fn room(&self) -> &InstancePool;
 }
 
 impl Execute for Sandbox {
-    async fn execute(&self, request: Request<'_>) -> Report {
-        let Request { check, recorder, .. } = request;
+    async fn execute(&self, request: AttemptRequest<'_>) -> Report {
+        let AttemptRequest { check, recorder, .. } = request;
         let Some(plugin) = request.plugin else {
             let reason = format!("plugin `{}` is not loaded", check.plugin);
-            let fault = Fault::Host(recorder.text(Part::Conclusion, reason));
-            return Report::without_a_guest(Outcome::Faulted(fault));
+            let fault = Fault::Host(recorder.text(Section::Conclusion, reason));
+            return Report::without_guest(Outcome::Faulted(fault));
         };
         self.run(Attempt {
             check,
@@ -91,76 +91,76 @@ impl Execute for Sandbox {
         .await
     }
 
-    fn room(&self) -> &Room {
-        self.engine().room()
+    fn room(&self) -> &InstancePool {
+        self.engine().instance_pool()
     }
 }
 
 /// Runs checks, never more at once than the instance pool holds.
 pub struct Dispatcher<E = Sandbox> {
     executor: E,
-    /// Replaced as a whole; held for one clone.
+    /// Replaced as a whole; locked for one clone.
     plugins: RwLock<Arc<Plugins>>,
-    permits: Permits,
+    limits: ConcurrencyLimits,
     draining: CancellationToken,
-    cut: CancellationToken,
+    aborting: CancellationToken,
     sampler: Sampler,
     stall_clock: StallClock,
     records_conversations: bool,
 }
 
 impl<E: Execute> Dispatcher<E> {
-    /// A dispatcher of at most `concurrency` runs at once.
+    /// A dispatcher for at most `concurrency` concurrent runs.
     #[must_use]
     pub fn new(executor: E, plugins: Plugins, concurrency: usize) -> Self {
         Self {
             executor,
             plugins: RwLock::new(Arc::new(plugins)),
-            permits: Permits::new(concurrency),
+            limits: ConcurrencyLimits::new(concurrency),
             draining: CancellationToken::new(),
-            cut: CancellationToken::new(),
+            aborting: CancellationToken::new(),
             sampler: Sampler::AlwaysOn,
             stall_clock: StallClock::default(),
             records_conversations: false,
         }
     }
 
-    /// The same, but the conversation of each run is kept with it: for a few runs that somebody reads.
+    /// Records the conversation of each run: for a few runs that a person looks at.
     #[must_use]
-    pub fn recording_conversations(self) -> Self {
+    pub fn with_conversations(self) -> Self {
         Self {
             records_conversations: true,
             ..self
         }
     }
 
-    /// The same, with its permits among the `pools` that are watched.
+    /// Adds its permits to the monitored `pools`.
     #[must_use]
-    pub fn counted_in(self, pools: &Pools) -> Self {
-        pools.add(self.permits.pool());
+    pub fn with_pools(self, pools: &Pools) -> Self {
+        pools.add(self.limits.pool());
         self
     }
 
-    /// The same, but `stall_clock` says how much of a run's time the host itself lost.
+    /// Uses `stall_clock` to measure how much of a run's time the host itself lost.
     #[must_use]
-    pub fn timed_by(self, stall_clock: StallClock) -> Self {
+    pub fn with_stall_clock(self, stall_clock: StallClock) -> Self {
         Self { stall_clock, ..self }
     }
 
-    /// The same, but `sampler` decides which traces are wanted.
+    /// Uses `sampler` to decide which traces are sampled.
     #[must_use]
-    pub fn sampled_by(self, sampler: Sampler) -> Self {
+    pub fn with_sampler(self, sampler: Sampler) -> Self {
         Self { sampler, ..self }
     }
 
-    /// Plugins for what becomes due from now on, and how many runs of each group of `suite` may go on at once. Runs that
-    /// are due already are not touched. Gives back the plugins that were used until now.
-    pub fn replace(&self, plugins: Plugins, suite: &Suite) -> Arc<Plugins> {
+    /// Replaces the plugins and the concurrency limits of the groups of `suite`, for runs that become due from now on.
+    /// Runs that are already due are not affected. Returns the replaced plugins.
+    pub fn apply_suite(&self, plugins: Plugins, suite: &Suite) -> Arc<Plugins> {
         let mut current = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *current, Arc::new(plugins));
         drop(current);
         let checks = suite.checks.iter().map(|check| &check.id);
-        self.permits.divide(&suite.groups, checks);
+        self.limits.configure(&suite.groups, checks);
         before
     }
 
@@ -175,22 +175,22 @@ impl<E: Execute> Dispatcher<E> {
         }
     }
 
-    /// Waits for room for one more run: in the check's group and among the instances of large plugins, then among all, so
-    /// that whoever waits for either holds up nobody else. First comes who came first, but for those who held room for
-    /// longer lately. Nothing once draining has begun.
+    /// Waits for a permit for one more run: first in the check's group and among the instances of large plugins, then
+    /// among all runs, so that waiting for either blocks no other check. The order is first come, first served, except
+    /// that checks which recently held permits for longer come later. Returns `None` once draining has begun.
     ///
-    /// Cancellation: gives back what it has.
+    /// Cancellation: releases the permits acquired so far.
     pub async fn permit(&self, job: &Job) -> Option<Permit> {
         tokio::select! {
             biased;
             () = self.draining.cancelled() => None,
-            permit = self.permits.take(self.wants(job)) => permit,
+            permit = self.limits.acquire(self.permit_request(job)) => permit,
         }
     }
 
-    fn wants<'a>(&'a self, job: &'a Job) -> Wants<'a> {
+    fn permit_request<'a>(&'a self, job: &'a Job) -> PermitRequest<'a> {
         let plugin = job.plugin.as_deref();
-        Wants {
+        PermitRequest {
             check: &job.check.id,
             group: job.check.group.as_ref(),
             timeout: job.check.timeout,
@@ -200,18 +200,18 @@ impl<E: Execute> Dispatcher<E> {
         }
     }
 
-    /// Grants no further permit and starts no further attempt; attempts under way go on.
+    /// Grants no further permits and starts no further attempts; running attempts continue.
     pub fn drain(&self) {
         self.draining.cancel();
     }
 
-    /// Stops the attempts under way, with the outcome that says so.
-    pub fn cut(&self) {
+    /// Stops the running attempts with [`StopCause::Shutdown`].
+    pub fn abort_running(&self) {
         self.draining.cancel();
-        self.cut.cancel();
+        self.aborting.cancel();
     }
 
-    /// Executes one run: the first attempt and as many retries as it takes and the check has.
+    /// Executes one run: the first attempt, and retries until one succeeds or the check has none left.
     ///
     /// Cancellation: dropping the future closes every descriptor of the run, and no outcome is recorded.
     pub async fn run(&self, job: Job, permit: Permit) -> Run {
@@ -231,18 +231,18 @@ impl<E: Execute> Dispatcher<E> {
                 .attempt(&check, plugin.as_deref(), attempts, (trace, &recorder))
                 .await;
             let lost = self.stall_clock.lost() - lost + report.queued;
-            report.outcome = blame(report.outcome, lost, check.timeout);
+            report.outcome = classify_overload(report.outcome, lost, check.timeout);
             if check.expect_failure {
-                report.outcome = expected::upside_down(report.outcome, &report.usage);
+                report.outcome = expect_failure::invert(report.outcome, &report.usage);
             }
             usage.absorb(&report.usage);
-            trail.absorb(report.trail, attempts, offset);
+            trail.append_attempt(report.trail, attempts, offset);
             let is_last =
                 attempts > check.retries || report.outcome.is_good() || self.draining.is_cancelled();
-            if is_last || !self.wait_before(attempts).await {
-                break (report.outcome, later(report.log, offset));
+            if is_last || !self.back_off(attempts).await {
+                break (report.outcome, shift(report.log, offset));
             }
-            recorder.try_again();
+            recorder.reset_for_retry();
         };
         usage.note_record(recorder.usage());
         trail.conversation = recorder.transcript();
@@ -262,12 +262,12 @@ impl<E: Execute> Dispatcher<E> {
         }
     }
 
-    /// The run of a job that the host failed at, since `panic` came out of it.
+    /// The run of a job that panicked in the host, with `panic` as the panic payload.
     #[must_use]
-    pub fn broken(&self, job: Job, panic: &(dyn Any + Send)) -> Run {
+    pub fn failed_run(&self, job: Job, panic: &(dyn Any + Send)) -> Run {
         let Job { check, due, plugin } = job;
         let recorder = Recorder::new(check.secrets.clone(), check.quota.record);
-        let fault = Fault::Host(recorder.text(Part::Conclusion, panic_text(panic)));
+        let fault = Fault::Host(recorder.text(Section::Conclusion, panic_text(panic)));
         Run {
             plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(plugin.digest())),
             lag: due.elapsed(),
@@ -286,18 +286,19 @@ impl<E: Execute> Dispatcher<E> {
 
     fn recorder(&self, check: &Check) -> Arc<Recorder> {
         let (secrets, budget) = (check.secrets.clone(), check.quota.record);
-        match self.records_conversations {
-            true => Recorder::with_conversation(secrets, budget),
-            false => Recorder::new(secrets, budget),
+        if self.records_conversations {
+            Recorder::with_conversation(secrets, budget)
+        } else {
+            Recorder::new(secrets, budget)
         }
     }
 
-    /// Ids of a run, random and never zero (<https://www.w3.org/TR/trace-context/>).
+    /// The trace context of a run: ids are random and never zero (<https://www.w3.org/TR/trace-context/>).
     fn draw_trace(&self) -> TraceContext {
         let trace_id = fastrand::u128(1..).to_be_bytes();
         TraceContext {
             trace_id,
-            span_id: draw_span_id(),
+            span_id: new_span_id(),
             sampled: self.sampler.is_sampled(trace_id),
         }
     }
@@ -309,23 +310,23 @@ impl<E: Execute> Dispatcher<E> {
         number: u32,
         (trace, recorder): (TraceContext, &Arc<Recorder>),
     ) -> Report {
-        if self.cut.is_cancelled() {
-            return Report::without_a_guest(Outcome::Stopped(StopCause::Shutdown));
+        if self.aborting.is_cancelled() {
+            return Report::without_guest(Outcome::Stopped(StopCause::Shutdown));
         }
         self.executor
-            .execute(Request {
+            .execute(AttemptRequest {
                 check,
                 plugin,
                 number,
                 trace,
                 recorder,
-                shutdown: &self.cut,
+                shutdown: &self.aborting,
             })
             .await
     }
 
-    /// False when draining began before the wait was over.
-    async fn wait_before(&self, attempts: u32) -> bool {
+    /// Waits before the next attempt. Returns false if draining began meanwhile.
+    async fn back_off(&self, attempts: u32) -> bool {
         tokio::select! {
             biased;
             () = self.draining.cancelled() => false,
@@ -335,26 +336,27 @@ impl<E: Execute> Dispatcher<E> {
 }
 
 impl Dispatcher {
-    /// The sandbox that runs go to.
+    /// The sandbox that executes runs.
     #[must_use]
     pub fn sandbox(&self) -> &Sandbox {
         &self.executor
     }
 }
 
-/// A failure or a warning of the target, or a deadline, unless the host lost too much of the time that the check had: then
-/// nobody knows whether the target was late or the host. What it lost is `lost`.
-fn blame(outcome: Outcome, lost: Duration, timeout: Duration) -> Outcome {
+/// Classifies a failure, warning or missed deadline as overload if the host itself `lost` too much of the check's
+/// time-out: then it is unknown whether the target was late or the host. Any other outcome is unchanged.
+fn classify_overload(outcome: Outcome, lost: Duration, timeout: Duration) -> Outcome {
     let is_late = matches!(outcome, Outcome::Stopped(StopCause::Deadline { .. }));
     let is_bad = matches!(outcome.verdict(), Some(VerdictStatus::Fail | VerdictStatus::Warn));
-    match (is_late || is_bad) && lost > timeout / SPOILED {
-        true => Outcome::Stopped(StopCause::Overload { lost }),
-        false => outcome,
+    if (is_late || is_bad) && lost > timeout / OVERLOAD_DIVISOR {
+        Outcome::Stopped(StopCause::Overload { lost })
+    } else {
+        outcome
     }
 }
 
-/// Moves the lines of an attempt to the run's own clock.
-fn later(mut log: Vec<LogLine>, offset: Duration) -> Vec<LogLine> {
+/// Converts the times of an attempt's log lines to times since the start of the run.
+fn shift(mut log: Vec<LogLine>, offset: Duration) -> Vec<LogLine> {
     for line in &mut log {
         line.at += offset;
     }
@@ -363,7 +365,7 @@ fn later(mut log: Vec<LogLine>, offset: Duration) -> Vec<LogLine> {
 
 impl Report {
     /// An attempt that never reached the sandbox.
-    fn without_a_guest(outcome: Outcome) -> Self {
+    fn without_guest(outcome: Outcome) -> Self {
         Self {
             outcome,
             usage: Usage::default(),

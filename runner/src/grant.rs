@@ -1,10 +1,11 @@
-//! Where a check may go.
+//! Grants: the network destinations that a check may reach.
 //!
-//! A check may reach its own target and what its `allow:` lists. A connect is judged twice: by name, before
-//! anything is resolved ([`Grants::name`]), then each resolved address ([`Grants::address`]). Both are asked
-//! again for every redirect. A name leaves the machine only under a grant: what is asked of DNS is judged by
-//! [`Grants::look_up`], and a name that only its address may grant must be one that the check may look up. Whoever connects uses the [`Destination`] that was judged, never the text that
-//! it came from: `2130706433` and `127.0.0.1` are the same place.
+//! A check may reach its own target and the destinations in its `allow:` list. Every connect is checked twice: by name,
+//! before anything is resolved ([`Grants::check_name`]), and then for each resolved address
+//! ([`Grants::check_address`]). Both checks are repeated for every redirect. A name is sent to a DNS server only under
+//! a grant: DNS queries are checked by [`Grants::check_lookup`], and a name that can only be granted by its address
+//! must be one that the check may look up. Callers connect to the checked [`Destination`], never to the text from which
+//! it was parsed: `2130706433` and `127.0.0.1` are the same place.
 
 mod destination;
 mod effective;
@@ -31,50 +32,50 @@ pub use self::network::{Networks, is_public};
 pub use self::origin::SecretOrigin;
 pub use self::pattern::Grant;
 
-/// The destinations that a suite grants a check. The default grants nothing.
+/// The destinations that a suite grants to a check. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// That of the target, if it has one.
-    own: Option<Grant>,
-    /// What `allow` lists; shared by all targets of a check.
+    /// The grant for the target, if there is one.
+    target: Option<Grant>,
+    /// The grants in `allow`; shared by all targets of a check.
     allowed: Arc<[Grant]>,
     follow_public_redirects: bool,
     secret_origins: Arc<[SecretOrigin]>,
-    /// Those of the check itself; empty: the machine's.
+    /// The check's own name servers; if empty, the machine's are used.
     name_servers: Arc<[NameServer]>,
 }
 
-/// How a check came to a destination.
+/// How a check arrived at a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// The check asked for it.
+    /// The check requested it.
     Direct,
-    /// A peer's redirect points there.
+    /// A peer redirected to it.
     Redirect,
 }
 
-/// What is known before a name is resolved.
+/// The decision on a destination before its name is resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameDecision {
-    /// The host and port are granted. Their addresses are still held against the blocked networks.
+    /// The host and port are granted. Their addresses are still checked against the blocked networks.
     Granted,
-    /// A grant may cover it once its addresses are known, and it may be resolved.
+    /// A grant may cover it once its addresses are known, and its name may be resolved.
     ByAddress,
-    /// No grant can cover it, or it may not be looked up: do not even resolve it.
+    /// No grant can cover it, or its name may not be looked up: do not resolve it.
     Denied(Denial),
 }
 
 impl Grants {
-    /// The check's own target and `allow`.
+    /// Creates the grants for the check's own target and `allow`.
     ///
-    /// `target_syntax` is the plugin's word for what a target looks like: `URL`, a URL of one scheme such as
-    /// `https://HOST`, `HOST:PORT`, or `HOST[:PORT]` (any port of the host when absent, since the plugin
-    /// chooses), or several of them with `or` between. The target must fit one; of any other syntax the target
-    /// is a grant if it happens to be a URL with a port or a `HOST:PORT`, or a name to look up. `follow_public_redirects` lets redirects, and nothing else, lead to
-    /// any public address.
+    /// `target_syntax` is the plugin's description of its targets: `URL`, a URL of one scheme such as `https://HOST`,
+    /// `HOST:PORT`, or `HOST[:PORT]` (any port of the host if absent, since the plugin chooses), or several of them
+    /// separated by `or`. The target must match one of them. With any other syntax the target becomes a grant if it
+    /// happens to be a URL with a port, a `HOST:PORT`, or a name to look up. `follow_public_redirects` allows
+    /// redirects, and nothing else, to reach any public address.
     ///
     /// # Errors
-    /// When the target does not fit its syntax. The text leaves out the target, which may hold a secret.
+    /// The target does not match its syntax. The message omits the target, which may contain a secret.
     pub fn for_check(
         target: &str,
         target_syntax: &str,
@@ -82,7 +83,7 @@ impl Grants {
         follow_public_redirects: bool,
     ) -> Result<Self, GrantError> {
         Ok(Self {
-            own: own_grant(target, target_syntax)?,
+            target: target_grant(target, target_syntax)?,
             allowed: allow,
             follow_public_redirects,
             secret_origins: Arc::default(),
@@ -90,7 +91,7 @@ impl Grants {
         })
     }
 
-    /// The same, but redirects may take the check's secrets to these origins too.
+    /// Allows redirects to carry the check's secrets to these origins.
     #[must_use]
     pub fn with_secrets_to(self, secret_origins: Arc<[SecretOrigin]>) -> Self {
         Self {
@@ -99,37 +100,37 @@ impl Grants {
         }
     }
 
-    /// The same, but names are asked of these servers. Being named in the suite is their grant.
+    /// Sets the name servers to query. Being named in the suite is their grant.
     #[must_use]
     pub fn with_name_servers(self, name_servers: Arc<[NameServer]>) -> Self {
         Self { name_servers, ..self }
     }
 
-    /// The servers that the check asks for names; empty: the machine's.
+    /// The name servers that the check queries; empty for the machine's.
     ///
     /// # Errors
     /// One of them is in a network that the operator blocks.
     pub fn name_servers(&self, blocked: &Networks) -> Result<Vec<SocketAddr>, Denial> {
-        let judged = self.name_servers.iter().map(|server| {
+        let addresses = self.name_servers.iter().map(|server| {
             let server = server.address();
-            match blocked.holding(server.ip()) {
+            match blocked.find_containing(server.ip()) {
                 Some(network) => Err(Denial::NameServerBlocked { server, network }),
                 None => Ok(server),
             }
         });
-        judged.collect()
+        addresses.collect()
     }
 
-    /// Whether a redirect to this destination, of another origin than the request's, may carry secrets.
+    /// Whether a redirect to this destination, whose origin differs from the request's, may carry secrets.
     #[must_use]
     pub fn may_carry_secrets(&self, to: &Destination) -> bool {
         self.secret_origins.iter().any(|origin| origin.covers(to))
     }
 
-    /// Judges a destination by its name and port, before it is resolved.
+    /// Checks a destination by its name and port, before it is resolved.
     #[must_use]
-    pub fn name(&self, to: &Destination, via: Via) -> NameDecision {
-        if self.names(to) {
+    pub fn check_name(&self, to: &Destination, via: Via) -> NameDecision {
+        if self.covers(to) {
             return NameDecision::Granted;
         }
         let not_granted = || Denial::NotGranted {
@@ -137,10 +138,10 @@ impl Grants {
         };
         let denied = match to.host() {
             Host::Address(address) => (!self.redirects_to(*address, via)).then(not_granted),
-            // The peer chose the name, and the plugin is one that the runner brought along.
+            // The peer chose the name, and the plugin is one that is built into the runner.
             Host::Name(_) if self.redirects(via) => None,
             Host::Name(name) if self.grants().any(|grant| grant.is_network_at(to.port())) => {
-                (!self.resolves(name)).then(|| Denial::PlaceNotGranted {
+                (!self.may_resolve(name)).then(|| Denial::EndpointNotGranted {
                     destination: to.clone(),
                     name: name.clone(),
                 })
@@ -150,12 +151,12 @@ impl Grants {
         denied.map_or(NameDecision::ByAddress, NameDecision::Denied)
     }
 
-    /// Judges a question to DNS: the name of the target, of anything in `allow`, and what `dns://` grants.
+    /// Checks a DNS query: allowed are the name of the target, the names in `allow`, and what `dns://` grants.
     ///
     /// # Errors
     /// No grant covers the name.
-    pub fn look_up(&self, name: &DnsName) -> Result<(), Denial> {
-        if self.grants().any(|grant| grant.covers_look_up(name.as_str())) {
+    pub fn check_lookup(&self, name: &DnsName) -> Result<(), Denial> {
+        if self.grants().any(|grant| grant.covers_lookup(name.as_str())) {
             return Ok(());
         }
         Err(Denial::NameNotGranted {
@@ -163,26 +164,26 @@ impl Grants {
         })
     }
 
-    /// Judges one address that a destination resolved to, or is. Final: it does not rely on
-    /// [`Grants::name`] having been asked.
+    /// Checks one address that a destination resolved to, or is. This check is final: it does not rely on an earlier
+    /// [`Grants::check_name`].
     ///
     /// # Errors
-    /// When `blocked` holds the address, or no grant covers it.
-    pub fn address(
+    /// The address is in a `blocked` network, or no grant covers it.
+    pub fn check_address(
         &self,
         to: &Destination,
         address: IpAddr,
         via: Via,
         blocked: &Networks,
     ) -> Result<(), Denial> {
-        if let Some(network) = blocked.holding(address) {
+        if let Some(network) = blocked.find_containing(address) {
             return Err(Denial::Blocked {
                 destination: to.clone(),
                 address,
                 network,
             });
         }
-        let is_granted = self.names(to)
+        let is_granted = self.covers(to)
             || self
                 .grants()
                 .any(|grant| grant.covers_address(address, to.port()))
@@ -197,17 +198,17 @@ impl Grants {
     }
 
     fn grants(&self) -> impl Iterator<Item = &Grant> {
-        self.allowed.iter().chain(&self.own)
+        self.allowed.iter().chain(&self.target)
     }
 
-    fn names(&self, to: &Destination) -> bool {
+    fn covers(&self, to: &Destination) -> bool {
         self.grants().any(|grant| grant.covers(to.host(), to.port()))
     }
 
-    /// Whether a name on the way to a connection may be resolved. `localhost` is no question to DNS (RFC 6761).
-    fn resolves(&self, name: &str) -> bool {
+    /// Whether a name may be resolved in order to connect. `localhost` is never sent to DNS (RFC 6761).
+    fn may_resolve(&self, name: &str) -> bool {
         let is_local = name == "localhost" || name.ends_with(".localhost");
-        is_local || self.grants().any(|grant| grant.covers_look_up(name))
+        is_local || self.grants().any(|grant| grant.covers_lookup(name))
     }
 
     fn redirects(&self, via: Via) -> bool {
@@ -219,26 +220,26 @@ impl Grants {
     }
 }
 
-fn own_grant(target: &str, target_syntax: &str) -> Result<Option<Grant>, GrantError> {
+fn target_grant(target: &str, target_syntax: &str) -> Result<Option<Grant>, GrantError> {
     let mut refusal = None;
-    for form in forms(target_syntax) {
-        let own = match form {
+    for form in syntax_alternatives(target_syntax) {
+        let target = match form {
             "URL" => url_grant(target, None),
-            "HOST:PORT" => bare_place(target).and_then(Grant::of_host_and_port),
-            "HOST[:PORT]" => bare_place(target).and_then(Grant::of_host),
+            "HOST:PORT" => host_and_port(target).and_then(Grant::parse_host_port),
+            "HOST[:PORT]" => host_and_port(target).and_then(Grant::parse_host),
             _ => match form.split_once("://") {
                 Some((scheme, _)) => url_grant(target, Some(scheme)),
-                // Words for people.
-                None => return Ok(any_grant(target)),
+                // A description in prose.
+                None => return Ok(guess_grant(target)),
             },
         };
-        match own {
-            Ok(own) => return Ok(Some(own)),
+        match target {
+            Ok(target) => return Ok(Some(target)),
             Err(error) => refusal = refusal.or(Some(error)),
         }
     }
     match refusal {
-        None => Ok(any_grant(target)),
+        None => Ok(guess_grant(target)),
         Some(source) => Err(GrantError::Target {
             syntax: target_syntax.to_owned(),
             source: Box::new(source),
@@ -246,8 +247,8 @@ fn own_grant(target: &str, target_syntax: &str) -> Result<Option<Grant>, GrantEr
     }
 }
 
-/// A target that is meant as a host, with a port or without.
-fn bare_place(target: &str) -> Result<&str, GrantError> {
+/// The target as a host, with or without a port.
+fn host_and_port(target: &str) -> Result<&str, GrantError> {
     match target.split_once("://") {
         Some((scheme, _)) => Err(GrantError::IsUrl {
             scheme: scheme.to_owned(),
@@ -257,18 +258,18 @@ fn bare_place(target: &str) -> Result<&str, GrantError> {
     }
 }
 
-/// The alternatives of a plugin's syntax.
-fn forms(target_syntax: &str) -> impl Iterator<Item = &str> {
+/// The alternatives of a plugin's target syntax.
+fn syntax_alternatives(target_syntax: &str) -> impl Iterator<Item = &str> {
     match target_syntax {
         "HOST or HOST:PORT" => "HOST[:PORT]".split(" or "),
         syntax => syntax.split(" or "),
     }
 }
 
-fn any_grant(target: &str) -> Option<Grant> {
+fn guess_grant(target: &str) -> Option<Grant> {
     url_grant(target, None)
-        .or_else(|_| Grant::of_host_and_port(target))
-        .or_else(|_| DnsName::parse(target).map(|name| Grant::of_name(&name)))
+        .or_else(|_| Grant::parse_host_port(target))
+        .or_else(|_| DnsName::parse(target).map(|name| Grant::for_lookup(&name)))
         .ok()
 }
 
@@ -283,5 +284,5 @@ fn url_grant(target: &str, scheme: Option<&str>) -> Result<Grant, GrantError> {
     let port = url.port_or_known_default().ok_or_else(|| GrantError::NoPort {
         text: format!("{}://{host}", url.scheme()),
     })?;
-    Ok(Grant::of_place(Host::parse(host)?, Some(port)))
+    Ok(Grant::for_host_port(Host::parse(host)?, Some(port)))
 }

@@ -1,35 +1,35 @@
-//! What an error of a file system means for the file.
+//! Classifies errors of a file system.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// What kind of trouble there is. Only [`IoClass::Corrupt`] is about the data: with all others the file is left alone,
-/// and tried again.
+/// Class of an I/O error. Only [`IoClass::Corrupt`] is about the data: with all others the file is left alone, and
+/// the operation is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IoClass {
-    /// What is in the file is not what was written.
+    /// The content is not what was written.
     Corrupt,
-    /// Another process has it.
+    /// Another process holds it.
     Busy,
-    /// There is no room, or no more than a quota allows.
+    /// No space is left, or a quota is used up.
     Full,
-    /// It may not be used, or only be read.
+    /// Access is denied, or read-only.
     Permission,
     /// The process or the machine is short of descriptors or memory.
     Shortage,
-    /// It is not there, or what should be above it is not.
+    /// The file or its folder does not exist.
     Gone,
-    /// The device does not do what it should.
+    /// The device failed.
     Io,
 }
 
 impl IoClass {
-    /// The class of an error.
+    /// Classifies an error.
     #[must_use]
-    pub fn of(error: &io::Error) -> Self {
+    pub fn classify(error: &io::Error) -> Self {
         if let Some(errno) = Errno::from_io_error(error) {
-            return Self::of_errno(errno);
+            return Self::classify_errno(errno);
         }
         match error.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Corrupt,
@@ -44,7 +44,7 @@ impl IoClass {
         }
     }
 
-    fn of_errno(errno: Errno) -> Self {
+    fn classify_errno(errno: Errno) -> Self {
         match errno {
             Errno::BUSY | Errno::AGAIN | Errno::TXTBSY | Errno::DEADLK | Errno::NOLCK => Self::Busy,
             Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Self::Full,
@@ -55,7 +55,7 @@ impl IoClass {
         }
     }
 
-    /// The word in metrics.
+    /// The label value in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -70,10 +70,10 @@ impl IoClass {
     }
 }
 
-/// Whether what failed may succeed later although nobody changes the file: a disk or a server that does not answer, too
-/// few descriptors, threads or memory, a right that a mount or a policy withholds for now.
+/// Whether a retry may succeed although nobody changes the file: a disk or a server that does not answer, too few
+/// descriptors, threads or memory, a permission that a mount or a policy withholds for now.
 ///
-/// What depends on the file or its name alone is final: it is missing, not a regular file, or too large.
+/// What depends on the file or its name alone is permanent: it is missing, not a regular file, or too large.
 #[must_use]
 pub fn is_transient(error: &io::Error) -> bool {
     let Some(errno) = Errno::from_io_error(error) else {
@@ -109,14 +109,14 @@ mod tests {
     fn no_error_of_the_system_says_that_data_is_corrupt() {
         for number in 1..=133 {
             let error = io::Error::from_raw_os_error(number);
-            assert_ne!(IoClass::of(&error), IoClass::Corrupt, "{error}");
+            assert_ne!(IoClass::classify(&error), IoClass::Corrupt, "{error}");
         }
         let damaged = io::Error::new(io::ErrorKind::InvalidData, "a wrong sum");
-        assert_eq!(IoClass::of(&damaged), IoClass::Corrupt);
+        assert_eq!(IoClass::classify(&damaged), IoClass::Corrupt);
     }
 
     #[test]
-    fn what_may_pass_by_itself_is_told_from_what_somebody_has_to_mend() {
+    fn transient_errors_are_distinguished_from_permanent_ones() {
         let is_transient = |errno: Errno| is_transient(&io::Error::from_raw_os_error(errno.raw_os_error()));
         for errno in [
             Errno::MFILE,
@@ -154,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn each_trouble_has_its_word() {
-        for (errno, word) in [
+    fn each_class_has_its_label() {
+        for (errno, code) in [
             (Errno::IO, "io"),
             (Errno::NOSPC, "full"),
             (Errno::DQUOT, "full"),
@@ -166,7 +166,7 @@ mod tests {
             (Errno::BUSY, "busy"),
         ] {
             let error = io::Error::from_raw_os_error(errno.raw_os_error());
-            assert_eq!(IoClass::of(&error).as_str(), word, "{error}");
+            assert_eq!(IoClass::classify(&error).as_str(), code, "{error}");
         }
     }
 }

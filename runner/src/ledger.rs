@@ -1,21 +1,21 @@
-//! Who owns which descriptor.
+//! The ledger: accounts for every file descriptor that is opened on behalf of a check.
 //!
-//! Every descriptor that a check uses is a [`Lease`] on its run's [`Page`]: taken before the descriptor exists,
-//! first from the check's quota, then from the host's budget, and given back when the stream that keeps it is
-//! dropped. [`Page::end`] closes whatever is still open at once, whoever still holds the stream, so that a run's
-//! outcome is published only when nothing of the run is left.
+//! Every descriptor that a check uses is a [`Lease`] on its run's [`Page`]. The lease is acquired before the descriptor
+//! exists, first from the check's quota, then from the host's budget, and released when the stream that owns it is
+//! dropped. [`Page::end`] immediately closes everything that is still open, even if the guest still holds the stream,
+//! so a run's outcome is published only when none of its descriptors are left.
 //!
-//! Invariant: `Ledger::leased` is the number of descriptors that exist for checks, at any moment.
+//! Invariant: `Ledger::leased` always equals the number of descriptors that exist for checks.
 
+mod active_step;
 pub mod audit;
 mod budget;
 mod charge;
 mod lease;
 mod live;
-mod memory;
+mod model;
 mod page;
-mod record;
-mod recording;
+mod reclaim_log;
 mod slot;
 mod traffic;
 
@@ -23,46 +23,46 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-pub(crate) use budget::RESERVE;
+pub use active_step::ActiveStep;
+pub(crate) use budget::RESERVED_FDS;
 pub use budget::{Budget, raise_descriptor_limit};
-pub use charge::{Charge, Waiting};
+pub use charge::{Charge, ShortageWait};
 pub use lease::{Lease, LeasedStream, LeasedUdp};
+pub use model::{LiveLease, PageOwner, Reclaimed, RunRef};
 pub use page::Page;
-pub use record::{LiveLease, PageOwner, Reclaimed, RunMark};
-pub use recording::Recording;
-pub use traffic::{Activity, LiveView};
+pub use traffic::{Activity, ActivityHandle};
 
 use crate::pool::Pools;
 use crate::quota::{Quota, QuotaKind};
 use crate::record::Recorder;
-use memory::Memory;
+use reclaim_log::ReclaimLog;
 
-/// A refusal because a check's own quota is used up.
+/// The denial of an operation because the check's own quota is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("quota `{what}` is used up (limit {})", .what.show(*.limit))]
+#[error("quota `{what}` is used up (limit {})", .what.format_value(*.limit))]
 pub struct Denial {
-    /// Which quota.
+    /// The exhausted quota.
     pub what: QuotaKind,
     /// Its limit, in the quota's unit.
     pub limit: u64,
 }
 
-/// Why a descriptor, or its use, was refused.
+/// The reason why a descriptor, or its use, was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The check's quota.
+    /// The check's quota is exhausted.
     #[error(transparent)]
     Quota(#[from] Denial),
-    /// The host itself has none left to lend.
+    /// The host has no descriptors left to lend.
     #[error("the host has no descriptor left to lend")]
     HostExhausted,
-    /// The run is over: its descriptors are closed, and it gets no new ones.
+    /// The run is over: its descriptors are closed and it gets no new ones.
     #[error("the run is over and its connections are closed")]
     Ended,
 }
 
 impl Refusal {
-    /// Finds a refusal among the causes of an error, however deep a protocol library wrapped it.
+    /// Finds a refusal in the source chain of an error, however deeply a protocol library wrapped it.
     #[must_use]
     pub fn find(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
@@ -70,7 +70,7 @@ impl Refusal {
             if let Some(refusal) = error.downcast_ref::<Self>() {
                 return Some(*refusal);
             }
-            // An `io::Error` shows the source of what it wraps, not what it wraps.
+            // `io::Error::source` returns the source of the wrapped error, not the wrapped error itself.
             let wrapped = error
                 .downcast_ref::<std::io::Error>()
                 .and_then(|error| error.get_ref());
@@ -90,13 +90,13 @@ pub struct Ledger {
     pools: Pools,
     next_page: AtomicU64,
     reclaimed: AtomicU64,
-    memory: Memory,
-    /// Pages of the runs that go on now, for the live view; a page takes itself out when it is dropped.
+    reclaim_log: ReclaimLog,
+    /// Pages of active runs, for the live view; a page removes itself when it is dropped.
     pages: Mutex<BTreeMap<u64, Weak<Page>>>,
 }
 
 impl Ledger {
-    /// A ledger that lends at most `budget` descriptors at once.
+    /// Creates a ledger that lends at most `budget` descriptors at once.
     #[must_use]
     pub fn new(budget: Budget) -> Arc<Self> {
         let pools = Pools::default();
@@ -106,12 +106,12 @@ impl Ledger {
             pools,
             next_page: AtomicU64::new(1),
             reclaimed: AtomicU64::new(0),
-            memory: Memory::default(),
+            reclaim_log: ReclaimLog::default(),
             pages: Mutex::new(BTreeMap::new()),
         })
     }
 
-    /// Opens the account of one attempt, whose texts `recorder` records.
+    /// Opens the account of one attempt, whose texts are recorded by `recorder`.
     #[must_use]
     pub fn open_page(self: &Arc<Self>, owner: PageOwner, quota: Quota, recorder: Arc<Recorder>) -> Arc<Page> {
         let id = self.next_page.fetch_add(1, Ordering::Relaxed);
@@ -120,7 +120,7 @@ impl Ledger {
         page
     }
 
-    /// What all checks share: descriptors, and the pools of those who lend from this ledger.
+    /// Resource pools shared by all checks: descriptors, and the pools of components that lend from this ledger.
     #[must_use]
     pub fn pools(&self) -> &Pools {
         &self.pools
@@ -130,50 +130,51 @@ impl Ledger {
         &self.budget
     }
 
-    /// Descriptors lent now.
+    /// Descriptors that are currently lent.
     #[must_use]
     pub fn leased(&self) -> u64 {
-        self.budget.taken()
+        self.budget.leased()
     }
 
-    /// Descriptors that are kept for the host itself, besides those that it always has open.
+    /// Descriptors reserved for the host itself, in addition to those that it always has open.
     #[must_use]
     pub fn reserved(&self) -> u64 {
         self.budget.reserved()
     }
 
-    /// Descriptors that may be lent at once.
+    /// Maximum number of descriptors that can be lent at once.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         self.budget.capacity()
     }
 
-    /// Lends at most what a process with this `descriptor_limit` has left when `open` are the host's own.
-    pub fn fit(&self, descriptor_limit: u64, open: u64) {
-        self.budget.refit(descriptor_limit, open);
+    /// Resizes the budget: it lends at most what a process with this `descriptor_limit` has left when `open`
+    /// descriptors are the host's own.
+    pub fn set_budget(&self, descriptor_limit: u64, open: u64) {
+        self.budget.resize(descriptor_limit, open);
     }
 
-    /// Descriptors that guests left open and the host closed, since the start.
+    /// Number of descriptors that guests leaked and the host closed, since the start.
     #[must_use]
     pub fn reclaimed(&self) -> u64 {
         self.reclaimed.load(Ordering::Relaxed)
     }
 
-    /// Every lease that is open now, oldest page first.
+    /// Every open lease, oldest page first.
     #[must_use]
     pub fn live(&self) -> Vec<LiveLease> {
         let pages: Vec<_> = self.pages().values().filter_map(Weak::upgrade).collect();
         pages.iter().flat_map(|page| page.live()).collect()
     }
 
-    /// The last 256 connections that guests left open and the host closed, the latest first.
+    /// The last 256 connections that guests leaked and the host closed, latest first.
     #[must_use]
     pub fn last_reclaimed(&self) -> Vec<Reclaimed> {
-        self.memory.read()
+        self.reclaim_log.latest_first()
     }
 
     fn pages(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Weak<Page>>> {
-        // A panic while this short lock was held leaves nothing half done.
+        // The lock is held briefly; a panic under it leaves no partial update.
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -181,9 +182,9 @@ impl Ledger {
         self.pages().remove(&id);
     }
 
-    fn note_reclaimed(&self, reclaimed: Reclaimed) {
+    fn record_reclaimed(&self, reclaimed: Reclaimed) {
         self.reclaimed.fetch_add(1, Ordering::Relaxed);
-        self.memory.keep(reclaimed);
+        self.reclaim_log.push(reclaimed);
     }
 }
 

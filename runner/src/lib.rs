@@ -1,7 +1,11 @@
 //! Canary: health checks that can't go silent.
 //!
-//! The flow, left to right; a module knows those to its left only:
-//! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> status.
+//! Data flows in one direction:
+//! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> report, state, alert, telemetry,
+//! watch.
+//!
+//! Dependencies follow one order of modules, in which each may use only those before it: `ORDER` in
+//! `tests/tidy/imports.rs`.
 
 pub mod account;
 pub mod admin;
@@ -17,6 +21,7 @@ pub mod dispatch;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod grant;
+pub mod http_client;
 pub mod io_class;
 pub mod ledger;
 pub mod liveness;
@@ -41,4 +46,3 @@ pub mod suite;
 pub mod telemetry;
 pub mod trace;
 pub mod watch;
-pub mod wire;

@@ -1,16 +1,16 @@
-//! Every thread and task that lives for long, and whether it makes progress.
+//! Tracks every long-lived thread and task, and whether it makes progress.
 //!
-//! A component is registered before it starts, because `thread` and `tasks` are the only ways to start one and
-//! both take a [`Progress`]. The component reports through it: what it is doing, and within which time it reports
-//! again. One that exceeds its time, that panicked, or that ended unasked is a [`Stall`], which health turns into an
+//! A component is registered before it starts, because `thread` and `tasks` are the only ways to start one and both
+//! take a [`Progress`]. The component reports through it: what it is doing, and within which time it reports again.
+//! One that exceeds its time, that panicked, or that exited unexpectedly is a [`Stall`], which health turns into an
 //! issue.
 
 mod clock;
-mod refused;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod thread_error;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,40 +20,42 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use clock::StallClock;
-pub use refused::{ThreadError, refused};
 pub use tasks::Tasks;
 #[cfg(test)]
-pub(crate) use thread::reporting;
-pub use thread::{Component, Thread, apart_from_main, begun, can_start, join, once, runtime, spawn};
+pub(crate) use thread::report_while;
+pub use thread::{
+    Component, Thread, already_begun, can_start, join, run_blocking, run_off_main_thread, runtime, spawn,
+};
+pub use thread_error::{ThreadError, spawn_error};
 
-/// How often a component that has nothing to do reports all the same.
+/// How often an idle component reports.
 pub const BEAT: Duration = Duration::from_secs(1);
-/// A component that has not reported for this long is stalled, where it has named no other time.
+/// A component that has not reported for this long is stalled, unless it has set another time.
 pub const STALL: Duration = Duration::from_secs(5);
 
 /// What fails when a component makes no progress; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Impact {
-    /// `/readyz`: what the component does is delayed, and the checks are still watched.
+    /// `/readyz`: the component's work is delayed, and the checks are still watched.
     Readiness,
-    /// The heartbeat's ping of success as well: somebody outside must know.
+    /// The heartbeat's success ping as well: somebody outside has to know.
     Heartbeat,
-    /// `/livez` as well: a restart is the way out.
+    /// `/livez` as well: only a restart helps.
     Liveness,
 }
 
 /// A component that makes no progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stall {
-    /// Which one.
+    /// Its name.
     pub name: Arc<str>,
     /// What fails with it.
     pub impact: Impact,
     /// What it was doing when it last reported.
     pub activity: &'static str,
-    /// Since when it has not reported.
+    /// Time since its last report.
     pub time: Duration,
-    /// Whether it ended by a panic or unasked, and never reports again.
+    /// Whether it panicked or exited unexpectedly, and will not report again.
     pub is_dead: bool,
 }
 
@@ -61,17 +63,18 @@ impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, activity, .. } = self;
         let time = self.time.as_secs();
-        match self.is_dead {
-            true => write!(
+        if self.is_dead {
+            write!(
                 f,
                 "`{name}` ended unexpectedly {time} s ago: the log says why if it panicked, and a restart brings it back"
-            ),
-            false => write!(f, "`{name}` has made no progress for {time} s ({activity})"),
+            )
+        } else {
+            write!(f, "`{name}` has made no progress for {time} s ({activity})")
         }
     }
 }
 
-/// All components of one runner. Cheap to clone; all clones are one registry.
+/// All components of a runner. Cheap to clone; all clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     components: Arc<Mutex<Components>>,
@@ -80,15 +83,15 @@ pub struct Registry {
 
 #[derive(Debug, Default)]
 struct Components {
-    rows: BTreeMap<u64, Arc<Row>>,
+    entries: BTreeMap<u64, Arc<Entry>>,
     next: u64,
 }
 
 #[derive(Debug)]
-struct Row {
+struct Entry {
     name: Arc<str>,
     impact: Impact,
-    /// Held for a few assignments.
+    /// Locked for a few assignments.
     report: Mutex<Report>,
 }
 
@@ -96,16 +99,16 @@ struct Row {
 struct Report {
     at: Instant,
     activity: &'static str,
-    /// Within which the next report is due; absent while the component waits for something that may never come.
+    /// Time within which the next report is due; `None` while the component waits for something that may never come.
     within: Option<Duration>,
     is_dead: bool,
 }
 
 impl Registry {
-    /// Adds a component, which starts now.
+    /// Registers a component, which starts now.
     #[must_use]
     pub fn register(&self, name: impl Into<Arc<str>>, impact: Impact) -> Progress {
-        let row = Arc::new(Row {
+        let entry = Arc::new(Entry {
             name: name.into(),
             impact,
             report: Mutex::new(Report {
@@ -116,29 +119,29 @@ impl Registry {
             }),
         });
         let mut components = self.components();
-        // One that died is replaced by the one that takes over from it.
+        // A dead component is replaced by its successor.
         components
-            .rows
-            .retain(|_, old| old.name != row.name || !old.report().is_dead);
+            .entries
+            .retain(|_, old| old.name != entry.name || !old.report().is_dead);
         let id = components.next;
         components.next += 1;
-        components.rows.insert(id, Arc::clone(&row));
+        components.entries.insert(id, Arc::clone(&entry));
         drop(components);
         Progress {
             registry: self.clone(),
             id,
-            row,
+            entry,
         }
     }
 
     /// The components that make no progress, in the order of their registration.
     #[must_use]
     pub fn stalls(&self) -> Vec<Stall> {
-        let rows: Vec<Arc<Row>> = self.components().rows.values().cloned().collect();
-        rows.iter().filter_map(|row| row.stall()).collect()
+        let entries: Vec<Arc<Entry>> = self.components().entries.values().cloned().collect();
+        entries.iter().filter_map(|entry| entry.stall()).collect()
     }
 
-    /// The time that the threads which run checks have lost.
+    /// The time that the worker threads have lost.
     #[must_use]
     pub fn stall_clock(&self) -> &StallClock {
         &self.stall_clock
@@ -149,7 +152,7 @@ impl Registry {
     }
 }
 
-impl Row {
+impl Entry {
     fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -160,7 +163,7 @@ impl Row {
         let is_late = report.within.is_some_and(|within| time > within);
         (report.is_dead || is_late).then(|| Stall {
             name: Arc::clone(&self.name),
-            // What has ended is not there again before a restart.
+            // A dead component does not come back without a restart.
             impact: if report.is_dead {
                 Impact::Liveness
             } else {
@@ -173,44 +176,44 @@ impl Row {
     }
 }
 
-/// What a component reports through. Dropping it removes the component, unless a panic does, or it ended unasked: that
-/// one stays, as dead.
+/// Handle through which a component reports. Dropping it removes the component, unless it panicked or exited
+/// unexpectedly: then it stays registered as dead.
 #[derive(Debug)]
 pub struct Progress {
     registry: Registry,
     id: u64,
-    row: Arc<Row>,
+    entry: Arc<Entry>,
 }
 
 impl Progress {
-    /// The component goes about its work and reports again within [`STALL`].
+    /// Reports progress; the next report is due within [`STALL`].
     pub fn beat(&self) {
         self.working("running", STALL);
     }
 
-    /// Something is under way, which ends or reports again within this time.
+    /// Reports an activity that ends, or is reported again, within this time.
     pub fn working(&self, activity: &'static str, within: Duration) {
         self.set(activity, Some(within));
     }
 
-    /// The component waits for something that may never come, on a thread that reports for itself.
+    /// Reports that the component waits for something that may never come, on a thread that reports for itself.
     pub fn idle(&self) {
         self.set("waiting", None);
     }
 
-    /// The component has ended although nobody asked it to.
-    pub(super) fn ended_unasked(&self) {
-        self.row.report().is_dead = true;
+    /// Reports that the component ended without being asked to.
+    pub(super) fn exited_unexpectedly(&self) {
+        self.entry.report().is_dead = true;
     }
 
-    /// Adds a part of the same registry, such as a task on this component's thread.
+    /// The registry, to register parts of the component, such as a task on its thread.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
     fn set(&self, activity: &'static str, within: Option<Duration>) {
-        *self.row.report() = Report {
+        *self.entry.report() = Report {
             at: Instant::now(),
             activity,
             within,
@@ -222,10 +225,10 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.row.report().is_dead = true;
+            self.entry.report().is_dead = true;
         }
-        if !self.row.report().is_dead {
-            self.registry.components().rows.remove(&self.id);
+        if !self.entry.report().is_dead {
+            self.registry.components().entries.remove(&self.id);
         }
     }
 }

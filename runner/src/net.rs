@@ -1,7 +1,7 @@
-//! The host's own clients: every connection that a check uses is opened, metered, timed and closed here.
+//! The host's network clients: every connection that a check uses is opened, metered, timed and closed here.
 //!
-//! Nothing here knows of wasm, spawns a task or uses the blocking pool: each operation is one future, and dropping
-//! it closes its sockets in line. The sockets are leases of the run's page.
+//! Nothing here depends on wasm, spawns a task or uses the blocking pool: each operation is one future, and dropping it
+//! closes its sockets synchronously. The sockets are leases on the run's page.
 
 pub mod bounded;
 pub mod check;
@@ -31,33 +31,33 @@ pub use http::EnvironmentProxies;
 
 use crate::grant::{Destination, Grants, Host, NameDecision, Networks, Via};
 use crate::ledger::Page;
-use crate::record::Part;
+use crate::record::Section;
 use crate::suite::Secrets;
 use crate::trace::propagation::Propagation;
 use crate::trace::{Lookup, StepKind, TraceContext};
 use connect::ConnectOptions;
-use resolve::{Asker, Patience, Resolved, Resolver};
+use resolve::{LookupMode, QueryClient, Resolved, Resolver};
 use tls::TrustStore;
 
-/// What all runs share.
+/// Network services shared by all runs.
 #[derive(Debug)]
-pub struct Shared {
-    /// The DNS service.
+pub struct NetServices {
+    /// The DNS resolver.
     pub resolver: Resolver,
-    /// Networks that the operator allows no check to reach.
+    /// Networks that the operator blocks for all checks.
     pub blocked: Networks,
-    /// Roots that a certificate is judged by when the plugin brings none.
+    /// Roots for verifying certificates when the plugin provides none.
     pub trust: TrustStore,
-    /// How a request carries its run's trace, where the check asks for that.
+    /// How a request propagates its run's trace, if the check enables that.
     pub propagation: Propagation,
-    /// Proxies for requests that ask for those of the environment.
+    /// Proxies for requests that use the proxies of the environment.
     pub proxies: EnvironmentProxies,
 }
 
-/// Time spent in each phase; a phase that did not happen is absent.
+/// Time spent in each phase; `None` for a phase that did not happen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Name to addresses.
+    /// Resolving the name.
     pub resolve: Option<Duration>,
     /// The TCP connect.
     pub connect: Option<Duration>,
@@ -65,57 +65,57 @@ pub struct Timings {
     pub handshake: Option<Duration>,
     /// Writing the request.
     pub send: Option<Duration>,
-    /// From the last byte sent to the first received.
+    /// From the last byte sent to the first byte received.
     pub wait: Option<Duration>,
-    /// Reading the answer.
+    /// Reading the response.
     pub receive: Option<Duration>,
 }
 
-/// The network as one attempt may use it. Clones are the same, but for their deadline.
+/// Network access for one attempt. Clones differ only in their deadline.
 #[derive(Clone)]
 pub struct Client {
-    access: Arc<Access>,
+    access: Arc<RunAccess>,
     deadline: Instant,
 }
 
-/// What one attempt has of the network, however long it may use it.
-pub struct Access {
-    shared: Arc<Shared>,
+/// Everything that an attempt needs to use the network, except for its deadline.
+pub struct RunAccess {
+    services: Arc<NetServices>,
     page: Arc<Page>,
     grants: Grants,
-    /// What must not follow a redirect to another origin.
+    /// Secrets that must not follow a redirect to another origin.
     secrets: Secrets,
     trace: TraceContext,
-    asker: Asker,
-    /// Names resolved in this run: an answer holds for the whole run, so that a name cannot pass the grants with
+    query_client: QueryClient,
+    /// Names resolved in this run. An answer is pinned for the whole run, so that a name cannot pass the grants with
     /// one address and connect to another. Bounded by the quota `lookups`.
     pins: Mutex<HashMap<(String, Family), Resolved>>,
 }
 
 impl Deref for Client {
-    type Target = Access;
+    type Target = RunAccess;
 
-    fn deref(&self) -> &Access {
+    fn deref(&self) -> &RunAccess {
         &self.access
     }
 }
 
 impl Client {
-    /// A client whose every operation ends by `deadline` and whose sockets are leases on `page`.
+    /// Creates a client whose operations all end by `deadline` and whose sockets are leases on `page`.
     #[must_use]
     pub fn new(
-        shared: Arc<Shared>,
+        shared: Arc<NetServices>,
         page: Arc<Page>,
         grants: Grants,
         secrets: Secrets,
         deadline: Instant,
         trace: TraceContext,
     ) -> Self {
-        // Where one of them is blocked, nothing is looked up.
+        // If one of them is blocked, nothing is looked up.
         let name_servers = grants.name_servers(&shared.blocked).unwrap_or_default();
-        let access = Access {
-            asker: Asker::new(Arc::clone(&page)).with_servers(name_servers),
-            shared,
+        let access = RunAccess {
+            query_client: QueryClient::new(Arc::clone(&page)).with_servers(name_servers),
+            services: shared,
             page,
             grants,
             secrets,
@@ -128,36 +128,36 @@ impl Client {
         }
     }
 
-    /// The same, whose every operation ends by this moment, if that is earlier.
+    /// A clone whose operations end by `moment`, if that is earlier than the current deadline.
     #[must_use]
-    pub fn until(&self, moment: Option<Instant>) -> Self {
+    pub fn with_deadline(&self, moment: Option<Instant>) -> Self {
         Self {
             access: Arc::clone(&self.access),
             deadline: moment.map_or(self.deadline, |moment| moment.min(self.deadline)),
         }
     }
 
-    /// The same, whose every operation ends in so much time from now, if that is earlier.
+    /// A clone whose operations end within `time` from now, if that is earlier than the current deadline.
     #[must_use]
-    pub fn within(&self, time: Option<Duration>) -> Self {
-        self.until(Some(self.limit(time)))
+    pub fn with_timeout(&self, time: Option<Duration>) -> Self {
+        self.with_deadline(Some(self.deadline_after(time)))
     }
 
-    /// The account that this client's sockets are entered in.
+    /// The page on which this client's sockets are registered.
     #[must_use]
     pub fn page(&self) -> &Arc<Page> {
         &self.page
     }
 
-    /// When an operation with a limit of its own must end.
+    /// The deadline of an operation with its own time limit.
     #[must_use]
-    pub fn limit(&self, limit: Option<Duration>) -> Instant {
+    pub fn deadline_after(&self, limit: Option<Duration>) -> Instant {
         let own = limit.and_then(|limit| Instant::now().checked_add(limit));
         own.map_or(self.deadline, |own| own.min(self.deadline))
     }
 
-    /// The addresses of a granted destination to connect to, pinned for the run. A name that only its address may grant is
-    /// resolved first and judged then.
+    /// The addresses of a granted destination to connect to, pinned for the run. A name that can only be granted by its
+    /// address is resolved first and checked afterwards.
     async fn addresses(
         &self,
         destination: &Destination,
@@ -165,51 +165,51 @@ impl Client {
         options: ConnectOptions,
         limit: Instant,
     ) -> Result<Vec<IpAddr>, NetError> {
-        self.judge_name(destination, via)?;
-        let asked = (options.family, Patience::Short);
+        self.check_name(destination, via)?;
+        let preferences = (options.family, LookupMode::FirstUsable);
         if let (Host::Address(address), Via::Direct) = (destination.host(), via)
             && !options.family.admits(*address)
         {
-            self.page.note_own_failure();
+            self.page.record_own_failure();
         }
-        let found = self.resolve(destination, asked, limit).await?;
+        let found = self.resolve(destination, preferences, limit).await?;
         let mut denied = None;
         let allowed: Vec<IpAddr> = options
-            .restrict(found.addresses)?
+            .filter_addresses(found.addresses)?
             .into_iter()
             .filter(|address| {
-                let judged = self
+                let decision = self
                     .grants
-                    .address(destination, *address, via, &self.shared.blocked);
-                let allowed = judged.is_ok();
-                denied = judged.err().or(denied.take());
+                    .check_address(destination, *address, via, &self.services.blocked);
+                let allowed = decision.is_ok();
+                denied = decision.err().or(denied.take());
                 allowed
             })
             .collect();
         match denied {
-            Some(denial) if allowed.is_empty() => Err(self.ungranted(&denial)),
+            Some(denial) if allowed.is_empty() => Err(self.deny(&denial)),
             _ => Ok(allowed),
         }
     }
 
-    /// A name that only its address may grant passes.
-    fn judge_name(&self, destination: &Destination, via: Via) -> Result<(), NetError> {
-        match self.grants.name(destination, via) {
-            NameDecision::Denied(denial) => Err(self.ungranted(&denial)),
+    /// Accepts a name that can only be granted by its address.
+    fn check_name(&self, destination: &Destination, via: Via) -> Result<(), NetError> {
+        match self.grants.check_name(destination, via) {
+            NameDecision::Denied(denial) => Err(self.deny(&denial)),
             NameDecision::Granted | NameDecision::ByAddress => Ok(()),
         }
     }
 
-    /// The servers that the check names may be asked.
-    fn judge_name_servers(&self) -> Result<(), NetError> {
-        let judged = self.grants.name_servers(&self.shared.blocked);
-        judged.map(drop).map_err(|denial| self.ungranted(&denial))
+    /// Checks that the check's own name servers may be queried.
+    fn check_name_servers(&self) -> Result<(), NetError> {
+        let decision = self.grants.name_servers(&self.services.blocked);
+        decision.map(drop).map_err(|denial| self.deny(&denial))
     }
 
-    /// The refusal of a place or a name that the check has no grant for. It is counted, so that nobody takes it for a
-    /// failure of the target.
-    fn ungranted(&self, denial: &impl fmt::Display) -> NetError {
-        self.page.note_ungranted();
+    /// The error for a destination or name that is not granted. It is counted, so that it is not mistaken for a failure
+    /// of the target.
+    fn deny(&self, denial: &impl fmt::Display) -> NetError {
+        self.page.record_ungranted();
         self.page.recorder().note(|| format!("refused: {denial}"));
         NetError::Denied(denial.to_string())
     }
@@ -217,7 +217,7 @@ impl Client {
     async fn resolve(
         &self,
         destination: &Destination,
-        (family, patience): (Family, Patience),
+        (family, mode): (Family, LookupMode),
         limit: Instant,
     ) -> Result<Resolved, NetError> {
         let name = match destination.host() {
@@ -237,7 +237,7 @@ impl Client {
             return Ok(pinned.clone());
         }
         self.page.count_lookup()?;
-        let found = self.look_up(&key.0, (family, patience), limit).await?;
+        let found = self.lookup(&key.0, (family, mode), limit).await?;
         self.pins
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -245,36 +245,39 @@ impl Client {
         Ok(found)
     }
 
-    /// One question to the DNS service, as a step of the run's record.
-    async fn look_up(
+    /// Queries the DNS resolver, and records the lookup as a step.
+    async fn lookup(
         &self,
         name: &str,
-        (family, patience): (Family, Patience),
+        (family, mode): (Family, LookupMode),
         limit: Instant,
     ) -> Result<Resolved, NetError> {
-        self.judge_name_servers()?;
-        let asked = Lookup {
-            name: self.page.recorder().text(Part::Trail, name),
+        self.check_name_servers()?;
+        let lookup = Lookup {
+            name: self.page.recorder().text(Section::Trail, name),
             addresses: Vec::new(),
         };
-        let mut step = self.page.begin(StepKind::Lookup(asked), limit);
-        let resolving = self.shared.resolver.resolve(&self.asker, name, family, patience);
+        let mut step = self.page.begin_step(StepKind::Lookup(lookup), limit);
+        let resolving = self
+            .services
+            .resolver
+            .resolve(&self.query_client, name, family, mode);
         let found = resolving.await;
         if let (Some(StepKind::Lookup(lookup)), Ok(found)) = (step.kind(), &found) {
             let recorder = self.page.recorder();
-            let addresses = found.addresses.iter().take(ADDRESSES_TOLD);
+            let addresses = found.addresses.iter().take(MAX_RECORDED_ADDRESSES);
             lookup.addresses = addresses.map(|address| recorder.address(*address)).collect();
         }
-        step.end(found.as_ref().err().map(NetError::told));
+        step.end(found.as_ref().err().map(NetError::code_and_message));
         found
     }
 }
 
-/// Addresses of an answer that a run's record keeps.
-const ADDRESSES_TOLD: usize = 16;
+/// Maximum number of resolved addresses recorded per lookup.
+const MAX_RECORDED_ADDRESSES: usize = 16;
 
-/// Bounds one step by `limit`; whatever it ends in, an error names the step's phase.
-async fn within<T>(
+/// Runs one phase with a deadline; any error names the phase.
+async fn timeout_phase<T>(
     limit: Instant,
     phase: Phase,
     step: impl Future<Output = Result<T, NetError>>,
@@ -282,5 +285,5 @@ async fn within<T>(
     let ended = timeout_at(limit, step)
         .await
         .unwrap_or(Err(NetError::Timeout(phase)));
-    ended.map_err(|error| error.during(phase))
+    ended.map_err(|error| error.in_phase(phase))
 }

@@ -1,7 +1,7 @@
-//! How a run ended, as plain data.
+//! The outcome of a run, as plain data.
 //!
-//! Three things are never the same variant: what the guest says of the target, that the host ended the run,
-//! and that the guest broke. Everything that leaves Canary is made from a [`Run`].
+//! Three things are never the same variant: the guest's verdict on the target, a run that the host stopped, and a
+//! guest that failed. Everything that Canary reports is derived from a [`Run`].
 
 mod details;
 mod log;
@@ -20,19 +20,19 @@ use crate::record::Text;
 use crate::suite::Check;
 use crate::trace::{CANCELLED, TraceContext, Trail};
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// The guest returned; the verdict is about the target.
+    /// The guest returned a verdict on the target.
     Completed(Verdict),
-    /// The host ended the run; nothing was learned about the target.
+    /// The host stopped the run; nothing was learned about the target.
     Stopped(StopCause),
-    /// The guest broke; nothing was learned about the target.
+    /// The guest failed; nothing was learned about the target.
     Faulted(Fault),
 }
 
 impl Outcome {
-    /// The verdict's status, when there is one.
+    /// The status of the verdict, if there is one.
     #[must_use]
     pub fn verdict(&self) -> Option<VerdictStatus> {
         match self {
@@ -51,19 +51,19 @@ impl Outcome {
         }
     }
 
-    /// The verdict's word, or else the kind: `pass`, `warn`, `fail`, `stopped` or `faulted`.
+    /// The status of the verdict, or else the kind: `pass`, `warn`, `fail`, `stopped` or `faulted`.
     #[must_use]
-    pub fn word(&self) -> &'static str {
-        self.verdict().map_or_else(|| self.kind(), VerdictStatus::word)
+    pub fn as_str(&self) -> &'static str {
+        self.verdict().map_or_else(|| self.kind(), VerdictStatus::as_str)
     }
 
-    /// One word for why the run did not complete; a bounded set, fit for a metric.
+    /// A code for why the run did not complete; a bounded set, suitable as a metric label.
     #[must_use]
     pub fn cause(&self) -> Option<&'static str> {
         match self {
             Self::Completed(_) => None,
-            Self::Stopped(cause) => Some(cause.word()),
-            Self::Faulted(fault) => Some(fault.word()),
+            Self::Stopped(cause) => Some(cause.as_str()),
+            Self::Faulted(fault) => Some(fault.as_str()),
         }
     }
 
@@ -77,43 +77,43 @@ impl Outcome {
         }
     }
 
-    /// Whether the run says that the target is well enough: a verdict of pass or warn.
+    /// Whether the target is good enough: a verdict of pass or warn.
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self.verdict(), Some(VerdictStatus::Pass | VerdictStatus::Warn))
     }
 }
 
-/// What the guest says of the target.
+/// The guest's verdict on the target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// The judgement.
+    /// The status of the target.
     pub status: VerdictStatus,
     /// One line for a person.
     pub summary: Text,
-    /// What was expected of the target, one by one.
+    /// The expectations of the target, each with its result.
     pub assertions: Vec<Assertion>,
-    /// Numbers worth a metric of their own.
+    /// Numbers that become metrics.
     pub measurements: Vec<Measurement>,
-    /// Facts about the target, for the run's span.
+    /// Attributes of the target, for the run's span.
     pub attributes: Vec<(Text, Text)>,
 }
 
-/// The guest's judgement of the target, best first.
+/// The status that the guest assigns to the target, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum VerdictStatus {
-    /// As it should be.
+    /// As expected.
     Pass,
-    /// Works, but someone should look.
+    /// Works, but someone should look at it.
     Warn,
-    /// Does not do what it should.
+    /// Not as expected.
     Fail,
 }
 
 impl VerdictStatus {
     /// `pass`, `warn` or `fail`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
             Self::Warn => "warn",
@@ -122,18 +122,18 @@ impl VerdictStatus {
     }
 }
 
-/// One thing that was expected of the target.
+/// One expectation of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assertion {
     /// Such as `status` or `header content-type`.
     pub name: Text,
-    /// Whether it held.
+    /// Whether it was met.
     pub status: VerdictStatus,
-    /// What was seen, for a person.
+    /// What was found, for a person.
     pub message: Text,
 }
 
-/// A number that a plugin wants as a metric.
+/// A number that a plugin reports as a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     /// Such as `certificate.days_left`.
@@ -142,11 +142,11 @@ pub struct Measurement {
     pub value: f64,
     /// UCUM, such as `s`, `By` or `{record}`.
     pub unit: Text,
-    /// Dimensions of the number.
+    /// Attributes of the metric.
     pub attributes: Vec<(Text, Text)>,
 }
 
-/// Why the host ended a run.
+/// Why the host stopped a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StopCause {
     /// The check's `timeout` passed.
@@ -155,30 +155,30 @@ pub enum StopCause {
         /// The check's `timeout`.
         limit: Duration,
     },
-    /// A quota that no guest can answer for ran out: memory or cpu.
-    #[error("stopped: quota `{what}` is used up (limit {})", .what.show(*.limit))]
+    /// A quota ran out that the guest cannot handle itself: memory or cpu.
+    #[error("stopped: quota `{what}` is used up (limit {})", .what.format_value(*.limit))]
     Quota {
-        /// Which one.
+        /// Which quota.
         what: QuotaKind,
         /// Its limit, in the quota's unit.
         limit: u64,
     },
-    /// The host had no descriptor left to lend, and the guest could not do without.
+    /// The host had no descriptor to lease, and the guest failed without.
     #[error(
         "stopped: the host had no descriptor left to lend; raise the limit on open files, or lower `--concurrency`"
     )]
     Descriptors,
-    /// The host's own trusted certificates cannot be read, and the guest could not do without.
+    /// The host's trusted certificates cannot be read, and the guest failed without.
     #[error(
         "stopped: the host's trusted certificates cannot be read; see SSL_CERT_FILE, or give the check its own `ca`"
     )]
     TrustStore,
-    /// The host asked too many other questions of name servers, and the guest could not do without an answer.
+    /// The host has too many DNS queries in flight, and the guest failed without an answer.
     #[error(
         "stopped: the host is busy with other DNS questions: name servers are slow, or other checks ask too much"
     )]
     DnsBusy,
-    /// The host had no room for another instance of a plugin.
+    /// The host had no slot for another instance of the plugin.
     #[error(
         "stopped: the host had no room for another instance of the plugin; lower `--concurrency`, or give checks of large plugins a group"
     )]
@@ -188,16 +188,16 @@ pub enum StopCause {
         "stopped: the host is short of memory; raise its limits (`ulimit -v`, `ulimit -d`), or lower `--concurrency`"
     )]
     HostMemory,
-    /// The runner is going down and the grace period is over.
+    /// The runner is shutting down and the grace period has passed.
     #[error("stopped: the runner shuts down")]
     Shutdown,
-    /// The host itself was busy for so much of the check's `timeout` that a failure says nothing of the target.
+    /// The host was overloaded for so much of the check's `timeout` that a failure says nothing about the target.
     #[error(
         "stopped: the host was overloaded for {} of the run, so that its failure says nothing about the target",
         humantime::format_duration(Duration::from_millis(u64::try_from(.lost.as_millis()).unwrap_or(u64::MAX)))
     )]
     Overload {
-        /// The time that the host lost while the run went on.
+        /// The time for which the host was overloaded during the run.
         lost: Duration,
     },
 }
@@ -206,7 +206,7 @@ impl StopCause {
     /// `deadline`, `quota`, `descriptors`, `trust_store`, `dns_busy`, `instances`, `host_memory`, `shutdown` or
     /// `overload`.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Deadline { .. } => "deadline",
             Self::Quota { .. } => "quota",
@@ -221,30 +221,30 @@ impl StopCause {
     }
 }
 
-/// How a guest, or the host on its behalf, broke.
+/// How a guest, or the host on its behalf, failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The guest trapped: a panic, an exhausted stack, a forbidden import.
     #[error("the plugin trapped: {0}")]
     Trap(Text),
-    /// The guest returned an error in place of a verdict.
+    /// The guest returned an error instead of a verdict.
     #[error("the plugin gave up: {0}")]
     GaveUp(Text),
-    /// The guest overran a limit of what it may hold or hand over, such as component handles.
+    /// The guest exceeded a limit of what it may hold or pass, such as component handles.
     #[error("the plugin overran a limit: {0}")]
     Limit(Text),
-    /// No instance could be made of the plugin.
+    /// The plugin could not be instantiated.
     #[error("the plugin could not be started: {0}")]
     Instantiate(Text),
-    /// The host itself failed while it served the guest.
+    /// The host failed while it served the guest.
     #[error("the host failed while it ran the plugin: {0}")]
     Host(Text),
 }
 
 impl Fault {
-    /// A bounded set of words, fit for a metric.
+    /// A code of a bounded set, suitable as a metric label.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Trap(_) => "trap",
             Self::GaveUp(_) => "gave_up",
@@ -258,13 +258,13 @@ impl Fault {
 /// One scheduled execution of a check: one or more attempts, one outcome.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// What was run.
+    /// The check.
     pub check: Arc<Check>,
     /// Digest of the plugin's wasm: lower-case hexadecimal SHA-256.
     pub plugin_digest: Arc<str>,
-    /// From the due time to the first attempt's start.
+    /// From the scheduled time to the first attempt's start.
     pub lag: Duration,
-    /// The part of it that was spent waiting for a permit.
+    /// The part of the lag that was spent waiting for a permit.
     pub queued: Duration,
     /// When the first attempt started.
     pub started_at: SystemTime,
@@ -284,7 +284,7 @@ pub struct Run {
     pub trace: TraceContext,
 }
 
-/// The word for a target that is to fail and does not.
+/// The error type of a target that was expected to fail and did not.
 const UNEXPECTED_PASS: &str = "unexpected_pass";
 
 impl Run {
@@ -293,8 +293,9 @@ impl Run {
         self.check.expect_failure && has_failed && self.usage.own_fault().is_none()
     }
 
-    /// One word for why the run is not well: why it did not complete, or what the last exchange that failed died
-    /// of, `unexpected_pass` or `assertion`. A bounded set, fit for a metric; nothing for a verdict of pass or warn.
+    /// The error type of a run that is not good: why it did not complete, or else the error of the last failed
+    /// exchange, `unexpected_pass` or `assertion`. A bounded set, suitable as a metric label; `None` for a verdict of
+    /// pass or warn.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         if self.outcome.is_good() {
@@ -310,7 +311,7 @@ impl Run {
                 .iter()
                 .filter(|step| step.attempt == self.attempts);
             let failed = last.filter_map(|step| step.error.as_ref());
-            let mut words = failed.map(|error| error.word).filter(|word| *word != CANCELLED);
+            let mut words = failed.map(|error| error.code).filter(|word| *word != CANCELLED);
             Some(words.next_back().unwrap_or("assertion"))
         })
     }
@@ -344,7 +345,7 @@ mod tests {
         ] {
             let check = Check {
                 expect_failure,
-                ..Check::plain("page", Duration::from_secs(60))
+                ..Check::minimal("page", Duration::from_secs(60))
             };
             let mut run = Run::plain(Arc::new(check), outcome, SystemTime::UNIX_EPOCH);
             run.usage.denials = denials.into_iter().map(|kind| (kind, 1)).collect();

@@ -1,44 +1,44 @@
-//! Certificates and keys in PEM.
+//! Certificates and keys in PEM form.
 //!
-//! Errors of the parser quote what they were given, as numbers even, and that may be a private key. So the parser is
-//! used here only, and what goes on from here holds nothing of the text.
+//! The parser's errors quote their input, even as numbers, and that may be a private key. So the parser is used only
+//! here, and the errors of this module contain nothing of the input.
 
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Why a text is of no use; ends a sentence about the text, of which it shows nothing.
+/// Why a PEM text cannot be used, as the end of a sentence about it. Shows nothing of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PemError {
-    /// Nothing of the kind is in it.
+    /// It contains no such item.
     #[error("holds no {0} in PEM form")]
     Missing(&'static str),
-    /// It is in it, and only who has the password can read it.
+    /// The item is encrypted and needs a password.
     #[error("holds an encrypted {0}, which nobody here can decrypt")]
     Encrypted(&'static str),
-    /// Something is in it that is cut short or garbled.
+    /// The item is truncated or malformed.
     #[error("holds a broken {what}: {why}")]
     Broken {
-        /// What was looked for.
+        /// The kind of item.
         what: &'static str,
-        /// In words of our own.
+        /// The reason, in fixed words.
         why: &'static str,
     },
 }
 
-/// The certificates of a text, in their order, at least one; not more than `most` are looked at.
+/// The certificates of a text, in order, at least one; at most `max` are read.
 ///
 /// # Errors
-/// None is there, or one of them is broken.
-pub fn certificates(text: &[u8], most: usize) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).take(most).collect();
+/// There is none, or one of them is malformed.
+pub fn certificates(text: &[u8], max: usize) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).take(max).collect();
     match parsed {
         Ok(certificates) if certificates.is_empty() => Err(PemError::Missing("certificate")),
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(in_own_words("certificate", &error)),
+        Err(error) => Err(sanitized_error("certificate", &error)),
     }
 }
 
-/// What a text has where a private key in it is encrypted: PKCS #8, and the older form of OpenSSL.
+/// Markers of an encrypted private key: PKCS #8, and the older form of OpenSSL.
 const ENCRYPTED: [&[u8]; 2] = [
     b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
     b"Proc-Type: 4,ENCRYPTED",
@@ -47,19 +47,20 @@ const ENCRYPTED: [&[u8]; 2] = [
 /// The first private key of a text.
 ///
 /// # Errors
-/// None is there, or it is broken or encrypted.
+/// There is none, or it is malformed or encrypted.
 pub fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
     let what = "private key";
     PrivateKeyDer::from_pem_slice(text).map_err(|error| {
-        let holds = |sign: &&[u8]| text.windows(sign.len()).any(|window| window == *sign);
-        match ENCRYPTED.iter().any(holds) {
-            true => PemError::Encrypted(what),
-            false => in_own_words(what, &error),
+        let holds = |marker: &&[u8]| text.windows(marker.len()).any(|window| window == *marker);
+        if ENCRYPTED.iter().any(holds) {
+            PemError::Encrypted(what)
+        } else {
+            sanitized_error(what, &error)
         }
     })
 }
 
-fn in_own_words(what: &'static str, error: &pem::Error) -> PemError {
+fn sanitized_error(what: &'static str, error: &pem::Error) -> PemError {
     let why = match error {
         pem::Error::NoItemsFound => return PemError::Missing(what),
         pem::Error::MissingSectionEnd { .. } => "a section has no line that ends it",
@@ -75,8 +76,8 @@ fn in_own_words(what: &'static str, error: &pem::Error) -> PemError {
 mod tests {
     use super::*;
 
-    /// A text in every way in which it can be written wrong, with a secret in each part of it.
-    fn wrong() -> Vec<String> {
+    /// Malformed texts of all kinds, with a secret in each part of them.
+    fn malformed() -> Vec<String> {
         let body = "c2VjcmV0IG1hdGVyaWFsIG9mIGEga2V5IHRoYXQgbm9ib2R5IHNlZXM=";
         ["CERTIFICATE", "PRIVATE KEY", "secret"]
             .into_iter()
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn no_error_holds_anything_of_the_text() {
-        for text in wrong() {
+        for text in malformed() {
             let errors = [
                 certificates(text.as_bytes(), 10).unwrap_err(),
                 private_key(text.as_bytes()).unwrap_err(),
@@ -103,7 +104,7 @@ mod tests {
             for error in errors {
                 let shown = format!("{error} {error:?}");
                 assert!(!shown.contains("secret") && !shown.contains("c2V"), "{shown}");
-                // Bytes in decimal, as the library has them.
+                // The library formats bytes as decimal numbers.
                 assert!(
                     !shown.contains(|char: char| char.is_ascii_digit() && char != '6' && char != '4'),
                     "{shown}"

@@ -1,7 +1,7 @@
-//! Plugins: from bytes to something that can be run.
+//! Plugins: from bytes to a program that can be run.
 //!
-//! Bytes become a digest, the digest an `artefact::Artefact`: machine code and what the plugin says of itself, from
-//! the cache on disk or made now. A plugin that is not embedded is made into one by a process of its own.
+//! The digest of the bytes identifies an `artefact::Artefact`: machine code and the plugin's description, read from
+//! the cache on disk or compiled now. A plugin that is not embedded is compiled in a separate process.
 
 mod artefact;
 mod cache;
@@ -9,7 +9,7 @@ mod compile;
 pub mod isolated;
 mod loader;
 mod refusal;
-mod shared;
+mod registry;
 mod source;
 
 use std::path::PathBuf;
@@ -27,17 +27,17 @@ use crate::regular_file::Session;
 use crate::sandbox::{Description, Program, Sandbox};
 use crate::suite::{PluginFacts, PluginSource};
 use isolated::IsolationError;
-use shared::Compiled;
+use registry::Compiled;
 
-/// A component that is ready to run.
+/// A plugin that is ready to run.
 pub struct Plugin {
-    /// As suites name it.
+    /// Its name in suites.
     pub name: String,
-    /// Shared by all plugins of the same bytes.
+    /// Shared by all plugins with the same bytes.
     compiled: Arc<Compiled>,
 }
 
-/// Why a plugin cannot be used. The caller says which plugin it is.
+/// Why a plugin cannot be used. The caller adds which plugin it is.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
     /// The file cannot be read.
@@ -50,69 +50,73 @@ pub enum PluginError {
         source: std::io::Error,
     },
     /// The file is larger than any plugin should be.
-    #[error("`{}` is larger than {} MiB", .path.display(), source::LARGEST >> 20)]
+    #[error("`{}` is larger than {} MiB", .path.display(), source::MAX_BYTES >> 20)]
     TooLarge {
         /// Which file.
         path: PathBuf,
     },
-    /// The bytes are not those that the suite names.
+    /// The digest of the file is not the one in the suite.
     #[error("the file has digest sha256:{found}, the suite says sha256:{wanted}")]
     Digest {
-        /// Of the file.
+        /// Digest of the file.
         found: String,
-        /// Of the suite.
+        /// Digest in the suite.
         wanted: String,
     },
-    /// All plugins together would take more memory than they may.
+    /// All loaded plugins together would exceed their memory limit.
     #[error(
         "it takes {wanted} MiB of memory, and the plugins that are in it have {taken} of {most} MiB; use fewer or \
          smaller plugins"
     )]
-    NoRoom {
-        /// MiB that others have.
+    OverMemoryLimit {
+        /// MiB that the other plugins take.
         taken: u64,
-        /// MiB that it would take.
+        /// MiB that this plugin would take.
         wanted: u64,
-        /// MiB that all may have.
+        /// MiB that all plugins may take.
         most: u64,
     },
-    /// It was examined, and is no plugin of this host.
+    /// It was examined and refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Nobody knows whether it is one: examining it did not come to an end.
+    /// Examining it did not finish, so it is unknown whether it is a plugin.
     #[error(transparent)]
     Isolation(#[from] IsolationError),
     /// No plugin of this name is compiled in.
     #[error("there is no embedded plugin `{name}`; there are {}", EMBEDDED.map(|(name, _)| name).join(", "))]
     Unknown {
-        /// What was asked for.
+        /// The name in the suite.
         name: String,
     },
 }
 
 impl PluginError {
-    /// Whether it may pass by itself: the disk or the host is short of something, and the plugin may be sound.
+    /// Whether the error may disappear by itself: the disk or the host is short of a resource, and the plugin may be
+    /// sound.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Read { source, .. } => io_class::is_transient(source),
             Self::Refused(refusal) => refusal.is_transient(),
             Self::Isolation(error) => error.is_transient(),
-            Self::TooLarge { .. } | Self::Digest { .. } | Self::NoRoom { .. } | Self::Unknown { .. } => false,
+            Self::TooLarge { .. }
+            | Self::Digest { .. }
+            | Self::OverMemoryLimit { .. }
+            | Self::Unknown { .. } => false,
         }
     }
 }
 
 impl Plugin {
-    /// Reads, compiles and asks a plugin what it is. One whose bytes are in memory is not compiled again.
+    /// Reads, compiles and describes a plugin. One whose bytes are already loaded is not compiled again.
     ///
-    /// Compiling is done off the runtime's workers and can take seconds for a large component. The file is read within
-    /// the time that `session` has left.
+    /// Compiling runs off the runtime's worker threads and can take seconds for a large component. The file is read
+    /// within the time that `session` has left.
     ///
     /// Cancellation: a process that examines the plugin is killed.
     ///
     /// # Errors
-    /// Everything that can be wrong with a file that claims to be a plugin.
+    /// Everything that can be wrong with a plugin file.
     pub async fn load(
         name: &str,
         source: &PluginSource,
@@ -120,8 +124,8 @@ impl Plugin {
         sandbox: &Sandbox,
         session: &Session,
     ) -> Result<Arc<Self>, PluginError> {
-        // Before the file is read: plugins that are read and wait are bytes that wait.
-        let _turn = loader.turn().await;
+        // Before the file is read: loads that wait must not hold the bytes of their plugins.
+        let _slot = loader.acquire_slot().await;
         let (wasm, wanted) = source::read(name, source, session).await?;
         let digest = hex::encode(Sha256::digest(&wasm));
         if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
@@ -134,7 +138,7 @@ impl Plugin {
             let name = name.to_owned();
             Arc::new(Self { name, compiled })
         };
-        if let Some(compiled) = loader.shared().find(&digest) {
+        if let Some(compiled) = loader.registry().find(&digest) {
             return Ok(named(compiled));
         }
         let wasm = loader::Wasm {
@@ -143,7 +147,7 @@ impl Plugin {
             bytes: wasm,
         };
         let compiled = loader.load(wasm, sandbox).await?;
-        Ok(named(loader.shared().keep(compiled)))
+        Ok(named(loader.registry().insert(compiled)))
     }
 
     /// Lower-case hexadecimal SHA-256 of the wasm.
@@ -152,31 +156,31 @@ impl Plugin {
         &self.compiled.digest
     }
 
-    /// What it says of itself.
+    /// The plugin's description of itself.
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.compiled.description
     }
 
-    /// Its `config-schema`, parsed.
+    /// Its parsed `config-schema`.
     #[must_use]
     pub fn config_schema(&self) -> &serde_json::Value {
         &self.compiled.config_schema
     }
 
-    /// Whether it judges configurations that its schema allows.
+    /// Whether it exports `check-config`.
     #[must_use]
-    pub fn judges_configs(&self) -> bool {
-        self.program().judges_configs()
+    pub fn exports_check_config(&self) -> bool {
+        self.program().exports_check_config()
     }
 
-    /// What runs.
+    /// The linked program.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.compiled.program
     }
 
-    /// What a suite is judged by.
+    /// What a suite is validated against.
     #[must_use]
     pub fn facts(&self) -> PluginFacts {
         PluginFacts {

@@ -1,23 +1,24 @@
-//! A bound on what all checks share, with a share for each of them, and a record of who holds it.
+//! A limit on a resource that all checks share, with a share for each holder and statistics on who holds it.
 //!
-//! A claim that finds no room waits. Waiting claims are served by rank: the first claim of one holder comes before
-//! the second of another, so that a holder of many units delays nobody who has none.
+//! A claim that cannot be granted at once waits. Waiting claims are served by rank: the first claim of one holder
+//! comes before the second of another, so that a holder of many units does not delay one who has none.
 //!
-//! Claims may have a turn of their own instead, a moment ([`Claim::turn`]); the earliest comes first.
+//! Claims may have a position of their own instead, a point in time ([`Claim::scheduled_at`]); the earliest comes
+//! first.
 //!
-//! A pool may order by use instead: the claim comes first whose plugin has used least and, among those of one plugin, whose
-//! check has. What counts is units times time, of which half is forgotten every 30 seconds; what was used well hardly
-//! counts ([`Place::used_well`]). So no plugin takes a part from others by its number of checks, and no check by that of
-//! its claims. `usage` keeps the account, and `turns` compares.
+//! A fair pool orders by usage: first comes the claim whose plugin has used least and, among claims of one plugin,
+//! the one whose check has used least. Usage is units times time and decays by half every 30 seconds; productive use
+//! hardly counts ([`PoolPermit::release_productive`]). So no plugin gets more by having many checks, and no check by
+//! making many claims. `usage` tracks the usage, and `fair_queue` compares it.
 
 mod claim;
+mod fair_queue;
 mod queue;
-mod reading;
+mod snapshot;
 #[cfg(test)]
 mod tests;
-mod turns;
 mod usage;
-mod waiting;
+mod wait_queue;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,134 +28,136 @@ use tokio::time::{Instant, timeout};
 
 pub use claim::Claim;
 pub use queue::Limits;
-pub use reading::{PoolReading, Pools, WaitKind};
+pub use snapshot::{PoolSnapshot, Pools, WaitKind};
 
-use queue::{Entered, State};
-use turns::Note;
-use usage::Used;
-use waiting::{Rank, Waiter};
+use fair_queue::UsageEvent;
+use queue::{Admission, State};
+use usage::UseResult;
+use wait_queue::{Rank, Waiter};
 
-/// Nothing became free in time.
+/// No units became free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no room in the pool `{pool}`")]
 pub struct Busy {
-    /// Which pool.
+    /// Name of the pool.
     pub pool: &'static str,
 }
 
-/// Units that all checks share. Clones are the same pool.
+/// A pool of units that all checks share. Clones are the same pool.
 #[derive(Clone, Debug)]
 pub struct Pool(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     name: &'static str,
-    /// Held for a few look-ups, never across an await.
+    /// Locked for a few look-ups, never across an await.
     state: Mutex<State>,
 }
 
 impl Pool {
-    /// A pool of which nothing is taken yet. The name is a word for metrics and messages.
+    /// Creates a pool. The name is used in metrics and messages.
     #[must_use]
     pub fn new(name: &'static str, limits: Limits) -> Self {
         let state = Mutex::new(State::new(limits));
         Self(Arc::new(Inner { name, state }))
     }
 
-    /// The same, but claims are served in the order of what their plugins and checks have used lately, the least first.
+    /// Creates a fair pool: claims are served in the order of what their plugins and checks have used lately, the
+    /// least first.
     #[must_use]
-    pub fn by_use(name: &'static str, limits: Limits) -> Self {
-        let state = Mutex::new(State::by_use(limits));
+    pub fn fair(name: &'static str, limits: Limits) -> Self {
+        let state = Mutex::new(State::fair(limits));
         Self(Arc::new(Inner { name, state }))
     }
 
-    /// A part with limits of its own: its units are taken besides those of the pool itself. Whoever waits in it is counted in
-    /// this pool's reading.
+    /// Creates a subpool with limits of its own: its units are taken in addition to those of the pool itself. Its
+    /// waits are counted in this pool's snapshot.
     #[must_use]
-    pub fn part(&self, limits: Limits, wait_kind: WaitKind) -> Self {
-        let state = self.0.state().part(limits, wait_kind);
+    pub fn subpool(&self, limits: Limits, wait_kind: WaitKind) -> Self {
+        let state = self.0.state().subpool(limits, wait_kind);
         Self(Arc::new(Inner {
             name: self.0.name,
             state: Mutex::new(state),
         }))
     }
 
-    /// Whether the holder of a place of `claim` should give it back, in a pool by use: a claim waits for it whose plugin has
-    /// used less than half of what this one's has, or whose check has, of the same plugin; and nobody holds a place who has
-    /// used more.
+    /// Whether the holder of a permit of `claim` should release it, in a fair pool: a claim is waiting whose plugin
+    /// has used less than half of what this one's has, or whose check has, of the same plugin; and no holder has used
+    /// more.
     #[must_use]
-    pub fn should_give_way(&self, claim: &Claim) -> bool {
-        self.0.state().should_give_way(claim)
+    pub fn should_yield(&self, claim: &Claim) -> bool {
+        self.0.state().should_yield(claim)
     }
 
-    /// Changes the limits. What is taken stays taken.
+    /// Changes the limits. Units that are held stay held.
     pub fn resize(&self, limits: Limits) {
         let granted = {
             let mut state = self.0.state();
             state.limits = limits;
             state.serve()
         };
-        self.0.hand_out(granted);
+        self.0.deliver(granted);
     }
 
-    /// The limits that are in force.
+    /// The current limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.0.state().limits
     }
 
-    /// Units taken now.
+    /// Units held now.
     #[must_use]
     pub fn used(&self) -> u64 {
         self.0.state().used()
     }
 
-    /// Whether `holder` has its share, and waits for itself.
+    /// Whether `holder` holds its full share, and so waits for itself.
     #[must_use]
     pub fn has_share(&self, holder: &str) -> bool {
         let state = self.0.state();
         state.held_by(holder) >= state.limits.share
     }
 
-    /// What the check of `claim` is known to have used lately, and not well, in a pool by use; nothing in another one.
+    /// The recent unproductive usage of the check of `claim`, in a fair pool; zero in another one.
     #[must_use]
-    pub fn used_lately(&self, claim: &Claim) -> Duration {
-        self.0.state().used_lately(claim)
+    pub fn recent_usage(&self, claim: &Claim) -> Duration {
+        self.0.state().recent_usage(claim)
     }
 
-    /// Units that `holder` has now.
+    /// Units that `holder` holds now.
     #[must_use]
     pub fn held_by(&self, holder: &str) -> u64 {
         self.0.state().held_by(holder)
     }
 
-    /// Takes what is free now.
+    /// Takes units that are free now.
     ///
     /// # Errors
-    /// There is no room, or others were waiting before.
-    pub fn try_acquire(&self, claim: Claim) -> Result<Place, Busy> {
-        let entered = self.0.state().try_enter(&claim);
-        match entered {
-            true => Ok(Place::new(&self.0, claim)),
-            false => Err(self.busy()),
+    /// No units are free, or other claims are waiting.
+    pub fn try_acquire(&self, claim: Claim) -> Result<PoolPermit, Busy> {
+        let admission = self.0.state().try_admit(&claim);
+        if admission {
+            Ok(PoolPermit::new(&self.0, claim))
+        } else {
+            Err(self.busy())
         }
     }
 
-    /// Takes what is free, or waits for it: for `patience` at most, without an end when that is absent.
+    /// Takes units, or waits for them: for `patience` at most, without limit if it is `None`.
     ///
     /// Cancellation: gives up the wait, which counts as refused unless the claim is optional.
     ///
     /// # Errors
-    /// There was no room in time, or the claim's holder has everything that it would wait for.
-    pub async fn acquire(&self, claim: Claim, patience: Option<Duration>) -> Result<Place, Busy> {
+    /// No units became free in time, or the claim's own holder has everything that it would wait for.
+    pub async fn acquire(&self, claim: Claim, patience: Option<Duration>) -> Result<PoolPermit, Busy> {
         let (tx, rx) = oneshot::channel();
-        let entered = self.0.state().enter(&claim, tx);
-        let rank = match entered {
-            Entered::Now => return Ok(Place::new(&self.0, claim)),
-            Entered::Refused => return Err(self.busy()),
-            Entered::Waits(rank) => rank,
+        let admission = self.0.state().admit(&claim, tx);
+        let rank = match admission {
+            Admission::Granted => return Ok(PoolPermit::new(&self.0, claim)),
+            Admission::Refused => return Err(self.busy()),
+            Admission::Queued(rank) => rank,
         };
-        let mut waiting = Waiting {
+        let mut guard = WaitGuard {
             inner: &self.0,
             claim: &claim,
             rank: Some(rank),
@@ -165,12 +168,12 @@ impl Pool {
             Some(patience) => timeout(patience, rx).await.ok().and_then(Result::ok),
         };
         match granted {
-            Some(place) => {
-                waiting.rank = None;
-                Ok(place)
+            Some(permit) => {
+                guard.rank = None;
+                Ok(permit)
             }
             None => {
-                waiting.is_refusal = true;
+                guard.is_refusal = true;
                 Err(self.busy())
             }
         }
@@ -183,47 +186,47 @@ impl Pool {
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every section leaves the counts whole at each step that could panic.
+        // Every critical section leaves the counts consistent at each step that could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Called without the lock: a receiver that is gone gives its place back, which takes it.
-    fn hand_out(self: &Arc<Self>, granted: Vec<Waiter>) {
+    /// Called without the lock: the permit of a receiver that is gone is dropped here, which takes the lock.
+    fn deliver(self: &Arc<Self>, granted: Vec<Waiter>) {
         for waiter in granted {
-            let place = Place::new(self, waiter.claim);
-            drop(waiter.tx.send(place));
+            let permit = PoolPermit::new(self, waiter.claim);
+            drop(waiter.tx.send(permit));
         }
     }
 }
 
-/// Units that are taken; given back on drop.
+/// Units that are held; released on drop.
 #[derive(Debug)]
 #[must_use = "units are given back when this is dropped"]
-pub struct Place {
+pub struct PoolPermit {
     pool: Arc<Inner>,
     claim: Claim,
     since: Instant,
-    used: Used,
+    used: UseResult,
 }
 
-impl Place {
+impl PoolPermit {
     fn new(pool: &Arc<Inner>, claim: Claim) -> Self {
         Self {
             pool: Arc::clone(pool),
             claim,
             since: Instant::now(),
-            used: Used::InVain,
+            used: UseResult::Unproductive,
         }
     }
 
-    /// Gives back what led to something: it hardly counts, in a pool by use.
-    pub fn used_well(mut self) {
-        self.used = Used::Well;
+    /// Releases the units after productive use, which hardly counts in a fair pool.
+    pub fn release_productive(mut self) {
+        self.used = UseResult::Productive;
     }
 
-    /// Gives back what may still lead to something.
-    pub fn used_so_far(self) -> UsedSoFar {
-        UsedSoFar {
+    /// Releases the units before it is known whether their use was productive.
+    pub fn release_undecided(self) -> UndecidedUse {
+        UndecidedUse {
             pool: Arc::clone(&self.pool),
             claim: self.claim.clone(),
             time: self.since.elapsed(),
@@ -231,52 +234,53 @@ impl Place {
     }
 }
 
-/// Units that were given back before it was known whether they led to something. Until then they count as used in vain.
+/// Units that were released before it was known whether their use was productive. Until then it counts as
+/// unproductive.
 #[derive(Debug)]
-pub struct UsedSoFar {
+pub struct UndecidedUse {
     pool: Arc<Inner>,
     claim: Claim,
     time: Duration,
 }
 
-impl UsedSoFar {
-    /// They did.
-    pub fn used_well(self) {
+impl UndecidedUse {
+    /// Marks the use as productive.
+    pub fn mark_productive(self) {
         let mut state = self.pool.state();
-        state.note_use(&self.claim, Note::TurnsOutWell(self.time));
+        state.record_use(&self.claim, UsageEvent::MarkProductive(self.time));
     }
 }
 
-impl Drop for Place {
+impl Drop for PoolPermit {
     fn drop(&mut self) {
         let granted = {
             let mut state = self.pool.state();
-            state.leave(&self.claim, self.since.elapsed(), self.used);
+            state.release(&self.claim, self.since.elapsed(), self.used);
             state.serve()
         };
-        self.pool.hand_out(granted);
+        self.pool.deliver(granted);
     }
 }
 
-/// A claim in the queue; taken out when the wait ends without a place.
-struct Waiting<'a> {
+/// A claim in the queue; removed when the wait ends without a permit.
+struct WaitGuard<'a> {
     inner: &'a Arc<Inner>,
     claim: &'a Claim,
-    /// Absent once the place is there.
+    /// `None` once the permit was granted.
     rank: Option<Rank>,
-    /// Whether it is a refusal that the wait ends now.
+    /// Whether ending the wait now counts as a refusal.
     is_refusal: bool,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         let Some(rank) = &self.rank else { return };
         let granted = {
             let mut state = self.inner.state();
-            state.give_up(self.claim, rank, self.is_refusal);
-            // It may have stood before others who need less.
+            state.cancel_wait(self.claim, rank, self.is_refusal);
+            // It may have blocked claims behind it that need less.
             state.serve()
         };
-        self.inner.hand_out(granted);
+        self.inner.deliver(granted);
     }
 }

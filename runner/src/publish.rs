@@ -1,16 +1,16 @@
-//! The one owner of what is known of every check: its status, its account and its last run.
+//! The status store: the single owner of every check's status, run account and last run.
 //!
-//! The service writes, one change after the other; the admin address, health and the live view read copies. Whoever
-//! reads can hold nobody up: the lock is held for a few assignments, or for one copy.
+//! The service writes, one change after the other; the admin API, health and the live view read copies. Readers cannot
+//! block the service for long: the lock is held for a few assignments, or for one copy.
 
-mod begun;
-mod last;
-mod late;
-mod layout;
-mod patience;
+mod apply_result;
+mod cadence;
+mod last_runs;
+mod merge;
 mod record;
 mod restored;
-mod seen;
+mod silence;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -20,49 +20,49 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-pub use last::MAX_LAST_RUNS;
-use last::{LastRuns, Weighed};
-use late::History;
-pub use late::Merged;
-pub use layout::{Layout, Released};
-pub use patience::Patience;
-pub use record::{LastRun, Record};
+pub use apply_result::{ApplyResult, DeferredDrop};
+pub use last_runs::MAX_LAST_RUN_BYTES;
+use last_runs::{LastRuns, SizedRun};
+pub use merge::MergeResult;
+use merge::VerdictHistory;
+pub use record::{CheckRecord, LastRun};
 pub use restored::Restored;
-pub use seen::{Seen, SeenCheck, Sign, Stage};
+pub use silence::SilenceLimits;
+pub use snapshot::{CheckLiveness, CheckSnapshot, Snapshot, Stage};
 
-use crate::account::{Account, MissReason};
+use crate::account::{MissReason, RunAccount};
 use crate::age::Since;
 use crate::clock;
 use crate::outcome::Run;
-use crate::status::{Standing, Status, Thresholds};
+use crate::status::{CheckStatus, Status, Thresholds};
 use crate::suite::{Check, CheckId};
 
-/// Statuses, last runs, and the account of all runs. Cheap to clone; all clones are one board.
+/// The statuses and last runs of all checks, and the account of all runs. Cheap to clone; clones share the store.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<State>>);
+pub struct StatusStore(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<CheckId, Entry>,
     last: LastRuns,
-    stages: Stages,
-    /// All runs, those of checks that are gone included.
-    total: Account,
-    /// Those of checks that are gone.
-    retired: Account,
+    stages: StageCounts,
+    /// The account of all runs, including those of removed checks.
+    total: RunAccount,
+    /// The account of removed checks.
+    archived: RunAccount,
     /// Whether records of an earlier process may still be merged.
     expects_records: bool,
 }
 
-/// Checks by their stage, so that nobody has to count them.
+/// The number of checks at each stage, maintained incrementally.
 #[derive(Debug, Clone, Copy, Default)]
-struct Stages {
+struct StageCounts {
     waiting: u64,
     running: u64,
 }
 
-impl Stages {
-    fn of(&mut self, stage: Stage) -> Option<&mut u64> {
+impl StageCounts {
+    fn get_mut(&mut self, stage: Stage) -> Option<&mut u64> {
         match stage {
             Stage::Idle => None,
             Stage::Waiting => Some(&mut self.waiting),
@@ -74,129 +74,130 @@ impl Stages {
 #[derive(Debug)]
 struct Entry {
     check: Arc<Check>,
-    record: Record,
+    record: CheckRecord,
     stage: Stage,
-    /// When it came to its stage.
-    since: Instant,
-    /// When its last run ended; before that, when it was added or got another interval.
-    fresh: Instant,
-    /// How long it may be silent since then.
-    patience: Patience,
-    /// No longer in the suite; goes when its run is over.
-    is_leaving: bool,
-    /// The status by the record of an earlier process.
-    before: Status,
-    /// Its runs, while that record may still come.
-    history: Option<Box<History>>,
+    /// When it entered its stage.
+    stage_since: Instant,
+    /// When its last run ended; before the first run, when it was added or got another cadence.
+    silent_since: Instant,
+    /// How long it may be silent from then on.
+    silence_limits: SilenceLimits,
+    /// It is no longer in the suite, and is removed when its run ends.
+    is_removed: bool,
+    /// The status according to the record of an earlier process.
+    status_before: Status,
+    /// The verdicts of this process, while that record may still be merged.
+    history: Option<Box<VerdictHistory>>,
 }
 
 impl Entry {
-    fn new(check: Arc<Check>, record: Record, patience: Patience, now: Instant) -> Self {
+    fn new(check: Arc<Check>, record: CheckRecord, silence_limits: SilenceLimits, now: Instant) -> Self {
         Self {
             check,
-            before: record.status(),
+            status_before: record.status(),
             history: None,
             record,
             stage: Stage::Idle,
-            since: now,
-            fresh: now,
-            patience,
-            is_leaving: false,
+            stage_since: now,
+            silent_since: now,
+            silence_limits,
+            is_removed: false,
         }
     }
 
-    fn enter(&mut self, stage: Stage, stages: &mut Stages) {
-        if let Some(before) = stages.of(self.stage) {
+    fn enter(&mut self, stage: Stage, stages: &mut StageCounts) {
+        if let Some(before) = stages.get_mut(self.stage) {
             *before -= 1;
         }
-        if let Some(now) = stages.of(stage) {
+        if let Some(now) = stages.get_mut(stage) {
             *now += 1;
         }
         self.stage = stage;
-        self.since = Instant::now();
+        self.stage_since = Instant::now();
     }
 }
 
-impl Board {
-    /// What was kept of an earlier process: of checks by their id, and of all that were gone by then.
+impl StatusStore {
+    /// Restores the state of an earlier process: the records of checks by id, and the account of checks that had been
+    /// removed by then.
     #[must_use]
-    pub fn restored(records: HashMap<CheckId, Record>, retired: Account) -> (Self, Restored) {
-        let board = Self::default();
+    pub fn from_records(records: HashMap<CheckId, CheckRecord>, archived: RunAccount) -> (Self, Restored) {
+        let store = Self::default();
         {
-            let mut state = board.state();
-            state.total = retired.clone();
-            state.retired = retired;
+            let mut state = store.state();
+            state.total = archived.clone();
+            state.archived = archived;
         }
-        (board, Restored::from(records))
+        (store, Restored::from(records))
     }
 
-    /// These are the checks from now on. What is known of those that stay is kept; a check that is gone leaves when
-    /// its run is over.
-    pub fn keep(&self, checks: &[Arc<Check>], restored: &mut Restored, now: Instant) -> Layout {
-        let mut layout = Layout::default();
+    /// Replaces the set of checks. Checks that stay retain their state; a check that is no longer in the suite is
+    /// removed once its run has ended.
+    pub fn apply_suite(&self, checks: &[Arc<Check>], restored: &mut Restored, now: Instant) -> ApplyResult {
+        let mut applied = ApplyResult::default();
         let wall = clock::wall();
-        let mut found = self.patience_with_new(checks, wall);
-        let mut patience = |check: &Arc<Check>| {
-            let found = found.remove(&check.id);
-            found.unwrap_or_else(|| Patience::with(check, wall))
+        let mut precomputed = self.limits_of_new_crons(checks, wall);
+        let mut limits = |check: &Arc<Check>| {
+            let precomputed = precomputed.remove(&check.id);
+            precomputed.unwrap_or_else(|| SilenceLimits::new(check, wall))
         };
         let mut state = self.state();
         for entry in state.entries.values_mut() {
-            entry.is_leaving = true;
+            entry.is_removed = true;
         }
         for check in checks {
             match state.entries.entry(check.id.clone()) {
                 hash_map::Entry::Occupied(mut known) => {
                     let known = known.get_mut();
-                    known.is_leaving = false;
+                    known.is_removed = false;
                     if known.check.cadence != check.cadence {
-                        // Its cadence begins anew.
-                        (known.fresh, known.patience) = (now, patience(check));
+                        // The new cadence starts now.
+                        (known.silent_since, known.silence_limits) = (now, limits(check));
                     }
                     known.check = Arc::clone(check);
                 }
-                hash_map::Entry::Vacant(place) => {
+                hash_map::Entry::Vacant(vacant) => {
                     let mut record = restored.records.remove(&check.id).unwrap_or_default();
-                    match record.account.bury() {
+                    match record.account.count_killed() {
                         0 => {}
-                        killed => layout.killed.push((check.id.clone(), killed)),
+                        killed => applied.killed.push((check.id.clone(), killed)),
                     }
                     let account = record.account.clone();
-                    place.insert(Entry::new(Arc::clone(check), record, patience(check), now));
-                    state.total.absorb(&account);
+                    vacant.insert(Entry::new(Arc::clone(check), record, limits(check), now));
+                    state.total.merge(&account);
                 }
             }
         }
-        let gone = state.retire();
-        layout.gone = gone.iter().map(|entry| entry.check.id.clone()).collect();
-        let runs = layout
-            .gone
+        let gone = state.remove_idle();
+        applied.removed = gone.iter().map(|entry| entry.check.id.clone()).collect();
+        let runs = applied
+            .removed
             .iter()
             .filter_map(|id| state.last.remove(id))
             .collect();
         drop(state);
-        layout.released = Released::of(gone, runs);
-        layout
+        applied.deferred_drop = DeferredDrop::new(gone, runs);
+        applied
     }
 
-    /// What an earlier process knew of checks that are in the suite no longer: their runs are still accounted for. Gives
-    /// every id that nothing has any more.
-    pub fn retire(&self, restored: Restored) -> Vec<CheckId> {
+    /// Archives the accounts of restored checks that are no longer in the suite. Returns the ids whose rows can be
+    /// deleted.
+    pub fn archive_removed(&self, restored: Restored) -> Vec<CheckId> {
         let mut state = self.state();
-        let mut gone = restored.former;
+        let mut removed = restored.former_ids;
         for (id, mut record) in restored.records {
-            record.account.bury();
-            state.total.absorb(&record.account);
-            state.retired.absorb(&record.account);
-            gone.push(id);
+            record.account.count_killed();
+            state.total.merge(&record.account);
+            state.archived.merge(&record.account);
+            removed.push(id);
         }
-        gone
+        removed
     }
 
-    /// Notes that a run is due; the reason when it cannot be, and this one is missed.
+    /// Records that a run is due. If it cannot run, it is counted as missed and the reason is returned.
     ///
     /// # Errors
-    /// The check's previous run still goes on, or still waits for room.
+    /// The check's previous run is still running, or still waiting for a permit.
     pub fn schedule(&self, check: &Arc<Check>, at: Since) -> Result<(), MissReason> {
         let mut state = self.state();
         let State {
@@ -206,9 +207,9 @@ impl Board {
             ..
         } = &mut *state;
         let entry = entry(entries, check);
-        entry.record.note_due(check, at);
-        entry.record.account.schedule(1);
-        total.schedule(1);
+        entry.record.record_due(check, at);
+        entry.record.account.record_scheduled(1);
+        total.record_scheduled(1);
         let reason = match entry.stage {
             Stage::Idle => {
                 entry.enter(Stage::Waiting, stages);
@@ -217,13 +218,13 @@ impl Board {
             Stage::Waiting => MissReason::Overload,
             Stage::Running => MissReason::Overlap,
         };
-        entry.record.account.miss(reason, 1);
-        total.miss(reason, 1);
+        entry.record.account.record_missed(reason, 1);
+        total.record_missed(reason, 1);
         Err(reason)
     }
 
-    /// Notes an extra run of a check, which is none of its cadence. Says whether there can be one: not while another goes on,
-    /// or waits, which is as good.
+    /// Schedules an extra run of a check, outside its cadence. Returns false if another run of it is running or
+    /// waiting, which serves the same purpose.
     #[must_use]
     pub fn schedule_extra(&self, id: &CheckId) -> bool {
         let mut state = self.state();
@@ -235,27 +236,27 @@ impl Board {
         } = &mut *state;
         let entry = entries.get_mut(id).filter(|entry| entry.stage == Stage::Idle);
         if let Some(entry) = entry {
-            entry.record.account.schedule(1);
-            total.schedule(1);
+            entry.record.account.record_scheduled(1);
+            total.record_scheduled(1);
             entry.enter(Stage::Waiting, stages);
             return true;
         }
         false
     }
 
-    /// Notes due times that passed without anyone looking; the last of them was at `at`.
-    pub fn pass(&self, check: &Arc<Check>, reason: MissReason, count: u64, at: Since) {
+    /// Records due times that passed without being handled; the last of them was at `at`.
+    pub fn record_missed(&self, check: &Arc<Check>, reason: MissReason, count: u64, at: Since) {
         let mut state = self.state();
         let State { entries, total, .. } = &mut *state;
         let entry = entry(entries, check);
-        entry.record.note_due(check, at);
+        entry.record.record_due(check, at);
         for account in [&mut entry.record.account, total] {
-            account.schedule(count);
-            account.miss(reason, count);
+            account.record_scheduled(count);
+            account.record_missed(reason, count);
         }
     }
 
-    /// Notes that a scheduled run has its permits.
+    /// Records that a scheduled run has its permits.
     pub fn start(&self, id: &CheckId) {
         let mut state = self.state();
         let State {
@@ -265,13 +266,13 @@ impl Board {
             ..
         } = &mut *state;
         if let Some(entry) = entries.get_mut(id) {
-            entry.record.account.start();
+            entry.record.account.record_started();
             entry.enter(Stage::Running, stages);
-            total.start();
+            total.record_started();
         }
     }
 
-    /// Notes that a scheduled run will not start, since the runner goes down.
+    /// Records that a scheduled run will not start because the runner is shutting down.
     pub fn abandon(&self, id: &CheckId) {
         let mut state = self.state();
         let State {
@@ -281,19 +282,20 @@ impl Board {
             ..
         } = &mut *state;
         if let Some(entry) = entries.get_mut(id) {
-            entry.record.account.miss(MissReason::Shutdown, 1);
+            entry.record.account.record_missed(MissReason::Shutdown, 1);
             entry.enter(Stage::Idle, stages);
-            total.miss(MissReason::Shutdown, 1);
+            total.record_missed(MissReason::Shutdown, 1);
         }
-        let left = state.let_go(id);
+        let removed = state.release(id);
         drop(state);
-        drop(left);
+        drop(removed);
     }
 
-    /// Records the one outcome of a run that was started.
-    pub fn publish(&self, run: &Arc<Run>, now: SystemTime) -> Standing {
-        let weighed = Weighed::of(run);
-        let patience = self.patience_after(run, now);
+    /// Records the outcome of a run that was started, exactly once per run.
+    pub fn publish(&self, run: &Arc<Run>, now: SystemTime) -> CheckStatus {
+        // Both take long enough to be computed outside of the lock.
+        let sized = SizedRun::new(run);
+        let limits = self.limits_after(run, now);
         let mut state = self.state();
         let State {
             entries,
@@ -307,93 +309,96 @@ impl Board {
         if *expects_records {
             entry.history.get_or_insert_default().push(run.outcome.verdict());
         }
-        entry.record.account.finish(&run.outcome);
-        total.finish(&run.outcome);
+        entry.record.account.record_finished(&run.outcome);
+        total.record_finished(&run.outcome);
         entry.enter(Stage::Idle, stages);
-        (entry.fresh, entry.patience) = (entry.since, patience);
-        let standing = entry.record.take(run, Thresholds::from(run.check.as_ref()), now);
-        let replaced = last.put(weighed);
-        let left = state.let_go(&run.check.id);
+        (entry.silent_since, entry.silence_limits) = (entry.stage_since, limits);
+        let status = entry
+            .record
+            .record_run(run, Thresholds::from(run.check.as_ref()), now);
+        let replaced = last.put(sized);
+        let removed = state.release(&run.check.id);
         drop(state);
-        // What takes long to release holds nobody up.
-        drop((replaced, left));
-        standing
+        // Freeing large runs must not block others.
+        drop((replaced, removed));
+        status
     }
 
-    /// What became of every scheduled run.
+    /// The account of all runs.
     #[must_use]
-    pub fn account(&self) -> Account {
+    pub fn total_account(&self) -> RunAccount {
         self.state().total.clone()
     }
 
-    /// What became of the runs of checks that are gone.
+    /// The account of the runs of removed checks.
     #[must_use]
-    pub fn retired(&self) -> Account {
-        self.state().retired.clone()
+    pub fn archived_account(&self) -> RunAccount {
+        self.state().archived.clone()
     }
 
-    /// What is to be kept of a check.
+    /// The record of a check, to be persisted.
     #[must_use]
-    pub fn record(&self, id: &CheckId) -> Option<Record> {
+    pub fn record(&self, id: &CheckId) -> Option<CheckRecord> {
         Some(self.state().entries.get(id)?.record.clone())
     }
 
-    /// Runs that are under way or wait for a permit, by the stages of the checks.
+    /// Runs that are running or wait for a permit, according to the stages of the checks.
     #[must_use]
-    pub fn under_way(&self) -> u64 {
-        let Stages { waiting, running } = self.state().stages;
+    pub fn in_flight(&self) -> u64 {
+        let StageCounts { waiting, running } = self.state().stages;
         waiting + running
     }
 
-    /// Whether every due time is accounted for: by the account itself, by the stages of the checks, and by `tasks`, the
-    /// runs that exist.
+    /// Whether every due time is accounted for: the account agrees with the stages of the checks, and these with
+    /// `tasks`, the number of existing run tasks.
     #[must_use]
-    pub fn holds(&self, tasks: u64) -> bool {
+    pub fn is_balanced(&self, tasks: u64) -> bool {
         let state = self.state();
-        let Stages { waiting, running } = state.stages;
-        state.total.holds(waiting, running) && waiting + running == tasks
+        let StageCounts { waiting, running } = state.stages;
+        state.total.is_balanced(waiting, running) && waiting + running == tasks
     }
 
-    /// The last run of a check, in this process; without details where those of all checks took more than
-    /// [`MAX_LAST_RUNS`].
+    /// The last run of a check in this process, possibly without details: those of all checks together are limited to
+    /// [`MAX_LAST_RUN_BYTES`].
     #[must_use]
-    pub fn last(&self, id: &CheckId) -> Option<Arc<Run>> {
+    pub fn last_run(&self, id: &CheckId) -> Option<Arc<Run>> {
         self.state().last.get(id)
     }
 
-    /// How often last runs lost their details, by check.
+    /// How often the details of last runs were dropped, by check.
     #[must_use]
     pub fn dropped_details(&self) -> BTreeMap<CheckId, u64> {
         self.state().last.dropped()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every section is a few assignments.
+        // A critical section is a few assignments and cannot leave the state inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn entry<'a>(entries: &'a mut HashMap<CheckId, Entry>, check: &Arc<Check>) -> &'a mut Entry {
     entries.entry(check.id.clone()).or_insert_with(|| {
-        let patience = Patience::with(check, clock::wall());
-        Entry::new(Arc::clone(check), Record::default(), patience, Instant::now())
+        let limits = SilenceLimits::new(check, clock::wall());
+        Entry::new(Arc::clone(check), CheckRecord::default(), limits, Instant::now())
     })
 }
 
 impl State {
-    /// A check whose run is over goes, if it is in the suite no longer. Returns its last run.
-    fn let_go(&mut self, id: &CheckId) -> Option<Arc<Run>> {
-        self.entries.get(id).filter(|entry| entry.is_leaving)?;
+    /// Removes a check whose run has ended, if it is no longer in the suite. Returns its last run.
+    fn release(&mut self, id: &CheckId) -> Option<Arc<Run>> {
+        self.entries.get(id).filter(|entry| entry.is_removed)?;
         let entry = self.entries.remove(id)?;
-        self.retired.absorb(&entry.record.account);
+        self.archived.merge(&entry.record.account);
         self.last.remove(id)
     }
 
-    fn retire(&mut self) -> Vec<Entry> {
-        let leaves = |_: &CheckId, entry: &mut Entry| entry.is_leaving && entry.stage == Stage::Idle;
+    /// Removes the checks that are no longer in the suite and have no run.
+    fn remove_idle(&mut self) -> Vec<Entry> {
+        let leaves = |_: &CheckId, entry: &mut Entry| entry.is_removed && entry.stage == Stage::Idle;
         let gone: Vec<Entry> = self.entries.extract_if(leaves).map(|(_, entry)| entry).collect();
         for entry in &gone {
-            self.retired.absorb(&entry.record.account);
+            self.archived.merge(&entry.record.account);
         }
         gone
     }

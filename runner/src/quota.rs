@@ -1,4 +1,4 @@
-//! What one attempt may use: the keys of `quota:` in a suite.
+//! The resource limits of an attempt: the keys of `quota:` in a suite.
 
 #[cfg(test)]
 mod tests;
@@ -6,34 +6,34 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-/// The name of one quota.
+/// A kind of quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QuotaKind {
-    /// The guest's own sockets open at once.
+    /// Concurrently open sockets of the guest.
     Sockets,
-    /// Kernel descriptors open at once that the run causes, of any kind: its sockets, and those to name servers that
-    /// it waits for, shared with other runs or not.
+    /// Concurrently open kernel descriptors of any kind that the run causes: its sockets, and those to name servers
+    /// that it waits for, whether shared with other runs or not.
     Fds,
-    /// Connects over the run.
+    /// Connection attempts over the run.
     Connections,
-    /// DNS questions over the run.
+    /// DNS queries over the run.
     Lookups,
     /// Bytes received over the run.
     BytesIn,
     /// Bytes sent over the run.
     BytesOut,
-    /// Linear memories and tables, together, in bytes.
+    /// Bytes of linear memories and tables together.
     Memory,
-    /// Time on a processor, of the guest and of the host for it, in milliseconds.
+    /// CPU time of the guest, and of the host on its behalf, in milliseconds.
     Cpu,
     /// Log lines over the run.
     LogLines,
-    /// Bytes of what is recorded of the run, all attempts together.
+    /// Bytes of the run's record, all attempts together.
     Record,
 }
 
 impl QuotaKind {
-    /// All of them, in the order of the documentation.
+    /// All kinds, in the order of the documentation.
     pub const ALL: [Self; 10] = [
         Self::Sockets,
         Self::Fds,
@@ -49,7 +49,7 @@ impl QuotaKind {
 
     /// The key in a suite, in metrics and in JSON.
     #[must_use]
-    pub fn key(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Sockets => "sockets",
             Self::Fds => "fds",
@@ -64,11 +64,11 @@ impl QuotaKind {
         }
     }
 
-    /// A value of this quota, for a person: `4`, `8 MiB`, `1s`.
+    /// A formatted value of this quota: `4`, `8 MiB`, `1s`.
     #[must_use]
-    pub fn show(self, value: u64) -> String {
+    pub fn format_value(self, value: u64) -> String {
         match self {
-            Self::BytesIn | Self::BytesOut | Self::Memory | Self::Record => show_bytes(value),
+            Self::BytesIn | Self::BytesOut | Self::Memory | Self::Record => format_bytes(value),
             Self::Cpu => humantime::format_duration(Duration::from_millis(value)).to_string(),
             _ => value.to_string(),
         }
@@ -77,12 +77,12 @@ impl QuotaKind {
 
 impl fmt::Display for QuotaKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.key())
+        f.write_str(self.as_str())
     }
 }
 
-/// Bytes for a person: `8 MiB`, `1000 B`.
-pub(crate) fn show_bytes(bytes: u64) -> String {
+/// A formatted number of bytes: `8 MiB`, `1000 B`.
+pub(crate) fn format_bytes(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     UNITS
         .into_iter()
@@ -96,32 +96,32 @@ pub(crate) fn show_bytes(bytes: u64) -> String {
 /// The limits of one attempt. A limit of 0 allows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// The guest's own sockets open at once.
+    /// Concurrently open sockets of the guest.
     pub sockets: u64,
-    /// Kernel descriptors open at once that the run causes, of any kind: its sockets, and those to name servers that
-    /// it waits for, shared with other runs or not.
+    /// Concurrently open kernel descriptors of any kind that the run causes: its sockets, and those to name servers
+    /// that it waits for, whether shared with other runs or not.
     pub fds: u64,
-    /// Connects over the run.
+    /// Connection attempts over the run.
     pub connections: u64,
-    /// DNS questions over the run.
+    /// DNS queries over the run.
     pub lookups: u64,
     /// Bytes received over the run.
     pub bytes_in: u64,
     /// Bytes sent over the run.
     pub bytes_out: u64,
-    /// Bytes of linear memories and tables, together.
+    /// Bytes of linear memories and tables together.
     pub memory: u64,
-    /// Time on a processor, of the guest and of the host for it.
+    /// CPU time of the guest, and of the host on its behalf.
     pub cpu: Duration,
     /// Log lines over the run.
     pub log_lines: u64,
-    /// Bytes of what is recorded of the run, all attempts together.
+    /// Bytes of the run's record, all attempts together.
     pub record: u64,
 }
 
 impl Default for Quota {
-    /// The defaults of the suite format: 4 sockets, 8 fds, 16 connections, 16 lookups, 8 MiB in, 1 MiB out,
-    /// 32 MiB memory, 1 s cpu, 64 log lines, a record of 256 KiB.
+    /// The defaults of the suite format: 4 sockets, 8 fds, 16 connections, 16 lookups, 8 MiB in, 1 MiB out, 32 MiB
+    /// memory, 1 s cpu, 64 log lines, a record of 256 KiB.
     fn default() -> Self {
         Self {
             sockets: 4,
@@ -172,8 +172,8 @@ impl Quota {
         }
     }
 
-    /// What a suite may ask for at most, unless the operator says otherwise: 64 sockets, 128 fds,
-    /// 1,024 connections, 1,024 lookups, 1 GiB in, 256 MiB out, 512 MiB memory, 30 s cpu, 4,096 log lines, a record of 4 MiB.
+    /// The default maximum that a suite may set: 64 sockets, 128 fds, 1,024 connections, 1,024 lookups, 1 GiB in, 256
+    /// MiB out, 512 MiB memory, 30 s cpu, 4,096 log lines, a record of 4 MiB.
     #[must_use]
     pub fn ceiling() -> Self {
         Self {

@@ -1,7 +1,8 @@
-//! What is recorded of a run: every text of it comes from its [`Recorder`], which redacts secrets and counts bytes.
+//! The record of a run: all of its texts are created by its [`Recorder`], which redacts secrets and enforces a byte
+//! budget.
 //!
-//! A [`Text`] and a [`Peer`] can be made nowhere else, so nothing gets into a run's record around its budget and its
-//! secrets. Texts are judged before they are stored: what does not fit is cut, and counted.
+//! [`Text`] and [`Peer`] cannot be created anywhere else, so nothing enters a run's record without passing its budget
+//! and redaction. Texts are bounded before they are stored: what does not fit is truncated and counted.
 
 mod conversation;
 mod peer;
@@ -13,38 +14,38 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use conversation::{Channel, Content, Conversation, Layer, Line, Speaker, Transcript};
+pub use conversation::{ConnectionLog, Content, Conversation, Layer, Line, LineKind, Transcript};
 pub use peer::{Address, Peer};
 pub use text::Text;
 
 use crate::redact::{OVERLAP, REDACTED, Secrets};
 
-/// Longest text of a record, in bytes.
+/// Maximum length of a text, in bytes.
 pub const MAX_TEXT: usize = 4 << 10;
-/// What a text takes besides its bytes: its place, and the allocator's.
-pub const TEXT_WEIGHT: u64 = 56;
-/// Entries of one list of a verdict, or fields of one log line.
+/// Memory overhead of a text in addition to its bytes: the handle and the allocation.
+pub const TEXT_OVERHEAD: u64 = 56;
+/// Maximum number of entries in one list of a verdict, or of fields in one log line.
 const MAX_ENTRIES: usize = 256;
-/// Digits; a shorter number may be any.
+/// Minimum number of digits for a number to be recognised as a secret; a shorter one may be a coincidence.
 const MIN_DIGITS: usize = 6;
 
-/// Part of a record. What comes late and matters most finds room that earlier parts cannot use up.
+/// A section of a record. Later, more important sections have budget that earlier ones cannot use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// What the guest logs.
+pub enum Section {
+    /// Log lines of the guest.
     Log,
-    /// What the host did.
+    /// Actions of the host.
     Trail,
-    /// What the guest says of its target.
+    /// The guest's verdict on its target.
     Verdict,
-    /// The summary of the verdict, its first failing assertion, or the error that ended the run.
+    /// The summary of the verdict, its first failed assertion, or the error that ended the run.
     Conclusion,
 }
 
-impl Part {
+impl Section {
     const COUNT: usize = 4;
 
-    /// How far this part may fill the budget.
+    /// How many bytes of the budget may be used once this section has been written.
     fn share(self, budget: u64) -> u64 {
         let sixteenths = match self {
             Self::Log => 12,
@@ -56,41 +57,41 @@ impl Part {
     }
 }
 
-/// What a run's record takes, and what it lacks.
+/// Size of a run's record, and what was left out of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RecordUsage {
-    /// Bytes of the budget.
+    /// Bytes used of the budget.
     pub bytes: u64,
-    /// Texts that were cut, and entries that were left out.
+    /// Number of truncated texts and omitted entries.
     pub cut: u64,
-    /// Of these, the ones for which the budget had no room.
+    /// How many of these were cut because the budget was exhausted.
     pub denied: u64,
-    /// Bytes that were cut or left out.
+    /// Bytes that were truncated or omitted.
     pub cut_bytes: u64,
 }
 
-/// Records texts of one run, all its attempts together. Shared by the parts of the host that work for the run.
+/// Records the texts of one run, across all of its attempts. Shared by all components that work for the run.
 #[derive(Debug)]
 pub struct Recorder {
     secrets: Secrets,
     budget: u64,
     /// Held for a few assignments.
-    counts: Mutex<Counts>,
-    /// Only where somebody wants to read it.
+    counts: Mutex<Counters>,
+    /// Present only if a conversation was requested.
     conversation: Option<Conversation>,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
-    /// Bytes by part.
-    used: [u64; Part::COUNT],
+struct Counters {
+    /// Bytes used per section.
+    used: [u64; Section::COUNT],
     cut: u64,
     denied: u64,
     cut_bytes: u64,
 }
 
 impl Recorder {
-    /// A record of at most `budget` bytes that shows none of `secrets`.
+    /// Creates a record of at most `budget` bytes that contains none of `secrets`.
     #[must_use]
     pub fn new(secrets: Secrets, budget: u64) -> Arc<Self> {
         Arc::new(Self {
@@ -101,7 +102,7 @@ impl Recorder {
         })
     }
 
-    /// The same, with the conversation of the run beside its record: 256 KiB of it at most.
+    /// Like [`Recorder::new`], but also records the run's conversation, up to 256 KiB.
     #[must_use]
     pub fn with_conversation(secrets: Secrets, budget: u64) -> Arc<Self> {
         Arc::new(Self {
@@ -112,81 +113,83 @@ impl Recorder {
         })
     }
 
-    /// The run's conversation, if it is wanted.
+    /// The run's conversation, if it is recorded.
     #[must_use]
     pub fn conversation(&self) -> Option<&Conversation> {
         self.conversation.as_ref()
     }
 
-    /// Writes a note into the conversation; the text is made only where it is wanted.
+    /// Adds a note to the conversation; `text` is called only if one is recorded.
     pub fn note(&self, text: impl FnOnce() -> String) {
         if let Some(conversation) = &self.conversation {
             conversation.note(text());
         }
     }
 
-    /// The conversation up to now, without secrets.
+    /// The conversation so far, with secrets redacted.
     #[must_use]
     pub fn transcript(&self) -> Option<Transcript> {
         let conversation = self.conversation.as_ref()?;
         Some(conversation.transcript(&self.secrets))
     }
 
-    /// A text without secrets, of 4 KiB and of what the budget has left at most.
-    pub fn text<'t>(&self, part: Part, text: impl Into<Cow<'t, str>>) -> Text {
-        self.entry(part, MAX_TEXT).text(text)
+    /// Records a text with secrets redacted, truncated to 4 KiB and to the remaining budget.
+    pub fn text<'t>(&self, section: Section, text: impl Into<Cow<'t, str>>) -> Text {
+        self.entry(section, MAX_TEXT).text(text)
     }
 
-    /// Several texts that belong together, of `most` bytes in all.
-    pub fn entry(&self, part: Part, most: usize) -> Entry<'_> {
+    /// Starts a group of related texts, of at most `max_bytes` in total.
+    pub fn entry(&self, section: Section, max_bytes: usize) -> Entry<'_> {
         Entry {
             recorder: self,
-            part,
-            left: most,
-            judged: 0,
+            section,
+            left: max_bytes,
+            scanned_bytes: 0,
         }
     }
 
-    /// Room for something that takes `bytes` besides its texts; without room it must be left out, and counts as cut.
+    /// Reserves `bytes` for something in addition to its texts. If this fails, the item must be omitted; it is counted
+    /// as cut.
     #[must_use]
-    pub fn admit(&self, part: Part, bytes: u64) -> bool {
+    pub fn admit(&self, section: Section, bytes: u64) -> bool {
         let mut counts = self.counts();
-        let fits = bytes <= counts.room(part, self.budget);
-        match fits {
-            true => counts.charge(part, bytes),
-            false => counts.leave_out(bytes),
+        let fits = bytes <= counts.remaining(section, self.budget);
+        if fits {
+            counts.charge(section, bytes)
+        } else {
+            counts.count_omitted(bytes)
         }
         fits
     }
 
-    /// Counts the texts of something that was left out as a whole.
-    pub fn leave_out(&self, bytes: u64) {
+    /// Counts the texts of an item that was omitted entirely.
+    pub fn record_omitted(&self, bytes: u64) {
         self.counts().cut_bytes += bytes;
     }
 
-    /// The address of a peer, unless it is secret.
+    /// The address of a peer, redacted if it is secret.
     #[must_use]
     pub fn peer(&self, address: SocketAddr) -> Peer {
         Peer::new(address, &self.secrets)
     }
 
-    /// An address, unless it is secret.
+    /// An IP address, redacted if it is secret.
     #[must_use]
     pub fn address(&self, address: IpAddr) -> Address {
         Address::new(address, &self.secrets)
     }
 
-    /// Of an attempt that is tried again only its trail is kept: gives back the room of the rest.
-    pub fn try_again(&self) {
+    /// Frees the budget of an attempt that is retried: only its trail is kept.
+    pub fn reset_for_retry(&self) {
         let mut counts = self.counts();
-        for part in [Part::Log, Part::Verdict, Part::Conclusion] {
-            if let Some(used) = counts.used.get_mut(part as usize) {
+        for section in [Section::Log, Section::Verdict, Section::Conclusion] {
+            if let Some(used) = counts.used.get_mut(section as usize) {
                 *used = 0;
             }
         }
     }
 
-    /// What was recorded, and what was not, up to now.
+    /// Size of the record so far, and what was left out.
     #[must_use]
     pub fn usage(&self) -> RecordUsage {
         let counts = self.counts();
@@ -198,57 +201,57 @@ impl Recorder {
         }
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        // Every section is a few assignments.
+    fn counts(&self) -> MutexGuard<'_, Counters> {
+        // Critical sections are a few assignments.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Counts {
+impl Counters {
     fn total(&self) -> u64 {
         self.used.iter().sum()
     }
 
-    fn room(&self, part: Part, budget: u64) -> u64 {
-        part.share(budget).saturating_sub(self.total())
+    fn remaining(&self, section: Section, budget: u64) -> u64 {
+        section.share(budget).saturating_sub(self.total())
     }
 
-    fn charge(&mut self, part: Part, bytes: u64) {
-        if let Some(used) = self.used.get_mut(part as usize) {
+    fn charge(&mut self, section: Section, bytes: u64) {
+        if let Some(used) = self.used.get_mut(section as usize) {
             *used += bytes;
         }
     }
 
-    fn leave_out(&mut self, bytes: u64) {
+    fn count_omitted(&mut self, bytes: u64) {
         self.cut += 1;
         self.denied += 1;
         self.cut_bytes += bytes;
     }
 }
 
-/// Texts that belong together, such as a log line, with a limit of their own.
+/// Related texts, such as those of one log line, with a limit of their own.
 #[derive(Debug)]
 pub struct Entry<'r> {
     recorder: &'r Recorder,
-    part: Part,
+    section: Section,
     left: usize,
-    judged: usize,
+    scanned_bytes: usize,
 }
 
 impl Entry<'_> {
-    /// The next text.
+    /// Records the next text.
     pub fn text<'t>(&mut self, text: impl Into<Cow<'t, str>>) -> Text {
         let text = text.into();
         let wanted = text.floor_char_boundary(self.left.min(MAX_TEXT));
-        let kept = text.floor_char_boundary(self.take(wanted, text.len()));
+        let kept = text.floor_char_boundary(self.reserve(wanted, text.len()));
         self.left = self.left.saturating_sub(kept);
-        self.judged = self
-            .judged
+        self.scanned_bytes = self
+            .scanned_bytes
             .saturating_add(text.len().min(kept.saturating_add(OVERLAP)));
-        Text::recorded(text, kept, &self.recorder.secrets)
+        Text::redacted(text, kept, &self.recorder.secrets)
     }
 
-    /// Pairs, as far as there is room: at most 256.
+    /// Records key-value pairs, at most 256 and as long as there is room.
     pub fn pairs(&mut self, pairs: Vec<(String, String)>) -> Vec<(Text, Text)> {
         let mut kept = Vec::new();
         for (key, value) in pairs {
@@ -258,17 +261,17 @@ impl Entry<'_> {
         kept
     }
 
-    /// One more pair beside `kept` others, unless there is no room for it.
-    pub fn pair(&mut self, kept: usize, key: String, value: String) -> Option<(Text, Text)> {
-        let is_wanted = kept < MAX_ENTRIES && self.left > 0;
-        if is_wanted && self.has_room() {
+    /// Records one more pair in addition to `count` others; returns `None` if there is no room.
+    pub fn pair(&mut self, count: usize, key: String, value: String) -> Option<(Text, Text)> {
+        let is_wanted = count < MAX_ENTRIES && self.left > 0;
+        if is_wanted && self.has_remaining() {
             return Some((self.text(key), self.text(value)));
         }
-        self.leave_out(key.len().saturating_add(value.len()), is_wanted);
+        self.count_omitted(key.len().saturating_add(value.len()), is_wanted);
         None
     }
 
-    /// A number, unless its digits are a secret of six or more of them: then it is not a number.
+    /// Returns the number, or NaN if its digits are a secret of at least six digits.
     #[must_use]
     pub fn number(&self, value: f64) -> f64 {
         let written = value.abs().trunc().to_string();
@@ -277,51 +280,52 @@ impl Entry<'_> {
         if is_secret { f64::NAN } else { value }
     }
 
-    /// Room for one more `T` beside `kept` others in a list; without room it must be left out, and counts as cut.
+    /// Reserves space for one more `T` in addition to `count` others in a list. If this fails, the item must be
+    /// omitted; it is counted as cut.
     #[must_use]
-    pub fn admit<T>(&self, kept: usize) -> bool {
+    pub fn admit<T>(&self, count: usize) -> bool {
         let bytes = u64::try_from(size_of::<T>()).unwrap_or(u64::MAX);
-        if kept >= MAX_ENTRIES {
-            self.leave_out(0, false);
+        if count >= MAX_ENTRIES {
+            self.count_omitted(0, false);
             return false;
         }
-        self.recorder.admit(self.part, bytes)
+        self.recorder.admit(self.section, bytes)
     }
 
-    /// Bytes in which secrets were looked for up to now.
+    /// Number of bytes searched for secrets so far.
     #[must_use]
-    pub fn judged(&self) -> usize {
-        self.judged
+    pub fn scanned_bytes(&self) -> usize {
+        self.scanned_bytes
     }
 
-    /// The part of a run's record to which what follows belongs.
-    pub fn part(&mut self, part: Part) -> &mut Self {
-        self.part = part;
+    /// Sets the section to which subsequent texts belong.
+    pub fn section(&mut self, section: Section) -> &mut Self {
+        self.section = section;
         self
     }
 
-    fn has_room(&self) -> bool {
+    fn has_remaining(&self) -> bool {
         let recorder = self.recorder;
-        recorder.counts().room(self.part, recorder.budget) > 2 * TEXT_WEIGHT
+        recorder.counts().remaining(self.section, recorder.budget) > 2 * TEXT_OVERHEAD
     }
 
-    fn leave_out(&self, bytes: usize, is_denied: bool) {
+    fn count_omitted(&self, bytes: usize, is_denied: bool) {
         let mut counts = self.recorder.counts();
         counts.cut += 1;
         counts.denied += u64::from(is_denied);
         counts.cut_bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 
-    /// Takes room for `wanted` of `whole` bytes; returns what was granted of it.
-    fn take(&self, wanted: usize, whole: usize) -> usize {
+    /// Reserves space for `wanted` of `total` bytes; returns the number of bytes granted.
+    fn reserve(&self, wanted: usize, total: usize) -> usize {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let mut counts = self.recorder.counts();
-        let room = counts.room(self.part, self.recorder.budget);
-        let granted = count(wanted).min(room.saturating_sub(TEXT_WEIGHT));
-        counts.charge(self.part, room.min(granted + TEXT_WEIGHT));
-        if granted < count(whole) {
+        let room = counts.remaining(self.section, self.recorder.budget);
+        let granted = count(wanted).min(room.saturating_sub(TEXT_OVERHEAD));
+        counts.charge(self.section, room.min(granted + TEXT_OVERHEAD));
+        if granted < count(total) {
             counts.cut += 1;
-            counts.cut_bytes += count(whole) - granted;
+            counts.cut_bytes += count(total) - granted;
             counts.denied += u64::from(granted < count(wanted));
         }
         usize::try_from(granted).unwrap_or(usize::MAX)

@@ -1,17 +1,17 @@
-//! Values that must not leave: found in a text whichever way they are written there, and masked.
+//! Redaction of secrets in texts, in any encoding or escape sequence.
 //!
-//! A text is read as it is, and as each decoder reads it, and what that gives is decoded again, within a bound on the work;
-//! blanks, quotes and case never count. In each reading each short window is looked up among the pieces of the secrets;
-//! pieces that touch are masked together. So an excerpt of a secret is masked as well as the whole, and the work is linear
-//! in the text, whatever the secrets are.
+//! A text is searched as it is, and as each decoder decodes it, recursively, within a bound on the work; whitespace,
+//! quotes and case are ignored. In each decoded text, every short window is looked up among the fingerprints of the
+//! secrets; matches that touch are masked together. So an excerpt of a secret is masked as well as the whole, and the
+//! work is linear in the text, whatever the secrets are.
 
 mod decode;
+mod decoded_text;
+mod decodings;
 mod exposed;
-mod known;
-mod needle;
-mod pieces;
-mod reading;
-mod readings;
+mod fingerprints;
+mod registry;
+mod secret_forms;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -20,116 +20,117 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use exposed::ExposedSecrets;
-pub use known::KnownSecrets;
-pub(crate) use known::SuiteSecrets;
+pub use registry::SecretRegistry;
+pub(crate) use registry::SuiteSecrets;
 
-use known::SecretSet;
-use pieces::{Collected, Hashes, Pieces, SEED};
-use reading::Reading;
+use decoded_text::DecodedText;
+use fingerprints::{FingerprintBuilder, Fingerprints, PrefixHashes, WINDOW};
+use registry::SecretSet;
 
-/// What stands in place of a secret.
+/// The replacement for a secret.
 pub(crate) const REDACTED: &str = "***";
-/// Bytes of a text that are read beyond its cut, so that a secret that the cut would divide is seen: a seed, each
-/// byte of it escaped to thirty-two.
-pub(crate) const OVERLAP: usize = 32 * SEED;
+/// Bytes of a text that are searched beyond a cut, to find a secret that the cut divides: a window with each byte
+/// escaped to thirty-two.
+pub(crate) const OVERLAP: usize = 32 * WINDOW;
 
-/// Bytes of a long text that are read at once, so that its readings take little memory.
-const PIECE: usize = 16 << 10;
-/// Places in a text where a cut of somebody else is looked for.
-const MAX_CUTS: usize = 8;
+/// Size of the chunks in which a long text is searched, which bounds the memory for its decoded forms.
+const CHUNK: usize = 16 << 10;
+/// Maximum number of positions in a text that are treated as possible truncation points.
+const MAX_TRUNCATIONS: usize = 8;
 
-/// What is masked in the texts of one check or of one receiver: its own secrets, and every other one that the process
-/// knows and that is long enough not to be an ordinary word. `Debug` shows only how many there are.
+/// The secrets that are masked in the texts of one check or receiver: its own, and every other registered one that is
+/// long enough not to be an ordinary word. `Debug` shows only their number.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    known: KnownSecrets,
-    own: Option<Arc<Own>>,
+    registry: SecretRegistry,
+    own: Option<Arc<OwnSecrets>>,
 }
 
-/// Secrets of one holder.
-struct Own {
-    /// What is masked for the holder only. Others may have a part of it as well.
-    parts: Vec<Arc<SecretPart>>,
-    /// Keeps the others known as long as there may be texts of the holder.
+/// The own secrets of one check or receiver.
+struct OwnSecrets {
+    /// Masked in the owner's texts only. Owners may share groups.
+    groups: Vec<Arc<SecretGroup>>,
+    /// Keeps the secrets registered as long as the owner may produce texts.
     set: Arc<SecretSet>,
 }
 
-/// Secrets that are masked for their holders only.
-pub(crate) struct SecretPart {
-    pieces: Pieces,
+/// A group of secrets, with the fingerprints that are matched in texts of their owners only.
+pub(crate) struct SecretGroup {
+    fingerprints: Fingerprints,
     count: usize,
 }
 
-/// One value.
+/// A secret value.
 pub(crate) struct Secret {
     value: Arc<str>,
-    /// By which it is known in texts of its holders only.
-    own: Collected,
+    /// Fingerprints that are matched in texts of its owners only.
+    own: FingerprintBuilder,
 }
 
 impl Secret {
     pub(crate) fn new(value: &str) -> Self {
-        let mut own = Collected::default();
-        own.absorb(needle::own(value));
+        let mut own = FingerprintBuilder::default();
+        own.absorb(secret_forms::own(value));
         Self {
             value: value.into(),
             own,
         }
     }
 
-    /// In the clear: for the guest only.
+    /// The value in the clear: for the guest only.
     pub(crate) fn expose(&self) -> &str {
         &self.value
     }
 }
 
-impl SecretPart {
+impl SecretGroup {
     fn new(secrets: &[Arc<Secret>]) -> Self {
         let mut secrets: Vec<&Arc<Secret>> = secrets.iter().collect();
         secrets.sort_by(|a, b| a.value.cmp(&b.value));
         secrets.dedup_by(|a, b| a.value == b.value);
-        let mut pieces = Collected::default();
+        let mut fingerprints = FingerprintBuilder::default();
         for secret in &secrets {
-            pieces.absorb(secret.own.clone());
+            fingerprints.absorb(secret.own.clone());
         }
         Self {
-            pieces: pieces.into(),
+            fingerprints: fingerprints.into(),
             count: secrets.len(),
         }
     }
 }
 
 impl Secrets {
-    /// These values, whatever brought them in, and no others.
+    /// Masks these values, and no others.
     #[must_use]
-    pub fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        KnownSecrets::default().hold(values)
+    pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        SecretRegistry::default().register(values)
     }
 
-    /// The same, known from now on to all that look into `known`, whose secrets are masked here as well.
+    /// These secrets, also registered in `registry`, whose secrets are masked as well.
     #[must_use]
-    pub fn shared(&self, known: &KnownSecrets) -> Self {
+    pub fn registered_in(&self, registry: &SecretRegistry) -> Self {
         if let Some(own) = &self.own {
-            known.add(&own.set);
+            registry.add(&own.set);
         }
         Self {
-            known: known.clone(),
+            registry: registry.clone(),
             own: self.own.clone(),
         }
     }
 
-    /// `text` with `***` in place of every secret, and of every excerpt of one that is long enough to be known.
+    /// `text` with `***` in place of every secret, and of every excerpt of one that is long enough to be recognised.
     /// Values of fewer than 4 bytes stay.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.redact_within(text, text.len())
+        self.redact_truncated(text, text.len())
     }
 
-    /// The first `most` bytes of `text`, cut at a character, with `***` in place of every secret, also of one that the
-    /// cut divides. What was cut off is shown as `…`. Only what is kept, and a little more, is looked at.
+    /// The first `max` bytes of `text`, cut at a character boundary, with `***` in place of every secret, including one
+    /// that the cut divides. Truncation is shown as `…`. Only the part that is returned, and a little more, is
+    /// searched.
     #[must_use]
-    pub fn redact_within(&self, text: &str, most: usize) -> String {
-        let end = text.floor_char_boundary(most);
+    pub fn redact_truncated(&self, text: &str, max: usize) -> String {
+        let end = text.floor_char_boundary(max);
         let window = text.ceil_char_boundary(end.saturating_add(OVERLAP));
         let window = text.get(..window).unwrap_or_default();
         let mut redacted = String::with_capacity(end.saturating_add('…'.len_utf8()));
@@ -149,30 +150,30 @@ impl Secrets {
         redacted
     }
 
-    /// Whether a secret is in `text`.
+    /// Whether `text` contains a secret.
     #[must_use]
-    pub fn holds(&self, text: &str) -> bool {
+    pub fn contains_secret(&self, text: &str) -> bool {
         !self.find(text).is_empty()
     }
 
     /// Whether there is nothing to redact.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parts().all(|part| part.pieces.is_empty()) && self.known.pieces().is_empty()
+        self.groups().all(|group| group.fingerprints.is_empty()) && self.registry.fingerprints().is_empty()
     }
 
-    /// Where secrets are in `text`: in order, apart, at characters. All of it is looked at.
+    /// The ranges of `text` that contain secrets: sorted, disjoint, at character boundaries.
     pub(crate) fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let known = self.known.pieces();
-        let own = self.parts().map(|part| &part.pieces);
+        let known = self.registry.fingerprints();
+        let own = self.groups().map(|group| &group.fingerprints);
         let all = own.chain([&*known]);
-        let all: Vec<&Pieces> = all.filter(|pieces| !pieces.is_empty()).collect();
+        let all: Vec<&Fingerprints> = all.filter(|fingerprints| !fingerprints.is_empty()).collect();
         if all.is_empty() {
             return Vec::new();
         }
         let mut found = Vec::new();
-        for piece in pieces_of(text) {
-            readings::visit(piece, |reading| mark(&all, reading, &mut found));
+        for chunk in chunks(text) {
+            decodings::visit(chunk, |decoded| search(&all, decoded, &mut found));
         }
         for range in &mut found {
             *range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
@@ -188,54 +189,57 @@ impl Secrets {
         found
     }
 
-    fn parts(&self) -> impl Iterator<Item = &SecretPart> {
-        let own = self.own.iter().flat_map(|own| &own.parts);
-        own.map(|part| &**part)
+    fn groups(&self) -> impl Iterator<Item = &SecretGroup> {
+        let own = self.own.iter().flat_map(|own| &own.groups);
+        own.map(|group| &**group)
     }
 }
 
-/// A text in pieces that are read one after the other, each a little into the next.
-fn pieces_of(text: &str) -> impl Iterator<Item = Reading> {
-    let starts = (0..text.len()).step_by(PIECE);
+/// Splits a text into overlapping chunks.
+fn chunks(text: &str) -> impl Iterator<Item = DecodedText> {
+    let starts = (0..text.len()).step_by(CHUNK);
     starts.map(|start| {
-        let end = start.saturating_add(PIECE + OVERLAP);
-        Reading::part_of(
+        let end = start.saturating_add(CHUNK + OVERLAP);
+        DecodedText::slice(
             text,
             text.floor_char_boundary(start)..text.ceil_char_boundary(end),
         )
     })
 }
 
-fn mark(all: &[&Pieces], reading: &Reading, found: &mut Vec<Range<usize>>) {
-    let (bytes, spans) = reading.canonical();
+fn search(all: &[&Fingerprints], decoded: &DecodedText, found: &mut Vec<Range<usize>>) {
+    let (bytes, spans) = decoded.canonical();
     let mut add = |range: Range<usize>| {
         let first = spans.get(range.start).map(|span| span.0);
         let last = spans.get(range.end.saturating_sub(1)).map(|span| span.1);
         found.extend(first.zip(last).map(|(start, end)| start..end));
     };
-    let text = Hashes::of(&bytes);
-    let cuts: Vec<usize> = cuts(&bytes).collect();
-    for pieces in all {
-        for begun in cuts.iter().filter_map(|end| pieces.begun(&text, *end)) {
-            add(begun);
+    let text = PrefixHashes::new(&bytes);
+    let truncation_points: Vec<usize> = truncation_points(&bytes).collect();
+    for fingerprints in all {
+        for truncated_prefix in truncation_points
+            .iter()
+            .filter_map(|end| fingerprints.truncated_prefix(&text, *end))
+        {
+            add(truncated_prefix);
         }
-        pieces.find(&text, &mut add);
+        fingerprints.find(&text, &mut add);
     }
 }
 
-/// Where somebody else may have cut a text: at its end, and before `…`.
-fn cuts(text: &[u8]) -> impl Iterator<Item = usize> {
+/// Positions where a text may have been truncated by others: at its end, and before `…`.
+fn truncation_points(text: &[u8]) -> impl Iterator<Item = usize> {
     const ELLIPSIS: &[u8] = "…".as_bytes();
     let marked = text.windows(ELLIPSIS.len()).enumerate();
     let marked = marked.filter_map(|(place, window)| (window == ELLIPSIS).then_some(place));
     let closing = |byte: &&u8| matches!(byte, b'"' | b'\'' | b'`' | b')' | b']' | b'.');
     let end = text.len() - text.iter().rev().take_while(closing).count();
-    marked.take(MAX_CUTS).chain([end])
+    marked.take(MAX_TRUNCATIONS).chain([end])
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count: usize = self.parts().map(|part| part.count).sum();
+        let count: usize = self.groups().map(|group| group.count).sum();
         write!(f, "Secrets({count}, redacted)")
     }
 }

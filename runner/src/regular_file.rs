@@ -1,14 +1,14 @@
-//! Reading the files that a suite or the settings name.
+//! Bounded reads of the files that a suite or the settings refer to.
 //!
-//! Such a path can be anything: a pipe that nobody writes to, a device that acts when it is opened, a file that the
-//! kernel makes up, a mount whose server is gone. What is read here is a regular file on a real file system, at most
-//! as large as the caller allows, within [`LIMIT`]; everything else is an error that says which of these it is not.
+//! Such a path can be anything: a pipe without a writer, a device with side effects on open, a pseudo-file of the
+//! kernel, a mount whose server is gone. Only a regular file on a real file system is read, up to a size limit, within
+//! [`READ_TIMEOUT`]; everything else is an error that says which of these it is.
 
 mod deadline;
-mod kernel;
+mod file_version;
 mod owner;
+mod pseudo_fs;
 mod session;
-mod stamp;
 #[cfg(test)]
 mod tests;
 
@@ -22,24 +22,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxFlags};
 
-pub use self::deadline::{LIMIT, Stalled, Started, start, within};
+pub use self::deadline::{PendingRead, READ_TIMEOUT, Stalled, spawn, with_timeout};
+pub use self::file_version::FileVersion;
 pub use self::owner::Owner;
 pub use self::session::{CancelOnDrop, Session};
-pub use self::stamp::Stamp;
 
-/// Descriptors that reads hold now, those of reads that were given up included.
-static OPEN: AtomicU64 = AtomicU64::new(0);
+/// Descriptors that are held by reads, including abandoned ones.
+static OPEN_DESCRIPTORS: AtomicU64 = AtomicU64::new(0);
 
-/// Why a file is not read, although it is there.
+/// Why an existing file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// A folder, a pipe, a socket or a device.
     #[error("not a regular file")]
     NotRegular,
-    /// A file of `/proc`, `/sys`, `/dev` or the like, however it is reached.
+    /// A pseudo-file such as in `/proc`, `/sys` or `/dev`, by any path.
     #[error("a file that the kernel makes up ({0}), not one of a disk")]
     Kernel(&'static str),
-    /// Another file than the caller allows to be read.
+    /// A file that the caller's policy forbids.
     #[error("{0}")]
     Forbidden(String),
 }
@@ -54,82 +54,82 @@ impl From<Refused> for io::Error {
     }
 }
 
-/// A file that was found and is about to be read.
+/// An opened file that is about to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Where it really is: links followed.
+pub struct FileInfo {
+    /// Its canonical path.
     pub path: PathBuf,
     /// The device that it is on.
     pub device: u64,
-    /// Its number on that device: the same for every name of the file.
+    /// Its inode, which is the same for every name of the file.
     pub inode: u64,
-    /// How many names it has.
-    pub names: u64,
-    /// The mount by which it was reached; absent where the kernel does not say.
+    /// Number of hard links.
+    pub links: u64,
+    /// The mount by which it was reached; absent if the kernel does not report it.
     pub mount: Option<u64>,
 }
 
-/// Whether a file that was found may be read; the reason why not ends a sentence.
+/// Whether a file may be read; the reason why not is the end of a sentence.
 ///
-/// It is asked on the thread that reads, about the very file that is read afterwards.
-pub type Policy = Arc<dyn Fn(&Found) -> Result<(), String> + Send + Sync>;
+/// Called on the reading thread, for the opened file.
+pub type Policy = Arc<dyn Fn(&FileInfo) -> Result<(), String> + Send + Sync>;
 
 /// The bytes of a regular file, at most `limit` of them.
 ///
 /// # Errors
-/// `FileTooLarge` beyond `limit`, `InvalidInput` with [`Refused`] inside, `TimedOut` with [`Stalled`] inside; otherwise
-/// as the operating system says.
+/// `FileTooLarge` beyond `limit`, `InvalidInput` with a [`Refused`], `TimedOut` with a [`Stalled`]; otherwise as
+/// reported by the operating system.
 pub fn read(owner: Owner, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_permitted(owner, path, limit, &anything())
+    read_permitted(owner, path, limit, &allow_all())
 }
 
-/// The same for a caller that may wait for the disk, since [`start`] has started it.
+/// The same for a caller that may block on the disk, because it runs on a thread of [`spawn`].
 ///
 /// # Errors
-/// As [`read`], but for those of a disk that does not answer.
-pub fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_now(path, limit, &anything())
+/// As [`read`], except for timeouts.
+pub fn read_blocking(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_file(path, limit, &allow_all())
 }
 
-/// Does something with a regular file that is open for reading, for a caller that may wait for the disk.
+/// Calls `work` with an opened regular file, for a caller that may block on the disk.
 ///
 /// # Errors
-/// As [`read_here`], and those of `work`.
+/// As [`read_blocking`], and those of `work`.
 pub fn with_open<T>(path: &Path, work: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
-    let _counted = Counted::new(2);
-    work(open(path, &anything())?.as_fd())
+    let _counted = CountedDescriptors::new(2);
+    work(open(path, &allow_all())?.as_fd())
 }
 
-fn anything() -> Policy {
-    Arc::new(|_: &Found| Ok(()))
+fn allow_all() -> Policy {
+    Arc::new(|_: &FileInfo| Ok(()))
 }
 
-/// The same of a file that `policy` permits to be read.
+/// Reads a file if `policy` permits it.
 ///
 /// # Errors
-/// As [`read`], and `PermissionDenied` with [`Refused::Forbidden`] inside.
+/// As [`read`], and `PermissionDenied` with a [`Refused::Forbidden`].
 pub fn read_permitted(owner: Owner, path: &Path, limit: u64, policy: &Policy) -> io::Result<Vec<u8>> {
     let (file, policy) = (path.to_owned(), Arc::clone(policy));
-    within(owner, path, move || read_now(&file, limit, &policy))?
+    with_timeout(owner, path, move || read_file(&file, limit, &policy))?
 }
 
-/// What the operating system says of a file, links followed.
+/// The metadata of a file, following links.
 ///
 /// # Errors
-/// `TimedOut` with [`Stalled`] inside; otherwise as the operating system says.
+/// `TimedOut` with a [`Stalled`]; otherwise as reported by the operating system.
 pub fn metadata(owner: Owner, path: &Path) -> io::Result<Metadata> {
     let own = path.to_owned();
-    within(owner, path, move || std::fs::metadata(own))?
+    with_timeout(owner, path, move || std::fs::metadata(own))?
 }
 
-/// Descriptors of this process that belong to reads.
+/// Number of descriptors of this process that are held by reads.
 #[must_use]
 pub fn open_descriptors() -> u64 {
-    OPEN.load(Ordering::Acquire)
+    OPEN_DESCRIPTORS.load(Ordering::Acquire)
 }
 
-fn read_now(path: &Path, limit: u64, policy: &Policy) -> io::Result<Vec<u8>> {
-    let _counted = Counted::new(2);
+fn read_file(path: &Path, limit: u64, policy: &Policy) -> io::Result<Vec<u8>> {
+    let _counted = CountedDescriptors::new(2);
     let file = open(path, policy)?;
     if file.metadata()?.len() > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
@@ -142,48 +142,48 @@ fn read_now(path: &Path, limit: u64, policy: &Policy) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The mount by which a file or folder is reached, links followed; absent where the kernel does not say.
+/// The mount by which a file or folder is reached, following links; absent if the kernel does not report it.
 #[must_use]
-pub fn mount(path: &Path) -> Option<u64> {
+pub fn mount_id(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statx(rustix::fs::CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
-    let is_said = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
-    is_said.then_some(stat.stx_mnt_id)
+    let is_reported = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    is_reported.then_some(stat.stx_mnt_id)
 }
 
-/// Opens what was examined: the name is followed once, for a handle that opens nothing yet. Opening a device can do
-/// something, and opening a pipe can wait for ever.
+/// Opens a file in two steps: a handle that opens nothing (`O_PATH`) is examined first, because opening a device can
+/// have side effects, and opening a pipe can block for ever. The path is resolved only once.
 fn open(path: &Path, policy: &Policy) -> io::Result<File> {
     let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let stat = rustix::fs::fstat(&handle)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Refused::NotRegular.into());
     }
-    let link = kernel::own_descriptor(handle.as_fd());
-    let found = Found {
+    let link = pseudo_fs::fd_path(handle.as_fd());
+    let found = FileInfo {
         path: std::fs::read_link(&link)?,
         device: stat.st_dev,
         inode: stat.st_ino,
-        names: std::fs::metadata(&link)?.nlink(),
-        mount: mount(&link),
+        links: std::fs::metadata(&link)?.nlink(),
+        mount: mount_id(&link),
     };
-    kernel::refuse(handle.as_fd(), &found)?;
+    pseudo_fs::reject_pseudo_file(handle.as_fd(), &found)?;
     policy(&found).map_err(Refused::Forbidden)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(rustix::fs::open(link, flags, Mode::empty())?.into())
 }
 
-/// Counts descriptors for as long as a read may hold them.
-struct Counted(u64);
+/// Counts the descriptors that a read may hold.
+struct CountedDescriptors(u64);
 
-impl Counted {
+impl CountedDescriptors {
     fn new(descriptors: u64) -> Self {
-        OPEN.fetch_add(descriptors, Ordering::AcqRel);
+        OPEN_DESCRIPTORS.fetch_add(descriptors, Ordering::AcqRel);
         Self(descriptors)
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedDescriptors {
     fn drop(&mut self) {
-        OPEN.fetch_sub(self.0, Ordering::AcqRel);
+        OPEN_DESCRIPTORS.fetch_sub(self.0, Ordering::AcqRel);
     }
 }

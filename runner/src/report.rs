@@ -1,12 +1,12 @@
-//! What the commands print, and what the admin address answers. Pure: runs and facts in, text out.
+//! Output formats: what the commands print, and the JSON of the admin API. Pure: data in, text out.
 
+pub mod admin_api;
 mod conversation;
 mod human;
-pub mod inside;
 mod json;
 mod junit;
 mod live;
-mod plain;
+mod sanitize;
 mod steps;
 mod table;
 #[cfg(test)]
@@ -17,7 +17,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::account::Account;
+use crate::account::RunAccount;
 use crate::outcome::{Measurement, Outcome, Run, VerdictStatus};
 use crate::record::Text;
 
@@ -26,29 +26,29 @@ pub use self::human::{human, transition};
 pub use self::json::{UsageObject, escape, json, json_parts, run_object, safe_json};
 pub use self::junit::{junit, junit_parts};
 pub use self::live::{LiveRow, live};
-pub use self::plain::{MAX_TEXT_CHARS, for_terminal, plain};
+pub use self::sanitize::{MAX_TEXT_CHARS, for_terminal, sanitize};
 pub use self::steps::steps;
 
-/// What a text is made for.
+/// The terminal that a text is rendered for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
-    /// In columns; [`usize::MAX`] cuts nothing.
+    /// In columns; [`usize::MAX`] for unlimited.
     pub width: usize,
-    /// Whether to colour. The caller knows of terminals and of `NO_COLOR`.
+    /// Whether to use colours. The caller considers terminals and `NO_COLOR`.
     pub colour: bool,
 }
 
-/// How much of a run a person wants to see.
+/// The level of detail for each run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// What did not pass, and what the host refused or closed.
-    Trouble,
-    /// Every assertion, measurement and attribute as well.
+    /// Assertions that did not pass, and what the host refused or closed.
+    Problems,
+    /// Also every assertion, measurement and attribute.
     Everything,
 }
 
-/// The exit code of `canary check`: 0 when every verdict is pass or warn, 1 when one is fail, 2 when a run was
-/// stopped or faulted. 2 goes before 1, because then the monitor itself is in doubt.
+/// The exit code of `canary check`: 0 if every verdict is pass or warn, 1 if one is fail, 2 if a run was stopped or
+/// faulted. 2 takes precedence over 1, because then the monitor itself is in doubt.
 #[must_use]
 pub fn exit_code(runs: &[Run]) -> u8 {
     let code = |run: &Run| match &run.outcome {
@@ -59,7 +59,7 @@ pub fn exit_code(runs: &[Run]) -> u8 {
     runs.iter().map(code).max().unwrap_or(0)
 }
 
-/// How many runs ended in which way.
+/// The number of runs by outcome.
 #[derive(Debug, Default, Serialize)]
 struct Totals {
     runs: usize,
@@ -71,7 +71,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn of(runs: &[Run]) -> Self {
+    fn new(runs: &[Run]) -> Self {
         let mut totals = Self {
             runs: runs.len(),
             ..Self::default()
@@ -92,38 +92,40 @@ impl Totals {
     }
 }
 
-/// What `canary run` says at its end: what became of every due time, since its state began.
+/// The last line that `canary run` logs: the account of all due times, since its persistent state began.
 #[must_use]
-pub fn closing(account: &Account) -> String {
+pub fn shutdown_summary(account: &RunAccount) -> String {
     let (scheduled, finished, missed) = (
         account.scheduled(),
-        account.finished_in_all(),
-        account.missed_in_all(),
+        account.total_finished(),
+        account.total_missed(),
     );
     let reasons = account.missed().iter();
     let reasons: Vec<String> = reasons
-        .map(|(reason, count)| format!("{}={count}", reason.word()))
+        .map(|(reason, count)| format!("{}={count}", reason.as_str()))
         .collect();
-    let reasons = match reasons.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", reasons.join(" ")),
+    let reasons = if reasons.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", reasons.join(" "))
     };
     format!("stopped: {scheduled} scheduled = {finished} finished + {missed} missed{reasons}")
 }
 
-/// On one line: `certificate.days_left{position="0"} = 14 d`.
-fn measured(measurement: &Measurement) -> String {
-    let pair = |(key, value): &(Text, Text)| format!("{}=\"{}\"", plain(key), plain(value));
+/// A measurement on one line: `certificate.days_left{position="0"} = 14 d`.
+fn format_measurement(measurement: &Measurement) -> String {
+    let pair = |(key, value): &(Text, Text)| format!("{}=\"{}\"", sanitize(key), sanitize(value));
     let pairs: Vec<String> = measurement.attributes.iter().map(pair).collect();
-    let attributes = match pairs.is_empty() {
-        true => String::new(),
-        false => format!("{{{}}}", pairs.join(", ")),
+    let attributes = if pairs.is_empty() {
+        String::new()
+    } else {
+        format!("{{{}}}", pairs.join(", "))
     };
-    let (name, unit) = (plain(&measurement.name), plain(&measurement.unit));
+    let (name, unit) = (sanitize(&measurement.name), sanitize(&measurement.unit));
     format!("{name}{attributes} = {} {unit}", measurement.value)
 }
 
-/// The colour of an outcome's or a status's word.
+/// The style of the name of an outcome or a status.
 fn style_of(word: &str) -> Style {
     let colour = match word {
         "pass" | "up" => AnsiColor::Green,
@@ -135,8 +137,8 @@ fn style_of(word: &str) -> Style {
     colour.on_default()
 }
 
-/// Two or three digits that matter: `0.4ms`, `37ms`, `1.2s`, `2m 5s`.
-fn show_duration(duration: Duration) -> String {
+/// A duration with two or three significant digits: `0.4ms`, `37ms`, `1.2s`, `2m 5s`.
+fn format_duration(duration: Duration) -> String {
     let millis = duration.as_secs_f64() * 1e3;
     match duration.as_secs() {
         _ if millis < 9.95 => format!("{millis:.1}ms"),

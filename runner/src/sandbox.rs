@@ -1,12 +1,14 @@
-//! The sandbox: one attempt of a check, from a fresh store to an outcome with nothing left behind.
+//! The sandbox: runs one attempt of a check, from a fresh store to an outcome, and leaves nothing behind.
 //!
-//! Only this module and `plugin` know wasmtime. Whatever happens to a guest, a panic in a host function included,
-//! is an [`Outcome`]; and before it is returned, the attempt's page is closed and every descriptor with it.
+//! Only this module and `plugin` use wasmtime. Every ending of a guest, a panic in a host function included, becomes
+//! an [`Outcome`]. Before it is returned, the attempt's ledger page is closed and every descriptor with it.
 
 mod bindings;
+mod call_context;
 mod config_batch;
 mod contract;
 mod cpu;
+mod cpu_queue;
 mod describe;
 mod description;
 mod engine;
@@ -16,13 +18,11 @@ pub mod fuzzing;
 mod guest;
 mod host;
 mod imports;
+mod instance_pool;
 mod limiter;
-mod line;
 mod polls;
 mod program;
-mod room;
 mod state;
-mod work;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,45 +39,45 @@ pub use description::{Description, Metric};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub(crate) use fault::is_short_of_memory;
 pub use fault::panic_text;
-pub use polls::{HostFunction, PollRegistry, PollUnderWay};
+pub use instance_pool::{ExtraSlots, InstancePool, TooLarge, Weight};
+pub use polls::{ActivePoll, HostFunction, PollRegistry};
 pub use program::{LinkError, Program};
-pub use room::{Extra, Room, TooLarge, Weight};
 
 use crate::grant::Grants;
-use crate::ledger::{Denial, Ledger, Page, PageOwner, RunMark};
-use crate::net::{Client, Shared};
+use crate::ledger::{Denial, Ledger, Page, PageOwner, RunRef};
+use crate::net::{Client, NetServices};
 use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, VerdictStatus};
 use crate::quota::{Quota, QuotaKind};
-use crate::record::{Part, Recorder};
+use crate::record::{Recorder, Section};
 use crate::suite::{Check, Secrets};
 use crate::trace::{EndCause, Shortage, StepKind, TraceContext, Trail};
 use bindings::v0_2::probe;
+use call_context::{CallContext, within_cpu};
 use cpu::CpuMeter;
 use guest::Guest;
 use state::State;
-use work::{Work, within_cpu};
 
-/// How much earlier than the run's deadline a host function gives up, so that the guest can still answer:
-/// a twentieth of the time, within these bounds.
+/// How much earlier than the run's deadline a host function times out, so that the guest can still return a verdict:
+/// a twentieth of the timeout, within these bounds.
 const ANSWER_TIME: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 
-/// One attempt to run.
+/// One attempt of a run.
 pub struct Attempt<'a> {
-    /// What is run.
+    /// The check to run.
     pub check: &'a Arc<Check>,
-    /// Its plugin's program.
+    /// The linked program of the check's plugin.
     pub program: &'a Program,
     /// 1 for the first of a run.
     pub number: u32,
-    /// Of the run.
+    /// Trace context of the run.
     pub trace: TraceContext,
-    /// Of the run.
+    /// Recorder of the run.
     pub recorder: &'a Arc<Recorder>,
-    /// Cancelled when the grace period of a shutdown is over.
+    /// Cancelled when the grace period of a shutdown has passed.
     pub shutdown: &'a CancellationToken,
 }
 
-/// What came of an attempt. Every descriptor that it used is closed.
+/// The result of an attempt. Every descriptor that it used is closed.
 #[derive(Debug)]
 pub struct Report {
     /// How it ended.
@@ -88,13 +88,13 @@ pub struct Report {
     pub log: Vec<LogLine>,
     /// What the host did for it; times count from the attempt's start.
     pub trail: Trail,
-    /// How long it could have gone on, and waited for others that compute.
+    /// How long the run was ready to continue but waited for its CPU turn.
     pub queued: Duration,
 }
 
-/// What is known of a call, however it ended.
+/// What was recorded of a call, however it ended.
 #[derive(Debug)]
-struct Record {
+struct CallRecord {
     usage: Usage,
     log: Vec<LogLine>,
     trail: Trail,
@@ -102,8 +102,8 @@ struct Record {
     queued: Duration,
 }
 
-impl Record {
-    fn of(page: &Page, meter: &CpuMeter, memory_peak: u64) -> Self {
+impl CallRecord {
+    fn new(page: &Page, meter: &CpuMeter, memory_peak: u64) -> Self {
         let mut usage = page.usage();
         usage.cpu = meter.used();
         usage.memory_peak = memory_peak;
@@ -117,16 +117,16 @@ impl Record {
     }
 }
 
-/// Runs attempts.
+/// Runs attempts. Cheap to clone; clones share the engine and the ledger.
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
     ledger: Arc<Ledger>,
-    shared: Arc<Shared>,
+    shared: Arc<NetServices>,
     polls: PollRegistry,
 }
 
-/// What bounds one call of a guest.
+/// Everything that limits one call of a guest.
 struct Bounds {
     quota: Quota,
     timeout: Duration,
@@ -138,11 +138,11 @@ struct Bounds {
 }
 
 impl Sandbox {
-    /// A sandbox on an engine, lending from a ledger.
+    /// Creates a sandbox on an engine. Descriptors are leased from `ledger`.
     #[must_use]
-    pub fn new(engine: Engine, ledger: Arc<Ledger>, shared: Arc<Shared>) -> Self {
-        engine.room().show(&ledger);
-        engine.line().show(&ledger);
+    pub fn new(engine: Engine, ledger: Arc<Ledger>, shared: Arc<NetServices>) -> Self {
+        engine.instance_pool().register_in(&ledger);
+        engine.cpu_queue().register_in(&ledger);
         Self {
             engine,
             ledger,
@@ -151,7 +151,7 @@ impl Sandbox {
         }
     }
 
-    /// The polls of all runs, for a watchdog.
+    /// The polls that are in progress in all runs, for the watchdog.
     #[must_use]
     pub fn polls(&self) -> &PollRegistry {
         &self.polls
@@ -163,7 +163,7 @@ impl Sandbox {
         &self.engine
     }
 
-    /// The account of all descriptors.
+    /// The ledger of all descriptors.
     #[must_use]
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
@@ -182,7 +182,7 @@ impl Sandbox {
             trace: attempt.trace,
             owner: PageOwner {
                 check: check.id.clone(),
-                run: Some(RunMark {
+                run: Some(RunRef {
                     trace_id: attempt.trace.trace_id,
                     plugin: check.plugin.as_str().into(),
                 }),
@@ -195,7 +195,7 @@ impl Sandbox {
         let record = async |returned, meter: &Arc<CpuMeter>| match returned {
             Ok(verdict) => {
                 let is_own_fault = host::is_own_fault(&verdict);
-                let verdict = host::verdict(attempt.recorder, meter, verdict).await;
+                let verdict = host::record_verdict(attempt.recorder, meter, verdict).await;
                 Ok((verdict, is_own_fault))
             }
             Err(reason) => Err(reason),
@@ -207,7 +207,7 @@ impl Sandbox {
             Ok(returned) => {
                 record.usage.own_failures += u64::from(matches!(returned, Ok((_, true))));
                 let returned = returned.map(|(verdict, _)| verdict);
-                judged(returned, record.shortage, attempt.recorder)
+                classify(returned, record.shortage, attempt.recorder)
             }
             Err(outcome) => outcome,
         };
@@ -220,8 +220,9 @@ impl Sandbox {
         }
     }
 
-    /// One call of a fresh instance, bounded in every way, and what is made of what it returns. That comes after the
-    /// deadline counts: it is bounded by the quota of `cpu`, and a guest that returned in time is not late.
+    /// Calls a fresh instance within `bounds`, then passes what it returned to `conclude`. The deadline covers the
+    /// guest only: `conclude` runs after it and is limited by the quota `cpu`, so that a guest which returned in time
+    /// never counts as late.
     async fn call<T, U>(
         &self,
         program: &Program,
@@ -229,11 +230,11 @@ impl Sandbox {
         shutdown: &CancellationToken,
         call: impl AsyncFnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
         conclude: impl AsyncFnOnce(T, &Arc<CpuMeter>) -> U,
-    ) -> (Result<U, Outcome>, Record) {
+    ) -> (Result<U, Outcome>, CallRecord) {
         let deadline = Instant::now() + bounds.timeout;
-        let shown = self.polls.enter(&bounds.owner.check);
-        let place = self.engine.line().place(&bounds.owner.check);
-        let meter = Arc::new(CpuMeter::new(&bounds.quota, place, shown));
+        let run_poll = self.polls.enter(&bounds.owner.check);
+        let turn = self.engine.cpu_queue().turn(&bounds.owner.check);
+        let meter = Arc::new(CpuMeter::new(&bounds.quota, turn, run_poll));
         let recorder = &bounds.recorder;
         let page = self
             .ledger
@@ -249,7 +250,7 @@ impl Sandbox {
         let mut store = self
             .engine
             .store(State::new(client, Arc::clone(&meter), &bounds.quota));
-        let work = Work {
+        let context = CallContext {
             meter: &meter,
             recorder,
             shutdown,
@@ -259,64 +260,64 @@ impl Sandbox {
                 let instance = instantiate(program, &mut store, &page, deadline).await?;
                 meter.begin_guest();
                 let called = call(&instance, &mut store).await;
-                called.map_err(|error| fault::of_call(error, recorder, store.data()))
+                called.map_err(|error| fault::classify_call(error, recorder, store.data()))
             };
-            let ended = work.until(deadline, bounds.timeout, pin!(guest)).await;
+            let ended = context.run_until(deadline, bounds.timeout, pin!(guest)).await;
             let ended = within_cpu(&meter, ended);
-            // Before the call and its store go: whatever is open now was left open.
+            // Before the call and its store are dropped: whatever is open now was leaked by the guest.
             page.end(end_cause(&ended));
             ended
         };
         let ended = match ended {
             Ok(returned) => {
-                note_refused_memory(&page, store.data());
+                record_refused_memory(&page, store.data());
                 let concluded = pin!(async { Ok(conclude(returned, &meter).await) });
-                work.measured(concluded, || None).await
+                context.run_metered(concluded, || None).await
             }
-            Err(outcome) => Err(fault::explain(outcome, store.data())),
+            Err(outcome) => Err(fault::add_details(outcome, store.data())),
         };
         let ended = within_cpu(&meter, ended);
         let memory_peak = store.data().limiter.peak();
         drop(store);
-        (ended, Record::of(&page, &meter, memory_peak))
+        (ended, CallRecord::new(&page, &meter, memory_peak))
     }
 }
 
-/// Counts memory that a guest was refused and did without.
-fn note_refused_memory(page: &Page, state: &State) {
+/// Records memory that a guest was refused and did without.
+fn record_refused_memory(page: &Page, state: &State) {
     if let Some(denial) = state.limiter.refusal() {
-        page.note_denial(denial.what);
+        page.record_denial(denial.what);
     }
 }
 
-/// What a guest has left to answer in, once its network calls have run out of time.
+/// The time that a guest has left for its verdict after its network calls have timed out.
 fn answer_time(timeout: Duration) -> Duration {
     (timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1).min(timeout)
 }
 
-/// What a guest says of its target: not that something is wrong with it when the host itself was short of something,
-/// nor that the plugin is.
-fn judged(returned: Result<Verdict, String>, shortage: Option<Shortage>, recorder: &Recorder) -> Outcome {
+/// Classifies what a guest returned. A failing verdict says nothing about the target if the host was short of a
+/// resource; neither does an error about the plugin.
+fn classify(returned: Result<Verdict, String>, shortage: Option<Shortage>, recorder: &Recorder) -> Outcome {
     match (returned, shortage.map(StopCause::from)) {
         (Ok(verdict), None) => Outcome::Completed(verdict),
         (Ok(verdict), Some(_)) if verdict.status == VerdictStatus::Pass => Outcome::Completed(verdict),
-        (Err(reason), None) => Outcome::Faulted(Fault::GaveUp(recorder.text(Part::Conclusion, reason))),
+        (Err(reason), None) => Outcome::Faulted(Fault::GaveUp(recorder.text(Section::Conclusion, reason))),
         (Ok(_) | Err(_), Some(cause)) => cause.into(),
     }
 }
 
-/// A fresh instance, as a step of the run's record.
+/// Creates a fresh instance and records it as a step of the run.
 async fn instantiate(
     program: &Program,
     store: &mut Store<State>,
     page: &Arc<Page>,
     deadline: Instant,
 ) -> Result<Guest, Outcome> {
-    let step = page.begin(StepKind::Instantiate, deadline);
+    let step = page.begin_step(StepKind::Instantiate, deadline);
     let instance = program.instantiate(store).await;
     let failed = instance.as_ref().err();
     step.end(failed.map(|error| ("instantiate", format!("{error:#}"))));
-    instance.map_err(|error| fault::instantiate(error, page.recorder()))
+    instance.map_err(|error| fault::classify_instantiation(error, page.recorder()))
 }
 
 fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
@@ -325,7 +326,7 @@ fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
         Err(Outcome::Stopped(StopCause::Deadline { .. })) => EndCause::Deadline,
         Err(Outcome::Stopped(StopCause::Quota { .. })) => EndCause::Quota,
         Err(Outcome::Stopped(StopCause::Shutdown)) => EndCause::Shutdown,
-        // Of a verdict that was there, all this comes later.
+        // These arise only after the guest has returned a verdict.
         Err(Outcome::Stopped(
             StopCause::Descriptors
             | StopCause::TrustStore
@@ -357,7 +358,7 @@ fn request(attempt: &Attempt<'_>) -> probe::Request {
 }
 
 fn quotas(quota: &Quota) -> Vec<(String, u64)> {
-    let limit = |kind: QuotaKind| (kind.key().to_owned(), quota.limit(kind));
+    let limit = |kind: QuotaKind| (kind.as_str().to_owned(), quota.limit(kind));
     QuotaKind::ALL.map(limit).into()
 }
 

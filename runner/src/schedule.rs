@@ -1,11 +1,11 @@
-//! Which check is due when. Pure: time is an input.
+//! The schedule: when each check is due. Pure: time is an input.
 //!
-//! [`calendar`] has those with a cron expression. Any other is due at `start + splay + k * interval` for every whole `k`, however late an earlier run was. The
-//! splay spreads the checks over their interval and depends on the check's id alone, so that a restart or
-//! another runner gives the same one.
+//! Checks with a cron expression are in [`calendar`]. Any other check is due at `start + splay + k * interval` for
+//! every integer `k`, however late an earlier run was. The splay spreads the checks over their interval and depends on
+//! the check's id alone, so that it is the same after a restart or in another runner.
 
 pub mod calendar;
-mod repeats;
+mod extra_runs;
 pub mod ticker;
 
 #[cfg(test)]
@@ -22,28 +22,28 @@ use tokio::time::Instant;
 
 use crate::suite::{Cadence, Check, CheckId};
 
-/// The longest that a check waits for its first due time.
+/// The upper bound of the splay: a check's first due time is earlier than this after the start.
 pub const MAX_SPLAY: Duration = Duration::from_secs(60);
 
-/// Shorter intervals are taken as this long.
+/// Shorter intervals are rounded up to this.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A due time that is not older than this, or a tenth of its interval, is still run. Older ones are missed: after a
-/// long sleep all checks would run at once, and none at its time.
-const STILL_FRESH: Duration = Duration::from_secs(1);
+/// A due time that is late by no more than this, or a tenth of its interval, is still run. Older ones are missed:
+/// otherwise all checks would run at once after a long suspension, and none at its time.
+const FRESH_FOR: Duration = Duration::from_secs(1);
 
-/// The due times of the checks of a suite that have an interval, soonest first.
+/// The due times of the checks with an interval, as a priority queue.
 #[derive(Debug)]
 pub struct Schedule {
     plan: Plan,
     slots: BinaryHeap<Reverse<Slot>>,
 }
 
-/// The checks with an interval, and what their due times depend on.
+/// The checks with an interval, with precomputed splays.
 #[derive(Debug, Default)]
 pub struct Plan {
     checks: Vec<Arc<Check>>,
-    /// From the start to the first due time of each.
+    /// The time from the start to the first due time of each check.
     splays: Vec<Duration>,
     index: HashMap<CheckId, usize>,
 }
@@ -64,7 +64,8 @@ impl From<Vec<Arc<Check>>> for Plan {
 }
 
 impl Plan {
-    /// The first due times; `next_due` is that of a check that has a cadence already, and any other begins at `start`.
+    /// The first due times. `next_due` returns the due time of a check that already has a cadence; any other check
+    /// starts at `start`.
     fn slots(
         &self,
         start: Instant,
@@ -79,48 +80,48 @@ impl Plan {
     }
 }
 
-/// The next due time of one check. Of checks due at once, the first in the suite comes first.
+/// The next due time of one check. Checks that are due at the same time are ordered as in the suite.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Slot {
     due: Instant,
     index: usize,
 }
 
-/// What a check's due times have come to.
+/// An event of the schedule.
 #[derive(Debug, Clone)]
 pub enum Tick {
-    /// It is due.
+    /// A check is due.
     Due(Due),
-    /// It was due, and that is too long ago.
+    /// Due times of a check are too long past to be run.
     Passed(Passed),
 }
 
 /// A check that is due.
 #[derive(Debug, Clone)]
 pub struct Due {
-    /// What to run.
+    /// The check to run.
     pub check: Arc<Check>,
-    /// The due time that has come.
+    /// The due time.
     pub due: Instant,
-    /// Whether it is none of the check's cadence, but a run to confirm what the last one found.
+    /// Whether this is an extra run outside the check's cadence, to confirm the last outcome.
     pub is_extra: bool,
 }
 
-/// Due times that nobody asked for in time. They are never run.
+/// Due times that were not handled in time. They are never run.
 #[derive(Debug, Clone)]
 pub struct Passed {
-    /// Whose they are.
+    /// The check.
     pub check: Arc<Check>,
-    /// How many; at least 1.
+    /// The number of due times; at least 1.
     pub count: u64,
     /// The last of them.
     pub last: Instant,
-    /// The same by the time of day, for a check with a cron expression.
+    /// The last of them by the wall clock, for a check with a cron expression.
     last_wall: Option<SystemTime>,
 }
 
 impl Passed {
-    /// How many of them came after a moment.
+    /// How many of them came after `moment`.
     #[must_use]
     pub fn after(&self, moment: Instant) -> u64 {
         let since = self.last.saturating_duration_since(moment);
@@ -144,12 +145,13 @@ impl Schedule {
     /// A schedule in which no check is due before `start`.
     #[must_use]
     pub fn new(checks: Vec<Arc<Check>>, start: Instant) -> Self {
-        Self::going_on(checks, start, |_| None)
+        Self::resume(checks, start, |_| None)
     }
 
-    /// The same, with checks that have a cadence already: `wait` says how long after `start` such a check is due.
+    /// Like [`Self::new`], with checks that already have a cadence: `wait` returns the time from `start` to the next
+    /// due time of such a check.
     #[must_use]
-    pub fn going_on(
+    pub fn resume(
         checks: Vec<Arc<Check>>,
         start: Instant,
         wait: impl Fn(&Check) -> Option<Duration>,
@@ -159,8 +161,8 @@ impl Schedule {
         Self { plan, slots }
     }
 
-    /// These are the checks from `now` on. One that stays with its interval keeps its cadence, and a due time that has
-    /// come. Gives back those that were in force.
+    /// Replaces the checks from `now` on. A check that stays with the same interval keeps its cadence, including a due
+    /// time that is pending. Returns the replaced plan.
     pub fn replace(&mut self, plan: impl Into<Plan>, now: Instant) -> Plan {
         let before = std::mem::replace(&mut self.plan, plan.into());
         let mut due = vec![None; before.checks.len()];
@@ -178,8 +180,8 @@ impl Schedule {
         before
     }
 
-    /// The clock of due times stood still for this long while the world went on, as in a suspended machine: every due
-    /// time is that much nearer.
+    /// Moves every due time nearer by `slept`, after the monotonic clock stood still for that long, as in a suspended
+    /// machine.
     pub fn skip(&mut self, slept: Duration) {
         let slots = std::mem::take(&mut self.slots).into_iter();
         self.slots = slots
@@ -190,13 +192,13 @@ impl Schedule {
             .collect();
     }
 
-    /// When the next check is due; nothing when there are no checks.
+    /// When the next check is due; `None` if there are no checks.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
         self.slots.peek().map(|Reverse(slot)| slot.due)
     }
 
-    /// What is due at `now`, if anything, the longest due first. Call it until it returns nothing.
+    /// The next event at `now`, if any, the longest due first. Call it until it returns `None`.
     ///
     /// A due time is delivered at most once, as due or as passed, so a late caller never gets a burst of runs.
     pub fn pop(&mut self, now: Instant) -> Option<Tick> {
@@ -215,18 +217,19 @@ impl Schedule {
     }
 }
 
-/// The longest due time first: passed ones all at once, the last one by itself when it is fresh.
+/// The event for a due time that is `late`, and the next due time. Passed due times are reported together, then the
+/// last one by itself if it is still fresh.
 fn tick(check: Arc<Check>, due: Instant, late: Duration, interval: Duration) -> (Tick, Option<Instant>) {
     let before_last = u32::try_from(late.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX);
     let last = due + interval * before_last;
-    let is_fresh = late.saturating_sub(last - due) <= STILL_FRESH.max(interval / 10);
+    let is_fresh = late.saturating_sub(last - due) <= FRESH_FOR.max(interval / 10);
     match (before_last, is_fresh) {
         (0, true) => {
             let is_extra = false;
             let due_now = Due { check, due, is_extra };
             (Tick::Due(due_now), due.checked_add(interval))
         }
-        // What passed is told first; the last one comes next.
+        // The passed ones are reported first; the last one comes next.
         (passed, true) => {
             let count = u64::from(passed);
             let passed = Passed {
@@ -250,9 +253,9 @@ fn tick(check: Arc<Check>, due: Instant, late: Duration, interval: Duration) -> 
     }
 }
 
-/// How many due times came in `elapsed` after one, and how long the next is still to come.
+/// How many due times passed in the time `elapsed` since one, and the time to the next.
 #[must_use]
-pub fn since(elapsed: Duration, every: Duration) -> (u64, Duration) {
+pub fn passed_since(elapsed: Duration, every: Duration) -> (u64, Duration) {
     let every = every.max(MIN_INTERVAL).as_nanos();
     let passed = u64::try_from(elapsed.as_nanos() / every).unwrap_or(u64::MAX);
     let into = elapsed.as_nanos() % every;
@@ -260,21 +263,22 @@ pub fn since(elapsed: Duration, every: Duration) -> (u64, Duration) {
     (passed, Duration::from_nanos(wait))
 }
 
-/// The time from a moment to the due time of a check that is so many after it; so many intervals where it has one.
+/// The time from `from` to the check's due time number `due_times` after it; for a check with an interval, that many
+/// intervals.
 #[must_use]
-pub fn reach(check: &Check, from: SystemTime, due_times: u32) -> Duration {
+pub fn time_to_due(check: &Check, from: SystemTime, due_times: u32) -> Duration {
     let from = match check.cadence {
         Cadence::Every(_) => Some(from),
         Cadence::Cron(_) => from.checked_sub(splay(&check.id, MAX_SPLAY)),
     };
-    from.map_or(Duration::MAX, |from| check.cadence.reach(from, due_times))
+    from.map_or(Duration::MAX, |from| check.cadence.time_until(from, due_times))
 }
 
 fn interval(check: &Check) -> Duration {
-    check.cadence.shortest().max(MIN_INTERVAL)
+    check.cadence.min_interval().max(MIN_INTERVAL)
 }
 
-/// From `start` to a check's first due time: below `interval` and below [`MAX_SPLAY`].
+/// The time from the start to a check's first due time: less than `interval` and less than [`MAX_SPLAY`].
 #[must_use]
 pub fn splay(id: &CheckId, interval: Duration) -> Duration {
     let hash = Sha256::digest(id.as_str());

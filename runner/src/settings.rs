@@ -1,7 +1,7 @@
-//! The runner's own settings: what an operator decides for all suites, in a file that is named at start.
+//! The runner's own settings: a file named at start, in which the operator decides for all suites.
 //!
-//! What the file says is right by type here, but for sections that are read where they are meant for something:
-//! telemetry, where the environment has a say as well, alerts and the heartbeat.
+//! Values are validated here, except for sections that are read by the modules they belong to: telemetry, which also
+//! depends on the environment, alerts and the heartbeat.
 
 mod admin;
 mod headers;
@@ -9,7 +9,7 @@ mod problem;
 mod section;
 #[cfg(test)]
 mod tests;
-mod written;
+mod value;
 
 use std::path::{Path, PathBuf};
 
@@ -17,49 +17,48 @@ pub use self::admin::{Access, Admin, Identity, Listen, Token};
 pub(crate) use self::headers::{headers, is_public};
 pub use self::problem::{Problem, Problems, Report};
 pub use self::section::Section;
-pub use self::written::{Origin, Written};
+pub use self::value::{ConfigValue, Origin};
 use crate::grant::Networks;
-use crate::suite::Document;
-use crate::suite::Environment;
+use crate::suite::{Document, Environment};
 
-/// Bytes of the file.
+/// Maximum size of the file in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// Runs at once.
-const CONCURRENCY: std::ops::RangeInclusive<u64> = 1..=100_000;
-/// What switches a part off that would have settings.
+/// Allowed concurrency limits.
+const CONCURRENCY_LIMITS: std::ops::RangeInclusive<u64> = 1..=100_000;
+/// The value that disables a feature that has settings otherwise.
 pub(crate) const NONE: &str = "none";
 
-/// What the file says; all is absent that it does not name.
+/// The contents of the file. Keys that are not set are absent.
 #[derive(Debug, Default)]
 pub struct File {
-    /// Runs at once, 1 to 100,000.
+    /// Maximum number of concurrent runs, 1 to 100,000.
     pub concurrency: Option<u32>,
-    /// Networks that no check may reach.
+    /// Networks that no check may connect to.
     pub block_networks: Option<Networks>,
-    /// Where compiled plugins are kept.
+    /// Directory of the cache of compiled plugins.
     pub cache_dir: Option<PathBuf>,
-    /// Where everything lies that survives a restart.
+    /// Directory of persistent state.
     pub state_dir: Option<PathBuf>,
-    /// What suites may refer to.
+    /// The variables and files that suites may refer to.
     pub suites: SuiteReferences,
-    /// Where the runner shows itself.
+    /// Address of the admin server.
     pub admin: Option<Admin>,
-    /// Who may look at it there, and who may change something.
+    /// Authentication and TLS of the admin server.
     pub access: Access,
-    /// What the file says of telemetry, as it is written.
+    /// The unvalidated telemetry section.
     pub telemetry: Section,
-    /// What the file says of alerts, as it is written.
+    /// The unvalidated alerts section.
     pub alerts: Section,
-    /// What the file says of the heartbeat, as it is written.
+    /// The unvalidated heartbeat section.
     pub heartbeat: Section,
-    /// What is wrong. None of the settings may be used before [`Report::finish`] has said that this is nothing.
+    /// Problems. The settings must not be used before [`Report::finish`] has returned without an error.
     pub report: Report,
 }
 
-/// What the references of suites may reach, as far as the operator narrows that.
+/// The operator's restrictions on the references of suites.
 #[derive(Debug, Default)]
 pub struct SuiteReferences {
-    /// Names of variables, `*` for any characters.
+    /// Names of variables, in which `*` matches any characters.
     pub env: Option<Vec<String>>,
     /// Files, folders, and patterns of files.
     pub files: Option<Vec<PathBuf>>,
@@ -71,12 +70,12 @@ impl File {
     pub fn read(path: &Path, environment: &dyn Environment) -> Self {
         let document = Document::read(path, MAX_FILE_BYTES, environment);
         let mut report = Report::default();
-        report.take(document.problems);
+        report.add_document_problems(document.problems);
         let mut root = Section::root(document.root, &mut report);
         let (admin, access) = admin::read(&mut root, &mut report);
         let file = Self {
             concurrency: root.value("concurrency").and_then(|runs| {
-                let runs = runs.count(CONCURRENCY, &mut report)?;
+                let runs = runs.count(CONCURRENCY_LIMITS, &mut report)?;
                 u32::try_from(runs).ok()
             }),
             block_networks: networks(&mut root, &mut report),
@@ -102,7 +101,7 @@ fn networks(root: &mut Section, report: &mut Report) -> Option<Networks> {
             report.add(name.problem(error.to_string()));
         }
     }
-    Networks::parse(names.iter().map(Written::expose)).ok()
+    Networks::parse(names.iter().map(ConfigValue::expose)).ok()
 }
 
 /// `suites: { env: [..], files: [..] }`.
@@ -111,17 +110,18 @@ fn suites(root: &mut Section, report: &mut Report) -> SuiteReferences {
     let env = section.list("env", report);
     let files = section.list("files", report);
     section.finish(report);
-    let texts = |names: Vec<Written>| names.iter().map(|name| name.expose().to_owned()).collect();
+    let texts = |names: Vec<ConfigValue>| names.iter().map(|name| name.expose().to_owned()).collect();
     SuiteReferences {
         env: env.map(texts),
-        files: files.map(|paths| paths.iter().map(Written::path_for_suites).collect()),
+        files: files.map(|paths| paths.iter().map(ConfigValue::resolve_path).collect()),
     }
 }
 
-/// Nothing of it where it is `none`.
+/// Empty if it is `none`.
 fn heartbeat(root: &mut Section, report: &mut Report) -> Section {
-    match root.is_none("heartbeat") {
-        true => Section::default(),
-        false => root.section("heartbeat", report),
+    if root.is_none("heartbeat") {
+        Section::default()
+    } else {
+        root.section("heartbeat", report)
     }
 }

@@ -1,4 +1,4 @@
-//! The signals that the runner takes.
+//! Signal handling.
 
 mod guard;
 mod hangup;
@@ -11,18 +11,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use guard::{MARGIN, guard};
 pub use hangup::HeldHangup;
 
-/// Takes over SIGXFSZ, which ends the process when a file grows over the limit of its size (`ulimit -f`,
+/// Installs a handler for SIGXFSZ, which ends the process when a file grows over the size limit (`ulimit -f`,
 /// `LimitFSIZE=`): the write fails instead, as on a full disk.
 ///
 /// # Errors
 /// The operating system refused.
 pub fn survive_file_size_limit() -> io::Result<()> {
-    // Nobody asks whether it came: the write says so.
+    // The flag is not read: the write reports the error.
     signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default())?;
     Ok(())
 }
 
-/// SIGTERM and SIGINT, from now on.
+/// Receives SIGTERM and SIGINT.
 #[derive(Debug)]
 pub struct Shutdown {
     terminate: Signal,
@@ -30,7 +30,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Takes over both signals; until then they end the process as usual.
+    /// Installs handlers for both signals; until then they end the process as usual.
     ///
     /// # Errors
     /// The operating system refused.
@@ -41,7 +41,7 @@ impl Shutdown {
         })
     }
 
-    /// Waits for the next of them. Safe to drop and call again.
+    /// Waits for the next signal. Cancel safe.
     pub async fn requested(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -50,12 +50,12 @@ impl Shutdown {
     }
 }
 
-/// SIGHUP, from now on: the suite is to be read again. Before, [`HeldHangup`] has it.
+/// Receives SIGHUP, which requests a reload. Until then, [`HeldHangup`] holds it.
 #[derive(Debug)]
 pub struct Hangup(Option<Signal>);
 
 impl Hangup {
-    /// Takes over the signal; until then it ends the process as usual.
+    /// Installs the handler; until then the signal ends the process as usual.
     ///
     /// # Errors
     /// The operating system refused.
@@ -63,19 +63,19 @@ impl Hangup {
         Ok(Self(Some(signal(SignalKind::hangup())?)))
     }
 
-    /// The signal is left as it is, and ends the process as usual.
+    /// Leaves the signal alone, so that it ends the process as usual.
     #[must_use]
     pub fn never() -> Self {
         Self(None)
     }
 
-    /// Waits for the next one. Safe to drop and call again.
+    /// Waits for the next signal. Cancel safe.
     pub async fn requested(&mut self) {
-        let came = match &mut self.0 {
+        let received = match &mut self.0 {
             Some(signal) => signal.recv().await,
             None => None,
         };
-        if came.is_none() {
+        if received.is_none() {
             // No more will come.
             std::future::pending().await
         }

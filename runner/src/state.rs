@@ -1,28 +1,28 @@
-//! What survives a restart: a durable map of texts, kept by a thread of its own in an SQLite database.
+//! Persistent state: a durable key-value store in an SQLite database, written by a dedicated thread.
 //!
 //! ```text
-//! put -> mailbox (the latest of each key) -> thread -> one transaction -> committed
+//! put -> write buffer (the latest value of each key) -> thread -> one transaction -> committed
 //! ```
 //!
-//! Whoever puts never waits for the disk. What is put together is kept together. The mailbox holds the latest text of
-//! each key, so that a disk that hangs costs memory for the keys that there are and no more. What is about alerts is
-//! committed at once, anything else within 50 ms. A kill of the process loses what was not committed yet, which is what
-//! [`Written`] lets a caller wait for; a loss of power may lose the last moments before it.
+//! `put` never waits for the disk. Changes that are put together are committed together. The write buffer holds the
+//! latest value of each key, so a hanging disk costs memory for the existing keys and no more. Changes to alerts and
+//! notifications are committed immediately, all others within 50 ms. Killing the process loses what is not committed
+//! yet, which a caller can wait for with [`PendingCommit`]; a power failure may also lose the most recent commits.
 //!
-//! A database that cannot be used now is left alone and tried again. While it takes nothing, a reserve beside it holds
-//! what fits. A database that was not read yet is never written to: once it is, [`State::request`] hands its rows over,
-//! and [`State::put_all`] says what is right from then on.
+//! A database that cannot be used is left untouched and retried. While it accepts no commits, a preallocated spill file
+//! beside it holds what fits. A database that has not been read yet is never written to: once it has been,
+//! [`State::take_sync_request`] hands over its rows, and [`State::put_all`] provides the contents from then on.
 
 mod error;
 mod files;
-mod mailbox;
 mod read;
-mod reserve;
 #[cfg(test)]
 pub(crate) mod simulated;
+mod spill;
 mod store;
 #[cfg(test)]
 mod tests;
+mod write_buffer;
 mod writer;
 
 use std::collections::HashMap;
@@ -37,50 +37,50 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::liveness::{self, Component, Impact, Registry};
-use mailbox::Mailbox;
 use read::Rows;
 use store::Store;
-use writer::{Opened, Writer};
+use write_buffer::WriteBuffer;
+use writer::{DatabaseWriter, Opened};
 
-/// How long the start waits for the database.
-const OPEN_TIME: Duration = Duration::from_secs(5);
-/// How long a caller waits for a commit before it goes on without.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How long the last commit may take.
-const LAST_COMMIT: Duration = Duration::from_secs(5);
+/// How long startup waits for the database to be read.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a caller waits for a commit before it continues without one.
+const COMMIT_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long the final commit may take at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 const COMPONENT: Component = Component {
     name: "state",
     impact: Impact::Readiness,
 };
 
-/// The latest text of each key; nothing to forget it.
-type Batch = HashMap<(Shelf, Arc<str>), Option<String>>;
+/// The latest value of each key; `None` deletes it.
+type Batch = HashMap<(Table, Arc<str>), Option<String>>;
 
-/// What a text is about.
+/// The table that a row belongs to; the first column of its primary key in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shelf {
+pub enum Table {
     /// A check, by its id.
     Check,
     /// An alert, by its check.
     Alert,
-    /// A notification that is not delivered yet.
+    /// A notification that has not been delivered yet.
     Notification,
     /// The runner itself.
     Runner,
 }
 
-impl Shelf {
-    /// Each.
+impl Table {
+    /// All tables.
     pub const ALL: [Self; 4] = [Self::Check, Self::Alert, Self::Notification, Self::Runner];
 
-    /// Whether a caller waits for its changes, and a loss of power must not lose them: who is notified of what is on the
-    /// disk before anybody is, or an alert would be repeated or forgotten.
+    /// Whether callers wait for changes to this table, and a power failure must not lose them. Alerts and notifications
+    /// are on the disk before anything is sent; otherwise an alert would be repeated or lost.
     fn is_urgent(self) -> bool {
         matches!(self, Self::Alert | Self::Notification)
     }
 
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Check => "check",
             Self::Alert => "alert",
@@ -90,272 +90,283 @@ impl Shelf {
     }
 }
 
-/// A text that is to be kept from now on, or no longer.
+/// One change to a row: put or delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What it is about.
-    pub shelf: Shelf,
-    /// Which one.
+    /// The table of the row.
+    pub table: Table,
+    /// The key of the row within its table.
     pub key: Arc<str>,
-    /// The text; nothing to forget it.
+    /// The new value; `None` deletes the row.
     pub value: Option<String>,
 }
 
 impl Change {
-    /// Keeps `text`.
+    /// Stores `text` under `key`.
     #[must_use]
-    pub fn keep(shelf: Shelf, key: &str, text: String) -> Self {
+    pub fn put(table: Table, key: &str, text: String) -> Self {
         Self {
-            shelf,
+            table,
             key: key.into(),
             value: Some(text),
         }
     }
 
-    /// Forgets it.
+    /// Deletes the row of `key`.
     #[must_use]
-    pub fn forget(shelf: Shelf, key: &str) -> Self {
+    pub fn delete(table: Table, key: &str) -> Self {
         Self {
-            shelf,
+            table,
             key: key.into(),
             value: None,
         }
     }
 }
 
-/// What a database has, by shelf, in the order of the keys.
+/// The rows of a database, by table and key, in key order.
 #[derive(Debug, Clone, Default)]
-pub struct Kept {
+pub struct StoredRows {
     rows: Rows,
-    /// What an operator should hear of how it was read, such as a file that was set aside.
+    /// Messages for the operator about reading the database, such as a file that was quarantined.
     pub notes: Vec<String>,
 }
 
-impl Kept {
+impl StoredRows {
     fn new(rows: Rows, notes: Vec<String>) -> Self {
         Self { rows, notes }
     }
 
-    /// The texts of one shelf.
-    pub fn of(&self, shelf: Shelf) -> impl Iterator<Item = (&Arc<str>, &str)> {
-        let of_shelf = move |row: &(&(Shelf, Arc<str>), &String)| row.0.0 == shelf;
+    /// The rows of one table.
+    pub fn rows_in(&self, table: Table) -> impl Iterator<Item = (&Arc<str>, &str)> {
+        let in_table = move |row: &(&(Table, Arc<str>), &String)| row.0.0 == table;
         self.rows
             .iter()
-            .filter(of_shelf)
+            .filter(in_table)
             .map(|((_, key), text)| (key, text.as_str()))
     }
 }
 
-/// Counts a descriptor for as long as the value lives.
-pub type Hold = Box<dyn Fn() -> Box<dyn Send> + Send>;
+/// Accounts for one of the runner's own file descriptors for as long as the returned guard lives.
+pub type DescriptorCounter = Box<dyn Fn() -> Box<dyn Send> + Send>;
 
-/// How it goes.
+/// Whether state can be persisted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// All is kept, or nothing is meant to be.
-    Well,
-    /// The disk does not take what is put; it is tried again.
+    /// Writes succeed, or persistence is disabled.
+    Healthy,
+    /// Writes fail or stall; they are retried.
     Failing(String),
-    /// What an earlier process kept cannot be read; it is tried again.
+    /// The state of an earlier process cannot be read; reading is retried.
     Unread(String),
 }
 
-/// What has to be done before anything can be committed. It is answered with [`State::put_all`].
+/// What the service has to do before anything can be committed. It responds with [`State::put_all`].
 #[derive(Debug)]
-pub enum Request {
-    /// These rows, which could not be read before, have to be taken in.
-    Merge(Kept),
-    /// The database lost what was committed before.
-    Everything,
+pub enum SyncRequest {
+    /// Merge these rows, which could not be read earlier.
+    Merge(StoredRows),
+    /// Write everything again: the database lost earlier commits.
+    RewriteAll,
 }
 
-/// Puts texts on disk. Cheap to clone; the thread ends with the [`Keeper`].
+/// A handle that persists changes. Cheap to clone; the thread behind it ends with the [`StateWriter`].
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Absent when nothing is kept.
-    mailbox: Option<Arc<Mailbox>>,
+    /// Absent when persistence is disabled.
+    write_buffer: Option<Arc<WriteBuffer>>,
     progress: watch::Receiver<Progress>,
 }
 
-/// How far the thread is.
+/// How far the writer thread is.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
-    /// The last change that a kill does not lose.
+    /// The number of the last change that survives a kill of the process.
     number: u64,
-    /// Whether the last try failed.
+    /// Whether the last attempt to read or commit failed.
     is_failing: bool,
 }
 
-/// The thread that commits; ends when it is dropped, after a last commit that takes 5 s at most.
+/// Owns the writer thread, which ends when this is dropped, after a final commit that takes 5 s at most.
 #[derive(Debug)]
-pub struct Keeper(Option<Thread>);
+pub struct StateWriter(Option<Thread>);
 
 #[derive(Debug)]
 struct Thread {
-    mailbox: Arc<Mailbox>,
-    ended: Receiver<()>,
+    write_buffer: Arc<WriteBuffer>,
+    ended_rx: Receiver<()>,
     handle: JoinHandle<()>,
 }
 
-/// Why the runner should not start.
+/// Why persistence cannot be set up; the runner should not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Another runner is at work on it.
+    /// Another runner uses the folder.
     #[error("another runner keeps its state in `{}`; name another folder with `--state-dir`, or keep none with `--state none`", .path.display())]
-    Taken {
-        /// Which folder.
+    InUse {
+        /// The folder.
         path: PathBuf,
     },
-    /// The thread does not start.
+    /// The writer thread cannot be started.
     #[error("cannot start the thread that keeps state")]
     Thread(#[source] io::Error),
 }
 
 impl State {
-    /// Keeps nothing.
+    /// A handle that persists nothing.
     #[must_use]
-    pub fn none() -> (Self, Keeper) {
+    pub fn none() -> (Self, StateWriter) {
         let (_, progress) = watch::channel(Progress::default());
         let state = Self {
-            mailbox: None,
+            write_buffer: None,
             progress,
         };
-        (state, Keeper(None))
+        (state, StateWriter(None))
     }
 
-    /// Opens `folder`/state.db, which is made if it is not there, and returns what it has. A file that is corrupt is
-    /// set aside under another name, which [`Kept::notes`] tell: a runner that lost its memory still has to watch.
+    /// Opens `folder`/state.db, creating it if necessary, and returns its rows. A corrupt file is quarantined under
+    /// another name and reported in [`StoredRows::notes`]: a runner that lost its state still has to run checks.
     ///
-    /// When the database cannot be read for any other reason, or not within 5 s, there are no rows for now: then
-    /// [`State::is_unread`], and [`State::request`] has them later.
+    /// If the database cannot be read for any other reason, or not within 5 s, no rows are returned:
+    /// [`State::is_unread`] is true then, and [`State::take_sync_request`] provides the rows later.
     ///
-    /// `hold` is asked before each descriptor that is opened: they come and go with the trouble of a disk.
+    /// `count_descriptor` is called before each descriptor is opened, since a failing disk causes the files to be
+    /// reopened.
     ///
     /// # Errors
-    /// Another runner uses the folder, or there is no thread.
-    pub fn open(folder: &Path, hold: Hold, liveness: &Registry) -> Result<(Self, Keeper, Kept), StateError> {
-        let (commits, progress) = watch::channel(Progress::default());
-        let mailbox = Arc::new(Mailbox::default());
-        let writer = Writer::new(Arc::clone(&mailbox), Store::new(folder, hold), commits);
-        let (ending, ended) = sync_channel(1);
-        // Without a buffer: what nobody takes is known not to have been taken.
-        let (opening, opened) = sync_channel(0);
+    /// Another runner uses the folder, or the thread cannot be started.
+    pub fn open(
+        folder: &Path,
+        count_descriptor: DescriptorCounter,
+        liveness: &Registry,
+    ) -> Result<(Self, StateWriter, StoredRows), StateError> {
+        let (progress_tx, progress) = watch::channel(Progress::default());
+        let write_buffer = Arc::new(WriteBuffer::default());
+        let writer = DatabaseWriter::new(
+            Arc::clone(&write_buffer),
+            Store::new(folder, count_descriptor),
+            progress_tx,
+        );
+        let (ended_tx, ended_rx) = sync_channel(1);
+        // Unbuffered, so the writer knows whether the rows were received.
+        let (opened_tx, opened_rx) = sync_channel(0);
         let work = move |progress: &liveness::Progress| {
-            // How the disk answers is what `Health` says; the registry notices when the thread panics.
+            // `Health` reports disk failures; the liveness registry only has to notice a panic.
             progress.idle();
-            writer.run(&opening);
-            // Nobody waits any more when this is late.
-            let _late = ending.send(());
+            writer.run(&opened_tx);
+            // The receiver may have timed out already.
+            let _late = ended_tx.send(());
         };
         let handle = liveness::spawn(COMPONENT, liveness, work).map_err(StateError::Thread)?;
         let thread = Thread {
-            mailbox: Arc::clone(&mailbox),
-            ended,
+            write_buffer: Arc::clone(&write_buffer),
+            ended_rx,
             handle,
         };
-        let keeper = Keeper(Some(thread));
-        let kept = match opened.recv_timeout(OPEN_TIME) {
-            Ok(Opened::Read(kept)) => kept,
-            Ok(Opened::Taken) => {
+        let writer = StateWriter(Some(thread));
+        let stored = match opened_rx.recv_timeout(OPEN_TIMEOUT) {
+            Ok(Opened::Read(stored)) => stored,
+            Ok(Opened::InUse) => {
                 let path = folder.to_owned();
-                return Err(StateError::Taken { path });
+                return Err(StateError::InUse { path });
             }
-            Ok(Opened::Unread) | Err(_) => Kept::default(),
+            Ok(Opened::Unread) | Err(_) => StoredRows::default(),
         };
         let state = Self {
-            mailbox: Some(mailbox),
+            write_buffer: Some(write_buffer),
             progress,
         };
-        Ok((state, keeper, kept))
+        Ok((state, writer, stored))
     }
 
-    /// Has these changes made, all or none of them. Never waits.
-    pub fn put(&self, changes: Vec<Change>) -> Written {
-        self.written(|mailbox| mailbox.put(changes))
+    /// Applies these changes atomically. Never waits.
+    pub fn put(&self, changes: Vec<Change>) -> PendingCommit {
+        self.pending(|write_buffer| write_buffer.put(changes))
     }
 
-    /// These texts are all that there is to keep: has them replace whatever the database has. Never waits.
-    pub fn put_all(&self, changes: Vec<Change>) -> Written {
-        self.written(|mailbox| mailbox.put_all(changes))
+    /// Replaces the whole contents of the database by these changes. Never waits.
+    pub fn put_all(&self, changes: Vec<Change>) -> PendingCommit {
+        self.pending(|write_buffer| write_buffer.put_all(changes))
     }
 
-    fn written(&self, put: impl FnOnce(&Mailbox) -> u64) -> Written {
-        Written {
-            number: self.mailbox.as_deref().map_or(0, put),
+    fn pending(&self, put: impl FnOnce(&WriteBuffer) -> u64) -> PendingCommit {
+        PendingCommit {
+            number: self.write_buffer.as_deref().map_or(0, put),
             progress: self.progress.clone(),
         }
     }
 
-    /// What has to be done before anything can be committed, once. Never waits.
+    /// What the service has to do before anything can be committed; returned once. Never waits.
     #[must_use]
-    pub fn request(&self) -> Option<Request> {
-        self.mailbox.as_ref()?.request()
+    pub fn take_sync_request(&self) -> Option<SyncRequest> {
+        self.write_buffer.as_ref()?.take_request()
     }
 
-    /// Whether there may be rows of an earlier process that nobody has seen yet.
+    /// Whether rows of an earlier process may exist that have not been merged yet.
     #[must_use]
     pub fn is_unread(&self) -> bool {
-        self.mailbox.as_ref().is_some_and(|mailbox| !mailbox.is_read())
+        self.write_buffer
+            .as_ref()
+            .is_some_and(|write_buffer| !write_buffer.is_read())
     }
 
-    /// How it goes.
+    /// Whether state can be persisted at the moment.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.mailbox
+        self.write_buffer
             .as_ref()
-            .map_or(Health::Well, |mailbox| mailbox.health())
+            .map_or(Health::Healthy, |write_buffer| write_buffer.health())
     }
 }
 
-/// Changes on their way to the disk.
+/// Changes that have been put and may not be committed yet.
 #[derive(Debug, Clone)]
-pub struct Written {
+pub struct PendingCommit {
     number: u64,
     progress: watch::Receiver<Progress>,
 }
 
-impl Written {
-    /// Waits until the changes are where a kill of the process does not lose them; for 500 ms at most, since nothing
-    /// may depend on a disk that hangs. Says whether they are.
+impl PendingCommit {
+    /// Waits until the changes survive a kill of the process, for 500 ms at most, since nothing may depend on a hanging
+    /// disk. Returns whether they do.
     ///
-    /// Cancellation: changes nothing.
+    /// Cancellation: has no effect on the commit.
     pub async fn wait(mut self) -> bool {
         if self.number == 0 {
             return true;
         }
         let number = self.number;
         let committed = self.progress.wait_for(|progress| progress.number >= number);
-        matches!(timeout(PATIENCE, committed).await, Ok(Ok(_)))
+        matches!(timeout(COMMIT_TIMEOUT, committed).await, Ok(Ok(_)))
     }
 
-    /// The same, but does not wait for a disk that is known to fail: for what happens often.
+    /// Like [`Self::wait`], but returns at once while the disk is known to fail. For frequent operations.
     ///
-    /// Cancellation: changes nothing.
+    /// Cancellation: has no effect on the commit.
     pub async fn wait_unless_failing(mut self) -> bool {
         if self.number == 0 {
             return true;
         }
         let number = self.number;
         let is_over = |progress: &Progress| progress.number >= number || progress.is_failing;
-        let reached = timeout(PATIENCE, self.progress.wait_for(is_over)).await;
+        let reached = timeout(COMMIT_TIMEOUT, self.progress.wait_for(is_over)).await;
         matches!(reached, Ok(Ok(progress)) if progress.number >= number)
     }
 }
 
-impl Drop for Keeper {
+impl Drop for StateWriter {
     fn drop(&mut self) {
         let Some(Thread {
-            mailbox,
-            ended,
+            write_buffer,
+            ended_rx,
             handle,
         }) = self.0.take()
         else {
             return;
         };
-        mailbox.close();
-        // A disk that hangs does not hold up the end as well.
-        if ended.recv_timeout(LAST_COMMIT) != Err(RecvTimeoutError::Timeout) {
-            // One that panicked has nothing more to commit.
+        write_buffer.close();
+        // A hanging disk must not block shutdown as well.
+        if ended_rx.recv_timeout(SHUTDOWN_TIMEOUT) != Err(RecvTimeoutError::Timeout) {
+            // A thread that panicked has nothing more to commit.
             let _ended = handle.join();
         }
     }
@@ -363,19 +374,19 @@ impl Drop for Keeper {
 
 #[cfg(test)]
 impl State {
-    /// The same where nobody counts descriptors.
-    pub(crate) fn open_uncounted(folder: &Path) -> Result<(Self, Keeper, Kept), StateError> {
+    /// Like [`State::open`], without accounting for descriptors.
+    pub(crate) fn open_uncounted(folder: &Path) -> Result<(Self, StateWriter, StoredRows), StateError> {
         Self::open(folder, Box::new(|| Box::new(())), &Registry::default())
     }
 }
 
 #[cfg(test)]
-impl Written {
-    /// Changes that are on disk once the function is called.
+impl PendingCommit {
+    /// A pending commit that completes when the returned function is called.
     pub(crate) fn pending() -> (impl FnOnce(), Self) {
-        let (commits, progress) = watch::channel(Progress::default());
+        let (progress_tx, progress) = watch::channel(Progress::default());
         let commit = move || {
-            commits.send_replace(Progress {
+            progress_tx.send_replace(Progress {
                 number: 1,
                 is_failing: false,
             });

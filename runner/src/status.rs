@@ -1,4 +1,4 @@
-//! The debounced state of a check, and its changes.
+//! The debounced status of a check, and its transitions.
 
 #[cfg(test)]
 mod tests;
@@ -11,25 +11,25 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::{Outcome, VerdictStatus};
 use crate::suite::Check;
 
-/// The debounced state of a check, best first.
+/// The debounced status of a check, best first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// The target is as it should be.
+    /// The target works as expected.
     Up,
-    /// The target works, but someone should look.
+    /// The target works, but needs attention.
     Degraded,
-    /// The target does not do what it should.
+    /// The target does not work as expected.
     Down,
-    /// Too little is known: the check is new, or its runs end without a verdict.
+    /// Not enough is known: the check is new, or its runs end without a verdict.
     #[default]
     Unknown,
 }
 
 impl Status {
-    /// What one outcome says by itself.
+    /// The status of a single outcome.
     #[must_use]
-    pub fn of(outcome: &Outcome) -> Self {
+    pub fn from_outcome(outcome: &Outcome) -> Self {
         match outcome.verdict() {
             Some(VerdictStatus::Pass) => Self::Up,
             Some(VerdictStatus::Warn) => Self::Degraded,
@@ -38,9 +38,9 @@ impl Status {
         }
     }
 
-    /// The word in metrics, JSON and tables.
+    /// The name in metrics, JSON and tables.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Degraded => "degraded",
@@ -52,11 +52,11 @@ impl Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
-/// How many consecutive outcomes change a status. 0 counts as 1.
+/// Number of consecutive outcomes that change a status. 0 counts as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
     /// To a worse status, and to unknown.
@@ -74,40 +74,39 @@ impl From<&Check> for Thresholds {
     }
 }
 
-/// A change of status.
+/// A transition between two statuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// The status before.
+    /// The previous status.
     pub from: Status,
-    /// The status from now on; another than `from`.
+    /// The new status; differs from `from`.
     pub to: Status,
-    /// When the outcome that tipped it was known.
+    /// When the outcome that caused it was known.
     pub at: SystemTime,
-    /// Of that outcome; as the guest wrote it.
+    /// Summary of that outcome, as the guest wrote it.
     pub summary: String,
-    /// How many outcomes in a row spoke for `to`; at least the threshold.
+    /// Number of consecutive outcomes in favour of `to`; at least the threshold.
     pub consecutive: u32,
 }
 
-/// How a check stands after a run.
+/// The status of a check after a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// From now on.
+pub struct CheckStatus {
+    /// The debounced status.
     pub status: Status,
-    /// Set when this run changed the status.
+    /// Present if this run changed the status.
     pub transition: Option<Transition>,
-    /// Runs in a row, up to this one, that were not well: any outcome but pass and warn.
+    /// Number of consecutive runs, up to this one, without a pass or warning.
     pub consecutive_failures: u64,
-    /// When the last run ended that was well.
+    /// When the last run with a pass or warning ended.
     pub last_success: Option<SystemTime>,
 }
 
-/// Turns the outcomes of one check into its status.
+/// Debounces the outcomes of one check into its status.
 ///
-/// A status gets worse when `failure` verdicts in a row were at least as bad as the new one, and better when
-/// `success` verdicts in a row were at least as good. A run without a verdict says nothing about the target,
-/// so it breaks no row of verdicts; `failure` such runs in a row make the status unknown, and what was learned
-/// before is forgotten.
+/// A status gets worse when `failure` consecutive verdicts were at least as bad as the new one, and better when
+/// `success` consecutive verdicts were at least as good. A run without a verdict says nothing about the target, so it
+/// does not interrupt a streak of verdicts; `failure` such runs in a row make the status unknown and reset the streaks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tracker {
@@ -115,7 +114,7 @@ pub struct Tracker {
     streaks: Streaks,
 }
 
-/// Lengths of the latest rows of verdicts, and of runs without one.
+/// Lengths of the current streaks of verdicts, and of runs without one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Streaks {
@@ -127,13 +126,13 @@ struct Streaks {
 }
 
 impl Tracker {
-    /// The status by all outcomes so far; unknown before the first.
+    /// The status after all outcomes so far; unknown before the first.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// Takes the next outcome, known at `at`, and tells when it changes the status.
+    /// Observes the next outcome, known at `at`. Returns the transition it causes, if any.
     pub fn observe(
         &mut self,
         outcome: &Outcome,
@@ -146,7 +145,7 @@ impl Tracker {
         if to == from {
             return None;
         }
-        let consecutive = self.streaks.behind(from, to);
+        let consecutive = self.streaks.supporting(from, to);
         Some(Transition {
             from,
             to,
@@ -156,8 +155,8 @@ impl Tracker {
         })
     }
 
-    /// Takes the same verdict, or run without one, several times. Rows only grow meanwhile, so that the status after
-    /// the last tells all.
+    /// Observes the same verdict, or run without one, several times. Streaks only grow meanwhile, so only the final
+    /// status matters.
     pub fn replay(&mut self, verdict: Option<VerdictStatus>, times: u32, thresholds: Thresholds) {
         self.advance(verdict, times, thresholds);
     }
@@ -167,10 +166,10 @@ impl Tracker {
             return;
         }
         self.streaks.add(verdict, times);
-        if self.streaks.is_silent(thresholds) {
-            self.streaks.forget_verdicts();
+        if self.streaks.lacks_verdicts(thresholds) {
+            self.streaks.clear_verdicts();
         }
-        self.status = self.streaks.judge(self.status, thresholds);
+        self.status = self.streaks.next_status(self.status, thresholds);
     }
 }
 
@@ -180,30 +179,36 @@ impl Streaks {
             self.silent = self.silent.saturating_add(times);
             return;
         };
-        let go_on = |streak: u32, goes_on: bool| if goes_on { streak.saturating_add(times) } else { 0 };
+        let extend = |streak: u32, continues: bool| {
+            if continues {
+                streak.saturating_add(times)
+            } else {
+                0
+            }
+        };
         *self = Self {
-            pass: go_on(self.pass, verdict == VerdictStatus::Pass),
-            pass_or_warn: go_on(self.pass_or_warn, verdict <= VerdictStatus::Warn),
-            warn_or_fail: go_on(self.warn_or_fail, verdict >= VerdictStatus::Warn),
-            fail: go_on(self.fail, verdict == VerdictStatus::Fail),
+            pass: extend(self.pass, verdict == VerdictStatus::Pass),
+            pass_or_warn: extend(self.pass_or_warn, verdict <= VerdictStatus::Warn),
+            warn_or_fail: extend(self.warn_or_fail, verdict >= VerdictStatus::Warn),
+            fail: extend(self.fail, verdict == VerdictStatus::Fail),
             silent: 0,
         };
     }
 
-    fn is_silent(&self, thresholds: Thresholds) -> bool {
+    fn lacks_verdicts(&self, thresholds: Thresholds) -> bool {
         self.silent >= thresholds.failure.max(1)
     }
 
-    fn forget_verdicts(&mut self) {
+    fn clear_verdicts(&mut self) {
         *self = Self {
             silent: self.silent,
             ..Self::default()
         };
     }
 
-    fn judge(&self, now: Status, thresholds: Thresholds) -> Status {
+    fn next_status(&self, current: Status, thresholds: Thresholds) -> Status {
         let (failure, success) = (thresholds.failure.max(1), thresholds.success.max(1));
-        if self.is_silent(thresholds) {
+        if self.lacks_verdicts(thresholds) {
             return Status::Unknown;
         }
         let at_least_as_bad_as = match self {
@@ -216,9 +221,9 @@ impl Streaks {
             _ if self.pass_or_warn >= success => Status::Degraded,
             _ => Status::Down,
         };
-        match now {
+        match current {
             Status::Up | Status::Degraded | Status::Down => {
-                now.max(at_least_as_bad_as).min(at_least_as_good_as)
+                current.max(at_least_as_bad_as).min(at_least_as_good_as)
             }
             Status::Unknown if at_least_as_good_as < Status::Down => at_least_as_good_as,
             Status::Unknown if at_least_as_bad_as > Status::Up => at_least_as_bad_as,
@@ -226,7 +231,7 @@ impl Streaks {
         }
     }
 
-    fn behind(&self, from: Status, to: Status) -> u32 {
+    fn supporting(&self, from: Status, to: Status) -> u32 {
         match to {
             Status::Up => self.pass,
             Status::Degraded if from == Status::Up => self.warn_or_fail,

@@ -1,6 +1,6 @@
 //! A suite: what is checked, how often, and within which limits.
 //!
-//! Everything here is right by type: [`read`] and [`Draft::finish`] turn YAML into a [`Suite`], or into every
+//! Everything here is valid by construction: [`read`] and [`Draft::finish`] turn YAML into a [`Suite`], or report every
 //! problem of every file at once.
 
 mod alert;
@@ -9,10 +9,12 @@ mod annotations;
 mod cadence;
 mod check;
 mod config;
-mod contract;
+mod config_validation;
 mod cron;
+mod declared_secrets;
 mod document;
 mod draft;
+mod editor_schema;
 mod error;
 mod exposure;
 mod fields;
@@ -23,35 +25,33 @@ mod ids;
 mod inheritance;
 mod interpolate;
 mod json;
-mod judged;
-mod judgement;
+mod json_schema;
 mod labels;
 mod layer;
 mod limits;
 mod maintenance;
 mod merge;
-mod objection;
-mod open_names;
+mod minimal_check;
 mod parse;
-mod plain;
+mod plugin_validation;
 mod portable;
+mod possible_names;
 mod profile;
-mod raw;
 mod references;
 mod relations;
 mod scalar;
-mod schema;
-mod secret_places;
+mod schema_validation;
 mod setting;
 mod settings;
 mod source;
 pub(crate) mod suggest;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod tree;
 mod unused;
-mod validate;
+mod validator;
 mod variables;
 
 use std::collections::{BTreeMap, HashMap};
@@ -67,45 +67,47 @@ pub use self::cadence::Cadence;
 pub use self::cron::{Cron, CronError};
 pub(crate) use self::document::{Content, Document, Member, Value};
 pub use self::draft::{Draft, read, read_text};
+pub use self::editor_schema::schema;
 pub use self::error::{Location, Position, Problem, Problems, SourceLine};
 pub use self::interpolate::{Environment, ProcessEnvironment, SuiteEnvironment};
-pub(crate) use self::json::Exact;
-pub use self::judgement::{Judgement, SchemaRequest, judge};
+pub(crate) use self::json::ExactJson;
 pub use self::maintenance::{Repetition, Scope, Times, Window};
-pub use self::objection::{
-    ConfigAnswer, ConfigRequest, ConfigUse, Ended, MAX_OBJECTIONS, Objection, ProblemAt, Uses,
+pub use self::plugin_validation::{
+    ConfigAborted, ConfigProblem, ConfigRequest, ConfigResponse, ConfigUse, ConfigUses, MAX_CONFIG_PROBLEMS,
+    ProblemAt,
 };
 pub use self::references::ReferencePolicy;
-pub use self::schema::schema;
+pub use self::schema_validation::{SchemaRequest, SchemaResponse, validate_configs};
 pub(crate) use self::tree::{quoted, quoted_path};
 pub use self::variables::{InvalidVariable, Variable, VariableOverride, VariableOverrides};
 use crate::grant::Grants;
 use crate::quota::Quota;
-pub use crate::redact::{KnownSecrets, Secrets};
+pub use crate::redact::{SecretRegistry, Secrets};
 pub(crate) use canary_units as units;
 
-/// Named checks, ready to run.
+/// A validated suite: the checks, ready to run.
 #[derive(Debug, Clone)]
 pub struct Suite {
-    /// One for each name and target, in the order of the files.
+    /// One for each name and target, in file order.
     pub checks: Vec<Arc<Check>>,
     /// How many checks of each group may run at once; at least 1.
     pub groups: BTreeMap<Arc<str>, u32>,
-    /// When alerts are held back.
+    /// When alerts are suppressed.
     pub maintenance: Vec<Window>,
-    /// What `${var:NAME}` stood for: of the command line, then of the files.
+    /// The values of `${var:NAME}`: those of the command line, then those of the files.
     pub variables: Vec<Variable>,
 }
 
-/// What the operator of a runner decides, and a suite has to keep to.
+/// The limits that the operator of this runner imposes on every suite.
 #[derive(Debug, Clone)]
-pub struct Operator {
-    /// The most that a suite may set.
+pub struct HostLimits {
+    /// The highest quotas that a suite may set.
     pub ceiling: Quota,
-    /// Names of the notifiers that `alert:` may name; absent where they are not known, so that every name will do.
+    /// Names of the notifiers that `alert:` may refer to; absent when they are not known, in which case every name is
+    /// accepted.
     pub notifiers: Option<Vec<String>>,
-    /// What is masked in the texts of every check, and which the suite's own secrets join.
-    pub secrets: KnownSecrets,
+    /// Secrets that are masked in the texts of every check; the suite's own secrets are added to it.
+    pub secrets: SecretRegistry,
 }
 
 /// Identity of a check across reloads and restarts: its name, and its target where `targets:` lists several.
@@ -113,7 +115,7 @@ pub struct Operator {
 pub struct CheckId(Arc<str>);
 
 impl CheckId {
-    /// An id from its text.
+    /// An id from its text form.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.into())
@@ -138,51 +140,51 @@ impl fmt::Display for CheckId {
     }
 }
 
-/// One configured thing to run. `Debug` shows which one: grants hold the host of a target, and that may be secret.
+/// A check to run. `Debug` shows only its id, plugin and target: grants hold the host of a target, which may be secret.
 #[derive(Clone)]
 pub struct Check {
     /// Stable identity.
     pub id: CheckId,
-    /// What the id was in a version that showed queries in it; absent where it was the same.
+    /// The id in an older version that included queries; absent if it was the same.
     pub former_id: Option<CheckId>,
-    /// As the suite names it; shared by all targets of one entry.
+    /// The name in the suite; shared by all targets of one entry.
     pub name: String,
     /// Key of the plugin: a built-in name or one of `plugins:`.
     pub plugin: String,
-    /// What is examined, in the plugin's own syntax.
+    /// What is checked, in the plugin's own syntax.
     pub target: Target,
-    /// When it is due again and again.
+    /// When the check is due.
     pub cadence: Cadence,
-    /// How soon it runs once more while an outcome waits for others to confirm it; absent: when it is due. Never above the
-    /// shortest time between two due times.
+    /// How soon the check runs again while an outcome is not confirmed by others; absent: at the next due time. Never
+    /// above the shortest time between two due times.
     pub retry_interval: Option<Duration>,
-    /// The one deadline of an attempt; never above the shortest time between two due times.
+    /// The deadline of an attempt; never above the shortest time between two due times.
     pub timeout: Duration,
     /// Attempts after the first.
     pub retries: u32,
-    /// Consecutive outcomes that turn up into down; at least 1.
+    /// Consecutive failures that change the status from up to down; at least 1.
     pub failure_threshold: u32,
-    /// Consecutive outcomes that turn down into up; at least 1.
+    /// Consecutive successes that change the status from down to up; at least 1.
     pub success_threshold: u32,
     /// Limits of one attempt.
     pub quota: Quota,
-    /// Where the check may go.
+    /// Where the check may connect to.
     pub grants: Grants,
-    /// The check's own dimensions on every metric.
+    /// The check's own labels on every metric.
     pub labels: Arc<BTreeMap<String, String>>,
-    /// One of the suite's groups, whose limit on runs at once the check shares; absent: only the runner's own.
+    /// A group of the suite whose concurrency limit the check shares; absent: only the runner's own limit applies.
     pub group: Option<Arc<str>>,
-    /// Names of checks. While one of them is down, this check runs as ever and alerts nobody.
+    /// Names of checks. While one of them is down, this check still runs but its alerts are inhibited.
     pub depends_on: Arc<[Arc<str>]>,
-    /// Who is told when its status changes.
+    /// Which notifiers are notified when its status changes.
     pub alert: AlertRules,
-    /// What an alert says of the check besides what it found.
+    /// Static annotations of the check's alerts.
     pub annotations: Annotations,
-    /// Whether the target is to fail: then a verdict of fail is a pass, and any other a fail.
+    /// Whether the target is expected to fail: a verdict of fail then counts as pass, and every other verdict as fail.
     pub expect_failure: bool,
-    /// What the plugin gets, checked against its schema.
+    /// The plugin's configuration, validated against its schema.
     pub config: Config,
-    /// What must be cut out of all that the guest says before it leaves.
+    /// Secrets that are masked in everything the guest emits before it leaves the runner.
     pub secrets: Secrets,
 }
 
@@ -196,12 +198,12 @@ impl fmt::Debug for Check {
     }
 }
 
-/// What is examined. `Display` and `Debug` show what outsiders may see: `***` in place of interpolated values, and of a
-/// URL neither credentials nor query nor fragment.
+/// What is checked. `Display` and `Debug` show the public form: `***` in place of interpolated values, and of a URL
+/// neither credentials nor query nor fragment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     exposed: Arc<str>,
-    shown: Arc<str>,
+    masked: Arc<str>,
 }
 
 impl Target {
@@ -210,15 +212,15 @@ impl Target {
     pub fn new(text: &str) -> Self {
         let exposed: Arc<str> = text.into();
         Self {
-            shown: Arc::clone(&exposed),
+            masked: Arc::clone(&exposed),
             exposed,
         }
     }
 
-    fn redacted(exposed: &str, shown: &str) -> Self {
+    fn redacted(exposed: &str, masked: &str) -> Self {
         Self {
             exposed: exposed.into(),
-            shown: shown.into(),
+            masked: masked.into(),
         }
     }
 
@@ -228,15 +230,15 @@ impl Target {
         &self.exposed
     }
 
-    /// What outsiders may see, as a text.
+    /// The public form, as text.
     #[must_use]
     pub fn public(&self) -> String {
-        public_url(&self.shown)
+        public_url(&self.masked)
     }
 
-    /// As it is written, with `***` in place of interpolated values: for what never leaves the runner.
+    /// The target as written, with `***` in place of interpolated values. Only for use inside the runner.
     fn written(&self) -> &str {
-        &self.shown
+        &self.masked
     }
 }
 
@@ -252,7 +254,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A check's `config:` as JSON, secrets filled in. `Debug` shows only its size.
+/// A check's `config:` as JSON, with secrets in the clear. `Debug` shows only its size.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Config(Arc<str>);
 
@@ -281,7 +283,7 @@ impl fmt::Debug for Config {
 pub enum PluginSource {
     /// Compiled into the runner.
     Embedded,
-    /// A file, with the digest that it must have.
+    /// A file, with the digest that it must have, if any.
     File {
         /// Relative paths are relative to the suite file.
         path: PathBuf,
@@ -290,14 +292,14 @@ pub enum PluginSource {
     },
 }
 
-/// What the host knows of a plugin once it has described itself.
+/// What the host knows of a plugin after it has described itself.
 #[derive(Debug, Clone)]
 pub struct PluginFacts {
     /// JSON Schema (2020-12) of `config:`.
     pub config_schema: Arc<serde_json::Value>,
     /// Such as `URL` or `HOST:PORT`.
     pub target_syntax: String,
-    /// Places in `config:` whose values are secret, as JSON pointers in which `*` stands for every key or element.
+    /// Positions in `config:` whose values are secret, as JSON pointers in which `*` matches every key or element.
     pub secrets: Vec<String>,
 }
 
@@ -308,21 +310,21 @@ pub struct PluginDeclaration {
     pub name: String,
     /// Where its bytes are.
     pub source: PluginSource,
-    /// The declaration; of an embedded plugin, its first use.
+    /// The declaration; for an embedded plugin, its first use.
     pub location: Location,
 }
 
 /// Why a plugin, or its schema, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unusable {
-    /// Part of a problem, after the plugin's name.
+    /// The end of a message that begins with the plugin's name.
     pub reason: String,
-    /// Whether it may pass by itself: the disk or the host was short of something.
+    /// Whether the cause may be temporary: the disk or the host ran short of something.
     pub is_transient: bool,
 }
 
 impl From<String> for Unusable {
-    /// Somebody has to mend it.
+    /// A reason that does not go away by itself.
     fn from(reason: String) -> Self {
         Self {
             reason,
@@ -331,36 +333,41 @@ impl From<String> for Unusable {
     }
 }
 
-/// What is known of each plugin: what it says of itself, or why it cannot be used.
+/// What is known of each plugin: its metadata, or why it cannot be used, and the validation results for its
+/// configurations.
 #[derive(Default)]
 pub struct Catalog {
     facts: HashMap<String, Result<PluginFacts, Unusable>>,
-    judgements: HashMap<String, Result<Judgement, Unusable>>,
-    answers: HashMap<String, (Uses, Result<ConfigAnswer, Unusable>)>,
+    schema_responses: HashMap<String, Result<SchemaResponse, Unusable>>,
+    config_responses: HashMap<String, (ConfigUses, Result<ConfigResponse, Unusable>)>,
 }
 
 impl Catalog {
-    /// Enters a plugin.
+    /// Adds a plugin.
     pub fn insert(&mut self, name: impl Into<String>, facts: Result<PluginFacts, Unusable>) {
         self.facts.insert(name.into(), facts);
     }
 
-    /// Enters what a plugin's schema says of the configurations that [`Draft::schema_request`] put together, or why
-    /// nobody knows. Without it, the schema judges them within [`Draft::finish`].
-    pub fn insert_judgement(&mut self, name: impl Into<String>, judgement: Result<Judgement, Unusable>) {
-        self.judgements
-            .insert(name.into(), judgement.map(Judgement::bounded));
-    }
-
-    /// Enters what a plugin says of the configurations that [`Draft::config_request`] put together, or why nobody knows.
-    /// Without it, what the schema allows will do.
-    pub fn insert_answer(
+    /// Adds the result of validating the configurations of [`Draft::schema_request`] against a plugin's schema, or why
+    /// there is none. Without it, [`Draft::finish`] validates them in this process.
+    pub fn insert_schema_response(
         &mut self,
         name: impl Into<String>,
-        uses: Uses,
-        answer: Result<ConfigAnswer, Unusable>,
+        response: Result<SchemaResponse, Unusable>,
     ) {
-        self.answers.insert(name.into(), (uses, answer));
+        self.schema_responses
+            .insert(name.into(), response.map(SchemaResponse::sanitized));
+    }
+
+    /// Adds the plugin's own validation result for the configurations of [`Draft::config_request`], or why there is
+    /// none. Without it, everything that the schema allows is accepted.
+    pub fn insert_config_response(
+        &mut self,
+        name: impl Into<String>,
+        uses: ConfigUses,
+        response: Result<ConfigResponse, Unusable>,
+    ) {
+        self.config_responses.insert(name.into(), (uses, response));
     }
 
     fn get(&self, name: &str) -> Option<&Result<PluginFacts, Unusable>> {
@@ -368,16 +375,16 @@ impl Catalog {
     }
 }
 
-/// What everyone may see of a URL, or of a text that was meant as one: no credentials, no query, no fragment.
+/// The public part of a URL, or of a text that was meant as one: no credentials, no query, no fragment.
 pub(crate) fn public_url(text: &str) -> String {
-    let shown = text.split(['?', '#']).next().unwrap_or_default();
-    match shown.split_once("://") {
+    let public = text.split(['?', '#']).next().unwrap_or_default();
+    match public.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
             format!("{scheme}://{host}{path}")
         }
-        None => shown.to_owned(),
+        None => public.to_owned(),
     }
 }
 

@@ -1,71 +1,71 @@
-//! Telemetry: what happened, for Grafana. The only place that knows OpenTelemetry.
+//! Telemetry: traces, metrics and logs in the OpenTelemetry data model. The only module that knows OpenTelemetry.
 //!
-//! Nothing on the way of a run knows it: runs are recorded as plain data, and told of here when they are over. A
-//! [`Telemetry`] hands them over without waiting; a [`Worker`] on a thread of its own makes spans, metrics and log
-//! records of them, and its delivery keeps what a collector does not take.
+//! The code that executes runs knows nothing of it: a run is recorded as plain data and passed to this module when it
+//! has finished. [`Telemetry`] queues events without blocking; a [`Worker`] on its own thread turns them into spans,
+//! metrics and log records, and `delivery` buffers what a collector does not accept.
 
 mod attribute;
 pub mod delivery;
-mod exposition;
-mod fit;
-mod intake;
+mod event_queue;
 pub mod logs;
 pub mod metrics;
 mod name;
+mod registry;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod settings;
+mod size_limit;
 pub mod spans;
 mod worker;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use exposition::{DeliveryReading, Exposition, Format, HostView};
-pub use metrics::HeartbeatReading;
-pub use worker::{FLUSH, Worker, start};
+pub use metrics::HeartbeatStats;
+pub use registry::{DeliveryStatus, Format, HostView, MetricsHandle};
+pub use worker::{FLUSH_TIMEOUT, Worker, start};
 
 use crate::account::MissReason;
 use crate::outcome::Run;
-use crate::status::Standing;
+use crate::status::CheckStatus;
 use crate::suite::{Check, CheckId};
-use intake::EventSender;
+use event_queue::EventSender;
 
-/// Spans or log records, encoded.
+/// Encoded spans or log records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Encoded {
-    /// A repeated field.
+    /// A repeated protobuf field.
     pub bytes: Vec<u8>,
-    /// Spans, records, events and attributes for which there was no room.
+    /// Spans, records, events and attributes that were omitted because of the size limit.
     pub left_out: u64,
 }
 
-/// Bytes of the problems of a suite that are reported.
+/// Maximum length of the reported problems of a suite, in bytes.
 const MAX_PROBLEMS: usize = 8 << 10;
 
-/// What the worker is told.
+/// An event for the telemetry worker.
 #[derive(Debug)]
 enum Event {
     Suite(Vec<Arc<Check>>),
-    Finished(Arc<Run>, Standing),
+    Finished(Arc<Run>, CheckStatus),
     Missed(CheckId, MissReason, u64),
     Reloaded(Result<usize, String>),
 }
 
-/// Hands events over to the worker. Never waits; cheap to clone.
+/// The handle through which the runner reports events to the worker. Never blocks; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
-    /// Absent when there is no telemetry.
+    /// `None` when telemetry is disabled.
     events: Option<EventSender>,
-    active: Arc<Active>,
+    active: Arc<ActiveRuns>,
 }
 
-/// Runs that wait for a permit or go on, by check; there is no entry for none. Counted where they are told of: an
-/// event for each would double the work.
+/// Runs that are queued or executing, counted by check; a check without any has no entry. Counted here instead of by
+/// events, which would double the work.
 #[derive(Debug, Default)]
-struct Active(Mutex<HashMap<CheckId, u64>>);
+struct ActiveRuns(Mutex<HashMap<CheckId, u64>>);
 
-impl Active {
+impl ActiveRuns {
     fn add(&self, check: &CheckId) {
         let mut runs = self.runs();
         match runs.get_mut(check) {
@@ -74,7 +74,7 @@ impl Active {
         }
     }
 
-    fn take_away(&self, check: &CheckId) {
+    fn remove(&self, check: &CheckId) {
         let mut runs = self.runs();
         if let Some(count) = runs.get_mut(check) {
             *count -= 1;
@@ -85,13 +85,13 @@ impl Active {
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<CheckId, u64>> {
-        // Every section is one change.
+        // Each critical section is a single change, so a poisoned lock is still consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Telemetry {
-    /// Telemetry that nobody wants.
+    /// Disabled telemetry: every event is ignored.
     #[must_use]
     pub fn off() -> Self {
         Self {
@@ -100,43 +100,43 @@ impl Telemetry {
         }
     }
 
-    /// These are the checks from now on; what was known of others is forgotten.
-    pub fn suite(&self, checks: Vec<Arc<Check>>) {
-        self.tell(|| Event::Suite(checks));
+    /// Replaces the set of checks; the series of checks that are no longer in it are dropped.
+    pub fn suite_changed(&self, checks: Vec<Arc<Check>>) {
+        self.send(|| Event::Suite(checks));
     }
 
-    /// A run is due.
-    pub fn started(&self, check: &CheckId) {
+    /// Records that a run is due.
+    pub fn run_due(&self, check: &CheckId) {
         if self.events.is_some() {
             self.active.add(check);
         }
     }
 
-    /// A run was recorded.
-    pub fn finished(&self, run: &Arc<Run>, standing: &Standing) {
-        self.active.take_away(&run.check.id);
-        self.tell(|| Event::Finished(Arc::clone(run), standing.clone()));
+    /// Records a finished run.
+    pub fn run_finished(&self, run: &Arc<Run>, standing: &CheckStatus) {
+        self.active.remove(&run.check.id);
+        self.send(|| Event::Finished(Arc::clone(run), standing.clone()));
     }
 
-    /// Due times passed without a run.
-    pub fn missed(&self, check: &CheckId, reason: MissReason, count: u64) {
+    /// Records due times that passed without a run.
+    pub fn runs_missed(&self, check: &CheckId, reason: MissReason, count: u64) {
         if reason == MissReason::Shutdown {
-            self.active.take_away(check);
+            self.active.remove(check);
         }
-        self.tell(|| Event::Missed(check.clone(), reason, count));
+        self.send(|| Event::Missed(check.clone(), reason, count));
     }
 
-    /// The suite was read again: how many checks are in force now, or why the old ones are.
-    pub fn reloaded(&self, answer: Result<usize, &str>) {
+    /// Records a reload of the suite: the number of checks now active, or why the previous suite stays active.
+    pub fn suite_reloaded(&self, answer: Result<usize, &str>) {
         let bounded = |text: &str| {
             text.get(..text.floor_char_boundary(MAX_PROBLEMS))
                 .unwrap_or_default()
                 .to_owned()
         };
-        self.tell(|| Event::Reloaded(answer.map_err(bounded)));
+        self.send(|| Event::Reloaded(answer.map_err(bounded)));
     }
 
-    fn tell(&self, event: impl FnOnce() -> Event) {
+    fn send(&self, event: impl FnOnce() -> Event) {
         if let Some(events) = &self.events {
             events.send(event());
         }

@@ -1,11 +1,12 @@
-//! What a run did, as plain data: written down while it goes on, read afterwards by whoever tells of it.
+//! The record of a run as plain data: written during the run, read afterwards.
 //!
-//! Nothing on the way of a run knows telemetry. Spans, metrics and the live view are made of these records.
+//! The code that executes runs knows nothing of telemetry. Spans, metrics and the live view are built from these
+//! records.
 
+mod description;
 pub mod propagation;
 pub mod sampler;
 mod step;
-mod words;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,24 +16,24 @@ pub use step::{CertificateFacts, Handshake, Lookup, Request, Step, StepError, St
 use crate::quota::QuotaKind;
 use crate::record::{Peer, Transcript};
 
-/// An id of a span, never all zero (<https://www.w3.org/TR/trace-context/#parent-id>).
+/// A span id, never all zero (<https://www.w3.org/TR/trace-context/#parent-id>).
 pub type SpanId = [u8; 8];
 
-/// W3C trace context of a run, drawn when it starts.
+/// The W3C trace context of a run, created when it starts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceContext {
     /// Never all zero.
     pub trace_id: [u8; 16],
-    /// Of the run's root span; never all zero.
+    /// The run's root span; never all zero.
     pub span_id: SpanId,
-    /// Whether the run's trace is wanted, as decided before anything was known of its outcome.
+    /// Whether the run is sampled, as decided before its outcome is known.
     pub sampled: bool,
 }
 
 impl TraceContext {
-    /// The same trace seen from another of its spans.
+    /// The same trace context with another span.
     #[must_use]
-    pub fn at(self, span_id: SpanId) -> Self {
+    pub fn with_span(self, span_id: SpanId) -> Self {
         Self { span_id, ..self }
     }
 
@@ -54,24 +55,24 @@ impl fmt::Debug for TraceContext {
     }
 }
 
-/// The error of a step that was no longer wanted: another address was faster, or the run was over.
+/// The error of a cancelled step: another address was faster, or the run had ended.
 pub const CANCELLED: &str = "cancelled";
 
-/// What the host had too little of for a run, or not at all: then the run learned nothing of its target.
+/// A host resource that was exhausted or missing for a run, which therefore learned nothing about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// Descriptors.
+    /// File descriptors.
     Descriptors,
-    /// Places for questions to name servers.
+    /// Concurrent DNS queries.
     Dns,
-    /// Its own trusted certificates.
+    /// The trust store of the host.
     TrustStore,
 }
 
 impl Shortage {
-    /// The error of a step for which there was too little of it.
+    /// The error code of a step that failed for lack of it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Descriptors => "host_exhausted",
             Self::Dns => "dns_busy",
@@ -79,46 +80,46 @@ impl Shortage {
         }
     }
 
-    /// What a step's error says that there was too little of.
+    /// The shortage that a step's error code stands for, if any.
     #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
+    pub fn from_code(word: &str) -> Option<Self> {
         [Self::Descriptors, Self::Dns, Self::TrustStore]
             .into_iter()
-            .find(|shortage| shortage.word() == word)
+            .find(|shortage| shortage.as_str() == word)
     }
 }
 
-/// Draws the id of a span.
+/// Generates a random span id.
 #[must_use]
-pub fn draw_span_id() -> SpanId {
+pub fn new_span_id() -> SpanId {
     fastrand::u64(1..).to_be_bytes()
 }
 
-/// The part of a run in which time went by.
+/// A phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// Waiting for a permit.
+    /// Waiting for a concurrency permit.
     Queue,
-    /// From an empty store to a guest that can be called.
+    /// From an empty store to a callable guest.
     Instantiate,
-    /// Name to addresses.
+    /// DNS resolution.
     Resolve,
     /// The TCP connect.
     Connect,
     /// The TLS handshake.
     Handshake,
-    /// Writing.
+    /// Sending the request.
     Send,
     /// From the last byte sent to the first received.
     Wait,
-    /// Reading.
+    /// Receiving the response.
     Receive,
 }
 
 impl Phase {
-    /// The word in metrics, spans and messages.
+    /// The value in metrics, spans and messages.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Queue => "queue",
             Self::Instantiate => "instantiate",
@@ -135,46 +136,46 @@ impl Phase {
 /// The time that one attempt spent in a phase, all its exchanges together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhaseTime {
-    /// 1 for the first of a run.
+    /// 1 for the first attempt.
     pub attempt: u32,
-    /// Which.
+    /// The phase.
     pub phase: Phase,
-    /// In total.
+    /// The total time.
     pub took: Duration,
-    /// The last error in it, as a word of a bounded set.
+    /// The error code of the last error in it.
     pub error: Option<&'static str>,
 }
 
-/// A refusal by a quota.
+/// A denial by a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Denied {
     /// Since the run's start.
     pub at: Duration,
-    /// Which quota.
-    pub what: QuotaKind,
+    /// The quota.
+    pub quota: QuotaKind,
     /// Its limit, in the quota's unit.
     pub limit: u64,
 }
 
-/// Why a run's account was closed.
+/// Why the host ended a run and closed its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndCause {
-    /// The guest returned; what it left open is a leak.
+    /// The guest returned; connections that it left open are leaks.
     Returned,
-    /// The guest broke.
+    /// The guest trapped.
     Trapped,
     /// The deadline passed.
     Deadline,
-    /// Memory or cpu ran out.
+    /// The memory or CPU quota was exceeded.
     Quota,
-    /// The runner goes down, or the run's owner was dropped.
+    /// The runner is shutting down, or the run's owner was dropped.
     Shutdown,
 }
 
 impl EndCause {
-    /// The close reason, a bounded set of words fit for a metric.
+    /// The close reason as a metric label.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Returned => "leak",
             Self::Trapped => "trap",
@@ -188,18 +189,18 @@ impl EndCause {
 /// Who closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClosedBy {
-    /// The guest dropped it, or the exchange that it asked for was over.
+    /// The guest dropped it, or its exchange was complete.
     Guest,
     /// The peer closed or reset it first.
     Peer,
-    /// The host took it back.
+    /// The host reclaimed it.
     Host(EndCause),
 }
 
 impl ClosedBy {
     /// `guest`, `peer` or `host`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Guest => "guest",
             Self::Peer => "peer",
@@ -207,53 +208,53 @@ impl ClosedBy {
         }
     }
 
-    /// `normal`, or why the host took it back.
+    /// `normal`, or why the host reclaimed it.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
             Self::Guest | Self::Peer => "normal",
-            Self::Host(cause) => cause.word(),
+            Self::Host(cause) => cause.as_str(),
         }
     }
 }
 
-/// What is remembered of a connection that is closed.
+/// The record of a closed connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// Where it went.
+    /// The remote address.
     pub peer: Peer,
-    /// Since the run's start, when the socket was created.
+    /// When the socket was created, since the run's start.
     pub opened: Duration,
     /// Until the descriptor was closed.
     pub open_for: Duration,
-    /// Received.
+    /// Bytes received.
     pub bytes_in: u64,
-    /// Sent.
+    /// Bytes sent.
     pub bytes_out: u64,
     /// Who closed it, and why.
     pub closed_by: ClosedBy,
 }
 
-/// Everything that an attempt, or all attempts of a run, wrote down. Each list is bounded where it is written.
+/// The record of an attempt, or of all attempts of a run. Each list is bounded where it is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trail {
-    /// What the host did, in the order in which it ended.
+    /// The steps of the host, in the order in which they ended.
     pub steps: Vec<Step>,
-    /// Steps beyond the bound.
+    /// Steps dropped beyond the limit.
     pub steps_lost: u64,
-    /// Time by phase.
+    /// Times by phase.
     pub phases: Vec<PhaseTime>,
-    /// Refusals.
+    /// Denials by quotas.
     pub denied: Vec<Denied>,
-    /// Connections that are closed, oldest first.
+    /// Closed connections, oldest first.
     pub connections: Vec<Connection>,
-    /// What was said, of a run whose conversation is wanted.
+    /// The transcript, if it was requested for the run.
     pub conversation: Option<Transcript>,
 }
 
 impl Trail {
-    /// Adds what attempt `number` did, whose own clock began `offset` after the run's start.
-    pub fn absorb(&mut self, mut attempt: Self, number: u32, offset: Duration) {
+    /// Appends the record of attempt `number`, whose times are relative to `offset` after the run's start.
+    pub fn append_attempt(&mut self, mut attempt: Self, number: u32, offset: Duration) {
         for step in &mut attempt.steps {
             step.attempt = number;
             step.started += offset;

@@ -1,12 +1,12 @@
-//! Watching the watcher: the run account and what is driven by it, which tells others that the runner still does its
-//! work, and stops telling when it does not.
+//! Self-monitoring of the runner: health, the heartbeat and systemd notifications. They report that the runner works,
+//! and stop reporting when it does not.
 
 pub mod health;
 pub mod heartbeat;
-pub mod pulse;
-pub mod reloads;
+pub mod reload_status;
+mod reserved_fds;
 pub mod slow_polls;
-mod spare;
+pub mod supervisor_status;
 pub mod systemd;
 #[cfg(test)]
 mod tests;

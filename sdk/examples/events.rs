@@ -1,4 +1,4 @@
-//! A plugin that reads a stream of server-sent events, and expects an event within a time.
+//! A plugin that reads a stream of server-sent events, and expects an event within a time limit.
 //!
 //! Build it with `cargo build -p canary-sdk --example events --release --target wasm32-wasip2`.
 
@@ -7,7 +7,7 @@ use canary_sdk::{Check, Duration, Error, ErrorCode, Metric, Probe, Stopwatch, Ta
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Longest line of a stream that is read, in bytes.
+/// Maximum bytes of a line.
 const LONGEST_LINE: u32 = 64 << 10;
 
 /// What a suite writes under `config:`.
@@ -54,7 +54,7 @@ impl Probe for Events {
     }
 }
 
-/// Reads until the event, or says why there is none.
+/// Reads until the event, or returns why it was not found.
 fn find(exchange: &mut Exchange, config: &Config) -> Result<Result<(), String>, Error> {
     exchange.set_deadline(Some(config.within.get()));
     loop {

@@ -1,4 +1,4 @@
-//! One address of a name, or each of them.
+//! Checking one address of a name, or each of them.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -21,7 +21,7 @@ mod rounds;
 use combined::Combined;
 use rounds::Rounds;
 
-/// Addresses of one name that are checked at most.
+/// Maximum number of addresses of one name that are checked.
 const MAX_CHECKED: usize = 16;
 
 /// Which addresses of the target's name to check, as a suite writes it: `one` or `all`.
@@ -49,18 +49,18 @@ pub enum Addresses {
     All,
 }
 
-/// What one judgement is limited to.
+/// The limits of judging the target once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct AddressScope {
-    /// The only address to use; `None` is whichever answers.
+    /// The only address to use; `None` is any that answers.
     pub address: Option<IpAddr>,
     /// How long it may take, so that the other addresses have their share; `None` is what is left of the run.
     pub time: Option<Duration>,
 }
 
 impl AddressScope {
-    /// Connects within the scope, and has the connection end with its time.
+    /// Connects within the scope, and limits the connection to the scope's time.
     pub fn connect(&self, options: ConnectOptions, to: &Endpoint) -> Result<Connection, NetError> {
         let stopwatch = Stopwatch::start();
         let connection = ConnectOptions {
@@ -75,7 +75,7 @@ impl AddressScope {
         Ok(connection)
     }
 
-    /// The request within the scope.
+    /// Limits a request to the scope.
     pub fn request(&self, mut request: Request) -> Request {
         let options = &mut request.options;
         options.address = self.address.or(options.address);
@@ -89,13 +89,13 @@ impl AddressScope {
 }
 
 impl Addresses {
-    /// Judges the target as a whole, or each address of `place` after the other. An address that runs out of its share of the
-    /// time has another turn with what the others leave. The verdict is then that of the worst address, or of the best where
-    /// the target is expected to fail.
+    /// Judges the target as a whole, or each address of `place` in turn. An address that exceeds its share of the
+    /// time is judged again with what the others leave. The verdict is then that of the worst address, or of the best
+    /// if the target is expected to fail.
     ///
     /// # Errors
-    /// Those of `place` and `judge`, and of looking the name up; a network error at one address of several is that address's
-    /// failure.
+    /// Those of `place` and `judge`, and of resolving the name; a network error at one address of several is that
+    /// address's failure.
     pub fn judge<C>(
         self,
         check: &Check<C>,
@@ -115,12 +115,12 @@ impl Addresses {
         }
     }
 
-    /// Sends a request and judges the answer; or sends it to each address of the place that it leads to, `at_once` together,
-    /// or as many as the check may have sockets if those are fewer, and judges each answer. The verdict is then as that of
-    /// [`Addresses::judge`].
+    /// Sends a request and judges the response; or sends it to each address of the endpoint that it leads to,
+    /// `at_once` concurrently, or as many as the check may have sockets if those are fewer, and judges each response.
+    /// The verdict is then as that of [`Addresses::judge`].
     ///
-    /// `prepare` sees each request before it goes out, and may give a verdict in its place. Each answer is gone before the
-    /// next one is judged.
+    /// `prepare` receives each request before it is sent, and may return a verdict instead. Each response is dropped
+    /// before the next one is judged.
     ///
     /// # Errors
     /// As of [`Addresses::judge`].
@@ -150,7 +150,7 @@ impl Addresses {
     }
 }
 
-/// Sends the requests that are prepared, all at once, and judges what comes.
+/// Sends the prepared requests concurrently, and judges the responses.
 fn answers(
     requests: Vec<Request>,
     prepare: &mut impl FnMut(&Request) -> Result<(), Verdict>,
@@ -184,7 +184,7 @@ fn of_address(judged: Result<Verdict, Error>) -> Result<Verdict, Error> {
     }
 }
 
-/// Judges the addresses of a place, so many at once.
+/// Judges the addresses of an endpoint, so many at once.
 fn judge_all<C>(
     check: &Check<C>,
     family: IpFamily,
@@ -201,14 +201,14 @@ fn judge_all<C>(
     };
     let left = || check.time_left.saturating_sub(stopwatch.elapsed());
     let mut combined = Combined::default();
-    for turn in rounds.judge(checked, left, judge)? {
-        combined.add(turn.address, turn.verdict, turn.share);
+    for attempt in rounds.run(checked, left, judge)? {
+        combined.add(attempt.address, attempt.verdict, attempt.share);
     }
     note_unchecked(&found, &mut combined);
     Ok(combined.verdict(check.expect_failure))
 }
 
-/// Notes addresses that nobody looked at.
+/// Records addresses that were not checked.
 fn note_unchecked(found: &AddressList, combined: &mut Combined) {
     if !found.complete {
         combined.leave_out(

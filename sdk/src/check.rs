@@ -1,4 +1,4 @@
-//! What a probe is asked to do.
+//! The check that a probe is asked to run.
 
 use std::time::Duration;
 
@@ -6,19 +6,20 @@ use crate::endpoint::{Endpoint, EndpointError};
 use crate::quotas::Quotas;
 use crate::timestamp::Timestamp;
 
-/// One attempt of one check: what to look at, and how.
+/// One attempt of one check: what to examine, and how.
 ///
-/// There is no clock to ask for the date: `now` comes from the host, so that a test chooses it. What remains of the
-/// run need not be watched either, since every client gives up in time with
+/// There is no clock for the date: `now` comes from the host, so that a test can choose it. The remaining time of the
+/// run need not be watched either, since every client times out early with
+/// [`ErrorCode::Timeout`](crate::ErrorCode::Timeout) and leaves a moment for the verdict.
 /// [`ErrorCode::Timeout`](crate::ErrorCode::Timeout) and leaves a moment for the verdict.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Check<C> {
     /// The check's name in the suite.
     pub name: String,
-    /// What is examined, as the suite writes it.
+    /// The target, as the suite writes it.
     pub target: String,
-    /// The configuration, defaults and secrets filled in.
+    /// The configuration, with defaults and secrets filled in.
     pub config: C,
     /// 1 for the first attempt of a run.
     pub attempt: u32,
@@ -26,10 +27,10 @@ pub struct Check<C> {
     pub now: Timestamp,
     /// From `now` until the host ends the run.
     pub time_left: Duration,
-    /// The suite expects the target to fail, and the host turns the verdict around: where a probe looks at several things of
-    /// a kind, one that works is then what decides. [`Addresses`](crate::Addresses) does so.
+    /// The suite expects the target to fail, and the host inverts the verdict: if a probe examines several things of
+    /// a kind, one that works decides. [`Addresses`](crate::Addresses) does so.
     pub expect_failure: bool,
-    /// What this attempt may use.
+    /// The quotas of this attempt.
     pub quotas: Quotas,
 }
 
@@ -39,7 +40,7 @@ impl<C> Check<C> {
         self.target.parse()
     }
 
-    /// The target as `HOST:PORT`, or as `HOST` with a port that goes without saying.
+    /// The target as `HOST:PORT`, or as `HOST` with a default port.
     pub fn endpoint_or(&self, default_port: u16) -> Result<Endpoint, EndpointError> {
         Endpoint::parse_or(&self.target, default_port)
     }

@@ -1,4 +1,4 @@
-//! A configuration as JSON, and the probe's type for it.
+//! Parsing of a JSON configuration into the probe's type.
 
 mod points;
 
@@ -6,64 +6,64 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Pointer;
 
-/// Places at most where a whole number is written with a point.
+/// Maximum number of integers written with a decimal point.
 const MAX_POINTS: usize = 64;
 
-/// What in a configuration does not fit the probe's type.
-pub(crate) struct Misfit {
+/// Why a configuration does not fit the probe's type.
+pub(crate) struct ConfigError {
     pub(crate) at: Pointer,
-    /// Dotted, such as `expect.status[1]`; `.` is all of it.
+    /// Dotted, such as `expect.status[1]`; `.` is the whole configuration.
     path: String,
     pub(crate) message: String,
 }
 
-impl From<Misfit> for String {
-    fn from(misfit: Misfit) -> Self {
-        match misfit.path {
-            path if path == "." => format!("config: {}", misfit.message),
-            path => format!("config: `{path}`: {}", misfit.message),
+impl From<ConfigError> for String {
+    fn from(error: ConfigError) -> Self {
+        match error.path {
+            path if path == "." => format!("config: {}", error.message),
+            path => format!("config: `{path}`: {}", error.message),
         }
     }
 }
 
-/// Reads a configuration. JSON Schema takes `1.0` for an integer, and so does this.
+/// Parses a configuration. JSON Schema accepts `1.0` as an integer, and so does this.
 ///
 /// # Errors
-/// It does not fit.
-pub(crate) fn parse<C: DeserializeOwned>(json: &str) -> Result<C, Misfit> {
-    let mut misfit = match read(json) {
+/// It does not fit the type.
+pub(crate) fn parse<C: DeserializeOwned>(json: &str) -> Result<C, ConfigError> {
+    let mut error = match read(json) {
         Ok(config) => return Ok(config),
-        Err(misfit) => misfit,
+        Err(error) => error,
     };
     let mut json = json.to_owned();
-    // Only where it does not fit: elsewhere the point may mean something, as in a text that is sent.
+    // Only at values that do not fit: elsewhere the point may be significant, as in a text that is sent.
     for _ in 0..MAX_POINTS {
-        let Some(changed) = points::removed_at(&json, &misfit.at) else {
+        let Some(changed) = points::removed_at(&json, &error.at) else {
             break;
         };
         json = changed;
-        misfit = match read(&json) {
+        error = match read(&json) {
             Ok(config) => return Ok(config),
             Err(next) => next,
         };
     }
-    Err(misfit)
+    Err(error)
 }
 
-/// The error names the field, which that of `serde_json` alone does not.
-fn read<C: DeserializeOwned>(json: &str) -> Result<C, Misfit> {
+/// Parses with errors that name the field, which those of `serde_json` alone do not.
+fn read<C: DeserializeOwned>(json: &str) -> Result<C, ConfigError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let message = error.inner().to_string();
-        Misfit {
+        ConfigError {
             at: Pointer::of(error.path()),
             path: error.path().to_string(),
-            message: in_words(message.split(" at line ").next().unwrap_or_default()),
+            message: without_rust_terms(message.split(" at line ").next().unwrap_or_default()),
         }
     })
 }
 
-/// The words of Rust at the end of an error of serde, and those of a suite.
+/// Rust terms at the end of a serde error, and their replacements in terms of a suite.
 const EXPECTED: [(&str, &str); 13] = [
     ("u8", "a whole number from 0 to 255"),
     ("u16", "a whole number from 0 to 65535"),
@@ -80,8 +80,8 @@ const EXPECTED: [(&str, &str); 13] = [
     ("a map", "an object"),
 ];
 
-/// An error of serde without the words of Rust.
-fn in_words(message: &str) -> String {
+/// An error of serde without Rust terms.
+fn without_rust_terms(message: &str) -> String {
     let Some((seen, expected)) = message.rsplit_once(", expected ") else {
         return message.to_owned();
     };

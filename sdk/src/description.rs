@@ -1,20 +1,20 @@
-//! What a plugin says about itself.
+//! A plugin's description of itself.
 
-/// A form that a target may have. It decides what a check may reach without a word in its `allow`.
+/// A form that a target may have. It determines what a check may reach without an `allow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TargetForm {
-    /// An absolute URL of one of these schemes, or of any where none is named: its host and port.
+    /// An absolute URL with one of these schemes, or with any if none is named: grants its host and port.
     Url(&'static [&'static str]),
-    /// `HOST:PORT`: that.
+    /// `HOST:PORT`: grants exactly that.
     HostPort,
-    /// `HOST`, or `HOST:PORT`: that port, or any of the host where the target has none.
+    /// `HOST`, or `HOST:PORT`: grants that port, or any port of the host if the target has none.
     Host,
-    /// Anything else: if it happens to be a URL, a `HOST:PORT` or a DNS name, that.
+    /// Any other text: if it happens to be a URL, a `HOST:PORT` or a DNS name, grants that.
     Text,
 }
 
-/// A number that the verdicts of a probe have.
+/// A measurement that the verdicts of a probe contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Metric {
@@ -22,19 +22,19 @@ pub struct Metric {
     pub name: &'static str,
     /// UCUM, such as `s`, `By` or `{record}`.
     pub unit: &'static str,
-    /// What it says, for a person.
+    /// What it means, for a person.
     pub text: &'static str,
 }
 
 impl Metric {
-    /// A number of that name, in that unit.
+    /// A measurement with this name, in this unit.
     #[must_use]
     pub const fn new(name: &'static str, unit: &'static str, text: &'static str) -> Self {
         Self { name, unit, text }
     }
 }
 
-/// What a plugin says about itself.
+/// A plugin's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {

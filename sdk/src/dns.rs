@@ -31,7 +31,7 @@ pub struct Answer {
     pub data: String,
 }
 
-/// What a server replied. A name that does not exist is a reply, too: its code is `NXDOMAIN`.
+/// A server's reply. A name that does not exist is a reply, too: its code is `NXDOMAIN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// Such as `NOERROR` or `NXDOMAIN`.
@@ -40,9 +40,9 @@ pub struct Reply {
     pub authoritative: bool,
     /// The server vouches for DNSSEC.
     pub authenticated: bool,
-    /// What was asked for.
+    /// The answer section.
     pub answers: Vec<Answer>,
-    /// Who knows about it.
+    /// The authority section.
     pub authorities: Vec<Answer>,
     /// From question to reply.
     pub duration: Duration,
@@ -59,25 +59,25 @@ pub fn query(name: &str, kind: &str, server: Option<&str>) -> Result<Reply, NetE
     options.query(name, kind)
 }
 
-/// How to ask. The default asks the host's resolver, for as long as the run lasts.
+/// How to query. The default uses the host's resolver, for as long as the run lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[must_use]
 pub struct QueryOptions {
     /// `address:port`; `None` is the host's resolver.
     pub server: Option<String>,
-    /// For the reply; `None` is what is left of the run.
+    /// Time limit for the reply; `None` is what is left of the run.
     pub timeout: Option<Duration>,
 }
 
 impl QueryOptions {
-    /// Asks this server, at `address:port`.
+    /// Queries this server, at `address:port`.
     pub fn server(mut self, server: impl Into<String>) -> Self {
         self.server = Some(server.into());
         self
     }
 
-    /// Gives up earlier than the run does.
+    /// Times out earlier than the run does.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -93,10 +93,10 @@ impl QueryOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AddressList {
-    /// Each once, in the order in which the host has them; at most 512, and never none.
+    /// Each address once, in the host's order; at least 1 and at most 512.
     pub addresses: Vec<IpAddr>,
-    /// Whether it is known that there are no more: false when name servers did not answer about one family within a second
-    /// of what they answered about the other, or failed.
+    /// Whether it is known that there are no more: false if name servers did not answer for one family within a
+    /// second of their answer for the other, or failed.
     pub complete: bool,
 }
 
@@ -110,31 +110,31 @@ impl AddressList {
     }
 }
 
-/// All addresses of an endpoint's host, as a connect looks it up: by the host's hosts file, search list and name servers,
-/// once for the whole run. Those that the check may not reach are among them.
+/// All addresses of an endpoint's host, resolved as for a connect: by the host's hosts file, search list and name
+/// servers, once for the whole run. They include addresses that the check may not reach.
 pub fn addresses(of: &Endpoint) -> Result<AddressList, NetError> {
     AddressOptions::default().addresses(of)
 }
 
-/// How to look addresses up. The default takes those of both families, for as long as the run lasts.
+/// How to resolve addresses. The default returns both families, and may take as long as the run lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[must_use]
 pub struct AddressOptions {
     /// Which addresses.
     pub ip_family: IpFamily,
-    /// For the answer; `None` is what is left of the run.
+    /// Time limit for the answer; `None` is what is left of the run.
     pub timeout: Option<Duration>,
 }
 
 impl AddressOptions {
-    /// Takes these addresses only.
+    /// Resolves these addresses only.
     pub fn ip_family(mut self, family: IpFamily) -> Self {
         self.ip_family = family;
         self
     }
 
-    /// Gives up earlier than the run does.
+    /// Times out earlier than the run does.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

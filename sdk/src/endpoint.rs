@@ -1,12 +1,12 @@
-//! A place on the network: `HOST:PORT`.
+//! An endpoint on the network: `HOST:PORT`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A place on the network. `host` is a DNS name or an IP address without brackets.
+/// An endpoint on the network. `host` is a DNS name or an IP address without brackets.
 ///
-/// Reads and writes `HOST:PORT`, with an IPv6 address in brackets:
+/// Parses and prints `HOST:PORT`, with an IPv6 address in brackets:
 ///
 /// ```
 /// use canary_sdk::Endpoint;
@@ -24,10 +24,10 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// Nothing stands before the port.
+    /// There is no host before the port.
     #[error("`{0}` has no host, expected `HOST:PORT`")]
     Host(String),
     /// No port, and no default to fall back on.
@@ -42,7 +42,7 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// An endpoint of its two parts.
+    /// Creates an endpoint from its two parts.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
             host: host.into(),

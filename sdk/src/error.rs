@@ -1,4 +1,4 @@
-//! What can go wrong, and whose fault it is.
+//! Errors, and whose fault they are.
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use crate::endpoint::EndpointError;
 
 /// Why a probe ended early.
 ///
-/// The two kinds are never mixed up: a network error says something about the target and becomes a verdict of
-/// `fail`; the rest says that the plugin could not do its work and nothing about the target.
+/// The two kinds are never mixed up: a network error says something about the target and becomes a verdict of `fail`;
+/// the other says that the plugin could not do its work, and nothing about the target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The target did not answer as it should: a verdict of `fail` with the phase and the reason.
+    /// The target did not respond as it should: a verdict of `fail` with the phase and the reason.
     #[error(transparent)]
     Net(NetError),
-    /// The plugin cannot do its work, such as a pattern in its configuration that does not compile.
+    /// The plugin cannot do its work, for example because a pattern in its configuration does not compile.
     #[error("{0}")]
     Plugin(String),
 }
 
 impl Error {
-    /// The plugin cannot do its work, for this reason.
+    /// Creates an error for a plugin that cannot do its work.
     pub fn plugin(reason: impl fmt::Display) -> Self {
         Self::Plugin(reason.to_string())
     }
 }
 
-/// A request that makes no sense, such as one with a malformed PEM, says nothing about the target.
+/// An invalid request, such as one with a malformed PEM, says nothing about the target.
 impl From<NetError> for Error {
     fn from(error: NetError) -> Self {
         match error.code {
@@ -42,26 +42,26 @@ impl From<EndpointError> for Error {
     }
 }
 
-/// The step of an exchange in which something happened.
+/// The phase of an exchange in which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Looking the name up.
+    /// Resolving the name.
     Resolve,
     /// Opening the connection.
     Connect,
-    /// Agreeing on TLS.
+    /// The TLS handshake.
     Handshake,
     /// Sending bytes.
     Send,
-    /// Waiting for the first byte of an answer.
+    /// Waiting for the first byte of a response.
     Wait,
     /// Receiving the rest of it.
     Receive,
 }
 
 impl Phase {
-    /// The word of the contract, such as `handshake`.
+    /// The code in the contract, such as `handshake`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
@@ -92,29 +92,29 @@ impl fmt::Display for Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NetError {
-    /// What it was.
+    /// The kind of error.
     pub code: ErrorCode,
-    /// When it came, where the host knows.
+    /// The phase in which it occurred, if the host knows it.
     pub phase: Option<Phase>,
-    /// A line for a person, without the phase.
+    /// One line for a person, without the phase.
     pub message: String,
-    /// The quota that is used up, for [`ErrorCode::Quota`].
+    /// The quota that is exceeded, for [`ErrorCode::Quota`].
     pub quota: Option<Box<QuotaDenial>>,
-    /// How far the body of an answer came that broke off.
+    /// The progress of a response body that broke off.
     pub progress: Option<Box<Progress>>,
-    /// What the peer sent first where that was not the protocol that the probe asked for; at most 64 bytes.
+    /// What the peer sent first, if that was not the requested protocol; at most 64 bytes.
     pub peer_sent: Option<Vec<u8>>,
 }
 
-/// What kind of error it was. More come with later hosts.
+/// The kind of an error. Later hosts add more.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// The suite grants this check no such destination.
+    /// The suite does not grant this check the destination.
     Denied,
-    /// The check's own quota is used up.
+    /// The check's own quota is exceeded.
     Quota,
-    /// The host itself has none left of what all checks share, such as descriptors.
+    /// The host has run out of a resource that all checks share, such as descriptors.
     HostExhausted,
     /// The run's deadline, or a shorter limit that the probe set, passed.
     Timeout,
@@ -130,36 +130,36 @@ pub enum ErrorCode {
     Closed,
     /// TLS failed.
     Tls,
-    /// The peer broke its protocol.
+    /// The peer violated the protocol.
     Protocol,
-    /// The probe asked for something that makes no sense, such as a malformed URL.
+    /// The probe's request is invalid, such as a malformed URL.
     Invalid,
-    /// Anything else: the host's word for it.
+    /// Anything else: the host's code.
     Other(String),
 }
 
-/// A quota that is used up.
+/// A quota that is exceeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuotaDenial {
     /// Its key under `quota:` in a suite, such as `bytes_in`.
     pub what: String,
-    /// How much the suite grants.
+    /// The limit in the suite.
     pub limit: u64,
 }
 
-/// How far the body of an answer came.
+/// The progress of a response body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Bytes that came.
+    /// Bytes received.
     pub received: u64,
     /// Bytes that the peer announced, if it did.
     pub announced: Option<u64>,
 }
 
 impl ErrorCode {
-    /// The kinds that have a word of their own.
+    /// The kinds that have a code of their own.
     const KNOWN: [Self; 12] = [
         Self::Denied,
         Self::Quota,
@@ -175,7 +175,7 @@ impl ErrorCode {
         Self::Invalid,
     ];
 
-    /// One stable word for a label or a filter, such as `refused`.
+    /// A stable code for a label or a filter, such as `refused`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -195,7 +195,7 @@ impl ErrorCode {
         }
     }
 
-    /// By the contract's word, such as `host-exhausted`.
+    /// The kind with this code of the contract, such as `host-exhausted`.
     #[must_use]
     pub fn of(word: &str) -> Self {
         let word = word.replace('-', "_");
@@ -203,7 +203,7 @@ impl ErrorCode {
         known.unwrap_or(Self::Other(word))
     }
 
-    /// What it says when the host says nothing more.
+    /// The message if the host sends none.
     const fn message(&self) -> &'static str {
         match self {
             Self::Denied => "the suite does not allow it",
@@ -222,7 +222,7 @@ impl ErrorCode {
         }
     }
 
-    /// Where it comes up as a rule.
+    /// The phase in which it usually occurs.
     const fn usual_phase(&self) -> Option<Phase> {
         match self {
             Self::Unresolved => Some(Phase::Resolve),
@@ -247,7 +247,7 @@ impl From<ErrorCode> for NetError {
 }
 
 impl NetError {
-    /// An error with a message in place of the usual one, such as those that a test's peers meet.
+    /// Creates an error with a message that replaces the default one, for example for the peers of a test.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
@@ -256,13 +256,13 @@ impl NetError {
         }
     }
 
-    /// Time passed in this phase.
+    /// A time-out in this phase.
     #[must_use]
     pub fn timeout(phase: Phase) -> Self {
         Self::from(ErrorCode::Timeout).in_phase(phase)
     }
 
-    /// A quota, by its key in a suite, is used up.
+    /// An exceeded quota, by its key in a suite.
     #[must_use]
     pub fn quota(what: &str, limit: u64) -> Self {
         let what = what.to_owned();
@@ -279,7 +279,7 @@ impl NetError {
         }
     }
 
-    /// The same, in this phase.
+    /// The same error, in this phase.
     #[must_use]
     pub fn in_phase(self, phase: Phase) -> Self {
         Self {
@@ -288,7 +288,7 @@ impl NetError {
         }
     }
 
-    /// One stable word for a label or a filter, such as `refused`.
+    /// A stable code for a label or a filter, such as `refused`.
     #[must_use]
     pub fn reason(&self) -> &str {
         self.code.as_str()
@@ -312,7 +312,7 @@ impl fmt::Display for NetError {
 
 impl std::error::Error for NetError {}
 
-/// Where a quota, by its key in a suite, runs out.
+/// The phase in which a quota, by its key in a suite, is exceeded.
 fn quota_phase(what: &str) -> Option<Phase> {
     match what {
         "sockets" | "fds" | "connections" => Some(Phase::Connect),

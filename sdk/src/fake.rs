@@ -41,10 +41,10 @@ pub use exchange::Stream;
 pub use samples::{certificate, reply, response, session};
 pub use script::Script;
 
-/// When a fake run begins unless a test says otherwise: 2026-01-01T00:00:00Z.
+/// The default start time of a fake run: 2026-01-01T00:00:00Z.
 pub const NOW: Timestamp = Timestamp::from_unix(1_767_225_600);
 
-/// A host that a test scripts. Building it is a chain; afterwards it tells what the probe did.
+/// A host that a test scripts. It is built with a chain of calls; afterwards it reports what the probe did.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct FakeHost(Rc<RefCell<State>>);
@@ -78,7 +78,7 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Line {
-    /// How important.
+    /// The level.
     pub level: Level,
     /// The text.
     pub message: String,
@@ -87,13 +87,13 @@ pub struct Line {
 }
 
 impl FakeHost {
-    /// A host in front of an empty network.
+    /// Creates a host with an empty network.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts a peer at `endpoint` (`HOST:PORT`). A second script for the same endpoint is for the second
-    /// connection, and so on; the last one serves all that follow.
+    /// Adds a peer at `endpoint` (`HOST:PORT`). A second script for the same endpoint is for the second connection,
+    /// and so on; the last one serves all following connections.
     pub fn tcp(self, endpoint: &str, script: Script) -> Self {
         self.0
             .borrow_mut()
@@ -104,7 +104,7 @@ impl FakeHost {
         self
     }
 
-    /// Lets a closure answer every HTTP request. Where the probe reads the answer piece by piece, its body is one.
+    /// Answers every HTTP request with a closure. If the probe streams the response, its body is one chunk.
     pub fn http(
         self,
         responder: impl Fn(&http::Request) -> Result<http::Response, NetError> + 'static,
@@ -113,7 +113,7 @@ impl FakeHost {
         self
     }
 
-    /// Lets a closure answer every request whose answer is read piece by piece ([`http::Request::open`]).
+    /// Answers every streamed request ([`http::Request::open`]) with a closure.
     pub fn http_stream(
         self,
         streamer: impl Fn(&http::Request) -> Result<Stream, NetError> + 'static,
@@ -122,7 +122,7 @@ impl FakeHost {
         self
     }
 
-    /// Answers a DNS question.
+    /// Answers a DNS query.
     pub fn dns(self, name: &str, kind: &str, reply: Result<dns::Reply, NetError>) -> Self {
         self.0
             .borrow_mut()
@@ -131,44 +131,44 @@ impl FakeHost {
         self
     }
 
-    /// Gives a name its addresses; without, it has the one that everything here has. A connect to one of them finds the
-    /// script of `ADDRESS:PORT`, and without one that of the name.
+    /// Sets the addresses of a name; by default it has the address that every name has here. A connect to one of them
+    /// uses the script of `ADDRESS:PORT`, or else that of the name.
     pub fn addresses(self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.address_list(name, dns::AddressList::complete(addresses))
     }
 
-    /// Gives a name its addresses, and says whether there may be more.
+    /// Sets the addresses of a name, and whether there may be more.
     pub fn address_list(self, name: &str, list: dns::AddressList) -> Self {
         self.0.borrow_mut().addresses.insert(name.into(), list);
         self
     }
 
-    /// Runs probes as the host does for a check that expects its target to fail. The verdict is not turned around.
+    /// Runs probes like the host does for a check that expects its target to fail. The verdict is not inverted.
     pub fn expect_failure(self) -> Self {
         self.0.borrow_mut().expects_failure = true;
         self
     }
 
-    /// Changes what a probe learns of its quotas. Of them only [`FakeHost::max_sockets`] is enforced here.
+    /// Changes the quotas that a probe sees. Only [`FakeHost::max_sockets`] is enforced here.
     pub fn quotas(self, change: impl FnOnce(&mut Quotas)) -> Self {
         change(&mut self.0.borrow_mut().quotas);
         self
     }
 
-    /// Says that the run has taken so much time on a processor, as [`usage::cpu`](crate::usage::cpu) has it; without, none.
+    /// Sets the CPU time that [`usage::cpu`](crate::usage::cpu) returns; by default none.
     pub fn cpu_used(self, time: Duration) -> Self {
         self.0.borrow_mut().cpu_used = time;
         self
     }
 
-    /// Lends so many sockets at once; one more is [`ErrorCode::Quota`].
+    /// Limits the sockets that are open at once; one more is [`ErrorCode::Quota`].
     pub fn max_sockets(self, limit: u64) -> Self {
         self.0.borrow_mut().max_sockets = Some(limit);
         self
     }
 
-    /// Refuses this field of whatever is checked. What nobody refuses here is right, also where the real host would
-    /// refuse it: it has the parsers of PEM, URLs and names.
+    /// Refuses this field in every check. Everything else is valid here, even if the real host would refuse it: only
+    /// that has the parsers of PEM, URLs and names.
     pub fn invalid(self, field: &str, message: &str) -> Self {
         self.0.borrow_mut().invalid.push(Invalid {
             field: field.into(),
@@ -177,14 +177,14 @@ impl FakeHost {
         self
     }
 
-    /// Lets a run begin at this moment in place of [`NOW`].
+    /// Sets the start time of a run instead of [`NOW`].
     pub fn now(self, now: Timestamp) -> Self {
         self.0.borrow_mut().now = Some(now);
         self
     }
 
-    /// Runs a probe as the real host does. The configuration is JSON: a `serde_json::Value`, or a text where its numbers are
-    /// longer than that has them.
+    /// Runs a probe like the real host does. The configuration is JSON: a `serde_json::Value`, or a text if its
+    /// numbers have more digits than that supports.
     ///
     /// # Errors
     /// The configuration does not fit, or the probe returned [`Error::Plugin`](crate::Error::Plugin).
@@ -205,7 +205,7 @@ impl FakeHost {
         self.enter(|| plumbing::run::<P>(request))
     }
 
-    /// Has a probe judge a configuration as the real host does when a suite is loaded; it is JSON, as for
+    /// Validates a configuration with a probe like the real host does when a suite is loaded; it is JSON, as for
     /// [`FakeHost::run`].
     pub fn check_config<P: Probe>(&self, target: Option<&str>, config: impl fmt::Display) -> Vec<Problem> {
         self.enter(|| plumbing::check_config::<P>(target, &config.to_string()))
@@ -213,16 +213,16 @@ impl FakeHost {
 
     /// Makes this the host of the current thread while `body` runs.
     pub fn enter<T>(&self, body: impl FnOnce() -> T) -> T {
-        let _entered = Entered(CURRENT.replace(Some(self.clone())));
+        let _guard = HostGuard(CURRENT.replace(Some(self.clone())));
         body()
     }
 
-    /// How many connections the probe holds open. Not 0 after a run: it leaked.
+    /// The number of connections that the probe holds open. If it is not 0 after a run, the probe leaks.
     pub fn open_connections(&self) -> u64 {
         self.0.borrow().open
     }
 
-    /// Every connect, refused ones included: to where and how.
+    /// Every connect, refused ones included: its destination and its options.
     pub fn connects(&self) -> Vec<(String, ConnectOptions)> {
         self.0.borrow().connects.clone()
     }
@@ -289,7 +289,7 @@ impl fmt::Debug for FakeHost {
     }
 }
 
-/// What a probe says about itself; its version is 0.0.0.
+/// The description of a probe; its version is 0.0.0.
 #[must_use]
 pub fn describe<P: Probe>() -> Description {
     plumbing::describe::<P>("0.0.0")
@@ -299,10 +299,10 @@ thread_local! {
     static CURRENT: RefCell<Option<FakeHost>> = const { RefCell::new(None) };
 }
 
-/// Puts the host back that was there before.
-struct Entered(Option<FakeHost>);
+/// Restores the previous host on drop.
+struct HostGuard(Option<FakeHost>);
 
-impl Drop for Entered {
+impl Drop for HostGuard {
     fn drop(&mut self) {
         CURRENT.replace(self.0.take());
     }

@@ -1,4 +1,4 @@
-//! The backend of a plugin: the clients of this crate on the imports of the contract.
+//! The backend of this crate's clients in a plugin: the imports of the contract.
 
 mod convert;
 
@@ -170,7 +170,7 @@ pub(crate) fn cpu_used() -> Duration {
 #[expect(clippy::disallowed_types, reason = "a guest has no tokio")]
 type Instant = std::time::Instant;
 
-/// A moment of the host's monotonic clock.
+/// An instant of the host's monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment(Instant);
 
@@ -201,20 +201,20 @@ pub(crate) fn check_connect(to: &Endpoint, options: &ConnectOptions) -> Vec<Inva
 }
 
 thread_local! {
-    /// The configuration that was judged last, and its problems.
-    static JUDGED: RefCell<Option<(String, Vec<Problem>)>> = const { RefCell::new(None) };
+    /// The last validated configuration, with its problems.
+    static LAST_VALIDATED: RefCell<Option<(String, Vec<Problem>)>> = const { RefCell::new(None) };
 }
 
-/// The problems of a configuration, which is not judged again when it is the same as the last one. The host asks for one
-/// target after the other.
-pub(crate) fn once_for(config: &str, judge: impl FnOnce() -> Vec<Problem>) -> Vec<Problem> {
-    let known = JUDGED.with_borrow(|judged| match judged {
+/// The problems of a configuration; validates it only if it differs from the last one. The host passes one target
+/// after the other.
+pub(crate) fn cached_problems(config: &str, validate: impl FnOnce() -> Vec<Problem>) -> Vec<Problem> {
+    let known = LAST_VALIDATED.with_borrow(|last| match last {
         Some((known, problems)) if known == config => Some(problems.clone()),
         _ => None,
     });
     known.unwrap_or_else(|| {
-        let problems = judge();
-        JUDGED.set(Some((config.to_owned(), problems.clone())));
+        let problems = validate();
+        LAST_VALIDATED.set(Some((config.to_owned(), problems.clone())));
         problems
     })
 }

@@ -1,4 +1,4 @@
-//! One HTTP exchange at a time, over a connection of its own: nothing is pooled.
+//! HTTP exchanges, each over a connection of its own: nothing is pooled.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), canary_sdk::Error> {
@@ -9,7 +9,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! An [`Exchange`] reads the body piece by piece, as it comes.
+//! An [`Exchange`] streams the body.
 
 mod exchange;
 
@@ -30,7 +30,7 @@ use crate::tls;
 
 pub use exchange::{Exchange, ExchangeInfo, Head};
 
-/// Body bytes that a request keeps unless it says otherwise: 1 MiB.
+/// Bytes of a body that a request retains by default: 1 MiB.
 pub const DEFAULT_MAX_BODY: u32 = 1 << 20;
 
 /// A version of HTTP. Orders from old to new; `1.0`, `1.1` and `2` in a configuration.
@@ -52,7 +52,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// The word of the contract; none for one that is newer than this crate.
+    /// The code in the contract; `None` for a version that is newer than this crate.
     pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Http10 => Some("1.0"),
@@ -62,7 +62,7 @@ impl Version {
         }
     }
 
-    /// By the contract's word.
+    /// The version with this code of the contract.
     #[must_use]
     pub fn of(word: &str) -> Self {
         let known = [Self::Http10, Self::Http11, Self::Http2].into_iter();
@@ -85,40 +85,40 @@ pub struct Request {
     pub method: String,
     /// `http` or `https`, absolute.
     pub url: String,
-    /// In the order in which they are sent.
+    /// The headers, in the order in which they are sent.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// What is sent after the headers.
+    /// The body.
     pub body: Vec<u8>,
-    /// How it is sent.
+    /// The options.
     pub options: RequestOptions,
 }
 
-/// How a request is sent.
+/// Options of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub struct RequestOptions {
-    /// Versions to speak, in order of preference; none are HTTP/2 and 1.1. Over TLS, ALPN agrees on one of them. Over plain
-    /// TCP it is HTTP/1.1 where that is among them, and else the first.
+    /// Versions to offer, in order of preference; if empty, HTTP/2 and 1.1. Over TLS, ALPN selects one of them. Over
+    /// plain TCP HTTP/1.1 is used if it is among them, and else the first.
     pub versions: Vec<Version>,
     /// Which addresses to try.
     pub ip_family: IpFamily,
     /// Local address to connect from.
     pub source_address: Option<String>,
-    /// How many redirects to follow; each hop is checked against the grants again. None by default.
+    /// How many redirects to follow; the grants are checked again for each hop. None by default.
     pub max_redirects: u32,
-    /// Body bytes to keep; the rest is read to its end and thrown away, and a body beyond the quota is
+    /// Bytes of the body to retain; the rest is read to its end and discarded, and a body beyond the quota is
     /// [`ErrorCode::Quota`](crate::ErrorCode::Quota). 0 reads no body at all.
     pub max_body: u32,
-    /// How long to read a body for, from the end of the head, such as one that never ends; `None` is to its end. What came by
-    /// then is the body, and [`Response::complete`] is false.
+    /// How long to read a body, from the end of the head, for example one that never ends; `None` reads to its end.
+    /// What was received by then is the body, and [`Response::complete`] is false.
     pub read_for: Option<Duration>,
-    /// For all of it, redirects included; `None` is what is left of the run.
+    /// Time limit for the whole exchange, redirects included; `None` is what is left of the run.
     pub timeout: Option<Duration>,
-    /// Connect here in place of the URL's host; the URL still names the Host header and SNI.
+    /// Endpoint to connect to instead of the URL's host; the URL still determines the Host header and SNI.
     pub connect_to: Option<String>,
-    /// The only address to try, of the URL's host or of what `connect_to` names in its place. A redirect to another origin
-    /// is not bound by it, nor is a proxy.
+    /// The only address to try, of the URL's host or of the `connect_to` endpoint. It does not apply to a redirect to
+    /// another origin or to a proxy.
     pub address: Option<IpAddr>,
     /// Absolute URL of an HTTP or SOCKS5 proxy.
     pub proxy: Option<String>,
@@ -148,7 +148,7 @@ impl Default for RequestOptions {
 }
 
 impl Request {
-    /// A request without headers and body.
+    /// Creates a request without headers and body.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         let (method, url) = (method.into(), url.into());
         Self {
@@ -175,7 +175,8 @@ impl Request {
         Self::new("POST", url).body(body)
     }
 
-    /// Adds a header. The host sets `content-length` and `transfer-encoding` by the body, and sends no others.
+    /// Adds a header. The host sets `content-length` and `transfer-encoding` according to the body, and sends no
+    /// others.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -187,12 +188,12 @@ impl Request {
         self
     }
 
-    /// Speaks this version and no other.
+    /// Uses only this version.
     pub fn version(self, version: Version) -> Self {
         self.versions([version])
     }
 
-    /// Speaks one of these versions, in order of preference.
+    /// Offers these versions, in order of preference.
     pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
         self.options.versions = versions.into_iter().collect();
         self
@@ -216,25 +217,25 @@ impl Request {
         self
     }
 
-    /// Keeps at most so many bytes of the body; 0 reads no body at all.
+    /// Retains at most so many bytes of the body; 0 reads no body at all.
     pub fn max_body(mut self, bytes: u32) -> Self {
         self.options.max_body = bytes;
         self
     }
 
-    /// Reads the body for so long, from the end of the head, in place of to its end.
+    /// Limits the time to read the body, from the end of the head.
     pub fn read_for(mut self, time: Duration) -> Self {
         self.options.read_for = Some(time);
         self
     }
 
-    /// Gives up earlier than the run does.
+    /// Times out earlier than the run does.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
     }
 
-    /// Connects to this `host:port` in place of the URL's.
+    /// Connects to this `host:port` instead of the URL's.
     pub fn connect_to(mut self, endpoint: impl Into<String>) -> Self {
         self.options.connect_to = Some(endpoint.into());
         self
@@ -246,13 +247,13 @@ impl Request {
         self
     }
 
-    /// Goes through this HTTP or SOCKS5 proxy.
+    /// Uses this HTTP or SOCKS5 proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.options.proxy = Some(url.into());
         self
     }
 
-    /// Shakes hands with these options.
+    /// Uses these TLS options.
     pub fn tls(mut self, options: tls::Options) -> Self {
         self.options.tls = Some(options);
         self
@@ -269,8 +270,8 @@ impl Request {
         backend::check_request(self)
     }
 
-    /// Where it would be sent, as the host reads its URL: the URL's own host and port, or what `connect_to` has in their
-    /// place. Nothing is sent.
+    /// The endpoint that it would be sent to, as the host parses its URL: the URL's own host and port, or those of
+    /// `connect_to`. Nothing is sent.
     pub fn endpoint(&self) -> Result<Endpoint, NetError> {
         backend::endpoint_of(self)
     }
@@ -280,7 +281,7 @@ impl Request {
         send(self)
     }
 
-    /// Sends it and waits for the head of the response, whose body is then read piece by piece.
+    /// Sends it and waits for the head of the response, whose body is then streamed.
     pub fn open(self) -> Result<Exchange, NetError> {
         Exchange::open(self)
     }
@@ -289,52 +290,52 @@ impl Request {
 /// A redirect that was followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
-    /// What was asked for.
+    /// The requested URL.
     pub url: String,
     /// Such as 301.
     pub status: u16,
-    /// `address:port` of who answered.
+    /// `address:port` of the server.
     pub peer: String,
     /// How long each phase took.
     pub timings: Timings,
 }
 
-/// A response, with what is known about how it came.
+/// A response, with how it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// Where it came from: the URL asked for, or that of the last redirect.
+    /// The final URL: the requested one, or that of the last redirect.
     pub url: String,
     /// Such as 200.
     pub status: u16,
-    /// That of the answer: over HTTP/1 the server's own, whatever it was asked by.
+    /// The version of the response: over HTTP/1 the server's own, whatever version was requested.
     pub version: Version,
-    /// In the order in which they came.
+    /// The headers, in the order in which they were received.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// As much as `max_body` keeps.
+    /// The first `max_body` bytes of the body.
     pub body: Vec<u8>,
     /// True when the peer sent more than `max_body`.
     pub truncated: bool,
-    /// The body was read to its end: not with a `max_body` of 0, nor when the time of `read_for` was over before.
+    /// Whether the body was read to its end: not with a `max_body` of 0, nor if the time of `read_for` ended before.
     pub complete: bool,
     /// Bytes of body on the wire, as far as it was read.
     pub body_length: u64,
     /// `address:port` of the last hop.
     pub peer: String,
-    /// Of the last hop.
+    /// Timings of the last hop.
     pub timings: Timings,
-    /// Of the last hop, when it spoke TLS.
+    /// The session of the last hop, if it used TLS.
     pub tls: Option<tls::Session>,
-    /// The redirects that came before, in order.
+    /// The redirects before, in order.
     pub hops: Vec<Hop>,
 }
 
 impl Response {
-    /// The first header of that name, whatever its case. What is not UTF-8 is replaced.
+    /// The first header with this name, in any case. Invalid UTF-8 is replaced.
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.header_values(name).next()
     }
 
-    /// All headers of that name, whatever its case.
+    /// All headers with this name, in any case.
     pub fn header_values<'r, 'n>(
         &'r self,
         name: &'n str,
@@ -342,7 +343,7 @@ impl Response {
         values(&self.headers, name)
     }
 
-    /// The body as text. What is not UTF-8 is replaced.
+    /// The body as text. Invalid UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
@@ -363,7 +364,7 @@ pub fn send(request: Request) -> Result<Response, NetError> {
     backend::send(request)
 }
 
-/// Sends all at once, within the check's socket quota; one result a request, in the same order.
+/// Sends all requests concurrently, within the check's socket quota; one result per request, in the same order.
 pub fn send_all(requests: Vec<Request>) -> Vec<Result<Response, NetError>> {
     backend::send_all(requests)
 }

@@ -146,7 +146,7 @@ pub use timestamp::Timestamp;
 pub use units::{ByteSize, Duration, UnitError, pattern_reason};
 pub use verdict::{Assertion, Measurement, Status, Verdict};
 
-/// What [`export_probe!`] is made of. No part of the interface: it may change in any version.
+/// What [`export_probe!`] expands to. Not part of the interface: it may change in any version.
 #[doc(hidden)]
 pub mod plumbing {
     pub use crate::description::Description;

@@ -4,17 +4,17 @@
 
 use crate::backend;
 
-/// How important a line is.
+/// The level of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Level {
     /// Every step.
     Trace,
-    /// What helps to find a mistake.
+    /// Details that help to find a mistake.
     Debug,
     /// What happened.
     Info,
-    /// What somebody should look at.
+    /// Someone should look at it.
     Warn,
     /// What went wrong.
     Error,

@@ -1,4 +1,4 @@
-//! Addresses and networks as a person writes them in a suite, and whether the peer that answered is one of them.
+//! IP addresses and networks in a suite, and whether the peer belongs to them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::problems::Problems;
 use crate::tcp::IpFamily;
 use crate::verdict::Assertion;
 
-/// Name of the assertion on the address that answered.
+/// Name of the assertion on the peer's address.
 const PEER_ADDRESS: &str = "peer_address";
 
 /// An address or a network in a configuration: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`.
@@ -32,7 +32,7 @@ pub struct Network {
     prefix: u8,
 }
 
-/// Leading bits that all addresses of IPv4 in their IPv6 form share.
+/// Leading bits that all IPv4-mapped IPv6 addresses share.
 const MAPPED: u8 = 96;
 
 /// Why a text is not an address or a network.
@@ -41,7 +41,7 @@ const MAPPED: u8 = 96;
 pub struct NetworkError(String);
 
 impl Network {
-    /// Whether the address is in it. IPv4 in its IPv6 form is IPv4.
+    /// Whether the address is in the network. IPv4-mapped addresses are IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
@@ -85,7 +85,7 @@ impl FromStr for Network {
         if prefix > longest {
             return Err(wrong());
         }
-        // IPv4 in its IPv6 form is IPv4 here, too.
+        // IPv4-mapped networks are IPv4.
         Ok(match (address.to_canonical(), prefix.checked_sub(MAPPED)) {
             (IpAddr::V4(address), Some(prefix)) if longest == 128 => Self {
                 address: address.into(),
@@ -107,9 +107,10 @@ impl TryFrom<String> for Network {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, prefix } = self;
-        match *prefix == Self::bits(*address) {
-            true => write!(f, "{address}"),
-            false => write!(f, "{address}/{prefix}"),
+        if *prefix == Self::bits(*address) {
+            write!(f, "{address}")
+        } else {
+            write!(f, "{address}/{prefix}")
         }
     }
 }
@@ -129,7 +130,7 @@ impl JsonSchema for Network {
     }
 }
 
-/// An address or a network, or a list of them: what the address that answered must be one of.
+/// An address or a network, or a list of them: the peer's address must be one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Written")]
 pub struct Networks(Vec<Network>);
@@ -151,7 +152,7 @@ impl From<Written> for Networks {
 }
 
 impl Networks {
-    /// Reports that no address which is tried can be in one of the networks.
+    /// Reports if no address of the family can be in one of the networks.
     pub fn check(&self, family: IpFamily, problems: &mut Problems) {
         let (is_tried, wanted): (fn(&IpAddr) -> bool, _) = match family {
             IpFamily::Ipv4 => (IpAddr::is_ipv4, "IPv4"),
@@ -165,7 +166,7 @@ impl Networks {
         }
     }
 
-    /// Whether the peer, as `address:port`, is in one of the networks.
+    /// Asserts that the peer, as `address:port`, is in one of the networks.
     pub fn judge(&self, peer: &str) -> Assertion {
         let address = peer.parse().map(|peer: SocketAddr| peer.ip().to_canonical());
         let Ok(address) = address else {
@@ -189,7 +190,7 @@ impl JsonSchema for Networks {
         true
     }
 
-    /// One schema with both types: a validator says more about what does not fit it than about an `anyOf`.
+    /// One schema with both types: a validator reports more about it than about an `anyOf`.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let network = Network::json_schema(generator);
         let mut either = network.clone();

@@ -1,4 +1,4 @@
-//! The trait behind a plugin, and the way from a request of the host to a verdict.
+//! The trait of a plugin, and the conversion of the host's requests into verdicts.
 
 use std::time::Duration;
 
@@ -25,32 +25,32 @@ pub trait Probe {
     /// What a suite writes under `config:`; [`NoConfig`] when there is nothing to configure.
     type Config: DeserializeOwned + JsonSchema;
 
-    /// Its own name for itself. A suite names it by the key under `plugins:`.
+    /// Name that the plugin gives itself. A suite names it by the key under `plugins:`.
     const NAME: &'static str;
     /// One line for a person.
     const SUMMARY: &'static str;
     /// The forms that a target may have, tried in this order.
     const TARGETS: &'static [TargetForm];
-    /// The numbers that verdicts may have, beside those of no fixed name.
+    /// The measurements that verdicts may contain, besides those without a fixed name.
     const MEASUREMENTS: &'static [Metric] = &[];
-    /// Places in the configuration whose values are secret by their nature, as JSON pointers in which `*` stands for every key
-    /// or element: `/auth/password`. `canary plugin inspect` shows them, and the host masks what stands there, wherever it comes
-    /// up. What a suite has by reference is masked in any case.
+    /// JSON pointers into the configuration whose values are secret by nature, in which `*` stands for every key or
+    /// element: `/auth/password`. `canary plugin inspect` shows them, and the host masks these values wherever they
+    /// occur. References in a suite are masked in any case.
     const SECRETS: &'static [&'static str] = &[];
 
-    /// Judges a configuration when a suite is loaded, before anything runs: what its schema cannot say, such as a pattern
-    /// that does not compile. A suite with a problem is refused, with the place of the problem in its file, so nothing that
-    /// is found here comes up in a run.
+    /// Validates a configuration when a suite is loaded, before anything runs: what its schema cannot express, such
+    /// as a pattern that does not compile. A suite with a problem is refused, with the location of the problem in its
+    /// file, so nothing that is found here can occur in a run.
     ///
-    /// There is no network: every client answers [`ErrorCode::Denied`](crate::ErrorCode::Denied). The first 64 problems are
-    /// shown, those of the target included.
+    /// There is no network: every client returns [`ErrorCode::Denied`](crate::ErrorCode::Denied). The first 64
+    /// problems are shown, those of the target included.
     fn check_config(config: &Self::Config) -> Vec<Problem> {
         let _ = config;
         Vec::new()
     }
 
-    /// Judges a target in the same way: each of those that a suite has with a configuration. What the configuration is
-    /// judged by need not be looked at again.
+    /// Validates a target in the same way: each target that a suite has with a configuration. What `check_config`
+    /// validates need not be validated again.
     fn check_target(target: &str, config: &Self::Config) -> Vec<Problem> {
         let _ = (target, config);
         Vec::new()
@@ -60,7 +60,7 @@ pub trait Probe {
     ///
     /// `?` on a [`NetError`](crate::NetError) ends it with a verdict of `fail` that names the phase and the reason,
     /// except for [`ErrorCode::Invalid`](crate::ErrorCode::Invalid), which is the plugin's own mistake.
-    /// [`Error::Plugin`] says that the plugin could not do its work, and nothing about the target.
+    /// [`Error::Plugin`] means that the plugin could not do its work, and says nothing about the target.
     fn run(check: &Check<Self::Config>) -> Result<Verdict, Error>;
 }
 
@@ -69,12 +69,12 @@ pub trait Probe {
 #[serde(deny_unknown_fields)]
 pub struct NoConfig {}
 
-/// What the host asks of a plugin, as it comes over the boundary.
+/// A request of the host to a plugin, as it crosses the boundary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The check's name in the suite.
     pub check: String,
-    /// What is examined.
+    /// The target.
     pub target: String,
     /// JSON that fits [`Description::config_schema`].
     pub config: String,
@@ -84,9 +84,9 @@ pub struct Request {
     pub now: u64,
     /// Milliseconds until the host ends the run.
     pub time_left: u32,
-    /// The host turns the verdict around.
+    /// The host inverts the verdict.
     pub expect_failure: bool,
-    /// What the attempt may use.
+    /// The quotas of the attempt.
     pub quotas: Quotas,
 }
 
@@ -96,14 +96,14 @@ pub fn describe<P: Probe>(version: &str) -> Description {
         name: P::NAME.into(),
         version: version.into(),
         summary: P::SUMMARY.into(),
-        config_schema: schema::of::<P::Config>(),
+        config_schema: schema::generate::<P::Config>(),
         targets: P::TARGETS,
         measurements: P::MEASUREMENTS,
         secrets: P::SECRETS,
     }
 }
 
-/// Judges a configuration, which is wrong already when it does not fit the probe's type.
+/// Validates a configuration; one that does not fit the probe's type is invalid already.
 /// [`export_probe!`](crate::export_probe) calls it.
 pub fn check_config<P: Probe>(target: Option<&str>, config: &str) -> Vec<Problem> {
     let parsed = match config::parse(config) {
@@ -111,7 +111,7 @@ pub fn check_config<P: Probe>(target: Option<&str>, config: &str) -> Vec<Problem
         Err(misfit) => return vec![Problem::config(&misfit.at, misfit.message)],
     };
     // Many targets may have the same configuration.
-    let of_config = backend::once_for(config, || P::check_config(&parsed));
+    let of_config = backend::cached_problems(config, || P::check_config(&parsed));
     let of_target = target.map(|target| P::check_target(target, &parsed));
     of_config
         .into_iter()

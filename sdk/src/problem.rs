@@ -1,10 +1,10 @@
-//! What is wrong with a configuration, and where.
+//! Problems of a configuration, with their locations.
 
 use std::fmt;
 
 use serde_path_to_error::{Path, Segment};
 
-/// Something that is wrong with a check's configuration, or with its target: for
+/// A problem of a check's configuration, or of its target: returned by
 /// [`Probe::check_config`](crate::Probe::check_config).
 ///
 /// ```
@@ -23,7 +23,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at this place of the configuration. The message is one line for a person: it is cut at 1 KiB.
+    /// A problem at this location of the configuration. The message is one line for a person: it is cut at 1 KiB.
     pub fn config(at: &Pointer, message: impl fmt::Display) -> Self {
         Self::new(format!("/config{at}"), message)
     }
@@ -49,7 +49,7 @@ impl Problem {
         }
     }
 
-    /// Where: a JSON pointer into the check, such as `/config/expect/0` or `/target`.
+    /// The location: a JSON pointer into the check, such as `/config/expect/0` or `/target`.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
@@ -80,7 +80,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A place in a configuration, written as a JSON pointer (RFC 6901).
+/// A location in a configuration, as a JSON pointer (RFC 6901).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Pointer(String);
@@ -105,14 +105,14 @@ impl Pointer {
         Self(format!("{}/{index}", self.0))
     }
 
-    /// As far as serde knows it.
+    /// Converts the path that serde reports.
     pub(crate) fn of(path: &Path) -> Self {
         let mut pointer = Self::root();
         for segment in path.iter() {
             pointer = match segment {
                 Segment::Seq { index } => pointer.index(*index),
                 Segment::Map { key } => pointer.key(key),
-                // The name of a variant is not a key as a rule.
+                // The name of a variant is usually not a key.
                 Segment::Enum { .. } => pointer,
                 Segment::Unknown => return pointer,
             };

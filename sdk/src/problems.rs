@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, collected.
+//! A collector of the problems of a configuration.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use crate::problem::{Pointer, Problem};
 /// What the host would refuse as [`ErrorCode::Invalid`](crate::ErrorCode::Invalid), found without sending anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
-    /// The field that is wrong, by its name in the contract, such as `ca-certificates` or `headers[2]`.
+    /// The invalid field, by its name in the contract, such as `ca-certificates` or `headers[2]`.
     pub field: String,
-    /// Why.
+    /// Why it is invalid.
     pub message: String,
 }
 
@@ -38,40 +38,40 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Looks at what a key leads to.
-    pub fn at<T>(&mut self, key: &str, look: impl FnOnce(&mut Self) -> T) -> T {
-        self.within(self.here.key(key), look)
+    /// Enters the value under a key.
+    pub fn at<T>(&mut self, key: &str, visit: impl FnOnce(&mut Self) -> T) -> T {
+        self.within(self.here.key(key), visit)
     }
 
-    /// Looks at the element at an index, which counts from 0.
-    pub fn at_index<T>(&mut self, index: usize, look: impl FnOnce(&mut Self) -> T) -> T {
-        self.within(self.here.index(index), look)
+    /// Enters the element at an index, which counts from 0.
+    pub fn at_index<T>(&mut self, index: usize, visit: impl FnOnce(&mut Self) -> T) -> T {
+        self.within(self.here.index(index), visit)
     }
 
-    fn within<T>(&mut self, place: Pointer, look: impl FnOnce(&mut Self) -> T) -> T {
-        let above = std::mem::replace(&mut self.here, place);
-        let seen = look(self);
+    fn within<T>(&mut self, location: Pointer, visit: impl FnOnce(&mut Self) -> T) -> T {
+        let above = std::mem::replace(&mut self.here, location);
+        let result = visit(self);
         self.here = above;
-        seen
+        result
     }
 
-    /// Something is wrong here.
+    /// Reports a problem at the current location.
     pub fn report(&mut self, message: impl fmt::Display) {
         self.found.push(Problem::config(&self.here, message));
     }
 
-    /// Something is wrong here, and this is what to do about it.
+    /// Reports a problem at the current location, and what to do about it.
     pub fn report_with(&mut self, message: impl fmt::Display, hint: impl fmt::Display) {
         self.found.push(Problem::config(&self.here, message).hint(hint));
     }
 
-    /// In the order in which they were reported.
+    /// The problems, in the order in which they were reported.
     #[must_use]
     pub fn into_vec(self) -> Vec<Problem> {
         self.found
     }
 
-    /// For a run, which cannot go on with a configuration that has problems.
+    /// For a run, which cannot continue with a configuration that has problems.
     ///
     /// # Errors
     /// [`Error::Plugin`] with the first of them.

@@ -1,4 +1,4 @@
-//! International names as certificates have them (RFC 3492, RFC 5890).
+//! International domain names in ASCII (RFC 3492, RFC 5890).
 
 const BASE: u32 = 36;
 const THRESHOLDS: (u32, u32) = (1, 26);
@@ -7,8 +7,8 @@ const DAMP: u32 = 700;
 const INITIAL_BIAS: u32 = 72;
 const FIRST_NON_ASCII: u32 = 0x80;
 
-/// A name in the form that DNS and certificates use: lower case, and each label that is not ASCII as `xn--…`. Letters are
-/// taken as they are written, so an accent has to be part of its letter. `None` where a label is far too long.
+/// A name in the form that DNS and certificates use: lower case, and each non-ASCII label as `xn--…`. Letters are not
+/// normalised, so an accent has to be part of its letter. `None` if a label is far too long.
 pub(crate) fn to_ascii(name: &str) -> Option<String> {
     // The ideographic full stops are dots too (RFC 3490, section 3.1).
     let labels = name.split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']);
@@ -45,7 +45,7 @@ fn encode(label: &str) -> Option<String> {
     Some(format!("xn--{text}"))
 }
 
-/// Writes a number of variable length, least digit first.
+/// Writes a number of variable length, least significant digit first.
 fn push_number(text: &mut String, number: u32, bias: u32) {
     let mut number = number;
     for position in 1.. {
@@ -66,7 +66,7 @@ fn digit(value: u32) -> Option<char> {
     char::from_digit(value.checked_sub(26).unwrap_or(value + 10), 36)
 }
 
-/// How the next number is best written, after one that was `delta`.
+/// Adapts the bias for the next number, after one that was `delta`.
 fn adapted(delta: u32, points: u32, is_first: bool) -> u32 {
     let mut delta = if is_first { delta / DAMP } else { delta / 2 };
     delta += delta / points;

@@ -1,11 +1,11 @@
-//! What a run may use.
+//! The quotas of a run.
 
 use std::time::Duration;
 
-/// The limits of one attempt: the keys under `quota:` in a suite. The host enforces them; a probe that knows them can do what
-/// fits, and say which one to raise where it does not.
+/// The limits of one attempt: the keys under `quota:` in a suite. The host enforces them; a probe that knows them can
+/// do what fits, and name the one to raise if it does not.
 ///
-/// The default is that of a suite that names none.
+/// The default is that of a suite that sets none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quotas {
@@ -23,11 +23,11 @@ pub struct Quotas {
     pub bytes_out: u64,
     /// Bytes of linear memory and tables.
     pub memory: u64,
-    /// Time on a processor, what the host computes for the probe included.
+    /// CPU time, including what the host computes for the probe.
     pub cpu: Duration,
     /// Log lines over the run.
     pub log_lines: u64,
-    /// Bytes of what is recorded of the run.
+    /// Bytes of the run's record.
     pub record: u64,
 }
 
@@ -49,7 +49,7 @@ impl Default for Quotas {
 }
 
 impl Quotas {
-    /// Those that the host names, by their keys. One of a later host that is not known here is left out.
+    /// The quotas that the host names, by their keys. Unknown ones of a later host are ignored.
     #[cfg_attr(
         not(target_family = "wasm"),
         allow(dead_code, reason = "it comes over the boundary")

@@ -1,12 +1,12 @@
-//! What a plugin says about its configuration.
+//! The JSON Schema of a configuration.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-/// The JSON Schema (2020-12) of a configuration.
-pub(crate) fn of<C: JsonSchema>() -> String {
+/// Generates the JSON Schema (2020-12) of a configuration.
+pub(crate) fn generate<C: JsonSchema>() -> String {
     let settings = SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(drop_null))
         .with_transform(RecursiveTransform(bound_integer));
@@ -14,8 +14,8 @@ pub(crate) fn of<C: JsonSchema>() -> String {
     schema.as_value().to_string()
 }
 
-/// A key that may be left out is not a key that may be `null`. Without the alternative a validator can say what is
-/// wrong inside a value, in place of that it is neither this nor `null`.
+/// An optional key must not be `null`. Without that alternative a validator can report what is wrong inside a value,
+/// instead of that it is neither this nor `null`.
 fn drop_null(schema: &mut Schema) {
     let Some(Value::Object(properties)) = schema.get_mut("properties") else {
         return;
@@ -44,7 +44,7 @@ fn drop_null(schema: &mut Schema) {
     }
 }
 
-/// An integer of a type has the bounds of the type, so that a validator can say what they are.
+/// Adds the bounds of an integer's type, so that a validator can report them.
 fn bound_integer(schema: &mut Schema) {
     let format = schema.get("format").and_then(Value::as_str);
     let (least, most) = match format {
@@ -95,7 +95,7 @@ mod tests {
             #[schemars(range(min = 1, max = 20))]
             few: u32,
         }
-        let schema: Value = serde_json::from_str(&of::<Config>()).unwrap();
+        let schema: Value = serde_json::from_str(&generate::<Config>()).unwrap();
         let maximum = |pointer: &str| schema.pointer(pointer).unwrap()["maximum"].clone();
         assert_eq!(maximum("/properties/port"), json!(65_535));
         assert_eq!(maximum("/properties/bits/items"), json!(4_294_967_295_u32));
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_optional_key_must_not_be_null() {
-        let schema: Value = serde_json::from_str(&of::<Config>()).unwrap();
+        let schema: Value = serde_json::from_str(&generate::<Config>()).unwrap();
         let limit = &schema["properties"]["limit"];
         assert_eq!((&limit["type"], limit.get("default")), (&json!("integer"), None));
         assert_eq!(

@@ -1,12 +1,12 @@
-//! Measuring how long something takes.
+//! Measurement of elapsed time.
 
 use std::time::Duration;
 
 use crate::backend::Moment;
 
-/// Measures how long something takes, by the clock of the host that runs the plugin.
+/// Measures elapsed time by the clock of the host that runs the plugin.
 ///
-/// Prefer the timings of the clients where they say what is needed: the host takes them close to the socket.
+/// Prefer the timings of the clients if they contain what is needed: the host measures them close to the socket.
 /// Under the [fake host](crate::fake) time passes only as its scripts say, so that no test sleeps.
 ///
 /// ```
@@ -20,12 +20,12 @@ use crate::backend::Moment;
 pub struct Stopwatch(Moment);
 
 impl Stopwatch {
-    /// Starts to measure.
+    /// Starts measuring.
     pub fn start() -> Self {
         Self(Moment::now())
     }
 
-    /// How long ago it was started.
+    /// The time since the start.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }

@@ -42,7 +42,8 @@ pub enum IpFamily {
 }
 
 impl IpFamily {
-    /// Why nothing can be reached at a host: it is an IP address of the other family. A name may have addresses of both.
+    /// Why nothing can be reached at a host: it is an IP address of the other family. A name may have addresses of
+    /// both.
     ///
     /// ```
     /// # use canary_sdk::tcp::IpFamily;
@@ -70,11 +71,11 @@ impl IpFamily {
 /// How long each phase took; a phase that did not happen is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timings {
-    /// Looking the name up.
+    /// Resolving the name.
     pub resolve: Option<Duration>,
     /// Opening the connection.
     pub connect: Option<Duration>,
-    /// Agreeing on TLS.
+    /// The TLS handshake.
     pub handshake: Option<Duration>,
     /// Sending.
     pub send: Option<Duration>,
@@ -108,10 +109,10 @@ pub struct ConnectOptions {
     pub ip_family: IpFamily,
     /// Local address to connect from.
     pub source_address: Option<String>,
-    /// The only address to try, such as one of those that [`dns::addresses`](crate::dns::addresses) gives. One that the name
-    /// does not have is [`ErrorCode::Unresolved`].
+    /// The only address to try, such as one returned by [`dns::addresses`](crate::dns::addresses). If the name does
+    /// not have it, the error is [`ErrorCode::Unresolved`].
     pub address: Option<IpAddr>,
-    /// For resolving and connecting; `None` is what is left of the run.
+    /// Time limit for resolving and connecting; `None` is what is left of the run.
     pub timeout: Option<Duration>,
 }
 
@@ -134,13 +135,13 @@ impl ConnectOptions {
         self
     }
 
-    /// Gives up earlier than the run does.
+    /// Times out earlier than the run does.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// What the host would refuse of connecting there with these options. Nothing is sent.
+    /// What the host would refuse of a connect with these options. Nothing is sent.
     pub fn check(&self, to: &Endpoint) -> Vec<Invalid> {
         backend::check_connect(to, self)
     }
@@ -151,11 +152,11 @@ impl ConnectOptions {
     }
 }
 
-/// What is known about a connection, up to now.
+/// Information about a connection, up to now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
-    /// `address:port` of the peer that was reached.
+    /// `address:port` of the peer.
     pub peer: String,
     /// `address:port` of this end.
     pub local: String,
@@ -188,35 +189,36 @@ impl Connection {
         self.0.start_tls(options)
     }
 
-    /// Up to `max` bytes as soon as there are any; nothing is the end of the stream.
+    /// Up to `max` bytes as soon as there are any; empty at the end of the stream.
     pub fn read(&self, max: u32) -> Result<Vec<u8>, NetError> {
         self.0.read(max)
     }
 
-    /// What [`read`](Self::read) would return if it need not wait for it; `None` when nothing has come. Takes a millisecond at
+    /// What [`read`](Self::read) would return without waiting; `None` if nothing has arrived. Takes a millisecond at
     /// most.
     pub fn read_ready(&self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
         self.0.read_ready(max)
     }
 
-    /// Ends what comes after it on this connection in so much time from now, with [`ErrorCode::Timeout`]; `None`: by the
-    /// run's deadline, which is never later. What was received until then is not lost: the next read has it.
+    /// Limits the following operations on this connection to this time from now, with [`ErrorCode::Timeout`]; `None`
+    /// leaves the run's deadline, which is never later. Data that was received until then is not lost: the next read
+    /// returns it.
     pub fn set_deadline(&self, time: Option<Duration>) {
         self.0.set_deadline(time);
     }
 
-    /// Says to the peer that nothing more will be sent; what it sends can still be read. A later write is
+    /// Signals the peer that nothing more will be sent; what it sends can still be read. A later write is
     /// [`ErrorCode::Invalid`].
     pub fn shutdown_write(&self) -> Result<(), NetError> {
         self.0.shutdown_write()
     }
 
-    /// Reads up to and with `delimiter`; [`ErrorCode::Protocol`] when `max` bytes held none.
+    /// Reads up to and including `delimiter`; [`ErrorCode::Protocol`] if `max` bytes contain none.
     pub fn read_until(&self, delimiter: &[u8], max: u32) -> Result<Vec<u8>, NetError> {
         self.0.read_until(delimiter, max)
     }
 
-    /// Reads a line of at most `max` bytes and takes its end (`\n` or `\r\n`) off. What is not UTF-8 is replaced.
+    /// Reads a line of at most `max` bytes and removes its end (`\n` or `\r\n`). Invalid UTF-8 is replaced.
     pub fn read_line(&self, max: u32) -> Result<String, NetError> {
         let line = self.read_until(b"\n", max)?;
         Ok(String::from_utf8_lossy(&line)
@@ -224,7 +226,7 @@ impl Connection {
             .to_string())
     }
 
-    /// Reads exactly `length` bytes; [`ErrorCode::Closed`] when the stream ends before.
+    /// Reads exactly `length` bytes; [`ErrorCode::Closed`] if the stream ends before.
     pub fn read_exact(&self, length: u32) -> Result<Vec<u8>, NetError> {
         let mut bytes = Vec::new();
         let mut missing = length;
@@ -239,18 +241,18 @@ impl Connection {
         Ok(bytes)
     }
 
-    /// Returns once the operating system has taken every byte.
+    /// Returns once the operating system has accepted every byte.
     pub fn write(&self, bytes: &[u8]) -> Result<(), NetError> {
         self.0.write(bytes)
     }
 
-    /// What the server showed after [`Connection::start_tls`] failed because nothing was in common; `None` after STARTTLS,
-    /// and where it showed nothing.
+    /// What the server presented after [`Connection::start_tls`] failed because nothing was in common; `None` after
+    /// STARTTLS, and if it presented nothing.
     pub fn examination(&self) -> Option<tls::Examination> {
         self.0.examination()
     }
 
-    /// What is known about it up to now.
+    /// Information about the connection, up to now.
     pub fn info(&self) -> ConnectionInfo {
         self.0.info()
     }

@@ -1,4 +1,4 @@
-//! Moments in time, without a clock: a run gets its `now` from the host.
+//! Points in time, without a clock: a run gets its `now` from the host.
 
 use std::fmt;
 
@@ -17,22 +17,22 @@ const DAY: i64 = 86_400;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment that many seconds after 1970 began, or before when negative.
+    /// The point in time so many seconds after the Unix epoch, or before it if negative.
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
 
-    /// Seconds since 1970 began.
+    /// Seconds since the Unix epoch.
     pub const fn unix(self) -> i64 {
         self.0
     }
 
-    /// Seconds from `earlier` to this moment; negative when it comes before.
+    /// Seconds from `earlier` to this point in time; negative if it is before.
     pub const fn seconds_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Days from `earlier` to this moment, with their fraction.
+    /// Days from `earlier` to this point in time, with their fraction.
     #[expect(
         clippy::cast_precision_loss,
         reason = "seconds of any real date fit the mantissa"
@@ -54,8 +54,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Year, month and day of a number of days since 1970, by Howard Hinnant's `civil_from_days`: years begin in March
-/// there, so that the leap day is the last of its year, and 400 years are an era of 146,097 days.
+/// Year, month and day of a number of days since 1970, by Howard Hinnant's `civil_from_days`: its years begin in
+/// March, so that the leap day is the last day of a year, and 400 years are an era of 146,097 days.
 const fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

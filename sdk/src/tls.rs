@@ -1,7 +1,7 @@
-//! TLS options and what a handshake showed.
+//! TLS options, and the result of a handshake.
 //!
-//! Fetching a certificate and judging it are apart: with [`Options::require_valid`] off, an expired or untrusted
-//! chain is reported in full, and [`Session::reasons`] say why it is not trusted.
+//! Fetching a certificate and judging it are separate: with [`Options::require_valid`] off, an expired or untrusted
+//! chain is reported in full, and [`Session::reasons`] explain why it is not trusted.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), canary_sdk::Error> {
@@ -15,7 +15,7 @@
 //! # Ok(()) }
 //! ```
 
-mod shown;
+mod session;
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend;
 use crate::problems::{Invalid, Problems};
 
-pub use shown::{Certificate, Examination, Reason, Session, verified};
+pub use session::{Certificate, Examination, Reason, Session, verified};
 
 /// A version of TLS. Orders from old to new; `1.2` and `1.3` in a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -48,7 +48,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// How to shake hands. The default asks for a chain that the host trusts and that covers the endpoint's host.
+/// Options of a handshake. The default requires a chain that the host trusts and that covers the endpoint's host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
@@ -57,16 +57,16 @@ pub struct Options {
     pub server_name: Option<String>,
     /// ALPN protocols, in order of preference.
     pub alpn: Vec<String>,
-    /// The oldest version to agree on.
+    /// The minimum version.
     pub min_version: Option<Version>,
-    /// The newest version to agree on.
+    /// The maximum version.
     pub max_version: Option<Version>,
     /// PEM; `None` is the host's trust store.
     pub ca_certificates: Option<String>,
     /// PEM certificate chain and key, for mutual TLS.
     pub client_identity: Option<(String, String)>,
-    /// When true, a chain that does not verify fails the handshake. When false, the handshake goes on and
-    /// [`Session::reasons`] say what is wrong.
+    /// If true, a chain that does not verify fails the handshake. If false, the handshake continues and
+    /// [`Session::reasons`] explain what is wrong.
     pub require_valid: bool,
 }
 
@@ -102,19 +102,19 @@ impl Options {
         self
     }
 
-    /// Agrees on no older version.
+    /// Sets the minimum version.
     pub fn min_version(mut self, version: Version) -> Self {
         self.min_version = Some(version);
         self
     }
 
-    /// Agrees on no newer version.
+    /// Sets the maximum version.
     pub fn max_version(mut self, version: Version) -> Self {
         self.max_version = Some(version);
         self
     }
 
-    /// Trusts these certificates (PEM) in place of the host's store.
+    /// Trusts these certificates (PEM) instead of the host's store.
     pub fn ca_certificates(mut self, pem: impl Into<String>) -> Self {
         self.ca_certificates = Some(pem.into());
         self
@@ -137,7 +137,7 @@ impl Options {
         backend::check_tls(self)
     }
 
-    /// Reports what the host would refuse, at the keys that [`Settings`] has for it.
+    /// Reports what the host would refuse, at the corresponding keys of [`Settings`].
     pub fn report_invalid(&self, problems: &mut Problems) {
         for invalid in self.check() {
             match key_of(&invalid.field) {
@@ -148,7 +148,7 @@ impl Options {
     }
 }
 
-/// The key of [`Settings`] that a field of the options comes from.
+/// The key of [`Settings`] that corresponds to a field of the options.
 pub fn key_of(field: &str) -> Option<&'static str> {
     Some(match field {
         "server-name" => "server_name",
@@ -206,18 +206,18 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reports half a client identity, and what the host would refuse of the rest. Nothing is sent.
+    /// Reports an incomplete client identity, and what the host would refuse of the rest. Nothing is sent.
     pub fn check(&self, problems: &mut Problems) {
         self.check_identity(problems);
         self.report_invalid(problems);
     }
 
-    /// Reports a client's certificate chain without its key, or the other way round.
+    /// Reports a client certificate without its key, or the other way round.
     pub fn check_identity(&self, problems: &mut Problems) {
         check_identity(self.client_cert.as_deref(), self.client_key.as_deref(), problems);
     }
 
-    /// Reports what the host would refuse; half a client identity is left out. Nothing is sent.
+    /// Reports what the host would refuse; an incomplete client identity is ignored. Nothing is sent.
     pub fn report_invalid(&self, problems: &mut Problems) {
         let identity = self.client_cert.clone().zip(self.client_key.clone());
         self.with_identity(identity).report_invalid(problems);
@@ -235,14 +235,14 @@ impl Settings {
         }
     }
 
-    /// The options that these settings ask for. A certificate without a key, or the other way round, is an error.
+    /// The options of these settings. A certificate without a key, or the other way round, is an error.
     pub fn options(&self) -> Result<Options, crate::Error> {
         let identity = client_identity(self.client_cert.as_deref(), self.client_key.as_deref())?;
         Ok(self.with_identity(identity))
     }
 }
 
-/// A client's certificate chain and key, which only make sense together.
+/// A client certificate chain and its key, which belong together.
 pub fn client_identity(
     certificate: Option<&str>,
     key: Option<&str>,
@@ -255,7 +255,7 @@ pub fn client_identity(
     }
 }
 
-/// Reports a client's certificate chain without its key, or the other way round, at `client_cert` and `client_key`.
+/// Reports a client certificate chain without its key, or the other way round, at `client_cert` and `client_key`.
 pub fn check_identity(certificate: Option<&str>, key: Option<&str>, problems: &mut Problems) {
     match (certificate, key) {
         (Some(_), None) => problems.at("client_cert", |problems| problems.report("needs a `client_key`")),

@@ -1,4 +1,4 @@
-//! Lengths of time and sizes as a person writes them in a suite.
+//! Durations and sizes in a suite.
 
 pub use canary_units::pattern_reason;
 use std::borrow::Cow;
@@ -50,10 +50,10 @@ impl UnitError {
     }
 }
 
-/// Characters of a text that an error quotes.
+/// Maximum characters of a text in an error.
 const MAX_QUOTED: usize = 60;
 
-/// What a length of time is shown in, in milliseconds.
+/// The units in which a duration is displayed, in milliseconds.
 const SHOWN_UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
     ("h", 3_600_000),
@@ -78,7 +78,7 @@ impl Duration {
         Self::from_secs(days.saturating_mul(86_400))
     }
 
-    /// The same as the standard library has it.
+    /// The duration as the standard library's type.
     pub const fn get(self) -> time::Duration {
         self.0
     }
@@ -117,7 +117,7 @@ impl FromStr for ByteSize {
 }
 
 impl fmt::Display for Duration {
-    /// The two largest units that matter.
+    /// Displays the two largest non-zero units.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
         let mut written = 0;
@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for ByteSize {
 }
 
 impl serde::Serialize for Duration {
-    /// As `Display` writes it where that is exact, or in one unit.
+    /// Serialised as by `Display` if that is exact, or else in one unit.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let written = self.to_string();
         match written.parse() {
@@ -262,7 +262,7 @@ mod tests {
         assert!(error.to_string().contains("is too large"), "{error}");
     }
 
-    /// As [`canary_units`] reads it: a suite and the configurations in it have one grammar.
+    /// [`canary_units`] parses both: a suite and the configurations in it have one grammar.
     #[test]
     fn a_configuration_is_read_as_a_suite_is() {
         for text in [

@@ -1,23 +1,23 @@
-//! What a probe found out about its target.
+//! The result of a probe.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::error::NetError;
 
-/// How well one expectation, or the whole target, was met. Orders from good to bad.
+/// The status of one assertion, or of the whole target. Orders from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// As expected.
     Pass,
-    /// Still works, but somebody should look at it.
+    /// Works, but someone should look at it.
     Warn,
     /// Not as expected.
     Fail,
 }
 
 impl Status {
-    /// The word of the contract: `pass`, `warn` or `fail`.
+    /// The code in the contract: `pass`, `warn` or `fail`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -40,21 +40,22 @@ impl From<bool> for Status {
     }
 }
 
-/// One thing that was expected of the target.
+/// One expectation of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assertion {
-    /// What was expected, stable from run to run, such as `status` or `header content-type`.
+    /// The expectation, stable from run to run, such as `status` or `header content-type`.
     pub name: String,
-    /// Whether it was so.
+    /// Whether it was met.
     pub status: Status,
     /// What was found, for a person.
     pub message: String,
-    /// Whether it fails because the check cannot know better: what it would take was not kept, or takes too long to find.
+    /// Whether it fails because the result is unknown to the check: the necessary data was not retained, or
+    /// evaluating it takes too long.
     pub is_unknown: bool,
 }
 
 impl Assertion {
-    /// An assertion; `status` may be a `bool`.
+    /// Creates an assertion; `status` may be a `bool`.
     pub fn new(name: impl Into<String>, status: impl Into<Status>, message: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -64,7 +65,7 @@ impl Assertion {
         }
     }
 
-    /// An assertion that fails because the check itself cannot know better, which says nothing about the target.
+    /// An assertion that fails because its result is unknown to the check, which says nothing about the target.
     pub fn unknown(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             is_unknown: true,
@@ -73,7 +74,7 @@ impl Assertion {
     }
 }
 
-/// A number worth a metric of its own.
+/// A number that becomes a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     /// Dotted and stable, such as `certificate.days_left`.
@@ -82,14 +83,14 @@ pub struct Measurement {
     pub value: f64,
     /// UCUM, such as `s`, `By` or `{record}`.
     pub unit: String,
-    /// What tells it from others of the same name. Keep the values few.
+    /// Attributes that distinguish it from others of the same name. Use few values.
     pub attributes: Vec<(String, String)>,
 }
 
-/// What a probe found out: a summary, assertions, measurements and attributes.
+/// The result of a probe: a summary, assertions, measurements and attributes.
 ///
-/// The status is the worst of its assertions. The summary given at the start is for the case that all is well;
-/// an assertion that is worse takes its place.
+/// The status is the worst of its assertions. The summary given at the start is used if all is well; an assertion
+/// that is worse replaces it.
 ///
 /// ```
 /// use canary_sdk::{Status, Verdict};
@@ -106,9 +107,9 @@ pub struct Measurement {
 pub struct Verdict {
     base: Status,
     summary: String,
-    /// Whatever its assertions say.
+    /// Whether status and summary are fixed, whatever the assertions are.
     is_decided: bool,
-    /// Whether it is not known what is right, whatever its assertions say.
+    /// Whether the result is unknown, whatever the assertions are.
     is_unsure: bool,
     assertions: Vec<Assertion>,
     measurements: Vec<Measurement>,
@@ -116,25 +117,25 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// A verdict that passes as long as no assertion says otherwise.
+    /// A verdict that passes unless an assertion is worse.
     #[must_use]
     pub fn pass(summary: impl Into<String>) -> Self {
         Self::new(Status::Pass, summary)
     }
 
-    /// A verdict that warns, or fails when an assertion does.
+    /// A verdict that warns, or fails if an assertion does.
     #[must_use]
     pub fn warn(summary: impl Into<String>) -> Self {
         Self::new(Status::Warn, summary)
     }
 
-    /// A verdict that fails whatever its assertions say.
+    /// A verdict that fails, whatever its assertions are.
     #[must_use]
     pub fn fail(summary: impl Into<String>) -> Self {
         Self::new(Status::Fail, summary)
     }
 
-    /// A verdict whose status and summary are what they are, whatever its assertions say.
+    /// A verdict with a fixed status and summary, whatever its assertions are.
     pub(crate) fn decided(status: Status, summary: impl Into<String>) -> Self {
         Self {
             is_decided: true,
@@ -142,7 +143,7 @@ impl Verdict {
         }
     }
 
-    /// The same, which says nothing about the target where it fails.
+    /// The same verdict, which says nothing about the target if it fails.
     pub(crate) fn unsure(self) -> Self {
         Self {
             is_unsure: true,
@@ -163,7 +164,7 @@ impl Verdict {
         }
     }
 
-    /// Notes one thing that was expected; `status` may be a `bool`.
+    /// Adds an assertion; `status` may be a `bool`.
     pub fn assert(
         &mut self,
         name: impl Into<String>,
@@ -174,12 +175,12 @@ impl Verdict {
         self
     }
 
-    /// Notes a network error as an assertion that fails, and as [`set_error`](Self::set_error) does.
+    /// Adds a network error as a failed assertion, and sets the attributes of [`set_error`](Self::set_error).
     pub fn assert_net(&mut self, name: impl Into<String>, error: &NetError) -> &mut Self {
         self.set_error(error).assert(name, Status::Fail, error.explain())
     }
 
-    /// Sets the attributes `error.reason` and, where the error tells, `error.phase`.
+    /// Sets the attributes `error.reason` and, if it is known, `error.phase`.
     pub fn set_error(&mut self, error: &NetError) -> &mut Self {
         if let Some(phase) = error.phase {
             self.set_attribute("error.phase", phase.as_str());
@@ -187,7 +188,7 @@ impl Verdict {
         self.set_attribute("error.reason", error.reason())
     }
 
-    /// Notes a number; `unit` is UCUM, such as `s`, `By` or `{record}`.
+    /// Adds a measurement; `unit` is UCUM, such as `s`, `By` or `{record}`.
     pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: impl Into<String>) -> &mut Self {
         let (name, unit) = (name.into(), unit.into());
         self.measurements.push(Measurement {
@@ -199,7 +200,7 @@ impl Verdict {
         self
     }
 
-    /// Notes a length of time in seconds, if there is one.
+    /// Adds a measurement of a duration in seconds, if there is one.
     pub fn measure_time(&mut self, name: impl Into<String>, time: impl Into<Option<Duration>>) -> &mut Self {
         match time.into() {
             Some(time) => self.measure(name, time.as_secs_f64(), "s"),
@@ -207,13 +208,13 @@ impl Verdict {
         }
     }
 
-    /// Notes a number that has attributes of its own.
+    /// Adds a measurement with attributes.
     pub fn push_measurement(&mut self, measurement: Measurement) -> &mut Self {
         self.measurements.push(measurement);
         self
     }
 
-    /// Sets a word about the target, such as `tls.version`; a second value under the same key takes its place.
+    /// Sets an attribute of the target, such as `tls.version`; a second value under the same key replaces the first.
     pub fn set_attribute(&mut self, key: impl Into<String>, value: impl Into<String>) -> &mut Self {
         let (key, value) = (key.into(), value.into());
         match self.attributes.iter_mut().find(|(known, _)| *known == key) {
@@ -223,7 +224,7 @@ impl Verdict {
         self
     }
 
-    /// Whether it fails for nothing but what the check itself cannot know.
+    /// Whether it fails only because of unknown results.
     pub fn is_unknown(&self) -> bool {
         let mut failed = self
             .assertions
@@ -236,19 +237,19 @@ impl Verdict {
         self.status() == Status::Fail && (is_unknown || self.is_unsure)
     }
 
-    /// The worst of what was noted.
+    /// The worst status of all assertions.
     pub fn status(&self) -> Status {
-        match self.is_decided {
-            true => self.base,
-            false => self
-                .assertions
+        if self.is_decided {
+            self.base
+        } else {
+            self.assertions
                 .iter()
                 .map(|a| a.status)
-                .fold(self.base, Status::max),
+                .fold(self.base, Status::max)
         }
     }
 
-    /// One line: what was given at the start, unless an assertion is worse. Then it is the first of the worst.
+    /// One line: the summary given at the start, or the first of the worst assertions if that is worse.
     pub fn summary(&self) -> String {
         let status = self.status();
         if status == self.base {
@@ -264,12 +265,12 @@ impl Verdict {
         }
     }
 
-    /// All assertions, in the order in which they were noted.
+    /// All assertions, in the order in which they were added.
     pub fn assertions(&self) -> &[Assertion] {
         &self.assertions
     }
 
-    /// All measurements, in the order in which they were noted.
+    /// All measurements, in the order in which they were added.
     pub fn measurements(&self) -> &[Measurement] {
         &self.measurements
     }
@@ -279,12 +280,12 @@ impl Verdict {
         &self.attributes
     }
 
-    /// The first assertion of that name.
+    /// The first assertion with this name.
     pub fn assertion(&self, name: &str) -> Option<&Assertion> {
         self.assertions.iter().find(|a| a.name == name)
     }
 
-    /// The value of the first measurement of that name.
+    /// The value of the first measurement with this name.
     pub fn measurement(&self, name: &str) -> Option<f64> {
         self.measurements.iter().find(|m| m.name == name).map(|m| m.value)
     }

@@ -1,96 +1,96 @@
-//! Attacks as values: who attacks, and which promise.
+//! Attacks as values: the attacker, and the promise under attack.
 
 use std::time::Duration;
 
 use canary_tests::peer::Hostile;
 use canary_tests::peer::tls::HostileTls;
 
-use crate::crowd::{Manner, Sources};
+use crate::clients::{ClientBehaviour, Sources};
 
-/// An attack on a running service, and the promise that has to hold under it.
+/// An attack on a running service, and the promise that must hold under it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
-    /// As `SECURITY.md` lists it.
+    /// The promise as listed in `SECURITY.md`.
     pub(crate) promise: &'static str,
-    pub(crate) by: By,
-    /// What `/readyz` has to say of it.
-    pub(crate) complaint: Option<Complaint>,
+    pub(crate) attacker: Attacker,
+    /// The problem that `/readyz` must report.
+    pub(crate) expected_issue: Option<ExpectedIssue>,
 }
 
-/// Who attacks.
+/// The attacker, or the fault.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum By {
-    /// A plugin that behaves so (the JSON of its behaviour), against this target.
+pub(crate) enum Attacker {
+    /// The hostile plugin with this behaviour (as JSON), against this target.
     Guest(&'static str, Hostile),
     /// The target of a built-in plugin.
     Target(&'static str, Hostile),
     /// The target of the built-in plugin `tls`.
     TlsTarget(HostileTls),
-    /// So many targets whose name servers never answer.
+    /// This many targets whose name servers never answer.
     SilentZones(usize),
-    /// So many plugins that ask for one name after the other.
+    /// This many plugins that look up one name after another.
     FloodOfNames(usize),
-    /// What surrounds the process.
-    Machine(Machine),
-    /// Thousands of clients at the admin address.
-    Crowd(Manner, Sources),
-    /// The disk that state and spool are on.
-    Disk(Trouble),
+    /// A fault of the environment of the process.
+    HostFault(HostFault),
+    /// Thousands of clients of the admin address.
+    Clients(ClientBehaviour, Sources),
+    /// A fault of the disk with state and spool.
+    DiskFault(DiskFault),
 }
 
-/// What is done to the process, or to its machine.
+/// A fault of the environment of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Machine {
-    /// The pipes that it writes its output to are full, and nobody reads.
+pub(crate) enum HostFault {
+    /// Its output pipes are full and not read.
     UnreadOutput,
-    /// A receiver of alerts takes requests and never answers.
+    /// An alert receiver accepts requests and never responds.
     HangingReceiver,
-    /// The time of day is set an hour ahead, and back.
+    /// The wall clock is set an hour ahead, and back.
     ClockSteps,
 }
 
-/// What is wrong with a disk.
+/// A fault of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// Whoever writes gets `EIO`.
+pub(crate) enum DiskFault {
+    /// Writes fail with `EIO`.
     Errors,
-    /// Whoever writes waits.
+    /// Writes block.
     Hangs,
-    /// Its file system found an error, and takes nothing more while files are open.
+    /// The file system turns read-only after an error while files are open.
     ReadOnly,
-    /// It is fine, but next to no file can be opened.
+    /// The disk works, but hardly any file can be opened.
     NoDescriptors,
 }
 
-/// A problem in `/readyz`.
+/// A problem that `/readyz` must report.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Complaint {
-    /// Its word.
-    pub(crate) what: &'static str,
-    /// A part of its message.
-    pub(crate) names: &'static str,
-    /// Whether it takes longer than a short attack.
+pub(crate) struct ExpectedIssue {
+    /// Its code.
+    pub(crate) code: &'static str,
+    /// A substring of its message.
+    pub(crate) message: &'static str,
+    /// Whether it is reported only after longer than a short attack.
     pub(crate) takes_long: bool,
 }
 
 impl Attack {
-    /// How long a probe may wait under it.
-    pub(crate) fn probe(&self) -> Duration {
-        match self.by {
-            // Theirs cost what the probe's own costs, and nothing tells them apart.
-            By::Crowd(Manner::Hello | Manner::Probe, _) => Duration::from_secs(5),
+    /// Maximum latency of a probe under this attack.
+    pub(crate) fn probe_limit(&self) -> Duration {
+        match self.attacker {
+            // Their requests cost as much as a probe and cannot be distinguished from one.
+            Attacker::Clients(ClientBehaviour::Hello | ClientBehaviour::Probe, _) => Duration::from_secs(5),
             _ => Duration::from_secs(1),
         }
     }
 }
 
-const fn by(name: &'static str, promise: &'static str, by: By) -> Attack {
+const fn attack(name: &'static str, promise: &'static str, attacker: Attacker) -> Attack {
     Attack {
         name,
         promise,
-        by,
-        complaint: None,
+        attacker,
+        expected_issue: None,
     }
 }
 
@@ -103,204 +103,251 @@ const SILENT: &str = "Nothing stops silently";
 const PROBES: &str = "Probes are answered";
 const STATE: &str = "State and alerts survive trouble";
 
-/// Plugins and targets that use up whatever they get.
+/// Plugins and targets that use up all resources they get.
 pub(crate) const HOGS: [Attack; 22] = [
-    by(
+    attack(
         "texts of a MiB wherever the host takes one",
         RECORD,
-        By::Guest(r#"{"long_texts": 1048576}"#, Hostile::ClosesAtOnce),
+        Attacker::Guest(r#"{"long_texts": 1048576}"#, Hostile::ClosesAtOnce),
     ),
-    by(
+    attack(
         "a huge verdict",
         RECORD,
-        By::Guest(r#""huge_verdict""#, Hostile::Silent),
+        Attacker::Guest(r#""huge_verdict""#, Hostile::Silent),
     ),
-    by(
+    attack(
         "a flood of log lines",
         RECORD,
-        By::Guest(r#""flood_log""#, Hostile::Silent),
+        Attacker::Guest(r#""flood_log""#, Hostile::Silent),
     ),
-    by(
+    attack(
         "a search in vain",
         WORK,
-        By::Guest(r#""search_in_vain""#, Hostile::EndlessLine),
+        Attacker::Guest(r#""search_in_vain""#, Hostile::EndlessLine),
     ),
-    by(
+    attack(
         "the longest inputs",
         WORK,
-        By::Guest(r#""extremes""#, Hostile::EndlessLine),
+        Attacker::Guest(r#""extremes""#, Hostile::EndlessLine),
     ),
-    by(
+    attack(
         "requests without sense",
         WORK,
-        By::Guest(r#""fetch_absurd""#, Hostile::LargeBody),
+        Attacker::Guest(r#""fetch_absurd""#, Hostile::LargeBody),
     ),
-    by(
+    attack(
         "a call of 20 MiB",
         WORK,
-        By::Guest(r#""huge_call""#, Hostile::LargeBody),
+        Attacker::Guest(r#""huge_call""#, Hostile::LargeBody),
     ),
-    by(
+    attack(
         "a spinning plugin",
         STARVE,
-        By::Guest(r#""spin""#, Hostile::Silent),
+        Attacker::Guest(r#""spin""#, Hostile::Silent),
     ),
-    by(
+    attack(
         "another spinning plugin",
         STARVE,
-        By::Guest(r#""spin""#, Hostile::Silent),
+        Attacker::Guest(r#""spin""#, Hostile::Silent),
     ),
-    by(
+    attack(
         "endless recursion",
         STARVE,
-        By::Guest(r#""recurse""#, Hostile::Silent),
+        Attacker::Guest(r#""recurse""#, Hostile::Silent),
     ),
-    by(
+    attack(
         "memory without end",
         STARVE,
-        By::Guest(r#""grow_memory""#, Hostile::Silent),
+        Attacker::Guest(r#""grow_memory""#, Hostile::Silent),
     ),
-    by(
+    attack(
         "connections without end",
         LEAK,
-        By::Guest(r#""connect_without_end""#, Hostile::Silent),
+        Attacker::Guest(r#""connect_without_end""#, Hostile::Silent),
     ),
-    by("a panic", LEAK, By::Guest(r#""panic""#, Hostile::NeverReads)),
-    by("sleep for ever", LEAK, By::Guest(r#""sleep""#, Hostile::HalfOpen)),
-    by(
+    attack(
+        "a panic",
+        LEAK,
+        Attacker::Guest(r#""panic""#, Hostile::NeverReads),
+    ),
+    attack(
+        "sleep for ever",
+        LEAK,
+        Attacker::Guest(r#""sleep""#, Hostile::HalfOpen),
+    ),
+    attack(
         "a thousand requests at once",
         STARVE,
-        By::Guest(r#"{"fetch_all": [1000, {}]}"#, Hostile::LargeBody),
+        Attacker::Guest(r#"{"fetch_all": [1000, {}]}"#, Hostile::LargeBody),
     ),
-    by(
+    attack(
         "sending without end",
         STARVE,
-        By::Guest(r#""send_without_end""#, Hostile::NeverReads),
+        Attacker::Guest(r#""send_without_end""#, Hostile::NeverReads),
     ),
-    by(
+    attack(
         "reading on after errors",
         PEER,
-        By::Guest(r#""ignore_errors""#, Hostile::EndlessLine),
+        Attacker::Guest(r#""ignore_errors""#, Hostile::EndlessLine),
     ),
-    by(
+    attack(
         "a flood of informational answers",
         PEER,
-        By::Guest(
+        Attacker::Guest(
             r#"{"fetch": {"http2": true, "max_body": 1000}}"#,
             Hostile::InformationalFlood,
         ),
     ),
-    by("an endless body", PEER, By::Target("http", Hostile::EndlessBody)),
-    by(
+    attack(
+        "an endless body",
+        PEER,
+        Attacker::Target("http", Hostile::EndlessBody),
+    ),
+    attack(
         "endless headers",
         PEER,
-        By::Target("http", Hostile::EndlessHeaders),
+        Attacker::Target("http", Hostile::EndlessHeaders),
     ),
-    by("a huge chain", PEER, By::TlsTarget(HostileTls::HugeChain)),
-    by(
+    attack("a huge chain", PEER, Attacker::TlsTarget(HostileTls::HugeChain)),
+    attack(
         "a chain of many certificates",
         PEER,
-        By::TlsTarget(HostileTls::ManyCertificates),
+        Attacker::TlsTarget(HostileTls::ManyCertificates),
     ),
 ];
 
-/// Names that nobody answers for, and too many of them.
+/// Lookups of names that are never answered, and floods of lookups.
 pub(crate) const NAMES: [Attack; 2] = [
-    by("targets in silent zones", STARVE, By::SilentZones(100)),
-    by("floods of names", STARVE, By::FloodOfNames(10)),
+    attack("targets in silent zones", STARVE, Attacker::SilentZones(100)),
+    attack("floods of names", STARVE, Attacker::FloodOfNames(10)),
 ];
 
-/// A machine where nobody reads, a receiver hangs, and somebody sets the clock.
-pub(crate) const SURROUNDINGS: [Attack; 3] = [
+/// Faults of the environment: unread output, a hanging receiver, clock steps.
+pub(crate) const HOST_FAULTS: [Attack; 3] = [
     Attack {
-        complaint: Some(Complaint {
-            what: "component_stalled",
-            names: "`log`",
+        expected_issue: Some(ExpectedIssue {
+            code: "component_stalled",
+            message: "`log`",
             takes_long: false,
         }),
-        ..by(
+        ..attack(
             "output that nobody reads",
             SILENT,
-            By::Machine(Machine::UnreadOutput),
+            Attacker::HostFault(HostFault::UnreadOutput),
         )
     },
     Attack {
-        complaint: Some(Complaint {
-            what: "notifier_failing",
-            names: "`hanging`",
+        expected_issue: Some(ExpectedIssue {
+            code: "notifier_failing",
+            message: "`hanging`",
             takes_long: true,
         }),
-        ..by(
+        ..attack(
             "a receiver that hangs",
             SILENT,
-            By::Machine(Machine::HangingReceiver),
+            Attacker::HostFault(HostFault::HangingReceiver),
         )
     },
-    by("a clock that is set", SILENT, By::Machine(Machine::ClockSteps)),
+    attack(
+        "a clock that is set",
+        SILENT,
+        Attacker::HostFault(HostFault::ClockSteps),
+    ),
 ];
 
-/// Clients that want the admin address for themselves.
+/// Clients that try to occupy the admin address.
 pub(crate) const CLIENTS: [Attack; 9] = [
-    crowd("silent clients", Manner::Silent, Sources::One),
-    crowd("silent clients of many addresses", Manner::Silent, Sources::Many),
-    crowd("half a request", Manner::HalfARequest, Sources::One),
-    crowd(
+    clients("silent clients", ClientBehaviour::Silent, Sources::One),
+    clients(
+        "silent clients of many addresses",
+        ClientBehaviour::Silent,
+        Sources::Many,
+    ),
+    clients("half a request", ClientBehaviour::HalfARequest, Sources::One),
+    clients(
         "half a request, of many addresses",
-        Manner::HalfARequest,
+        ClientBehaviour::HalfARequest,
         Sources::Many,
     ),
-    crowd("requests byte by byte", Manner::ByteByByte, Sources::Many),
-    crowd("answers that nobody reads", Manner::Unread, Sources::One),
-    crowd("answers read byte by byte", Manner::ReadByByte, Sources::One),
-    crowd("a crowd of probes", Manner::Probe, Sources::One),
-    crowd("clients that come and go", Manner::Churn, Sources::One),
+    clients(
+        "requests byte by byte",
+        ClientBehaviour::ByteByByte,
+        Sources::Many,
+    ),
+    clients("answers that nobody reads", ClientBehaviour::Unread, Sources::One),
+    clients(
+        "answers read byte by byte",
+        ClientBehaviour::ReadByByte,
+        Sources::One,
+    ),
+    clients("a crowd of probes", ClientBehaviour::Probe, Sources::One),
+    clients("clients that come and go", ClientBehaviour::Churn, Sources::One),
 ];
 
-/// The same where it has a certificate.
+/// The same for an admin address with TLS.
 pub(crate) const TLS_CLIENTS: [Attack; 7] = [
-    crowd("silent clients, TLS", Manner::Silent, Sources::One),
-    crowd("half a hello", Manner::HalfAHello, Sources::One),
-    crowd(
+    clients("silent clients, TLS", ClientBehaviour::Silent, Sources::One),
+    clients("half a hello", ClientBehaviour::HalfAHello, Sources::One),
+    clients(
         "half a hello, of many addresses",
-        Manner::HalfAHello,
+        ClientBehaviour::HalfAHello,
         Sources::Many,
     ),
-    crowd("a hello and no more", Manner::Hello, Sources::One),
-    crowd("half a request, TLS", Manner::HalfARequest, Sources::Many),
-    crowd("answers that nobody reads, TLS", Manner::Unread, Sources::Many),
-    crowd("clients that come and go, TLS", Manner::Churn, Sources::One),
+    clients("a hello and no more", ClientBehaviour::Hello, Sources::One),
+    clients(
+        "half a request, TLS",
+        ClientBehaviour::HalfARequest,
+        Sources::Many,
+    ),
+    clients(
+        "answers that nobody reads, TLS",
+        ClientBehaviour::Unread,
+        Sources::Many,
+    ),
+    clients(
+        "clients that come and go, TLS",
+        ClientBehaviour::Churn,
+        Sources::One,
+    ),
 ];
 
-const fn crowd(name: &'static str, manner: Manner, sources: Sources) -> Attack {
-    by(name, PROBES, By::Crowd(manner, sources))
+const fn clients(name: &'static str, behaviour: ClientBehaviour, sources: Sources) -> Attack {
+    attack(name, PROBES, Attacker::Clients(behaviour, sources))
 }
 
-const fn disk(name: &'static str, trouble: Trouble, what: &'static str) -> Attack {
+const fn disk(name: &'static str, fault: DiskFault, code: &'static str) -> Attack {
     Attack {
-        complaint: Some(Complaint {
-            what,
-            names: "",
+        expected_issue: Some(ExpectedIssue {
+            code,
+            message: "",
             takes_long: false,
         }),
-        ..by(name, STATE, By::Disk(trouble))
+        ..attack(name, STATE, Attacker::DiskFault(fault))
     }
 }
 
 /// A disk on which every write is an error.
-pub(crate) const ERRORS: Attack = disk("a disk that fails", Trouble::Errors, "state_not_kept");
+pub(crate) const ERRORS: Attack = disk("a disk that fails", DiskFault::Errors, "state_not_kept");
 /// A disk on which every write hangs.
-pub(crate) const HANGS: Attack = disk("a disk that hangs", Trouble::Hangs, "state_not_kept");
+pub(crate) const HANGS: Attack = disk("a disk that hangs", DiskFault::Hangs, "state_not_kept");
 /// A disk that turns read-only while it is in use.
-pub(crate) const READ_ONLY: Attack = disk("a disk that turns read-only", Trouble::ReadOnly, "state_not_kept");
+pub(crate) const READ_ONLY: Attack = disk(
+    "a disk that turns read-only",
+    DiskFault::ReadOnly,
+    "state_not_kept",
+);
 /// Files that cannot be opened.
-pub(crate) const NO_DESCRIPTORS: Attack =
-    by("no descriptor to be had", STATE, By::Disk(Trouble::NoDescriptors));
+pub(crate) const NO_DESCRIPTORS: Attack = attack(
+    "no descriptor to be had",
+    STATE,
+    Attacker::DiskFault(DiskFault::NoDescriptors),
+);
 
 #[test]
 fn every_promise_that_is_attacked_is_one_that_is_made() {
     let made = include_str!("../../SECURITY.md");
     let disks = [ERRORS, HANGS, READ_ONLY, NO_DESCRIPTORS];
-    let all = [&HOGS[..], &NAMES, &SURROUNDINGS, &CLIENTS, &TLS_CLIENTS, &disks].concat();
+    let all = [&HOGS[..], &NAMES, &HOST_FAULTS, &CLIENTS, &TLS_CLIENTS, &disks].concat();
     for attack in all {
         let row = format!("\n| {} |", attack.promise);
         assert!(

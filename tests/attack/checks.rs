@@ -1,31 +1,31 @@
-//! The suite: good checks, one that changes with each run so that there is always an alert to send, and hostile ones.
+//! The suite: good checks, a flapping one so that there is always an alert to send, and hostile ones.
 
 use canary_tests::certificate::Authority;
 use canary_tests::harness::HOSTILE;
 use canary_tests::peer::Peer;
 use serde_json::{Value, json};
 
-use crate::attack::{Attack, By};
+use crate::attack::{Attack, Attacker};
 
-/// The check that changes with each run.
+/// The check that changes its status with each run.
 pub(crate) const FLAPPING: &str = "flapping";
-/// Zones that never answer.
+/// Number of DNS zones that never answer.
 const ZONES: usize = 8;
 
-/// Names of the good checks begin with it.
+/// Prefix of the names of good checks.
 pub(crate) const GOOD: &str = "good";
-/// Names of the hostile checks begin with it.
+/// Prefix of the names of hostile checks.
 pub(crate) const BAD: &str = "hostile";
 
-/// The checks of an attack, and the targets that they need.
+/// The checks of an attack, and the peers that are their targets.
 #[derive(Default)]
-pub(crate) struct Bad {
+pub(crate) struct HostileChecks {
     pub(crate) checks: Vec<Value>,
     peers: Vec<Peer>,
 }
 
-impl Bad {
-    pub(crate) fn of(attacks: &[Attack]) -> Self {
+impl HostileChecks {
+    pub(crate) fn new(attacks: &[Attack]) -> Self {
         let mut bad = Self::default();
         for attack in attacks {
             bad.add(attack);
@@ -34,18 +34,18 @@ impl Bad {
     }
 
     fn add(&mut self, attack: &Attack) {
-        match attack.by {
-            By::Guest(behaviour, peer) => {
+        match attack.attacker {
+            Attacker::Guest(behaviour, peer) => {
                 let behaviour: Value = serde_json::from_str(behaviour).unwrap();
-                let target = self.at(peer.start());
+                let target = self.keep(peer.start());
                 let config = json!({ "hold": 1, "on_each": "nothing", "then": behaviour });
                 self.push(
                     attack,
                     json!({ "plugin": "hostile", "target": target, "config": config }),
                 );
             }
-            By::Target(plugin, peer) => {
-                let target = self.at(peer.start());
+            Attacker::Target(plugin, peer) => {
+                let target = self.keep(peer.start());
                 let target = if plugin == "http" {
                     format!("http://{target}/")
                 } else {
@@ -53,15 +53,15 @@ impl Bad {
                 };
                 self.push(attack, json!({ "plugin": plugin, "target": target }));
             }
-            By::TlsTarget(peer) => {
-                let target = self.at(peer.start(&Authority::new("Test Root")));
+            Attacker::TlsTarget(peer) => {
+                let target = self.keep(peer.start(&Authority::new("Test Root")));
                 self.push(attack, json!({ "plugin": "tls", "target": target }));
             }
-            By::SilentZones(count) => (0..count).for_each(|number| {
+            Attacker::SilentZones(count) => (0..count).for_each(|number| {
                 let target = format!("http://n{number}.silent{}.test:1/", number % ZONES);
                 self.push(attack, json!({ "plugin": "http", "target": target }));
             }),
-            By::FloodOfNames(count) => (0..count).for_each(|_| {
+            Attacker::FloodOfNames(count) => (0..count).for_each(|_| {
                 self.push(
                     attack,
                     json!({
@@ -73,11 +73,11 @@ impl Bad {
                     }),
                 );
             }),
-            By::Machine(_) | By::Crowd(..) | By::Disk(_) => {}
+            Attacker::HostFault(_) | Attacker::Clients(..) | Attacker::DiskFault(_) => {}
         }
     }
 
-    fn at(&mut self, peer: Peer) -> String {
+    fn keep(&mut self, peer: Peer) -> String {
         let address = peer.address().to_string();
         self.peers.push(peer);
         address
@@ -89,7 +89,7 @@ impl Bad {
     }
 }
 
-/// A suite with `good` checks of `url` and the one that changes, `bad` ones beside them.
+/// A suite with this many good checks of `url`, the flapping check, and `bad` ones.
 pub(crate) fn suite(good: usize, interval: &str, url: impl Fn(usize) -> String, bad: &[Value]) -> String {
     let good = (0..good)
         .map(|number| json!({ "name": format!("{GOOD} {number}"), "plugin": "http", "target": url(number) }));

@@ -1,5 +1,5 @@
-//! A disk in trouble under a service with everything switched on, its spool on the same disk. What is there of a full, a
-//! locked and a missing database in `runner/tests/cli/disk.rs` is not here again.
+//! Disk faults under a service with all features enabled, with the spool on the same disk. Full, locked and missing
+//! databases are tested in `runner/tests/cli/disk.rs`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,40 +12,42 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::attack::{Attack, By, Trouble};
+use crate::attack::{Attack, Attacker, DiskFault};
 use crate::checks::GOOD;
-use crate::hold::LOOK;
-use crate::promises::{named, sum};
+use crate::observation::SAMPLE_INTERVAL;
+use crate::promises::{checks_with_prefix, sum};
 use crate::service::{LIMIT, Service, World, records};
 
 /// The check whose target goes down.
-const PAGE: &str = "page";
-/// Descriptors that a runner may still open where there are next to none.
-const FREE: usize = 3;
-/// Descriptors of a machine that has few.
-const FEW: u32 = 64;
+const TARGET_CHECK: &str = "page";
+/// Descriptors that a runner can still open under [`DiskFault::NoDescriptors`].
+const FREE_DESCRIPTORS: usize = 3;
+/// Descriptor limit of a runner that starts under [`DiskFault::NoDescriptors`].
+const FEW_DESCRIPTORS: u32 = 64;
 
-/// A service, and the disk that its state is on.
-struct Stage<'a> {
+/// A service, and the disk with its state.
+struct DiskScenario<'a> {
     attack: &'a Attack,
-    trouble: Trouble,
+    fault: DiskFault,
     world: World,
     device: Option<BlockDevice>,
     folder: TempDir,
 }
 
-impl<'a> Stage<'a> {
-    /// `None` where the trouble cannot be made.
-    fn of(attack: &'a Attack) -> Option<Self> {
-        let By::Disk(trouble) = attack.by else { return None };
+impl<'a> DiskScenario<'a> {
+    /// `None` where the fault cannot be produced.
+    fn new(attack: &'a Attack) -> Option<Self> {
+        let Attacker::DiskFault(fault) = attack.attacker else {
+            return None;
+        };
         let folder = TempDir::new().unwrap();
-        let device = match trouble {
-            Trouble::NoDescriptors => None,
+        let device = match fault {
+            DiskFault::NoDescriptors => None,
             _ => Some(BlockDevice::mount(folder.path())?),
         };
         Some(Self {
             attack,
-            trouble,
+            fault,
             world: World::new(false),
             device,
             folder,
@@ -62,71 +64,72 @@ impl<'a> Stage<'a> {
         let good = (0..5).map(|number| check(format!("{GOOD} {number}"), "/"));
         let suite = json!({
             "defaults": { "interval": "1s", "timeout": "1s", "retries": 0, "failure_threshold": 2 },
-            "checks": good.chain([check(PAGE.to_owned(), "/page")]).collect::<Vec<_>>(),
+            "checks": good.chain([check(TARGET_CHECK.to_owned(), "/page")]).collect::<Vec<_>>(),
         });
         let suite = suite.to_string();
         let with = |program: Program| with(program.env("CANARY_STATE_DIR", self.state()));
         let mut service = Service::start(&self.world, &suite, &suite, with);
-        service.process.read_on();
-        self.rounds(&service).await;
+        service.process.drain_output();
+        self.wait_for_runs(&service).await;
         service
     }
 
-    /// Two more runs of each good check have ended, and none of them as a failure of its target.
-    async fn rounds(&self, service: &Service) {
+    /// Waits until two more runs of each good check have ended, and asserts that none blames its target.
+    async fn wait_for_runs(&self, service: &Service) {
         let finished = |check: &Value| sum(&check["account"]["finished"]);
         let before = service.status().await;
         let enough = |status: &Value| {
-            let mut few = named(status, GOOD).filter(|check| {
-                let mut all = named(&before, GOOD);
+            let mut few = checks_with_prefix(status, GOOD).filter(|check| {
+                let mut all = checks_with_prefix(&before, GOOD);
                 let before = all.find(|before| before["id"] == check["id"]).map_or(0, finished);
                 finished(check) < before + 2
             });
             few.next().is_none()
         };
         let status = service.until("two more runs of each good check", enough).await;
-        for check in named(&status, GOOD) {
+        for check in checks_with_prefix(&status, GOOD) {
             let counts = &check["account"]["finished"];
             let blamed = counts["fail"].as_u64().unwrap() + counts["faulted"].as_u64().unwrap();
             assert_eq!(blamed, 0, "{:?}: {check:#}", self.attack);
         }
     }
 
-    /// Brings the trouble about.
-    fn begin(&self, service: &Service) {
-        match (self.trouble, &self.device) {
-            (Trouble::Errors, Some(device)) => device.fail(),
-            (Trouble::Hangs, Some(device)) => device.freeze(),
-            (Trouble::ReadOnly, Some(device)) => device.turn_read_only(),
+    /// Starts the fault.
+    fn start_fault(&self, service: &Service) {
+        match (self.fault, &self.device) {
+            (DiskFault::Errors, Some(device)) => device.fail(),
+            (DiskFault::Hangs, Some(device)) => device.freeze(),
+            (DiskFault::ReadOnly, Some(device)) => device.turn_read_only(),
             _ => {
                 let open = service.process.descriptors();
                 let mut free = (0..).filter(|number: &u64| !open.contains_key(&number.to_string()));
-                service.process.limit_descriptors(free.nth(FREE).unwrap());
+                service
+                    .process
+                    .limit_descriptors(free.nth(FREE_DESCRIPTORS).unwrap());
             }
         }
     }
 
-    /// Ends it. Nobody uses a disk that has become read-only.
-    fn end(&self, service: Option<&Service>) {
-        match (self.trouble, &self.device, service) {
-            (Trouble::Errors, Some(device), _) => device.mend(),
-            (Trouble::Hangs, Some(device), _) => device.thaw(),
-            (Trouble::ReadOnly, Some(device), _) => device.mount_again(),
+    /// Ends the fault. A disk that has become read-only must not be in use.
+    fn end_fault(&self, service: Option<&Service>) {
+        match (self.fault, &self.device, service) {
+            (DiskFault::Errors, Some(device), _) => device.repair(),
+            (DiskFault::Hangs, Some(device), _) => device.thaw(),
+            (DiskFault::ReadOnly, Some(device), _) => device.mount_again(),
             (_, _, Some(service)) => service.process.limit_descriptors(1_024),
             _ => {}
         }
     }
 
-    async fn is_named(&self, service: &Service) {
-        let Some(complaint) = self.attack.complaint else {
+    async fn wait_for_issue(&self, service: &Service) {
+        let Some(issue) = self.attack.expected_issue else {
             return;
         };
         let began = Instant::now();
         loop {
             let problems = service.problems().await;
-            let is_meant = |(what, message): &(String, String)| {
-                what == complaint.what && message.contains(complaint.names)
-            };
+            let is_meant =
+                |(what, message): &(String, String)| what == issue.code && message.contains(issue.message);
             if problems.iter().any(is_meant) {
                 return;
             }
@@ -135,12 +138,12 @@ impl<'a> Stage<'a> {
                 "{:?} is not named: {problems:?}",
                 self.attack
             );
-            sleep(LOOK).await;
+            sleep(SAMPLE_INTERVAL).await;
         }
     }
 
-    /// Waits until nothing is wrong with the disk.
-    async fn heals(&self, service: &Service) {
+    /// Waits until no problem with the disk is reported.
+    async fn wait_until_healthy(&self, service: &Service) {
         let began = Instant::now();
         loop {
             let problems = service.problems().await;
@@ -151,77 +154,77 @@ impl<'a> Stage<'a> {
                 return;
             }
             assert!(began.elapsed() < LIMIT, "{:?}: {problems:?}", self.attack);
-            sleep(LOOK).await;
+            sleep(SAMPLE_INTERVAL).await;
         }
     }
 
-    /// `kill -9`. A process that waits for a disk that hangs is gone when the disk goes on.
+    /// `kill -9`. A process that is blocked on a hanging disk only exits once the disk works again.
     fn kill(&self, service: Service) {
         service.process.signal(Signal::KILL);
-        if self.trouble == Trouble::Hangs {
-            self.end(None);
+        if self.fault == DiskFault::Hangs {
+            self.end_fault(None);
         }
         drop(service);
     }
 
-    /// What had to pass for a process to be gone is there again.
-    fn goes_on(&self) {
-        if let (Trouble::Hangs, Some(device)) = (self.trouble, &self.device) {
+    /// Restores the hang that had to end for the process to exit.
+    fn freeze_again(&self) {
+        if let (DiskFault::Hangs, Some(device)) = (self.fault, &self.device) {
             device.freeze();
         }
     }
 
-    /// The target goes up or down, and that is sent.
-    async fn turns(&self, is_bad: bool) {
+    /// Changes the target's state, and waits for the notification.
+    async fn set_target(&self, is_bad: bool) {
         let wanted = if is_bad { "firing" } else { "resolved" };
         self.world.is_bad.store(is_bad, Ordering::SeqCst);
         let began = Instant::now();
         while self.sent().last().is_none_or(|last| last["event"] != wanted) {
             assert!(began.elapsed() < LIMIT, "{:?}: nobody is notified", self.attack);
-            sleep(LOOK).await;
+            sleep(SAMPLE_INTERVAL).await;
         }
     }
 
-    /// What was sent of the target.
+    /// The notifications about the target.
     fn sent(&self) -> Vec<Value> {
-        let mut sent = self.world.well.bodies();
-        sent.retain(|one| one["check"] == PAGE);
+        let mut sent = self.world.healthy.bodies();
+        sent.retain(|one| one["check"] == TARGET_CHECK);
         sent
     }
 
-    /// Nothing was sent twice or forgotten: an alert begins, it is over, and then the next may begin. There is more than one
-    /// where the machine had no time for a run, which ends an alert.
-    fn takes_turns(&self) {
+    /// Asserts that no notification was repeated or lost: firing and resolved alternate. There may be more than one
+    /// alert, since a run without a verdict on a busy machine ends an alert.
+    fn assert_alternating(&self) {
         let sent = self.sent();
-        for (place, one) in sent.iter().enumerate() {
-            let event = ["firing", "resolved"][place % 2];
+        for (index, one) in sent.iter().enumerate() {
+            let event = ["firing", "resolved"][index % 2];
             assert_eq!(one["event"], event, "{:?}: {sent:#?}", self.attack);
-            let is_repeated = sent[..place].iter().any(|before| before["id"] == one["id"]);
+            let is_repeated = sent[..index].iter().any(|before| before["id"] == one["id"]);
             assert!(!is_repeated, "{:?}: {sent:#?}", self.attack);
         }
     }
 
-    /// The target is up again: that is sent once, and nothing was sent twice.
-    async fn comes_out_even(&self, service: Service) {
-        self.rounds(&service).await;
-        self.takes_turns();
-        self.turns(false).await;
-        self.rounds(&service).await;
+    /// Brings the target up, and asserts that notifications and run accounts are correct after shutdown.
+    async fn assert_recovered(&self, service: Service) {
+        self.wait_for_runs(&service).await;
+        self.assert_alternating();
+        self.set_target(false).await;
+        self.wait_for_runs(&service).await;
         service.terminate().await;
         let ending = service.process.end();
         assert_eq!(ending.code, 0, "{ending:?}");
-        self.takes_turns();
+        self.assert_alternating();
         let records = records(&self.state());
         assert_eq!(records.len(), 6);
         for (check, record) in records {
-            assert!(record.account.holds(0, 0), "{check}: {:?}", record.account);
+            assert!(record.account.is_balanced(0, 0), "{check}: {:?}", record.account);
         }
-        assert!(set_aside(&self.state()).is_empty(), "{:?}", self.attack);
+        assert!(quarantined(&self.state()).is_empty(), "{:?}", self.attack);
     }
 }
 
-/// Files of the state that were taken for corrupt.
-fn set_aside(state: &Path) -> Vec<String> {
+/// State files that were renamed as corrupt.
+fn quarantined(state: &Path) -> Vec<String> {
     let names = fs::read_dir(state)
         .unwrap()
         .map(|entry| entry.unwrap().file_name());
@@ -229,43 +232,47 @@ fn set_aside(state: &Path) -> Vec<String> {
     names.filter(|name| name.contains("broken")).collect()
 }
 
-/// The target goes down in the trouble, the trouble passes, and then the service is killed.
-pub(crate) async fn passes(attack: &Attack) {
-    let Some(stage) = Stage::of(attack) else { return };
-    let first = stage.start(|program| program).await;
-    stage.begin(&first);
-    stage.turns(true).await;
-    stage.is_named(&first).await;
-    stage.rounds(&first).await;
-    stage.end(Some(&first));
-    stage.heals(&first).await;
-    stage.rounds(&first).await;
+/// The target goes down during the fault, the fault ends, and then the service is killed.
+pub(crate) async fn recovers_from(attack: &Attack) {
+    let Some(scenario) = DiskScenario::new(attack) else {
+        return;
+    };
+    let first = scenario.start(|program| program).await;
+    scenario.start_fault(&first);
+    scenario.set_target(true).await;
+    scenario.wait_for_issue(&first).await;
+    scenario.wait_for_runs(&first).await;
+    scenario.end_fault(Some(&first));
+    scenario.wait_until_healthy(&first).await;
+    scenario.wait_for_runs(&first).await;
     drop(first);
-    let second = stage.start(|program| program).await;
-    stage.comes_out_even(second).await;
+    let second = scenario.start(|program| program).await;
+    scenario.assert_recovered(second).await;
 }
 
-/// The target is down, and the service is killed in the trouble, and again after a start in it.
-pub(crate) async fn kills(attack: &Attack) {
-    let Some(stage) = Stage::of(attack) else { return };
-    let first = stage.start(|program| program).await;
-    stage.turns(true).await;
-    stage.rounds(&first).await;
-    stage.begin(&first);
-    stage.is_named(&first).await;
-    stage.rounds(&first).await;
-    stage.kill(first);
-    stage.goes_on();
-    let few = |program: Program| match stage.trouble {
-        Trouble::NoDescriptors => program.descriptors(FEW),
+/// The target is down, the service is killed during the fault, and again after a start during the fault.
+pub(crate) async fn survives_kills_in(attack: &Attack) {
+    let Some(scenario) = DiskScenario::new(attack) else {
+        return;
+    };
+    let first = scenario.start(|program| program).await;
+    scenario.set_target(true).await;
+    scenario.wait_for_runs(&first).await;
+    scenario.start_fault(&first);
+    scenario.wait_for_issue(&first).await;
+    scenario.wait_for_runs(&first).await;
+    scenario.kill(first);
+    scenario.freeze_again();
+    let few = |program: Program| match scenario.fault {
+        DiskFault::NoDescriptors => program.descriptors(FEW_DESCRIPTORS),
         _ => program,
     };
-    let second = stage.start(few).await;
-    stage.kill(second);
-    if stage.trouble != Trouble::Hangs {
-        stage.end(None);
+    let second = scenario.start(few).await;
+    scenario.kill(second);
+    if scenario.fault != DiskFault::Hangs {
+        scenario.end_fault(None);
     }
-    let third = stage.start(|program| program).await;
-    stage.heals(&third).await;
-    stage.comes_out_even(third).await;
+    let third = scenario.start(|program| program).await;
+    scenario.wait_until_healthy(&third).await;
+    scenario.assert_recovered(third).await;
 }

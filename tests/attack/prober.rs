@@ -1,4 +1,4 @@
-//! A client that only wants to know whether the runner lives, again and again.
+//! A client that probes `/livez` continuously.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -10,28 +10,28 @@ use http_body_util::Full;
 use hyper::Request;
 use tokio::time::Instant;
 
-use crate::crowd::Entrance;
+use crate::clients::AdminEndpoint;
 
-const BETWEEN: Duration = Duration::from_millis(25);
+const PROBE_INTERVAL: Duration = Duration::from_millis(25);
 
-/// A thread that asks for `/livez`, and notes how long each answer takes.
+/// A thread that requests `/livez` and records the latencies.
 pub(crate) struct Prober {
-    stop: Sender<()>,
+    stop_tx: Sender<()>,
     thread: JoinHandle<Vec<Result<Duration, String>>>,
 }
 
-/// How long it took.
+/// Latencies of the probes.
 #[derive(Debug)]
-pub(crate) struct Times {
+pub(crate) struct ProbeTimes {
     pub(crate) count: usize,
-    pub(crate) half: Duration,
+    pub(crate) p50: Duration,
     pub(crate) p99: Duration,
-    pub(crate) most: Duration,
-    /// Why some were not answered.
+    pub(crate) max: Duration,
+    /// Errors of failed probes.
     pub(crate) failures: Vec<String>,
 }
 
-impl Entrance {
+impl AdminEndpoint {
     pub(crate) fn get(&self, path: &str) -> Result<Answer, Failure> {
         let request = Request::get(path).body(Full::default())?;
         call(self.address, self.tls.as_deref().cloned(), request)
@@ -48,20 +48,20 @@ impl Entrance {
 }
 
 impl Prober {
-    pub(crate) fn start(entrance: Arc<Entrance>) -> Self {
-        let (stop, stopped) = channel();
+    pub(crate) fn start(admin: Arc<AdminEndpoint>) -> Self {
+        let (stop_tx, stop_rx) = channel();
         let thread = std::thread::spawn(move || {
             let mut all = Vec::new();
-            while stopped.recv_timeout(BETWEEN) == Err(RecvTimeoutError::Timeout) {
-                all.push(entrance.probe());
+            while stop_rx.recv_timeout(PROBE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                all.push(admin.probe());
             }
             all
         });
-        Self { stop, thread }
+        Self { stop_tx, thread }
     }
 
-    pub(crate) fn stop(self) -> Times {
-        drop(self.stop);
+    pub(crate) fn stop(self) -> ProbeTimes {
+        drop(self.stop_tx);
         let (times, failures): (Vec<_>, Vec<_>) =
             self.thread.join().unwrap().into_iter().partition(Result::is_ok);
         let mut times: Vec<Duration> = times.into_iter().flatten().collect();
@@ -70,11 +70,11 @@ impl Prober {
             let rank = (times.len() * percent).div_ceil(100).saturating_sub(1);
             times.get(rank).copied().unwrap_or_default()
         };
-        Times {
+        ProbeTimes {
             count: times.len(),
-            half: at(50),
+            p50: at(50),
             p99: at(99),
-            most: at(100),
+            max: at(100),
             failures: failures.into_iter().filter_map(Result::err).collect(),
         }
     }

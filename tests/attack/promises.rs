@@ -1,64 +1,72 @@
-//! What has to hold under every attack.
+//! What must hold under every attack.
 
 use std::io::Write as _;
 use std::time::Duration;
 
-use canary::publish::Record;
+use canary::publish::CheckRecord;
 use serde_json::Value;
 
 use crate::checks::{BAD, FLAPPING, GOOD};
-use crate::hold::{Seen, minutes};
+use crate::observation::{Observations, configured_duration};
 use crate::service::GRACE;
-use crate::witness::Lateness;
+use crate::wake_latency::WakeLatency;
 
-/// Resident bytes of a runner under attack.
-const MEMORY: u64 = 256 << 20;
-/// How long the end may take after the grace period.
-const END: Duration = Duration::from_secs(15);
-/// The lag in seconds that one in a hundred runs may exceed, apart from what the machine itself is late.
-const LAG: f64 = 0.1;
-/// Where one who sleeps is woken so late, others have taken the machine for themselves, and the runner is late as well.
-const STOOD_STILL: Duration = Duration::from_millis(250);
+/// Maximum resident memory of a runner under attack, in bytes.
+const MAX_MEMORY: u64 = 256 << 20;
+/// Maximum shutdown time after the grace period.
+const MAX_SHUTDOWN: Duration = Duration::from_secs(15);
+/// Maximum 99th percentile of the lag in seconds, in addition to the wake-up latency of the machine.
+const MAX_LAG_SECONDS: f64 = 0.1;
+/// Wake-up latency above which the machine is so busy that late runs do not count.
+const HOST_STALLED: Duration = Duration::from_millis(250);
 
-/// What is known of a service that was attacked and has ended.
+/// Everything known about a service that was attacked and has exited.
 pub(crate) struct Evidence {
     pub(crate) name: &'static str,
-    /// The status before the attack, and at its end.
-    pub(crate) calm: Value,
-    pub(crate) held: Value,
-    pub(crate) seen: Seen,
-    /// How long a probe may wait.
-    pub(crate) probe: Duration,
-    pub(crate) machine: Lateness,
+    /// The status before the attack; `under_attack` is that at its end.
+    pub(crate) baseline: Value,
+    pub(crate) under_attack: Value,
+    pub(crate) observations: Observations,
+    /// Maximum latency of a probe.
+    pub(crate) probe_limit: Duration,
+    pub(crate) wake_latency: WakeLatency,
     pub(crate) ended_in: Duration,
     pub(crate) code: i32,
-    pub(crate) records: Vec<(String, Record)>,
-    /// Processes that were killed for want of memory.
+    pub(crate) records: Vec<(String, CheckRecord)>,
+    /// Processes killed by the OOM killer.
     pub(crate) kills: u64,
 }
 
 impl Evidence {
-    /// Says what was seen, and asserts every promise.
-    pub(crate) fn shows_that_all_promises_hold(&self) {
+    /// Reports the observations, and asserts every promise.
+    pub(crate) fn assert_all_promises(&self) {
         self.report();
         self.good_checks_ran_when_due();
         self.hostile_checks_ran();
         self.probes_were_answered();
         self.spans_were_delivered();
-        assert!(self.seen.notified >= 2, "alerts stand still");
-        assert!(self.seen.beats >= 2, "the heart stands still");
-        let unaccounted = &self.held["descriptors"]["unaccounted"];
+        assert!(self.observations.notified >= 2, "alerts stand still");
+        assert!(self.observations.pings >= 2, "the heart stands still");
+        let unaccounted = &self.under_attack["descriptors"]["unaccounted"];
         assert_eq!(unaccounted, 0, "descriptors that nobody owns");
-        assert!(self.seen.memory < MEMORY, "{} bytes of memory", self.seen.memory);
+        assert!(
+            self.observations.memory < MAX_MEMORY,
+            "{} bytes of memory",
+            self.observations.memory
+        );
         assert_eq!((self.code, self.kills), (0, 0), "its end");
-        assert!(self.ended_in < GRACE + END, "it ended after {:?}", self.ended_in);
+        assert!(
+            self.ended_in < GRACE + MAX_SHUTDOWN,
+            "it ended after {:?}",
+            self.ended_in
+        );
     }
 
-    /// One line, past the capture of test output.
+    /// Writes one line directly, which bypasses the capture of test output.
     fn report(&self) {
-        let (lag, runs) = self.seen.roots.p99(GOOD);
+        let (lag, runs) = self.observations.root_spans.p99(GOOD);
         let all = self.finished(GOOD);
-        let probe = self.seen.probes.iter().max().copied().unwrap_or_default();
+        let probe = self.observations.probes.iter().max().copied().unwrap_or_default();
         let _closed = writeln!(
             std::io::stderr(),
             "attack {}: {runs} of {all} spans of good checks, p99 of their lag {:.1} ms, {} missed, at most {} MiB, {} \
@@ -67,93 +75,97 @@ impl Evidence {
             self.name,
             lag * 1e3,
             self.missed(),
-            self.seen.memory >> 20,
-            self.seen.probes.len(),
-            self.seen.notified,
-            self.seen.beats,
+            self.observations.memory >> 20,
+            self.observations.probes.len(),
+            self.observations.notified,
+            self.observations.pings,
             self.ended_in,
-            self.machine.most,
-            self.machine.p99,
-            self.seen.complaints,
+            self.wake_latency.max,
+            self.wake_latency.p99,
+            self.observations.issues,
         );
     }
 
-    fn finished(&self, beginning: &str) -> u64 {
-        let of = self
-            .records
-            .iter()
-            .filter(|(check, _)| check.starts_with(beginning));
-        of.map(|(_, record)| record.account.finished_in_all()).sum()
+    fn finished(&self, prefix: &str) -> u64 {
+        let of = self.records.iter().filter(|(check, _)| check.starts_with(prefix));
+        of.map(|(_, record)| record.account.total_finished()).sum()
     }
 
     fn missed(&self) -> u64 {
         let missed = |check: &Value| sum(&check["account"]["missed"]);
-        named(&self.held, GOOD)
-            .map(|check| changed(&self.calm, check, missed))
+        checks_with_prefix(&self.under_attack, GOOD)
+            .map(|check| increase(&self.baseline, check, missed))
             .sum()
     }
 
     fn good_checks_ran_when_due(&self) {
-        if self.machine.most >= STOOD_STILL && minutes().is_none() {
-            // It says how late the machine was.
+        if self.wake_latency.max >= HOST_STALLED && configured_duration().is_none() {
+            // The report contains the wake-up latency.
             return;
         }
-        for check in named(&self.held, GOOD) {
-            let count = |count: fn(&Value) -> u64| changed(&self.calm, check, count);
+        for check in checks_with_prefix(&self.under_attack, GOOD) {
+            let count = |count: fn(&Value) -> u64| increase(&self.baseline, check, count);
             let all = count(|check| sum(&check["account"]["finished"]));
             let passed = count(|check| check["account"]["finished"]["pass"].as_u64().unwrap());
             assert_eq!((all, check["status"].as_str()), (passed, Some("up")), "{check:#}");
         }
-        let flapping = named(&self.held, FLAPPING).map(|check| {
+        let flapping = checks_with_prefix(&self.under_attack, FLAPPING).map(|check| {
             let missed = |check: &Value| sum(&check["account"]["missed"]);
-            changed(&self.calm, check, missed)
+            increase(&self.baseline, check, missed)
         });
         assert_eq!(
             self.missed() + flapping.sum::<u64>(),
             0,
             "due times were missed: {:#}",
-            self.held
+            self.under_attack
         );
-        let (lag, _) = self.seen.roots.p99(GOOD);
-        let most = LAG + self.machine.p99.as_secs_f64();
+        let (lag, _) = self.observations.root_spans.p99(GOOD);
+        let most = MAX_LAG_SECONDS + self.wake_latency.p99.as_secs_f64();
         assert!(
-            minutes().is_none() || lag < most,
+            configured_duration().is_none() || lag < most,
             "p99 of the lag is {lag} s, more than {most} s"
         );
     }
 
     fn hostile_checks_ran(&self) {
-        for check in named(&self.held, BAD) {
+        for check in checks_with_prefix(&self.under_attack, BAD) {
             assert!(sum(&check["account"]["finished"]) > 0, "{check:#}");
         }
     }
 
     fn probes_were_answered(&self) {
-        let mut probes = self.seen.probes.clone();
+        let mut probes = self.observations.probes.clone();
         probes.sort();
-        // A short attack is beside whatever else this machine does.
-        let counts = minutes().map_or(probes.len() / 2, |_| probes.len() - 1);
-        assert!(probes[counts] < self.probe, "/livez took {:?}", probes[counts]);
+        // In a short attack the machine may be busy, so only the median is asserted.
+        let counts = configured_duration().map_or(probes.len() / 2, |_| probes.len() - 1);
+        assert!(
+            probes[counts] < self.probe_limit,
+            "/livez took {:?}",
+            probes[counts]
+        );
     }
 
     fn spans_were_delivered(&self) {
         for (check, record) in self.records.iter().filter(|(check, _)| check.starts_with(GOOD)) {
-            let (delivered, finished) = (self.seen.roots.of(check), record.account.finished_in_all());
+            let (delivered, finished) = (
+                self.observations.root_spans.count(check),
+                record.account.total_finished(),
+            );
             assert_eq!(delivered, finished, "spans of {check}");
-            assert!(record.account.holds(0, 0), "{check}: {:?}", record.account);
+            assert!(record.account.is_balanced(0, 0), "{check}: {:?}", record.account);
         }
     }
 }
 
-/// The checks of a status whose names begin so.
-pub(crate) fn named<'s>(status: &'s Value, beginning: &str) -> impl Iterator<Item = &'s Value> {
+/// The checks in a status whose names have this prefix.
+pub(crate) fn checks_with_prefix<'s>(status: &'s Value, prefix: &str) -> impl Iterator<Item = &'s Value> {
     let checks = status["checks"].as_array().unwrap().iter();
-    checks.filter(move |check| check["name"].as_str().unwrap().starts_with(beginning))
+    checks.filter(move |check| check["name"].as_str().unwrap().starts_with(prefix))
 }
 
-/// How much more a number of a check is than it was at `calm`, where the check may not have been there.
-pub(crate) fn changed(calm: &Value, check: &Value, number: impl Fn(&Value) -> u64) -> u64 {
-    let mut before = calm["checks"].as_array().unwrap().iter();
+/// The increase of a number of a check since `baseline`, in which the check may be missing.
+pub(crate) fn increase(baseline: &Value, check: &Value, number: impl Fn(&Value) -> u64) -> u64 {
+    let mut before = baseline["checks"].as_array().unwrap().iter();
     let before = before.find(|before| before["id"] == check["id"]);
     number(check) - before.map_or(0, number)
 }

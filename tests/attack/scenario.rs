@@ -1,30 +1,30 @@
-//! Attacks at the same time on one service.
+//! Concurrent attacks on one service.
 
 use std::net::Ipv4Addr;
 
 use canary_tests::command::{Program, skip};
-use canary_tests::machine::{Clock, MemoryLimit, resolving_by};
-use canary_tests::peer::dns::{Manner, NameServer, Zone};
+use canary_tests::machine::{Clock, MemoryLimit, with_name_server};
+use canary_tests::peer::dns::{Behaviour, NameServer, Zone};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::attack::{Attack, By, Machine};
-use crate::checks::{Bad, GOOD, suite};
-use crate::hold::{Seen, minutes};
-use crate::ongoing::Ongoing;
-use crate::promises::{Evidence, named, sum};
+use crate::active_attack::ActiveAttack;
+use crate::attack::{Attack, Attacker, HostFault};
+use crate::checks::{GOOD, HostileChecks, suite};
+use crate::client_waves::ClientWaves;
+use crate::observation::{Observations, configured_duration};
+use crate::promises::{Evidence, checks_with_prefix, sum};
 use crate::service::{LIMIT, Service, World, records};
-use crate::turns::Turns;
-use crate::witness::Witness;
+use crate::wake_latency::WakeLatencyMonitor;
 
-/// Descriptors that a runner at work may have open for a moment of its own.
-const SLACK: usize = 8;
-/// What health remembers of the last minute.
-const OF_THE_LAST_MINUTE: [&str; 2] = ["pool_short", "slow_poll"];
+/// Descriptors that a running service may have open temporarily.
+const FD_TOLERANCE: usize = 8;
+/// Problems that health reports for a minute after they ended.
+const LINGERING_ISSUES: [&str; 2] = ["pool_short", "slow_poll"];
 
-/// Attacks, and the service that they are on.
+/// Attacks, and the configuration of the service under attack.
 pub(crate) struct Scenario {
     name: &'static str,
     attacks: &'static [Attack],
@@ -32,13 +32,13 @@ pub(crate) struct Scenario {
     clock: Option<Clock>,
     memory: Option<MemoryLimit>,
     names: Option<(NameServer, TempDir)>,
-    is_until_the_end: bool,
+    is_until_exit: bool,
     has_certificate: bool,
 }
 
 impl Scenario {
-    /// On a service with ten good checks.
-    pub(crate) fn of(name: &'static str, attacks: &'static [Attack]) -> Self {
+    /// Attacks on a service with ten good checks.
+    pub(crate) fn new(name: &'static str, attacks: &'static [Attack]) -> Self {
         Self {
             name,
             attacks,
@@ -46,111 +46,113 @@ impl Scenario {
             clock: None,
             memory: None,
             names: None,
-            is_until_the_end: false,
+            is_until_exit: false,
             has_certificate: false,
         }
     }
 
-    /// On one with so many good checks.
+    /// Sets the number of good checks.
     pub(crate) fn good(self, good: usize) -> Self {
         Self { good, ..self }
     }
 
-    /// On one that goes by this clock.
+    /// Makes the service use this clock.
     pub(crate) fn clock(self, clock: Clock) -> Self {
         let clock = Some(clock);
         Self { clock, ..self }
     }
 
-    /// On one that has no more memory than this.
+    /// Limits the memory of the service.
     pub(crate) fn memory(self, limit: MemoryLimit) -> Self {
         let memory = Some(limit);
         Self { memory, ..self }
     }
 
-    /// On one whose good checks have targets with names. `None` where there can be no name server.
-    pub(crate) fn by_name(self) -> Option<Self> {
+    /// Uses names as targets of good checks, with a name server. `None` where no name server can be started.
+    pub(crate) fn name_server(self) -> Option<Self> {
         let zone = (0..self.good).fold(Zone::new(), |zone, number| {
             let name = format!("{GOOD}{number}.test");
-            zone.manner(&name, Manner::Answers)
+            zone.behaviour(&name, Behaviour::Answers)
                 .address(&name, Ipv4Addr::LOCALHOST)
         });
         let [.., third, fourth] = std::process::id().to_be_bytes();
         let address = Ipv4Addr::new(127, 53, third, fourth.clamp(1, 254));
-        let server = zone.otherwise(Manner::Silent).start_at(address);
+        let server = zone.default_behaviour(Behaviour::Silent).start_at(address);
         if server.is_none() {
             skip("the port of DNS");
         }
         let names = Some((server?, TempDir::new().unwrap()));
         let scenario = Self { names, ..self };
-        scenario.around(Program::at("/bin/true")).map(|_| scenario)
+        scenario.prepare(Program::at("/bin/true")).map(|_| scenario)
     }
 
-    /// The attacks go on until it has ended.
-    pub(crate) fn until_the_end(self) -> Self {
+    /// Continues the attacks until the service has exited.
+    pub(crate) fn until_exit(self) -> Self {
         Self {
-            is_until_the_end: true,
+            is_until_exit: true,
             ..self
         }
     }
 
-    /// On one that has a certificate for its admin address.
-    pub(crate) fn certified(self) -> Self {
+    /// Enables TLS for the admin address.
+    pub(crate) fn admin_certificate(self) -> Self {
         Self {
             has_certificate: true,
             ..self
         }
     }
 
-    /// Holds every promise against the attacks. No other scenario runs at the same time.
-    pub(crate) async fn withstand(self) {
+    /// Runs the attacks, and asserts every promise. No other scenario runs at the same time.
+    pub(crate) async fn run(self) {
         static TURN: Mutex<()> = Mutex::const_new(());
         let _alone = TURN.lock().await;
-        let (world, bad) = (World::new(self.has_certificate), Bad::of(self.attacks));
-        let (calm_suite, attacked_suite) = (self.suite(&world, &[]), self.suite(&world, &bad.checks));
-        let with = |program| self.around(program).expect("it was tried");
-        let mut service = Service::start(&world, &calm_suite, &attacked_suite, with);
-        if !self.machines().any(|machine| machine == Machine::UnreadOutput) {
-            service.process.read_on();
+        let (world, bad) = (World::new(self.has_certificate), HostileChecks::new(self.attacks));
+        let (baseline_suite, attacked_suite) = (self.suite(&world, &[]), self.suite(&world, &bad.checks));
+        let with = |program| self.prepare(program).expect("it was tried");
+        let mut service = Service::start(&world, &baseline_suite, &attacked_suite, with);
+        if !self.host_faults().any(|fault| fault == HostFault::UnreadOutput) {
+            service.process.drain_output();
         }
-        let calm = self.calm(&service).await;
+        let baseline = self.baseline(&service).await;
         let open = service.process.descriptors().len();
         if !bad.checks.is_empty() {
             service.reload(&attacked_suite).await;
         }
-        let begin = |machine| Ongoing::begin(machine, &service, &world, self.clock.as_ref());
-        let mut ongoing: Vec<_> = self.machines().map(begin).collect();
-        ongoing.extend(Turns::begin(self.attacks, &service.entrance).map(Ongoing::Crowds));
-        let (witness, mut seen) = (Witness::start(), Seen::default());
-        let held = seen.hold((&service, &world), self.attacks, &mut ongoing).await;
-        let machine = witness.stop();
-        if !self.is_until_the_end {
-            ongoing.into_iter().for_each(|attack| attack.end(&world));
-            service.reload(&calm_suite).await;
-            recovers(&service, open).await;
-            seen.look(&service, &world).await;
+        let begin = |fault| ActiveAttack::begin(fault, &service, &world, self.clock.as_ref());
+        let mut active: Vec<_> = self.host_faults().map(begin).collect();
+        active.extend(ClientWaves::begin(self.attacks, &service.admin).map(ActiveAttack::Clients));
+        let (monitor, mut observations) = (WakeLatencyMonitor::start(), Observations::default());
+        let under_attack = observations
+            .observe((&service, &world), self.attacks, &mut active)
+            .await;
+        let wake_latency = monitor.stop();
+        if !self.is_until_exit {
+            active.into_iter().for_each(|attack| attack.end(&world));
+            service.reload(&baseline_suite).await;
+            wait_for_recovery(&service, open).await;
+            observations.sample(&service, &world).await;
         }
         let ended_in = service.terminate().await;
         let ending = service.process.end();
-        seen.roots.add(&world.collector.arrivals());
+        observations.root_spans.add(&world.collector.arrivals());
         let evidence = Evidence {
             name: self.name,
-            calm,
-            held,
-            seen,
-            probe: self.attacks.iter().map(Attack::probe).max().unwrap(),
-            machine,
+            baseline,
+            under_attack,
+            observations,
+            probe_limit: self.attacks.iter().map(Attack::probe_limit).max().unwrap(),
+            wake_latency,
             ended_in,
             code: ending.code,
             records: records(&service.folder.path().join("state")),
             kills: self.memory.as_ref().map_or(0, MemoryLimit::kills),
         };
-        evidence.shows_that_all_promises_hold();
+        evidence.assert_all_promises();
     }
 
-    fn machines(&self) -> impl Iterator<Item = Machine> {
-        self.attacks.iter().filter_map(|attack| match attack.by {
-            By::Machine(machine) => Some(machine),
+    fn host_faults(&self) -> impl Iterator<Item = HostFault> {
+        self.attacks.iter().filter_map(|attack| match attack.attacker {
+            Attacker::HostFault(fault) => Some(fault),
             _ => None,
         })
     }
@@ -161,52 +163,61 @@ impl Scenario {
             None => format!("http://127.0.0.1:{port}/"),
             Some(_) => format!("http://{GOOD}{number}.test:{port}/"),
         };
-        suite(self.good, if minutes().is_some() { "1s" } else { "2s" }, url, bad)
+        suite(
+            self.good,
+            if configured_duration().is_some() {
+                "1s"
+            } else {
+                "2s"
+            },
+            url,
+            bad,
+        )
     }
 
-    /// The program in these surroundings.
-    fn around(&self, program: Program) -> Option<Program> {
+    /// Starts the program in the configured environment.
+    fn prepare(&self, program: Program) -> Option<Program> {
         let program = match &self.clock {
-            Some(clock) => clock.of(program),
+            Some(clock) => clock.apply_to(program),
             None => program,
         };
         let program = match &self.memory {
-            Some(limit) => limit.of(program),
+            Some(limit) => limit.apply_to(program),
             None => program,
         };
         match &self.names {
-            Some((server, folder)) => resolving_by(program, server.address().ip(), folder.path()),
+            Some((server, folder)) => with_name_server(program, server.address().ip(), folder.path()),
             None => Some(program),
         }
     }
 
-    /// Every good check has run.
-    async fn calm(&self, service: &Service) -> Value {
+    /// Waits until every good check has run, and returns the status.
+    async fn baseline(&self, service: &Service) -> Value {
         let have_all_run = |status: &Value| {
-            let run = named(status, GOOD).filter(|check| sum(&check["account"]["finished"]) > 0);
+            let run = checks_with_prefix(status, GOOD).filter(|check| sum(&check["account"]["finished"]) > 0);
             run.count() == self.good
         };
         service.until("all good checks have run", have_all_run).await
     }
 }
 
-/// Waits until nothing is left of the attacks: no complaint but of the last minute, no descriptor.
-async fn recovers(service: &Service, open: usize) {
+/// Waits until the attacks have no more effect: no reported problem except lingering ones, no extra descriptor.
+async fn wait_for_recovery(service: &Service, open: usize) {
     let began = Instant::now();
     let is_over = |problem: &(String, String)| {
         let what = problem.0.as_str();
-        minutes().is_none() && OF_THE_LAST_MINUTE.contains(&what)
+        configured_duration().is_none() && LINGERING_ISSUES.contains(&what)
     };
     loop {
         let problems = service.problems().await;
         let descriptors = service.process.descriptors();
-        if problems.iter().all(is_over) && descriptors.len() <= open + SLACK {
+        if problems.iter().all(is_over) && descriptors.len() <= open + FD_TOLERANCE {
             return;
         }
         assert!(
             began.elapsed() < LIMIT,
             "it does not recover: {problems:?}, {descriptors:#?}"
         );
-        sleep(crate::hold::LOOK).await;
+        sleep(crate::observation::SAMPLE_INTERVAL).await;
     }
 }

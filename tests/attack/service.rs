@@ -1,4 +1,4 @@
-//! A runner with everything switched on, and what it talks to.
+//! A service with all features enabled, and its peers.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use canary::publish::Record;
+use canary::publish::CheckRecord;
 use canary_tests::certificate::Authority;
 use canary_tests::collector::{Collector, Protocol};
 use canary_tests::command::{Program, Running};
@@ -18,67 +18,67 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::crowd::Entrance;
-use crate::hold;
+use crate::clients::AdminEndpoint;
+use crate::observation;
 
-/// How long anything here may take on a busy machine.
+/// Time limit for anything on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
-/// How long runs may go on after SIGTERM.
+/// Grace period of running checks after SIGTERM.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a runner talks to, apart from the targets of its hostile checks.
+/// The peers of a service, except the targets of hostile checks.
 pub(crate) struct World {
     pub(crate) collector: Collector,
-    pub(crate) well: Receiver,
+    pub(crate) healthy: Receiver,
     pub(crate) hanging: Receiver,
-    /// `/` is fine, `/flap` every other time, `/page` unless [`Self::is_bad`].
+    /// `/` succeeds, `/flap` every other time, `/page` unless [`Self::is_bad`].
     pub(crate) site: Site,
     pub(crate) is_bad: Arc<AtomicBool>,
-    beats: Arc<AtomicUsize>,
-    heart: Site,
-    /// Of the certificate for the admin address.
+    pings: Arc<AtomicUsize>,
+    heartbeat: Site,
+    /// The issuer of the certificate for the admin address.
     authority: Option<Authority>,
 }
 
 impl World {
     pub(crate) fn new(has_certificate: bool) -> Self {
-        let (is_bad, beats) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let (bad, count, turns) = (Arc::clone(&is_bad), Arc::clone(&beats), AtomicUsize::default());
+        let (is_bad, pings) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let (bad, count, flaps) = (Arc::clone(&is_bad), Arc::clone(&pings), AtomicUsize::default());
         let site = Site::start(move |request| {
             let is_fine = match request.path() {
-                "/flap" => turns.fetch_add(1, Ordering::SeqCst).is_multiple_of(2),
+                "/flap" => flaps.fetch_add(1, Ordering::SeqCst).is_multiple_of(2),
                 "/page" => !bad.load(Ordering::SeqCst),
                 _ => true,
             };
             Reply::status(if is_fine { 200 } else { 503 })
         });
-        let heart = Site::start(move |request| {
+        let heartbeat_site = Site::start(move |request| {
             count.fetch_add(usize::from(request.path() == "/beat"), Ordering::SeqCst);
             Reply::text("OK")
         });
         Self {
             collector: Collector::start(Protocol::Http),
-            well: Receiver::webhook(),
+            healthy: Receiver::webhook(),
             hanging: Receiver::webhook(),
             site,
             is_bad,
-            beats,
-            heart,
+            pings,
+            heartbeat: heartbeat_site,
             authority: has_certificate.then(|| Authority::new("Test Root")),
         }
     }
 
-    /// Pings of success so far.
-    pub(crate) fn beats(&self) -> usize {
-        self.beats.load(Ordering::SeqCst)
+    /// Success pings so far.
+    pub(crate) fn pings(&self) -> usize {
+        self.pings.load(Ordering::SeqCst)
     }
 
     fn settings(&self, folder: &Path) -> String {
-        // A run that a busy machine cuts off has no verdict, and is nobody's alert.
+        // Only `down`: on a busy machine a run may be stopped without a verdict, which is not an alert here.
         let notifier = |receiver: &Receiver| json!({ "type": "webhook", "url": receiver.url("http", "/"), "on": ["down"] });
-        let notifiers = json!({ "well": notifier(&self.well), "hanging": notifier(&self.hanging) });
-        let url = self.heart.url("http", "/beat");
+        let notifiers = json!({ "well": notifier(&self.healthy), "hanging": notifier(&self.hanging) });
+        let url = self.heartbeat.url("http", "/beat");
         let heartbeat = json!({ "url": url, "interval": "1s", "grace": "500ms", "start": false });
         let mut settings = json!({ "alerts": { "notifiers": notifiers }, "heartbeat": heartbeat });
         if let Some(authority) = &self.authority {
@@ -92,15 +92,15 @@ impl World {
     }
 }
 
-/// A runner that goes on.
+/// A running service.
 pub(crate) struct Service {
     pub(crate) process: Running,
     pub(crate) folder: TempDir,
-    pub(crate) entrance: Arc<Entrance>,
+    pub(crate) admin: Arc<AdminEndpoint>,
 }
 
 impl Service {
-    /// Starts it with this suite, after the plugins of another one have been compiled.
+    /// Starts it with `suite`, after compiling the plugins of the suite `compiled`.
     pub(crate) fn start(
         world: &World,
         suite: &str,
@@ -123,9 +123,9 @@ impl Service {
             .env("CANARY_STATE_DIR", folder.path().join("state"))
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", world.collector.url("http"))
             .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
-            .for_up_to(hold::minutes().unwrap_or_default() + 4 * LIMIT);
+            .for_up_to(observation::configured_duration().unwrap_or_default() + 4 * LIMIT);
         let mut process = with(program).start();
-        let entrance = Entrance {
+        let admin = AdminEndpoint {
             address: address(&mut process),
             tls: world
                 .authority
@@ -135,15 +135,15 @@ impl Service {
         Self {
             process,
             folder,
-            entrance: Arc::new(entrance),
+            admin: Arc::new(admin),
         }
     }
 
-    /// The JSON at `path`; what is asked for may have to wait for others who ask.
+    /// The JSON at `path`. Retries, since other clients may occupy the admin address.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let began = Instant::now();
         loop {
-            let answer = self.entrance.get(path);
+            let answer = self.admin.get(path);
             if let Some(json) = answer
                 .ok()
                 .and_then(|it| serde_json::from_slice::<Value>(&it.body).ok())
@@ -152,7 +152,7 @@ impl Service {
                 return json;
             }
             assert!(began.elapsed() < LIMIT, "{path} is not answered");
-            sleep(ASK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -160,7 +160,7 @@ impl Service {
         self.json("/api/v1/status").await
     }
 
-    /// What `/readyz` complains of: a word and a message each.
+    /// The problems reported by `/readyz`: code and message.
     pub(crate) async fn problems(&self) -> Vec<(String, String)> {
         let body = self.json("/readyz").await;
         let text = |problem: &Value, key: &str| problem[key].as_str().unwrap().to_owned();
@@ -170,7 +170,7 @@ impl Service {
             .collect()
     }
 
-    /// Looks at the status until it is so.
+    /// Polls the status until it satisfies `is_so`.
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
@@ -179,11 +179,11 @@ impl Service {
                 return status;
             }
             assert!(began.elapsed() < LIMIT, "{what}: not so in {status:#}");
-            sleep(ASK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Has another suite read, and waits until it is in force.
+    /// Reloads another suite, and waits until it is in force.
     pub(crate) async fn reload(&self, suite: &str) {
         let reloads = |status: &Value| status["suite"]["reloads"]["succeeded"].as_u64();
         let before = reloads(&self.status().await);
@@ -192,20 +192,20 @@ impl Service {
         self.until("a reload", |status| reloads(status) > before).await;
     }
 
-    /// Asks it to end; how long that took.
+    /// Terminates it, and returns how long that took.
     pub(crate) async fn terminate(&self) -> Duration {
         let began = Instant::now();
         self.process.signal(Signal::TERM);
         while !self.process.has_ended() {
             assert!(began.elapsed() < LIMIT, "it does not end");
-            sleep(ASK_AGAIN / 5).await;
+            sleep(POLL_INTERVAL / 5).await;
         }
         began.elapsed()
     }
 }
 
-/// What the state folder of a runner that has ended has of each check.
-pub(crate) fn records(state: &Path) -> Vec<(String, Record)> {
+/// The record of each check in the state folder of an exited service.
+pub(crate) fn records(state: &Path) -> Vec<(String, CheckRecord)> {
     let database = Connection::open(state.join("state.db")).unwrap();
     let mut rows = database
         .prepare("SELECT key, value FROM kept WHERE shelf = 'check'")
@@ -228,18 +228,18 @@ fn canary(folder: &Path, arguments: &[&str]) -> Program {
         .args(arguments)
 }
 
-/// Where it says that it shows itself.
+/// The admin address from its log.
 fn address(process: &mut Running) -> SocketAddr {
-    let mut notes = String::new();
+    let mut log = String::new();
     loop {
-        let note = process.note();
-        let note = note.unwrap_or_else(|| panic!("it does not say where its metrics are:\n{notes}"));
+        let note = process.log_line();
+        let note = note.unwrap_or_else(|| panic!("it does not say where its metrics are:\n{log}"));
         if let Some((_, url)) = note
             .split_once("metrics on ")
             .and_then(|(_, url)| url.split_once("://"))
         {
             return url.strip_suffix("/metrics").unwrap().parse().unwrap();
         }
-        notes += &(note + "\n");
+        log += &(note + "\n");
     }
 }

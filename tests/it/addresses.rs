@@ -1,4 +1,4 @@
-//! Names with several addresses: a family that is preferred, or each of them checked.
+//! Names with several addresses: a preferred address family, or a check of each address.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,14 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use canary::grant::Networks;
 use canary::quota::QuotaKind;
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Ran, alone};
-use canary_tests::peer::dns::{Manner, NameServer, Zone};
+use canary_tests::harness::{AttemptResult, Harness, alone};
+use canary_tests::peer::dns::{Behaviour, NameServer, Zone};
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::plain::{self, Proxy};
 use serde_json::json;
 
 const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// On loopback as well, where nothing listens.
+/// A loopback address at which nothing listens.
 const CLOSED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const SIX: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
@@ -38,8 +38,8 @@ fn the_other_family_is_tried_where_the_preferred_one_has_no_address_that_answers
             let http = harness.plugin("http").target(&format!("http://{name}:{port}/"));
             let tcp = tcp.set("peer_address", "127.0.0.1");
             let http = http.set("expect", json!({ "peer_address": "127.0.0.1" }));
-            for trial in [tcp, http] {
-                let ran = trial.set("ip_family", family).run().await;
+            for attempt in [tcp, http] {
+                let ran = attempt.set("ip_family", family).run().await;
                 assert_eq!(
                     ran.leaves_nothing().ended(),
                     ended,
@@ -62,18 +62,18 @@ async fn harness(server: &NameServer) -> Harness {
 }
 
 /// Names and statuses of the assertions on addresses, in alphabetical order.
-fn addresses(ran: &Ran) -> Vec<String> {
+fn addresses(ran: &AttemptResult) -> Vec<String> {
     let assertions = ran.verdict().assertions.iter();
     let mut shown: Vec<_> = assertions
         .filter(|assertion| assertion.name.starts_with("address"))
-        .map(|assertion| format!("{}: {}", &*assertion.name, assertion.status.word()))
+        .map(|assertion| format!("{}: {}", &*assertion.name, assertion.status.as_str()))
         .collect();
     shown.sort();
     shown
 }
 
 /// The addresses that measurements are of.
-fn measured_at(ran: &Ran) -> BTreeSet<&str> {
+fn measured_at(ran: &AttemptResult) -> BTreeSet<&str> {
     let measurements = ran.verdict().measurements.iter();
     let attributes = measurements.map(|number| number.attributes.iter().find(|(key, _)| &**key == "address"));
     attributes
@@ -93,7 +93,7 @@ fn each_address_of_a_name_is_an_assertion_of_its_own() {
         let at = |site: &Site| format!("two.test:{}", site.address().port());
         let url = |scheme: &str, site: &Site| format!("{scheme}://{}/", at(site));
         let ca = json!({ "ca": authority.pem() });
-        for trial in [
+        for attempt in [
             harness.plugin("tcp").target(&at(&plain)),
             harness.plugin("tcp").target(&at(&secure)).set("tls", ca.clone()),
             harness
@@ -106,10 +106,10 @@ fn each_address_of_a_name_is_an_assertion_of_its_own() {
                 .target(&url("https", &secure))
                 .set("tls", ca),
         ] {
-            let one = trial.clone().run().await;
+            let one = attempt.clone().run().await;
             assert_eq!(one.leaves_nothing().ended(), "pass", "{:?}", one.outcome);
-            let trial = trial.set("addresses", "all");
-            let all = trial.clone().run().await;
+            let attempt = attempt.set("addresses", "all");
+            let all = attempt.clone().run().await;
             assert_eq!(all.leaves_nothing().ended(), "fail", "{:?}", all.outcome);
             assert_eq!(
                 addresses(&all),
@@ -120,8 +120,8 @@ fn each_address_of_a_name_is_an_assertion_of_its_own() {
                 "1 of 2 addresses failed: 127.0.0.2: connect: connection refused"
             );
             assert_eq!(measured_at(&all), BTreeSet::from(["127.0.0.1"]), "{all:?}");
-            // Turned around, it would pass though one of the addresses works.
-            let upside_down = trial.expect_failure().run().await;
+            // If the expectation were inverted, it would pass although one address works.
+            let upside_down = attempt.expect_failure().run().await;
             assert_eq!(
                 upside_down.leaves_nothing().ended(),
                 "pass",
@@ -179,8 +179,8 @@ fn each_address_is_checked_within_the_quotas_and_grants_of_the_check() {
         let peer = plain::echo();
         let target = format!("two.test:{}", peer.address().port());
         let unbounded = harness(&server).await;
-        let trial = unbounded.plugin("tcp").target(&target).set("addresses", "all");
-        let ran = trial.quota(|quota| quota.connections = 1).run().await;
+        let attempt = unbounded.plugin("tcp").target(&target).set("addresses", "all");
+        let ran = attempt.quota(|quota| quota.connections = 1).run().await;
         assert_eq!(ran.leaves_nothing().ended(), "fail");
         assert_eq!(ran.denied(QuotaKind::Connections), 1, "{ran:?}");
         assert_eq!(ran.usage.lookups, 1, "the name is looked up once");
@@ -212,19 +212,19 @@ fn each_address_is_checked_within_the_quotas_and_grants_of_the_check() {
 fn a_family_that_name_servers_do_not_answer_about_is_a_warning() {
     alone(async {
         let zone = Zone::new().address("half.test", FOUR);
-        let server = zone.otherwise(Manner::DropsAaaa).start();
+        let server = zone.default_behaviour(Behaviour::DropsAaaa).start();
         let harness = harness(&server).await;
         let peer = plain::echo();
         let target = format!("half.test:{}", peer.address().port());
-        let trial = harness.plugin("tcp").target(&target).set("addresses", "all");
-        let ran = trial.clone().run().await;
+        let attempt = harness.plugin("tcp").target(&target).set("addresses", "all");
+        let ran = attempt.clone().run().await;
         assert_eq!(ran.leaves_nothing().ended(), "warn", "{ran:?}");
         assert!(
             ran.outcome.summary().contains("did not answer"),
             "{:?}",
             ran.outcome
         );
-        let ran = trial.set("ip_family", "ipv4").run().await;
+        let ran = attempt.set("ip_family", "ipv4").run().await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{ran:?}");
     });
 }
@@ -252,7 +252,7 @@ fn a_check_with_one_socket_tries_addresses_one_after_another() {
         let _silent = (silent(&site), silent(&other));
         let at = format!("both.test:{}", site.address().port());
         let url = |path: &str| format!("http://{at}{path}");
-        for trial in [
+        for attempt in [
             harness.plugin("tcp").target(&at),
             harness.plugin("http").target(&url("/")),
             harness
@@ -262,7 +262,7 @@ fn a_check_with_one_socket_tries_addresses_one_after_another() {
                 .set("expect", json!({ "body": { "contains": "there" } })),
         ] {
             for sockets in [1, 2] {
-                let ran = trial.clone().quota(|quota| quota.sockets = sockets).run().await;
+                let ran = attempt.clone().quota(|quota| quota.sockets = sockets).run().await;
                 assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
                 assert_eq!(ran.denied(QuotaKind::Sockets), 0, "{:?}", ran.usage);
                 assert_eq!(ran.usage.sockets_peak, sockets, "{:?}", ran.usage);
@@ -283,10 +283,10 @@ fn a_check_with_one_socket_reaches_its_target_through_a_proxy_and_its_redirects(
             "/" => Reply::redirect(302, "/end"),
             _ => Reply::text("ok"),
         });
-        let trial = harness.plugin("http").target(&site.url("http", "/"));
-        let trial = trial.set("proxy", format!("http://proxy.test:{port}"));
-        let trial = trial.allow(&format!("tcp://proxy.test:{port}"));
-        let ran = trial.quota(|quota| quota.sockets = 1).run().await;
+        let attempt = harness.plugin("http").target(&site.url("http", "/"));
+        let attempt = attempt.set("proxy", format!("http://proxy.test:{port}"));
+        let attempt = attempt.allow(&format!("tcp://proxy.test:{port}"));
+        let ran = attempt.quota(|quota| quota.sockets = 1).run().await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         assert_eq!(ran.denied(QuotaKind::Sockets), 0, "{:?}", ran.usage);
     });

@@ -1,30 +1,30 @@
-//! What the tests of Prometheus' blackbox_exporter try, in our own words: the same facts about the target, the same
-//! expectations in a suite, and the exporter's verdict. Where ours is another one, the row says why.
+//! The test cases of Prometheus' blackbox_exporter: the same facts about the target, the same expectations in a suite,
+//! and the exporter's verdict. Where ours differs, the row says why.
 //!
-//! A target without a scheme, which the exporter takes for `http`, is refused when the suite is read, as is port 0.
+//! A target without a scheme, which the exporter treats as `http`, is rejected when the suite is loaded, as is port 0.
 //!
-//! Left out is what has no counterpart: DNS, gRPC, WebSocket, unix sockets and HTTP/3 (no such plugin), the metrics of a
-//! proxied resolve phase, and CEL expressions that do not give a truth value (a rule always does).
+//! Cases without a counterpart are left out: DNS, gRPC, WebSocket, unix sockets and HTTP/3 (no such plugin), the
+//! metrics of a proxied resolve phase, and CEL expressions that do not give a truth value (a rule always does).
 
 mod http;
 mod tcp;
 
-use canary_tests::harness::{Ran, Trial};
+use canary_tests::harness::{AttemptBuilder, AttemptResult};
 use serde_json::Value;
 
-/// What the exporter says of a target.
+/// The exporter's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Succeeds,
     Fails,
 }
 
-/// One case.
+/// One test case.
 struct Case {
     name: &'static str,
     config: Value,
     exporter: Verdict,
-    /// How a run ends here, where that is not the exporter's verdict, and why.
+    /// The outcome here where it differs from the exporter's verdict, and why.
     differs: Option<(&'static str, &'static str)>,
 }
 
@@ -52,12 +52,12 @@ impl Case {
         }
     }
 
-    /// Runs it, and holds how it ended against the table.
-    async fn judge(&self, mut trial: Trial<'_>) -> Ran {
+    /// Runs it, and compares the outcome with the table.
+    async fn assert_verdict(&self, mut attempt: AttemptBuilder<'_>) -> AttemptResult {
         for (key, value) in self.config.as_object().into_iter().flatten() {
-            trial = trial.set(key, value.clone());
+            attempt = attempt.set(key, value.clone());
         }
-        let ran = trial.run().await;
+        let ran = attempt.run().await;
         let verdict = match self.exporter {
             Verdict::Succeeds => "pass",
             Verdict::Fails => "fail",

@@ -1,9 +1,9 @@
-//! Versions of the contract, side by side, and what a plugin says of a configuration.
+//! Contract versions side by side, and configuration checks by plugins.
 
 use std::error::Error as _;
 
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Ran, Trial, alone, load};
+use canary_tests::harness::{AttemptBuilder, AttemptResult, Harness, alone, load};
 use canary_tests::peer::Hostile;
 use canary_tests::peer::canned::{Then, canned};
 use canary_tests::peer::dns::Zone;
@@ -13,7 +13,7 @@ use canary_tests::peer::tls::HostileTls;
 use canary_tests::scripted;
 use serde_json::{Value, json};
 
-/// Made by the SDK of contract 0.1.
+/// Built with the SDK of contract 0.1.
 const EMPTY_0_1: &[u8] = include_bytes!("../components/0.1/empty.wasm");
 const HOSTILE_0_1: &[u8] = include_bytes!("../components/0.1/hostile.wasm");
 
@@ -30,7 +30,7 @@ fn a_plugin_of_contract_0_1_runs_for_ever() {
     });
 }
 
-/// What the guest is to do, and whether it does it over TLS.
+/// Behaviours of the guest, and the peer for each.
 const ASKED: [(&str, Where); 13] = [
     (r#""return""#, Where::Echo),
     (r#""give_up""#, Where::Echo),
@@ -57,8 +57,8 @@ enum Where {
     Tls,
 }
 
-/// How a run ended, what the guest was answered, what it logged, and what it used.
-fn seen(ran: &Ran) -> impl PartialEq + std::fmt::Debug {
+/// The outcome, the host's results as the guest saw them, its log and its usage.
+fn seen(ran: &AttemptResult) -> impl PartialEq + std::fmt::Debug {
     let log: Vec<_> = ran.log.iter().map(|line| line.message.to_string()).collect();
     let answers: Vec<_> = ran.answers().into_iter().map(str::to_owned).collect();
     let used = (
@@ -69,7 +69,7 @@ fn seen(ran: &Ran) -> impl PartialEq + std::fmt::Debug {
     (ran.ended(), answers, log, used)
 }
 
-/// The guest is the same, and so is what it sees of the host: a version of the contract is served as it was.
+/// The same guest gets the same results from the host in both versions: an old contract version is served unchanged.
 #[test]
 fn a_plugin_of_contract_0_1_sees_what_the_same_plugin_of_the_current_one_sees() {
     alone(async {
@@ -90,11 +90,12 @@ fn a_plugin_of_contract_0_1_sees_what_the_same_plugin_of_the_current_one_sees() 
                 Where::Tls => tls.address().to_string(),
             };
             let then: Value = serde_json::from_str(then).unwrap();
-            let trial = |plugin: &str| {
-                let trial: Trial<'_> = harness.plugin(plugin).set("then", then.clone()).target(&target);
-                trial.allow("dns://*.test")
+            let attempt = |plugin: &str| {
+                let attempt: AttemptBuilder<'_> =
+                    harness.plugin(plugin).set("then", then.clone()).target(&target);
+                attempt.allow("dns://*.test")
             };
-            let (old, new) = (trial("hostile-0.1").run().await, trial("hostile").run().await);
+            let (old, new) = (attempt("hostile-0.1").run().await, attempt("hostile").run().await);
             old.leaves_nothing();
             assert_eq!(seen(&old), seen(&new), "{then}");
         }
@@ -193,7 +194,7 @@ fn an_error_says_what_the_peer_sent_in_place_of_the_protocol() {
     });
 }
 
-/// What loading says of these bytes.
+/// The error of loading these bytes.
 async fn refused(component: &[u8]) -> String {
     let Err(error) = load(component).await else {
         return "loaded".to_owned();
@@ -213,13 +214,17 @@ fn a_component_of_another_contract_is_refused_with_all_versions_named() {
         for component in [EMPTY_0_1, HOSTILE_0_1] {
             for (number, contract) in [("0.3.0", "0.3"), ("1.0.0", "1.0"), ("9.9.9", "9.9")] {
                 assert_eq!(
-                    refused(&scripted::of_contract(component, number)).await,
+                    refused(&scripted::with_contract_version(component, number)).await,
                     format!(
                         "no plugin of this host: it was built for contract {contract}; this runner serves 0.1 and 0.2"
                     )
                 );
             }
-            assert!(load(&scripted::of_contract(component, "0.1.9")).await.is_ok());
+            assert!(
+                load(&scripted::with_contract_version(component, "0.1.9"))
+                    .await
+                    .is_ok()
+            );
         }
     });
 }
@@ -227,7 +232,7 @@ fn a_component_of_another_contract_is_refused_with_all_versions_named() {
 #[test]
 fn a_component_that_is_not_what_it_says_is_refused_for_what_it_lacks() {
     alone(async {
-        let reason = refused(&scripted::of_contract(EMPTY_0_1, "0.2.0")).await;
+        let reason = refused(&scripted::with_contract_version(EMPTY_0_1, "0.2.0")).await;
         assert!(
             reason.starts_with(
                 "no plugin of this host: its `canary:check/probe` is not that of the contract: "
@@ -237,12 +242,12 @@ fn a_component_that_is_not_what_it_says_is_refused_for_what_it_lacks() {
     });
 }
 
-/// What the hostile guest says of a configuration that has it do `judge` meanwhile.
-async fn judged(harness: &Harness, judge: Value) -> Result<Vec<String>, String> {
-    let config = json!({ "judge": judge });
-    let judged = harness.check_config("hostile", "127.0.0.1:1", &config).await;
+/// The problems that the hostile guest reports for a configuration that makes it do `action` in `check-config`.
+async fn check_config(harness: &Harness, action: Value) -> Result<Vec<String>, String> {
+    let config = json!({ "judge": action });
+    let result = harness.check_config("hostile", "127.0.0.1:1", &config).await;
     let shown = |problem: canary::sandbox::ConfigProblem| format!("{:?}: {}", problem.at, problem.message);
-    match judged {
+    match result {
         Ok(problems) => Ok(problems.into_iter().map(shown).collect()),
         Err(outcome) => Err(outcome.summary()),
     }
@@ -281,20 +286,20 @@ fn a_plugin_judges_a_configuration_within_limits_and_without_a_network() {
                 Err("quota `memory` is used up (limit 64 MiB)"),
             ),
         ];
-        for (judge, expected) in cases {
-            match (judged(&harness, judge.clone()).await, expected) {
+        for (action, expected) in cases {
+            match (check_config(&harness, action.clone()).await, expected) {
                 (Ok(problems), Ok(expected)) => {
-                    assert_eq!(problems.len(), expected.len(), "{judge}: {problems:?}");
+                    assert_eq!(problems.len(), expected.len(), "{action}: {problems:?}");
                     for (problem, part) in problems.iter().zip(expected) {
                         let place = r#"Config(["judge"]): "#;
                         assert!(
                             problem.starts_with(&format!("{place}{part}")),
-                            "{judge}: {problem}"
+                            "{action}: {problem}"
                         );
                     }
                 }
-                (Err(reason), Err(part)) => assert!(reason.contains(part), "{judge}: {reason}"),
-                (judged, expected) => panic!("{judge}: {judged:?}, not {expected:?}"),
+                (Err(reason), Err(part)) => assert!(reason.contains(part), "{action}: {reason}"),
+                (result, expected) => panic!("{action}: {result:?}, not {expected:?}"),
             }
         }
         assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));
@@ -307,8 +312,8 @@ fn a_target_can_be_what_is_wrong() {
     alone(async {
         let harness = Harness::new().await;
         let config = json!({ "judge": "return" });
-        let judged = harness.check_config("hostile", "no port", &config).await;
-        let problems = judged.unwrap();
+        let result = harness.check_config("hostile", "no port", &config).await;
+        let problems = result.unwrap();
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].at, canary::sandbox::ProblemAt::Target);
     });
@@ -318,9 +323,9 @@ fn a_target_can_be_what_is_wrong() {
 fn a_plugin_of_contract_0_1_has_no_objections() {
     alone(async {
         let harness = Harness::new().await;
-        let judged = harness
+        let result = harness
             .check_config("empty-0.1", "a", &json!({ "unknown": 1 }))
             .await;
-        assert_eq!(judged, Ok(Vec::new()));
+        assert_eq!(result, Ok(Vec::new()));
     });
 }

@@ -1,10 +1,10 @@
-//! What a run and its peers say to each other, as a person reads it.
+//! The recorded conversation between a run and its peers.
 
 use std::net::Ipv4Addr;
 
-use canary::record::{Line, Speaker};
+use canary::record::{Line, LineKind};
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Ran, alone};
+use canary_tests::harness::{AttemptResult, Harness, alone};
 use canary_tests::peer::dns::Zone;
 use canary_tests::peer::http::{Reply, Request, Site};
 use canary_tests::peer::plain::{self, Dialogue};
@@ -12,8 +12,8 @@ use canary_tests::peer::socks::Socks;
 use canary_tests::peer::tls::{self, HostileTls, NAMES};
 use serde_json::json;
 
-/// A line for each line, without what is different each time: times, ports, digests, lengths of certificates.
-fn shown(ran: &Ran) -> String {
+/// The conversation without values that differ in each run: times, ports, digests, lengths of certificates.
+fn shown(ran: &AttemptResult) -> String {
     let transcript = ran
         .leaves_nothing()
         .trail
@@ -34,10 +34,10 @@ fn shown(ran: &Ran) -> String {
 }
 
 fn steady(line: &Line) -> String {
-    let sign = match line.speaker {
-        Speaker::Note => '*',
-        Speaker::Sent => '>',
-        Speaker::Received => '<',
+    let sign = match line.kind {
+        LineKind::Note => '*',
+        LineKind::Sent => '>',
+        LineKind::Received => '<',
     };
     let number = line
         .connection
@@ -84,8 +84,8 @@ fn http_1_shows_each_request_and_answer_along_a_redirect_without_credentials() {
     alone(async {
         let harness = Harness::new().await;
         let site = Site::start(route);
-        let trial = harness.plugin("http").keeping_conversation();
-        let trial = trial
+        let attempt = harness.plugin("http").record_conversation();
+        let attempt = attempt
             .target(&site.url("http", "/old?card=4111"))
             .set("method", "POST")
             .set("body", "ping")
@@ -93,7 +93,7 @@ fn http_1_shows_each_request_and_answer_along_a_redirect_without_credentials() {
                 "basic_auth",
                 json!({ "username": "me", "password": "correct-horse" }),
             );
-        let ran = trial.run().await;
+        let ran = attempt.run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
         insta::assert_snapshot!(shown(&ran));
     });
@@ -108,9 +108,9 @@ fn a_login_to_a_socks_proxy_is_not_shown() {
         let way = proxy
             .url("socks5", "")
             .replace("://", "://somebody:correct-horse@");
-        let trial = harness.plugin("http").keeping_conversation();
-        let trial = trial.target(&site.url("http", "/new")).set("proxy", way);
-        let ran = trial.allow(&format!("tcp://{}", proxy.address())).run().await;
+        let attempt = harness.plugin("http").record_conversation();
+        let attempt = attempt.target(&site.url("http", "/new")).set("proxy", way);
+        let ran = attempt.allow(&format!("tcp://{}", proxy.address())).run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
         let shown = shown(&ran);
         for part in ["sends a user name and a password", "GET /new"] {
@@ -130,8 +130,8 @@ fn http_2_shows_the_lookup_the_session_and_the_fields() {
         let authority = Authority::new("Test Root");
         let certificate = authority.leaf(&["shop.test"]).issue();
         let site = Site::start_tls(certificate.server_config(), route);
-        let trial = harness.plugin("http").keeping_conversation();
-        let trial = trial
+        let attempt = harness.plugin("http").record_conversation();
+        let attempt = attempt
             .target(&format!(
                 "https://shop.test:{}/new?card=4111",
                 site.address().port()
@@ -141,7 +141,7 @@ fn http_2_shows_the_lookup_the_session_and_the_fields() {
             .set("headers", json!({ "authorization": "Bearer correct-horse" }))
             .set("ip_family", "ipv4")
             .set("tls", json!({ "ca": authority.pem() }));
-        let ran = trial.run().await;
+        let ran = attempt.run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
         insta::assert_snapshot!(shown(&ran));
     });
@@ -154,15 +154,15 @@ fn a_tls_check_shows_the_chain_also_of_a_session_that_is_refused() {
         let authority = Authority::new("Test Root");
         let intermediate = authority.intermediate("Test Intermediate");
         let site = tls::site(intermediate.leaf(&NAMES).issue().server_config());
-        let trial = harness.plugin("tls").against(&site).keeping_conversation();
-        let ran = trial.set("ca", authority.pem()).run().await;
+        let attempt = harness.plugin("tls").against(&site).record_conversation();
+        let ran = attempt.set("ca", authority.pem()).run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
         insta::assert_snapshot!(shown(&ran));
 
         let expired = HostileTls::Expired.start(&authority);
-        let trial = harness.plugin("http").keeping_conversation();
-        let trial = trial.target(&expired.url("https", "/"));
-        let ran = trial.set("tls", json!({ "ca": authority.pem() })).run().await;
+        let attempt = harness.plugin("http").record_conversation();
+        let attempt = attempt.target(&expired.url("https", "/"));
+        let ran = attempt.set("tls", json!({ "ca": authority.pem() })).run().await;
         let refused = shown(&ran);
         for part in ["certificate 0: CN=", "no TLS session: ", "expired"] {
             assert!(refused.contains(part), "{part}: {refused}");
@@ -178,7 +178,7 @@ fn a_dialogue_shows_both_sides_and_who_closed() {
             .reply("EHLO", "250-mail.test\r\n250 STARTTLS\r\n")
             .farewell("QUIT", "221 bye\r\n")
             .start();
-        let trial = harness.plugin("tcp").against(&mail).keeping_conversation();
+        let attempt = harness.plugin("tcp").against(&mail).record_conversation();
         let dialogue = json!([
             { "expect": { "matches": "^220 " } },
             { "send": "EHLO canary\r\n" },
@@ -186,7 +186,7 @@ fn a_dialogue_shows_both_sides_and_who_closed() {
             { "send": "QUIT\r\n" },
             { "expect": { "matches": "^221 " } },
         ]);
-        let ran = trial.set("dialogue", dialogue).run().await;
+        let ran = attempt.set("dialogue", dialogue).run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
         insta::assert_snapshot!(shown(&ran));
     });
@@ -201,8 +201,8 @@ fn what_answers_in_place_of_tls_is_shown() {
             ("http", plain.url("https", "/")),
             ("tls", plain.address().to_string()),
         ] {
-            let trial = harness.plugin(plugin).target(&target).keeping_conversation();
-            let ran = trial.run().await;
+            let attempt = harness.plugin(plugin).target(&target).record_conversation();
+            let ran = attempt.run().await;
             let shown = shown(&ran);
             assert!(
                 shown.contains("1< HTTP/1.1 400 Bad Request\n1< server: x\n"),

@@ -1,15 +1,15 @@
-//! One deadline for everything: a guest learns of it in time to answer, or is stopped.
+//! The deadline of an attempt: a guest gets a time-out error early enough to return a verdict, or is stopped.
 
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Ran, alone, ms};
-use canary_tests::peer::dns::{Manner, Zone};
+use canary_tests::harness::{AttemptResult, Harness, alone, ms};
+use canary_tests::peer::dns::{Behaviour, Zone};
 use canary_tests::peer::tls::HostileTls;
 use canary_tests::peer::{Hostile, plain};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 #[track_caller]
-fn answered_in_time(ran: &Ran, answer: &str) {
+fn answered_in_time(ran: &AttemptResult, answer: &str) {
     ran.leaves_nothing();
     assert_eq!(ran.answer(), answer);
     assert!(ran.took < ms(400), "{ran:?}");
@@ -18,7 +18,7 @@ fn answered_in_time(ran: &Ran, answer: &str) {
 #[test]
 fn a_guest_learns_in_which_phase_the_time_ran_out_and_still_answers() {
     alone(async {
-        let server = Zone::new().otherwise(Manner::Silent).start();
+        let server = Zone::new().default_behaviour(Behaviour::Silent).start();
         let harness = Harness::settings().name_server(server.address()).start().await;
         let (silent, deaf) = (Hostile::Silent.start(), Hostile::NeverReads.start());
         let hello = HostileTls::SilentAfterHello.start(&Authority::new("Test Root"));
@@ -37,8 +37,8 @@ fn a_guest_learns_in_which_phase_the_time_ran_out_and_still_answers() {
             ),
             (harness.guest("read_line").against(&silent), "timeout(receive)"),
         ];
-        for (trial, answer) in cases {
-            let ran = trial
+        for (attempt, answer) in cases {
+            let ran = attempt
                 .quota(|q| q.bytes_out = 1 << 30)
                 .timeout(ms(400))
                 .run()
@@ -53,8 +53,8 @@ fn a_guest_that_ignores_the_time_out_is_stopped() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
-        let trial = harness.guest("ignore_errors").hold(2).against(&peer);
-        let ran = trial.timeout(ms(200)).run().await;
+        let attempt = harness.guest("ignore_errors").hold(2).against(&peer);
+        let ran = attempt.timeout(ms(200)).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.outcome.summary(), "stopped at its deadline of 200ms");
         assert_eq!(ran.usage.reclaimed, 2);
@@ -66,8 +66,8 @@ fn a_guest_that_sleeps_is_stopped() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
-        let trial = harness.guest("sleep").hold(4).against(&peer);
-        let ran = trial.timeout(ms(100)).run().await;
+        let attempt = harness.guest("sleep").hold(4).against(&peer);
+        let ran = attempt.timeout(ms(100)).run().await;
         ran.leaves_nothing();
         assert_eq!(
             (ran.ended().as_str(), ran.usage.reclaimed),

@@ -1,4 +1,4 @@
-//! However a run ends, nothing of it is left when its outcome is there.
+//! However a run ends, all its resources are released when its outcome is available.
 
 use canary_tests::harness::{Harness, alone, ms};
 use canary_tests::peer::{Hostile, plain};
@@ -35,8 +35,8 @@ fn every_way_to_end_a_run_has_its_outcome_and_reclaims_the_connections() {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
         for (behaviour, ending) in endings {
-            let trial = harness.guest(behaviour).hold(3).against(&peer);
-            let ran = trial.quota(|q| q.cpu = ms(100)).timeout(ms(300)).run().await;
+            let attempt = harness.guest(behaviour).hold(3).against(&peer);
+            let ran = attempt.quota(|q| q.cpu = ms(100)).timeout(ms(300)).run().await;
             ran.leaves_nothing();
             assert_eq!(ran.ended(), ending, "{behaviour}: {:?}", ran.outcome);
             assert_eq!(ran.usage.reclaimed, 3, "{behaviour}");
@@ -48,8 +48,8 @@ fn every_way_to_end_a_run_has_its_outcome_and_reclaims_the_connections() {
 fn a_verdict_is_cut_to_what_a_person_may_read() {
     alone(async {
         let harness = Harness::new().await;
-        let trial = harness.guest("huge_verdict");
-        let ran = trial.quota(|quota| quota.record = 1 << 20).run().await;
+        let attempt = harness.guest("huge_verdict");
+        let ran = attempt.quota(|quota| quota.record = 1 << 20).run().await;
         assert_eq!(ran.leaves_nothing().answers().len(), 64);
         let longest = 4 * 1024 + '…'.len_utf8();
         assert!(ran.answers().iter().all(|answer| answer.len() <= longest));

@@ -1,4 +1,4 @@
-//! Answers over HTTP that a guest reads piece by piece: each ends as it does for `send`, and leaves nothing.
+//! HTTP responses that a guest reads in pieces: each ends as with `send`, and leaves no resources.
 
 use std::pin::pin;
 
@@ -6,7 +6,7 @@ use canary::ledger::Activity;
 use canary::quota::QuotaKind;
 use canary::trace::{Phase, StepKind};
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Ran, alone, ms};
+use canary_tests::harness::{AttemptResult, Harness, alone, ms};
 use canary_tests::peer::canned::{Then, canned};
 use canary_tests::peer::compressed::gzip;
 use canary_tests::peer::http::{Reply, Site};
@@ -15,12 +15,12 @@ use canary_tests::peer::{Hostile, Peer};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-/// The head, and the beginning of a body that never ends.
+/// The head and the beginning of an endless body.
 const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: up\n\n";
 
-async fn stream(harness: &Harness, peer: &Peer, stream: Value) -> Ran {
-    let trial = harness.guest_with("stream", stream).against(peer);
-    trial.timeout(ms(1_500)).run().await
+async fn stream(harness: &Harness, peer: &Peer, stream: Value) -> AttemptResult {
+    let attempt = harness.guest_with("stream", stream).against(peer);
+    attempt.timeout(ms(1_500)).run().await
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn the_connection_is_closed_with_the_end_of_the_body() {
     alone(async {
         let harness = Harness::new().await;
         let site = Site::start(|_| Reply::text("x"));
-        let trial = harness.guest_with("stream", json!({ "keep": true }));
-        let ran = trial.against(&site).run().await;
+        let attempt = harness.guest_with("stream", json!({ "keep": true }));
+        let ran = attempt.against(&site).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.usage.reclaimed, 0, "{ran:?}");
     });
@@ -109,7 +109,7 @@ fn a_body_that_breaks_off_ends_as_it_does_when_it_is_read_as_a_whole() {
             let answers = pieces.answers();
             match answers.as_slice() {
                 [failed] => assert_eq!(*failed, answer.as_str()),
-                // Each later read has the same error.
+                // Every later read returns the same error.
                 [head, failed, again, _] => {
                     let answer = answer.as_str();
                     assert_eq!((*head, *failed, *again), ("200 over 1.1 hops 0", answer, answer));
@@ -122,9 +122,9 @@ fn a_body_that_breaks_off_ends_as_it_does_when_it_is_read_as_a_whole() {
 }
 
 /// The errors of the steps, and of each phase.
-fn errors(ran: &Ran) -> Vec<(Option<Phase>, Option<&'static str>)> {
+fn errors(ran: &AttemptResult) -> Vec<(Option<Phase>, Option<&'static str>)> {
     let steps = ran.trail.steps.iter();
-    let steps = steps.map(|step| (None, step.error.as_ref().map(|error| error.word)));
+    let steps = steps.map(|step| (None, step.error.as_ref().map(|error| error.code)));
     let phases = ran.trail.phases.iter();
     steps
         .chain(phases.map(|time| (Some(time.phase), time.error)))
@@ -137,7 +137,7 @@ fn a_reset_ends_an_exchange() {
         let harness = Harness::new().await;
         let peer = canned(|_| SHORT.to_vec(), Then::Resets);
         let ran = stream(&harness, &peer, json!({})).await;
-        // Whether the bytes before it are seen is the kernel's.
+        // Whether the bytes before the reset are seen depends on the kernel.
         let answers = ran.leaves_nothing().answers();
         assert!(
             answers.iter().any(|answer| answer.starts_with("reset")),
@@ -162,7 +162,7 @@ fn a_read_ends_by_its_deadline_and_another_one_goes_on() {
                 "polls {polls}"
             );
         }
-        // The whole exchange has a time of its own.
+        // The whole exchange has its own time-out.
         let ran = stream(&harness, &peer, json!({ "request": { "timeout": 100 } })).await;
         assert_eq!(ran.leaves_nothing().answers()[1..3], [LATE, LATE]);
     });
@@ -193,8 +193,8 @@ fn the_quotas_are_those_of_every_connection() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::EndlessBody.start();
-        let trial = harness.guest_with("stream", json!({})).against(&peer);
-        let ran = trial.quota(|quota| quota.bytes_in = 100_000).run().await;
+        let attempt = harness.guest_with("stream", json!({})).against(&peer);
+        let ran = attempt.quota(|quota| quota.bytes_in = 100_000).run().await;
         let answers = ran.leaves_nothing().answers();
         assert_eq!(
             answers[..3],
@@ -207,14 +207,14 @@ fn the_quotas_are_those_of_every_connection() {
         let ran = stream(&harness, &peer, json!({ "beside": 4, "reads": 1 })).await;
         assert_eq!(ran.leaves_nothing().answers(), ["quota(sockets, 4)"]);
         assert_eq!(ran.denied(QuotaKind::Sockets), 1);
-        let trial = harness.guest_with("stream", json!({ "request": { "body": 100_000 } }));
-        let trial = trial.against(&peer).quota(|quota| quota.bytes_out = 1_000);
+        let attempt = harness.guest_with("stream", json!({ "request": { "body": 100_000 } }));
+        let attempt = attempt.against(&peer).quota(|quota| quota.bytes_out = 1_000);
         assert_eq!(
-            trial.run().await.leaves_nothing().answers(),
+            attempt.run().await.leaves_nothing().answers(),
             ["quota(bytes_out, 1000)"]
         );
-        let trial = harness.guest_with("stream", json!({ "piece": 1 })).against(&peer);
-        let ran = trial.quota(|quota| quota.cpu = ms(50)).run().await;
+        let attempt = harness.guest_with("stream", json!({ "piece": 1 })).against(&peer);
+        let ran = attempt.quota(|quota| quota.cpu = ms(50)).run().await;
         assert_eq!(ran.leaves_nothing().ended(), "stopped: quota", "{ran:?}");
     });
 }
@@ -226,9 +226,9 @@ fn every_hostile_peer_is_an_answer_to_an_exchange() {
         for kind in Hostile::ALL {
             let peer = kind.start();
             let request = json!({ "max_redirects": 5 });
-            let trial = harness.guest_with("stream", json!({ "request": request, "keep": true }));
-            let trial = trial.hold(1).against(&peer);
-            let ran = trial
+            let attempt = harness.guest_with("stream", json!({ "request": request, "keep": true }));
+            let attempt = attempt.hold(1).against(&peer);
+            let ran = attempt
                 .quota(|quota| quota.bytes_in = 64 << 10)
                 .timeout(ms(400))
                 .run()
@@ -353,12 +353,12 @@ fn a_run_that_is_ended_while_it_reads_leaves_nothing() {
         let harness = Harness::new().await;
         let peer = canned(|_| EVENTS.to_vec(), Then::Hangs);
         for behaviour in ["spin", "sleep", "panic"] {
-            let trial = harness
+            let attempt = harness
                 .guest(behaviour)
                 .hold(2)
                 .on_each("exchange")
                 .against(&peer);
-            let ran = trial
+            let ran = attempt
                 .quota(|quota| quota.cpu = ms(50))
                 .timeout(ms(300))
                 .run()
@@ -375,8 +375,12 @@ fn an_exchange_that_nobody_reads_is_idle_in_the_live_view() {
         let harness = Harness::new().await;
         let peer = canned(|_| EVENTS.to_vec(), Then::Hangs);
         let shutdown = CancellationToken::new();
-        let trial = harness.guest("sleep").hold(2).on_each("exchange");
-        let run = trial.against(&peer).timeout(ms(30_000)).shutdown(&shutdown).run();
+        let attempt = harness.guest("sleep").hold(2).on_each("exchange");
+        let run = attempt
+            .against(&peer)
+            .timeout(ms(30_000))
+            .shutdown(&shutdown)
+            .run();
         let mut run = pin!(run);
         let are_idle = async {
             let activities = || harness.ledger().live().into_iter().map(|lease| lease.activity);

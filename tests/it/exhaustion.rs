@@ -1,4 +1,4 @@
-//! When the host itself has no more to give.
+//! Exhausted resources of the host.
 
 use std::net::Ipv4Addr;
 
@@ -23,7 +23,7 @@ fn a_host_without_descriptors_says_so_to_the_guest_and_believes_no_warning_after
             .iter()
             .filter(|step| matches!(step.kind, StepKind::Connect { .. }));
         let errors: Vec<_> = connects
-            .map(|step| step.error.as_ref().map(|error| error.word))
+            .map(|step| step.error.as_ref().map(|error| error.code))
             .collect();
         assert_eq!(errors, [None, None, Some("host_exhausted")]);
         assert_eq!(ran.ended(), "stopped: descriptors");
@@ -90,7 +90,7 @@ fn a_run_that_finds_the_pool_exhausted_is_no_fault_of_its_plugin() {
         };
         let harness = Harness::settings().engine(settings).start().await;
         let peer = Hostile::Silent.start();
-        // The place of one run, and those of eight plugins that are asked what they are.
+        // One instance for a run, and eight for plugins that describe themselves.
         let sleeper = || harness.guest("sleep").hold(1).against(&peer).timeout(ms(500));
         let first = join_all((0..9).map(|_| sleeper().run()));
         let second = async {

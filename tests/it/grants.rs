@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use canary::grant::Networks;
 use canary_tests::certificate::Authority;
 use canary_tests::harness::{Harness, alone};
-use canary_tests::peer::dns::{Manner, Zone};
+use canary_tests::peer::dns::{Behaviour, Zone};
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::plain::{self, Proxy};
 use canary_tests::peer::socks::Socks;
@@ -58,7 +58,7 @@ fn a_place_that_nobody_granted_is_refused_however_it_is_spelled() {
     });
 }
 
-/// An operator who blocks a network by its numbers has blocked every way to write its addresses.
+/// Blocking a network blocks every notation of its addresses.
 #[test]
 fn every_form_of_a_blocked_address_is_blocked() {
     alone(async {
@@ -90,13 +90,16 @@ fn every_form_of_a_blocked_address_is_blocked() {
         ];
         let places: Vec<_> = forms
             .iter()
-            .map(|form| match form.contains(':') {
-                true => format!("[{form}]:{port}"),
-                false => format!("{form}:{port}"),
+            .map(|form| {
+                if form.contains(':') {
+                    format!("[{form}]:{port}")
+                } else {
+                    format!("{form}:{port}")
+                }
             })
             .collect();
-        let trial = harness.guest_with("connect", json!(places));
-        let ran = trial.allow(&format!("tcp://*:{port}")).run().await;
+        let attempt = harness.guest_with("connect", json!(places));
+        let ran = attempt.allow(&format!("tcp://*:{port}")).run().await;
         ran.leaves_nothing();
         for (form, answer) in forms.iter().zip(ran.answers()) {
             assert!(answer.contains("blocked network 127.0.0.0/8"), "{form}: {answer}");
@@ -111,8 +114,8 @@ fn what_the_suite_allows_can_be_reached() {
         let harness = Harness::new().await;
         let (target, other) = (plain::echo(), plain::echo());
         let place = other.address().to_string();
-        let trial = harness.guest_with("connect", json!([place])).against(&target);
-        let ran = trial.allow(&format!("tcp://{place}")).run().await;
+        let attempt = harness.guest_with("connect", json!([place])).against(&target);
+        let ran = attempt.allow(&format!("tcp://{place}")).run().await;
         assert_eq!(ran.leaves_nothing().answer(), place);
     });
 }
@@ -142,7 +145,12 @@ fn a_redirect_into_places_that_nobody_granted_is_refused() {
                 "{}",
                 redirect.name()
             );
-            assert_eq!(peer.beside().map_or(0, Peer::accepted), 0, "{}", redirect.name());
+            assert_eq!(
+                peer.redirect_target().map_or(0, Peer::accepted),
+                0,
+                "{}",
+                redirect.name()
+            );
         }
     });
 }
@@ -173,8 +181,8 @@ fn a_granted_name_is_held_against_blocked_networks_once_it_is_resolved() {
             .blocked(blocked)
             .start()
             .await;
-        let trial = harness.guest_with("connect", json!(["inner.test:80"]));
-        let ran = trial.allow("tcp://inner.test:80").run().await;
+        let attempt = harness.guest_with("connect", json!(["inner.test:80"]));
+        let ran = attempt.allow("tcp://inner.test:80").run().await;
         assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
         assert_eq!(ran.usage.connections, 0);
     });
@@ -191,8 +199,8 @@ fn a_granted_network_covers_names_that_resolve_into_it_and_no_others() {
         let peer = plain::echo();
         let port = port(&peer);
         let places = json!([format!("near.test:{port}"), format!("far.test:{port}")]);
-        let trial = harness.guest_with("connect", places).allow("dns://*.test");
-        let ran = trial.allow(&format!("tcp://127.0.0.0/8:{port}")).run().await;
+        let attempt = harness.guest_with("connect", places).allow("dns://*.test");
+        let ran = attempt.allow(&format!("tcp://127.0.0.0/8:{port}")).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answers()[0], peer.address().to_string());
         assert!(ran.answers()[1].starts_with("denied("), "{ran:?}");
@@ -204,15 +212,15 @@ fn a_granted_network_covers_names_that_resolve_into_it_and_no_others() {
 fn an_answer_holds_for_the_whole_run_so_that_a_name_cannot_change_its_mind() {
     alone(async {
         let server = Zone::new()
-            .manner("flips.test", Manner::Flips(LOOPBACK, PRIVATE))
+            .behaviour("flips.test", Behaviour::Flips(LOOPBACK, PRIVATE))
             .start();
         let harness = Harness::settings().name_server(server.address()).start().await;
         let peer = plain::echo();
         let port = port(&peer);
         let place = format!("flips.test:{port}");
-        let trial = harness.guest_with("connect", json!([place, place, place]));
-        let trial = trial.allow("dns://flips.test");
-        let ran = trial.allow(&format!("tcp://127.0.0.0/8:{port}")).run().await;
+        let attempt = harness.guest_with("connect", json!([place, place, place]));
+        let attempt = attempt.allow("dns://flips.test");
+        let ran = attempt.allow(&format!("tcp://127.0.0.0/8:{port}")).run().await;
         ran.leaves_nothing();
         let reached = peer.address().to_string();
         assert_eq!(ran.answers(), [&reached; 3]);
@@ -259,10 +267,10 @@ fn a_socks_proxy_goes_to_granted_places_only_by_name_and_by_address() {
         ];
         let proxy = Socks::demanding("me", "p@ss");
         let way = proxy.url("socks5", "").replace("://", "://me:p%40ss@");
-        let trial = |url: &str| {
-            let trial = harness.plugin("http").target(url).set("proxy", way.clone());
-            let trial = trial.set("tls", json!({ "ca": authority.pem() }));
-            trial.allow(&format!("tcp://{}", proxy.address()))
+        let attempt = |url: &str| {
+            let attempt = harness.plugin("http").target(url).set("proxy", way.clone());
+            let attempt = attempt.set("tls", json!({ "ca": authority.pem() }));
+            attempt.allow(&format!("tcp://{}", proxy.address()))
         };
         let ports = sites.each_ref().map(|site| site.address().port());
         let asked = [
@@ -271,7 +279,7 @@ fn a_socks_proxy_goes_to_granted_places_only_by_name_and_by_address() {
             ("https", format!("a.test:{}", ports[1])),
         ];
         for (scheme, place) in &asked {
-            let ran = trial(&format!("{scheme}://{place}/")).run().await;
+            let ran = attempt(&format!("{scheme}://{place}/")).run().await;
             assert_eq!(ran.leaves_nothing().ended(), "pass", "{place}: {:?}", ran.outcome);
         }
         assert_eq!(proxy.asked(), asked.map(|(_, place)| place));
@@ -285,19 +293,19 @@ fn a_granted_proxy_goes_to_granted_places_only() {
         let site = Site::start(|_| Reply::text("hello"));
         let (proxy, other) = (Proxy::start(), plain::echo());
         let fetch = |url: String| json!({ "proxy": proxy.url("http", ""), "url": url, "max_body": 10 });
-        let trial = |url| {
-            let trial = harness.guest_with("fetch", fetch(url)).against(&site);
-            trial.allow(&format!("tcp://{}", proxy.address())).run()
+        let attempt = |url| {
+            let attempt = harness.guest_with("fetch", fetch(url)).against(&site);
+            attempt.allow(&format!("tcp://{}", proxy.address())).run()
         };
-        let ran = trial(site.url("http", "/")).await;
+        let ran = attempt(site.url("http", "/")).await;
         assert_eq!(
             ran.leaves_nothing().answer(),
             "200 kept 5 of 5 truncated false hops 0"
         );
-        let ran = trial(other.url("http", "/")).await;
+        let ran = attempt(other.url("http", "/")).await;
         assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
         assert_eq!((proxy.heads().len(), other.accepted()), (1, 0));
-        // The proxy goes by what it is sent: the place that was judged.
+        // The proxy connects to the destination that it is sent, which was checked.
         let elsewhere = harness
             .plugin("http")
             .against(&site)

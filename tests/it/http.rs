@@ -49,8 +49,8 @@ fn a_site_is_judged_by_status_header_body_json_and_redirect() {
         let harness = Harness::new().await;
         let site = Site::start(route);
         for (path, expect, ended) in cases {
-            let trial = harness.plugin("http").target(&site.url("http", path));
-            let ran = trial.set("expect", expect.clone()).run().await;
+            let attempt = harness.plugin("http").target(&site.url("http", path));
+            let ran = attempt.set("expect", expect.clone()).run().await;
             assert_eq!(
                 ran.leaves_nothing().ended(),
                 ended,
@@ -67,26 +67,26 @@ fn a_request_carries_its_method_body_credentials_and_trace() {
     alone(async {
         let harness = Harness::new().await;
         let site = Site::start(route);
-        let trial = harness
+        let attempt = harness
             .plugin("http")
             .target(&site.url("http", "/echo"))
             .set("method", "POST");
-        let trial = trial.set("body", "ping").set("propagate_trace", true);
-        let ran = trial
+        let attempt = attempt.set("body", "ping").set("propagate_trace", true);
+        let ran = attempt
             .set("expect", json!({ "body": { "contains": "ping" } }))
             .run()
             .await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         let asked = ran.trail.steps.last().unwrap().clone();
-        let trial = harness.plugin("http").target(&site.url("http", "/private"));
-        let ran = trial
+        let attempt = harness.plugin("http").target(&site.url("http", "/private"));
+        let ran = attempt
             .set("basic_auth", json!({ "username": "user", "password": "pass" }))
             .run()
             .await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         let requests = site.requests();
         assert_eq!(requests[0].method, "POST");
-        // The parent is the request's own span, not the run's.
+        // The parent is the span of the request, not that of the run.
         let StepKind::Request(_) = &asked.kind else {
             panic!("{asked:?}")
         };
@@ -107,14 +107,14 @@ fn https_speaks_the_version_that_is_agreed_on_or_asked_for() {
         let certificate = authority.leaf(&NAMES).valid_until_days(60).issue();
         let site = Site::start_tls(certificate.server_config(), route);
         for (asked, spoken) in [(None, "2"), (Some("1.1"), "1.1"), (Some("2"), "2")] {
-            let trial = harness.plugin("http").target(&site.url("https", "/"));
-            let trial = trial.set("tls", json!({ "ca": authority.pem() }));
-            let trial = trial.set("expect", json!({ "version": spoken, "certificate": {} }));
-            let trial = match asked {
-                Some(version) => trial.set("version", version),
-                None => trial,
+            let attempt = harness.plugin("http").target(&site.url("https", "/"));
+            let attempt = attempt.set("tls", json!({ "ca": authority.pem() }));
+            let attempt = attempt.set("expect", json!({ "version": spoken, "certificate": {} }));
+            let attempt = match asked {
+                Some(version) => attempt.set("version", version),
+                None => attempt,
             };
-            let ran = trial.run().await;
+            let ran = attempt.run().await;
             assert_eq!(
                 ran.leaves_nothing().ended(),
                 "pass",
@@ -133,10 +133,10 @@ fn a_host_header_is_the_authority_over_http2() {
         let certificate = authority.leaf(&NAMES).issue();
         let site = Site::start_tls(certificate.server_config(), route);
         for version in ["1.1", "2"] {
-            let trial = harness.plugin("http").target(&site.url("https", "/"));
-            let trial = trial.set("tls", json!({ "ca": authority.pem() }));
-            let trial = trial.set("headers", json!({ "host": "shop.example:8443" }));
-            let ran = trial.set("version", version).run().await;
+            let attempt = harness.plugin("http").target(&site.url("https", "/"));
+            let attempt = attempt.set("tls", json!({ "ca": authority.pem() }));
+            let attempt = attempt.set("headers", json!({ "host": "shop.example:8443" }));
+            let ran = attempt.set("version", version).run().await;
             assert_eq!(
                 ran.leaves_nothing().ended(),
                 "pass",
@@ -165,13 +165,13 @@ fn a_method_that_means_something_by_its_body_says_that_it_is_empty() {
             ("DELETE", json!(null), None),
         ];
         for (method, body, length) in cases {
-            let trial = harness.plugin("http").target(&site.url("http", "/echo"));
-            let trial = trial.set("method", method);
-            let trial = match &body {
-                Value::Null => trial,
-                body => trial.set("body", body.clone()),
+            let attempt = harness.plugin("http").target(&site.url("http", "/echo"));
+            let attempt = attempt.set("method", method);
+            let attempt = match &body {
+                Value::Null => attempt,
+                body => attempt.set("body", body.clone()),
             };
-            let ran = trial.run().await;
+            let ran = attempt.run().await;
             assert_eq!(
                 ran.leaves_nothing().ended(),
                 "pass",
@@ -196,8 +196,8 @@ fn cookies_are_kept_along_redirects_and_no_longer() {
         let harness = Harness::new().await;
         let site = Site::start(route);
         for headers in [json!({}), json!({}), json!({ "cookie": "own=2" })] {
-            let trial = harness.plugin("http").target(&site.url("http", "/"));
-            let ran = trial.set("headers", headers).run().await;
+            let attempt = harness.plugin("http").target(&site.url("http", "/"));
+            let ran = attempt.set("headers", headers).run().await;
             assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         }
         assert_eq!(site.requests().len(), 6);
@@ -217,9 +217,9 @@ fn as_many_headers_are_taken_over_http2_as_over_http1() {
             })
         });
         for version in ["1.1", "2"] {
-            let trial = harness.plugin("http").target(&site.url("https", "/"));
-            let trial = trial.set("tls", json!({ "ca": authority.pem() }));
-            let ran = trial.set("version", version).run().await;
+            let attempt = harness.plugin("http").target(&site.url("https", "/"));
+            let attempt = attempt.set("tls", json!({ "ca": authority.pem() }));
+            let ran = attempt.set("version", version).run().await;
             assert_eq!(
                 ran.leaves_nothing().ended(),
                 "pass",

@@ -1,31 +1,31 @@
 //! Guests of every kind against peers of every kind, in a real sandbox.
 //!
-//! Every test runs alone: see [`canary_tests::harness::alone`]. Tests that open descriptors without it belong into
+//! Every test runs alone: see [`canary_tests::harness::alone`]. Tests that open descriptors without it belong in
 //! another binary.
 
 mod addresses;
-mod answers;
 mod blackbox;
-mod bodies;
+mod check_faults;
+mod config_validation;
 mod contract;
 mod conversation;
-mod costs;
 mod deadlines;
+mod dns;
 mod endings;
 mod exchanges;
 mod exhaustion;
-mod extremes;
 mod grants;
 mod http;
-mod judged;
-mod locations;
+mod http_responses;
+mod large_body;
 mod matrix;
-mod names;
-mod own_faults;
 mod pools;
 mod quotas;
 mod record;
+mod redirect_locations;
 mod resolution;
-mod story;
+mod response_bodies;
+mod response_costs;
+mod size_limits;
 mod tls;
 mod trail;

@@ -1,12 +1,12 @@
 //! Every hostile guest against every hostile peer.
 
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Ran, Trial, alone, ms};
+use canary_tests::harness::{AttemptBuilder, AttemptResult, Harness, alone, ms};
 use canary_tests::peer::tls::HostileTls;
 use canary_tests::peer::{Hostile, Peer};
 use serde_json::json;
 
-/// Ways to end a run while connections are held, and the ending that no peer can change.
+/// Behaviours that end a run while connections are held, each with its outcome, which no peer can change.
 const ENDINGS: [(&str, &str); 12] = [
     ("return", "completed"),
     ("huge_verdict", "completed"),
@@ -22,9 +22,9 @@ const ENDINGS: [(&str, &str); 12] = [
     ("sleep", "stopped: deadline"),
 ];
 
-/// Small enough for a test that meets hundreds of them; the host's own work for a handshake is computing of the run as well.
-fn small(trial: Trial<'_>) -> Trial<'_> {
-    trial.timeout(ms(10_000)).quota(|q| {
+/// Small quotas for a test with hundreds of runs. The host's work for a handshake counts as the run's CPU time as well.
+fn small(attempt: AttemptBuilder<'_>) -> AttemptBuilder<'_> {
+    attempt.timeout(ms(10_000)).quota(|q| {
         q.cpu = ms(200);
         q.memory = 4 << 20;
     })
@@ -33,7 +33,7 @@ fn small(trial: Trial<'_>) -> Trial<'_> {
 /// Connections that a guest holds when its run ends.
 const HELD: u32 = 3;
 
-/// Every ending while three connections are held; returns the fewest that were reclaimed.
+/// Runs every ending with held connections; returns the minimum of reclaimed connections.
 async fn face(harness: &Harness, peer: &Peer, what: &str, name: &str) -> u64 {
     let mut reclaimed = u64::MAX;
     for (behaviour, ending) in ENDINGS {
@@ -53,8 +53,9 @@ async fn face(harness: &Harness, peer: &Peer, what: &str, name: &str) -> u64 {
     reclaimed
 }
 
-/// Until its time is over; when that was over before it held anything, as on a busy machine, once more with more of it.
-async fn asleep<'a>(guest: impl Fn() -> Trial<'a>) -> Ran {
+/// Runs until the deadline; once more with a longer one if it was over before any connection was held, as on a busy
+/// machine.
+async fn asleep<'a>(guest: impl Fn() -> AttemptBuilder<'a>) -> AttemptResult {
     let ran = small(guest()).timeout(ms(200)).run().await;
     if ran.usage.reclaimed == u64::from(HELD) {
         return ran;
@@ -70,7 +71,7 @@ fn every_guest_that_holds_connections_to_any_hostile_peer_ends_as_it_should() {
         for kind in Hostile::ALL {
             let peer = kind.start();
             let reclaimed = face(&harness, &peer, "request", kind.name()).await;
-            // Whether a connect comes before the reset is the kernel's.
+            // Whether a connect succeeds before the reset depends on the kernel.
             assert!(
                 reclaimed == u64::from(HELD) || kind == Hostile::Resets,
                 "{}: {reclaimed}",
@@ -107,11 +108,11 @@ fn every_guest_that_holds_tls_to_any_hostile_peer_ends_as_it_should() {
         for kind in HostileTls::ALL {
             let peer = kind.start(&authority);
             match kind {
-                // The handshake takes all the time that there is.
+                // The handshake takes until the deadline.
                 HostileTls::SilentAfterHello | HostileTls::StopsMidway => {
                     for behaviour in ["return", "panic", "sleep", "spin"] {
-                        let trial = small(harness.guest(behaviour).hold(3).on_each("tls").against(&peer));
-                        trial.timeout(ms(120)).run().await.leaves_nothing();
+                        let attempt = small(harness.guest(behaviour).hold(3).on_each("tls").against(&peer));
+                        attempt.timeout(ms(120)).run().await.leaves_nothing();
                     }
                 }
                 // The host closes a connection whose handshake failed.
@@ -139,8 +140,8 @@ fn every_hostile_peer_is_an_answer_to_an_http_request() {
         for kind in Hostile::ALL {
             let peer = kind.start();
             let fetch = json!({ "max_body": 1_000, "max_redirects": 5 });
-            let trial = harness.guest_with("fetch", fetch).hold(1).against(&peer);
-            let ran = trial
+            let attempt = harness.guest_with("fetch", fetch).hold(1).against(&peer);
+            let ran = attempt
                 .quota(|q| q.bytes_in = 64 << 10)
                 .timeout(ms(400))
                 .run()
@@ -160,12 +161,12 @@ fn every_hostile_peer_is_an_answer_to_an_http_request() {
 fn http_answers(kind: Hostile) -> &'static [&'static str] {
     match kind {
         Hostile::Silent | Hostile::NeverReads | Hostile::Drips(_) => &["timeout(wait)"],
-        // Whether the end or the reset is seen first is the kernel's.
+        // Whether the end or the reset is seen first depends on the kernel.
         Hostile::ClosesAtOnce | Hostile::Resets => &["closed", "reset"],
         Hostile::HalfOpen => &["closed(the connection was closed after 11 of 100 bytes of the body"],
         Hostile::ShortBody => &["closed(the connection was closed after 9 of 100 bytes of the body"],
         Hostile::EndlessBody | Hostile::LargeBody | Hostile::EndlessHeaders => &["quota(bytes_in"],
-        // The flood is for clients of HTTP/2, and no answer to others.
+        // The flood is HTTP/2, and no valid response for other clients.
         Hostile::EndlessLine | Hostile::InformationalFlood | Hostile::Garbage => &["protocol("],
         Hostile::RedirectLoop => &["protocol(more than 5 redirects, the next to "],
         Hostile::RedirectToPrivate | Hostile::RedirectToMetadata | Hostile::RedirectToLoopback => {
@@ -186,8 +187,8 @@ fn every_hostile_peer_is_an_answer_to_an_https_request() {
                 "require_valid": true,
                 "ca_certificates": authority.pem(),
             });
-            let trial = harness.guest_with("fetch", fetch).hold(1).against(&peer);
-            let ran = trial.timeout(ms(400)).run().await;
+            let attempt = harness.guest_with("fetch", fetch).hold(1).against(&peer);
+            let ran = attempt.timeout(ms(400)).run().await;
             ran.leaves_nothing();
             let answer = ran.answer();
             assert!(
@@ -215,8 +216,8 @@ fn every_hostile_peer_is_a_verdict_of_the_http_plugin() {
         let harness = Harness::new().await;
         for kind in Hostile::ALL {
             let peer = kind.start();
-            let trial = harness.plugin("http").against(&peer).set("max_redirects", 3);
-            let ran = trial.timeout(ms(300)).run().await;
+            let attempt = harness.plugin("http").against(&peer).set("max_redirects", 3);
+            let ran = attempt.timeout(ms(300)).run().await;
             ran.leaves_nothing();
             let expected = if kind == Hostile::LargeBody {
                 "pass"

@@ -1,4 +1,4 @@
-//! What all checks share: nobody starves, and nobody's target is blamed.
+//! Resources that all checks share: no check starves, and shortages are not blamed on targets.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use canary::grant::Networks;
 use canary::ledger::{Budget, Ledger};
 use canary::liveness::Registry;
-use canary::net::Shared;
+use canary::net::NetServices;
 use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
 use canary::plugin::{Cache, Loader, Plugin, PluginError, embedded};
@@ -19,8 +19,8 @@ use canary::quota::QuotaKind;
 use canary::regular_file::{Owner, Session};
 use canary::sandbox::{Engine, EngineSettings, Sandbox};
 use canary::suite::PluginSource;
-use canary_tests::harness::{Harness, Ran, alone, ms};
-use canary_tests::peer::dns::{Manner, Zone};
+use canary_tests::harness::{AttemptResult, Harness, alone, ms};
+use canary_tests::peer::dns::{Behaviour, Zone};
 use canary_tests::peer::plain;
 use futures_util::future::{join, join_all};
 use serde_json::json;
@@ -31,10 +31,10 @@ fn silent_zones_and_floods_of_names_delay_no_name_that_answers() {
         let good = |number: usize| format!("good{number}.test");
         let zone = (0..10).fold(Zone::new(), |zone, number| {
             let name = good(number);
-            let zone = zone.manner(&name, Manner::Answers);
+            let zone = zone.behaviour(&name, Behaviour::Answers);
             zone.address(&name, Ipv4Addr::LOCALHOST)
         });
-        let server = zone.otherwise(Manner::Silent).start();
+        let server = zone.default_behaviour(Behaviour::Silent).start();
         let settings = Harness::settings().budget(512).name_server(server.address());
         let harness = settings.start().await;
         let peer = plain::echo();
@@ -52,7 +52,7 @@ fn silent_zones_and_floods_of_names_delay_no_name_that_answers() {
             harness.plugin("tcp").target(&target).timeout(ms(2_000)).run()
         }));
         let ((silent, floods), good) = join(bad, good).await;
-        let ended: Vec<_> = good.iter().map(Ran::ended).collect();
+        let ended: Vec<_> = good.iter().map(AttemptResult::ended).collect();
         assert_eq!(ended, ["pass"; 10], "{good:?}");
         for ran in silent.iter().chain(&floods).chain(&good) {
             ran.leaves_nothing_of_its_own();
@@ -69,7 +69,7 @@ fn dead_name_servers_of_a_check_delay_nobody_who_asks_the_machines_about_the_sam
             zone.address(&good(number), Ipv4Addr::LOCALHOST)
         });
         let sound = zone.start();
-        let dead = Zone::new().otherwise(Manner::Silent).start();
+        let dead = Zone::new().default_behaviour(Behaviour::Silent).start();
         let settings = Harness::settings().budget(128).name_server(sound.address());
         let harness = settings.start().await;
         let peer = plain::echo();
@@ -83,9 +83,9 @@ fn dead_name_servers_of_a_check_delay_nobody_who_asks_the_machines_about_the_sam
             harness.plugin("tcp").target(&target).timeout(ms(1_000)).run()
         }));
         let (bad, good) = join(bad, good).await;
-        let ended: Vec<_> = good.iter().map(Ran::ended).collect();
+        let ended: Vec<_> = good.iter().map(AttemptResult::ended).collect();
         assert_eq!(ended, ["pass"; 10], "{good:?}");
-        let ended: Vec<_> = bad.iter().map(Ran::ended).collect();
+        let ended: Vec<_> = bad.iter().map(AttemptResult::ended).collect();
         assert!(ended.iter().all(|ended| ended != "pass"), "{ended:?}");
         assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));
     });
@@ -94,7 +94,7 @@ fn dead_name_servers_of_a_check_delay_nobody_who_asks_the_machines_about_the_sam
 #[test]
 fn answers_that_unfold_to_megabytes_are_refused_and_delay_no_other_check() {
     alone(async {
-        let server = Zone::new().otherwise(Manner::Unfolds).start();
+        let server = Zone::new().default_behaviour(Behaviour::Unfolds).start();
         let settings = Harness::settings().name_server(server.address());
         let harness = settings.start().await;
         let peer = plain::echo();
@@ -114,7 +114,7 @@ fn answers_that_unfold_to_megabytes_are_refused_and_delay_no_other_check() {
             let answer = ran.leaves_nothing_of_its_own().answer();
             assert_eq!(answer, "protocol(the answer has more than 256 records)");
         }
-        // None of the records that were read is an address.
+        // None of the records that are read is an address.
         for ran in &resolving {
             assert_eq!(ran.leaves_nothing_of_its_own().ended(), "fail");
         }
@@ -127,7 +127,7 @@ fn answers_that_unfold_to_megabytes_are_refused_and_delay_no_other_check() {
 #[test]
 fn a_question_that_the_host_had_no_place_for_blames_no_target() {
     alone(async {
-        let server = Zone::new().otherwise(Manner::Silent).start();
+        let server = Zone::new().default_behaviour(Behaviour::Silent).start();
         let settings = Harness::settings().budget(64).name_server(server.address());
         let harness = settings.start().await;
         let checks = (0..40).map(|number| {
@@ -135,11 +135,11 @@ fn a_question_that_the_host_had_no_place_for_blames_no_target() {
             harness.plugin("tcp").target(&target).timeout(ms(1_500)).run()
         });
         let ran = join_all(checks).await;
-        let ended: Vec<_> = ran.iter().map(Ran::ended).collect();
+        let ended: Vec<_> = ran.iter().map(AttemptResult::ended).collect();
         let busy = ended.iter().filter(|ended| *ended == "stopped: dns_busy").count();
         let asked = ended.iter().filter(|ended| *ended == "fail").count();
         assert!(busy > 0 && asked > 0 && busy + asked == 40, "{ended:?}");
-        let pools = harness.ledger().pools().read();
+        let pools = harness.ledger().pools().snapshots();
         let short = pools.iter().filter(|pool| pool.since_short.is_some());
         let names: Vec<_> = short.map(|pool| pool.name).collect();
         assert!(
@@ -152,15 +152,15 @@ fn a_question_that_the_host_had_no_place_for_blames_no_target() {
 #[test]
 fn those_who_ask_the_same_at_once_share_one_exchange() {
     alone(async {
-        let server = Zone::new().otherwise(Manner::Silent).start();
+        let server = Zone::new().default_behaviour(Behaviour::Silent).start();
         let harness = Harness::settings().name_server(server.address()).start().await;
-        // Each is dropped at another time: whoever is left goes on with what the first began.
+        // Each is dropped at another time; the remaining ones continue the exchange that the first began.
         let checks = (1..=20).map(|number| {
             let check = harness.plugin("tcp").target("a.test:1");
             check.timeout(ms(40 * number)).run()
         });
         for ran in join_all(checks).await {
-            // On a busy machine the run is over before its plugin can say that it timed out.
+            // On a busy machine the run may end before its plugin can report the time-out.
             let ended = ran.leaves_nothing_of_its_own().ended();
             assert!(["fail", "stopped: deadline"].contains(&ended.as_str()), "{ended}");
         }
@@ -172,18 +172,18 @@ fn those_who_ask_the_same_at_once_share_one_exchange() {
 #[test]
 fn name_servers_count_as_descriptors_and_not_as_sockets() {
     alone(async {
-        let server = Zone::new().otherwise(Manner::Silent).start();
+        let server = Zone::new().default_behaviour(Behaviour::Silent).start();
         let harness = Harness::settings().name_server(server.address()).start().await;
         let peer = plain::echo();
-        let trial = || {
+        let attempt = || {
             let guest = harness.guest_with("connect", json!(["a.test:1"]));
             let guest = guest.allow("tcp://a.test:*").hold(2).against(&peer);
             guest.timeout(ms(250))
         };
-        let ran = trial().quota(|q| q.sockets = 3).run().await;
+        let ran = attempt().quota(|q| q.sockets = 3).run().await;
         assert_eq!(ran.leaves_nothing().answer(), "timeout(resolve)");
         assert_eq!((ran.usage.sockets_peak, ran.usage.fds_peak), (2, 4));
-        let ran = trial().quota(|q| q.fds = 3).run().await;
+        let ran = attempt().quota(|q| q.fds = 3).run().await;
         assert_eq!(
             ran.leaves_nothing().answer(),
             "timeout(resolve)",
@@ -191,7 +191,7 @@ fn name_servers_count_as_descriptors_and_not_as_sockets() {
         );
         assert_eq!((ran.usage.fds_peak, ran.denied(QuotaKind::Fds)), (3, 0));
         let asked = server.questions().len();
-        let ran = trial().quota(|q| q.fds = 2).run().await;
+        let ran = attempt().quota(|q| q.fds = 2).run().await;
         assert_eq!(ran.leaves_nothing().answer(), "quota(fds, 2)");
         assert_eq!((ran.usage.sockets_peak, ran.usage.fds_peak), (2, 2));
         assert_eq!(server.questions().len(), asked, "nobody was asked");
@@ -204,7 +204,7 @@ fn a_component_that_takes_more_than_a_share_of_the_instance_pool_is_refused_at_l
     const TABLE: &[u8] = b"\0asm\x01\0\0\0\x04\x04\x01\x70\0\0";
     const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
     alone(async {
-        // Sixty-four core instances are allowed: these have fewer, but too many memories.
+        // Sixty-four core instances are allowed; these have fewer, but too many memories.
         let error = load(&with_instances(MEMORY, 40)).await.unwrap_err();
         let reason = std::error::Error::source(&error).unwrap().to_string();
         assert_eq!(
@@ -223,7 +223,7 @@ fn a_component_that_takes_more_than_a_share_of_the_instance_pool_is_refused_at_l
     });
 }
 
-/// The embedded `tcp` with so many instances of a module that do nothing.
+/// The embedded `tcp` with this many instances of a module without effect.
 fn with_instances(module: &[u8], count: usize) -> Vec<u8> {
     let component = embedded("tcp").unwrap();
     let index = leb(core_modules(component));
@@ -277,10 +277,10 @@ async fn load(wasm: &[u8]) -> Result<Arc<Plugin>, PluginError> {
     plugin
 }
 
-/// Loads it under each of these names, at once.
+/// Loads it concurrently under each of these names.
 async fn load_as<const N: usize>(names: [&str; N], wasm: &[u8]) -> [Result<Arc<Plugin>, PluginError>; N] {
     let ledger = Ledger::new(Budget::new(8));
-    let shared = Shared {
+    let shared = NetServices {
         resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
         blocked: Networks::default(),
         trust: TrustStore::default(),
@@ -300,7 +300,7 @@ async fn load_as<const N: usize>(names: [&str; N], wasm: &[u8]) -> [Result<Arc<P
     let path = folder.path().join("plugin.wasm");
     std::fs::write(&path, wasm).unwrap();
     let source = PluginSource::File { path, digest: None };
-    let loader = Loader::trusting(Cache::none());
+    let loader = Loader::in_process(Cache::disabled());
     let session = Session::new(Owner::Plugins);
     let loaded = names.map(|name| Plugin::load(name, &source, &loader, &sandbox, &session));
     let loaded = join_all(loaded).await;

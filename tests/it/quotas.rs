@@ -1,4 +1,4 @@
-//! Each quota, and the guest that it is for.
+//! Each quota, with the guest that exceeds it.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ fn two_sockets_stop_the_third() {
     alone(async {
         let harness = Harness::new().await;
         let peer = plain::echo();
-        let trial = harness.guest("return").hold(3).against(&peer);
-        let ran = trial.quota(|q| q.sockets = 2).run().await;
+        let attempt = harness.guest("return").hold(3).against(&peer);
+        let ran = attempt.quota(|q| q.sockets = 2).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answers(), ["held", "held", "quota(sockets, 2)"]);
         assert_eq!(ran.denied(QuotaKind::Sockets), 1);
@@ -29,8 +29,8 @@ fn descriptors_of_any_kind_have_a_quota_of_their_own() {
     alone(async {
         let harness = Harness::new().await;
         let peer = plain::echo();
-        let trial = harness.guest("return").hold(4).against(&peer);
-        let ran = trial.quota(|q| q.fds = 3).run().await;
+        let attempt = harness.guest("return").hold(4).against(&peer);
+        let ran = attempt.quota(|q| q.fds = 3).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "quota(fds, 3)");
         assert_eq!(ran.denied(QuotaKind::Fds), 1);
@@ -42,8 +42,8 @@ fn connections_count_over_the_run_though_each_was_closed() {
     alone(async {
         let harness = Harness::new().await;
         let peer = plain::echo();
-        let trial = harness.guest_with("reconnect", 7).against(&peer);
-        let ran = trial.quota(|q| q.connections = 5).run().await;
+        let attempt = harness.guest_with("reconnect", 7).against(&peer);
+        let ran = attempt.quota(|q| q.connections = 5).run().await;
         ran.leaves_nothing();
         assert_eq!(
             ran.answers()[4..],
@@ -80,8 +80,8 @@ fn lookups_stop_a_flood_of_names_to_connect_to() {
     alone(async {
         let server = Zone::new().start();
         let harness = Harness::settings().name_server(server.address()).start().await;
-        let trial = harness.guest_with("flood_connects", 20).allow("tcp://*:*");
-        let ran = trial.quota(|q| q.lookups = 6).run().await;
+        let attempt = harness.guest_with("flood_connects", 20).allow("tcp://*:*");
+        let ran = attempt.quota(|q| q.lookups = 6).run().await;
         ran.leaves_nothing();
         assert!(ran.answers()[5].contains("NXDOMAIN"), "{ran:?}");
         assert_eq!(ran.answers()[6], "quota(lookups, 6)");
@@ -94,8 +94,8 @@ fn bytes_in_stop_a_guest_that_reads_without_end() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::EndlessBody.start();
-        let trial = harness.guest("read_without_end").hold(1).against(&peer);
-        let ran = trial.quota(|q| q.bytes_in = 100_000).run().await;
+        let attempt = harness.guest("read_without_end").hold(1).against(&peer);
+        let ran = attempt.quota(|q| q.bytes_in = 100_000).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "quota(bytes_in, 100000)");
         assert_eq!((ran.usage.bytes_in, ran.denied(QuotaKind::BytesIn)), (100_000, 1));
@@ -107,8 +107,8 @@ fn bytes_out_stop_a_guest_that_sends_without_end() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
-        let trial = harness.guest("send_without_end").hold(1).against(&peer);
-        let ran = trial.quota(|q| q.bytes_out = 300_000).run().await;
+        let attempt = harness.guest("send_without_end").hold(1).against(&peer);
+        let ran = attempt.quota(|q| q.bytes_out = 300_000).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "quota(bytes_out, 300000)");
         assert_eq!(
@@ -124,8 +124,12 @@ fn a_body_that_the_quota_can_never_send_is_refused_before_anything_is_opened() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
-        let trial = harness.guest_with("fetch", json!({ "body": 100_001 }));
-        let ran = trial.against(&peer).quota(|q| q.bytes_out = 100_000).run().await;
+        let attempt = harness.guest_with("fetch", json!({ "body": 100_001 }));
+        let ran = attempt
+            .against(&peer)
+            .quota(|q| q.bytes_out = 100_000)
+            .run()
+            .await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "quota(bytes_out, 100000)");
         assert_eq!((ran.usage.connections, ran.denied(QuotaKind::BytesOut)), (0, 1));
@@ -137,8 +141,8 @@ fn memory_ends_the_run() {
     alone(async {
         let harness = Harness::new().await;
         let peer = plain::echo();
-        let trial = harness.guest("grow_memory").hold(2).against(&peer);
-        let ran = trial.quota(|q| q.memory = 8 << 20).run().await;
+        let attempt = harness.guest("grow_memory").hold(2).against(&peer);
+        let ran = attempt.quota(|q| q.memory = 8 << 20).run().await;
         ran.leaves_nothing();
         assert_eq!(
             ran.outcome.summary(),
@@ -154,8 +158,8 @@ fn a_table_counts_as_memory() {
     alone(async {
         let harness = Harness::new().await;
         let peer = plain::echo();
-        let trial = harness.plugin("table").against(&peer);
-        let ran = trial.quota(|q| q.memory = 256 << 10).run().await;
+        let attempt = harness.plugin("table").against(&peer);
+        let ran = attempt.quota(|q| q.memory = 256 << 10).run().await;
         ran.leaves_nothing();
         assert_eq!(
             ran.outcome.summary(),
@@ -170,8 +174,8 @@ fn cpu_ends_the_run() {
     alone(async {
         let harness = Harness::new().await;
         let peer = plain::echo();
-        let trial = harness.guest("spin").hold(2).against(&peer);
-        let ran = trial.quota(|q| q.cpu = ms(50)).run().await;
+        let attempt = harness.guest("spin").hold(2).against(&peer);
+        let ran = attempt.quota(|q| q.cpu = ms(50)).run().await;
         ran.leaves_nothing();
         assert_eq!(
             ran.outcome.summary(),
@@ -187,8 +191,8 @@ fn a_plugin_that_looks_at_its_cpu_ends_in_time() {
     alone(async {
         let harness = Harness::new().await;
         let peer = plain::echo();
-        let trial = harness.guest_with("spin_until", 40).against(&peer);
-        let ran = trial.quota(|q| q.cpu = ms(1_000)).run().await;
+        let attempt = harness.guest_with("spin_until", 40).against(&peer);
+        let ran = attempt.quota(|q| q.cpu = ms(1_000)).run().await;
         ran.leaves_nothing();
         let seen: u64 = ran.answer().parse().expect("nanoseconds");
         let (seen, used) = (Duration::from_nanos(seen), ran.usage.cpu);
@@ -201,8 +205,8 @@ fn waiting_does_not_count_as_cpu() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
-        let trial = harness.guest("read_line").against(&peer);
-        let ran = trial.quota(|q| q.cpu = ms(100)).timeout(ms(300)).run().await;
+        let attempt = harness.guest("read_line").against(&peer);
+        let ran = attempt.quota(|q| q.cpu = ms(100)).timeout(ms(300)).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "timeout(receive)");
         assert!(ran.usage.cpu < ms(100), "{:?}", ran.usage);
@@ -234,8 +238,8 @@ fn more_handles_than_a_guest_may_hold_are_a_fault_and_all_are_closed() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::ClosesAtOnce.start();
-        let trial = harness.guest("return").hold(1_100).against(&peer);
-        let ran = trial
+        let attempt = harness.guest("return").hold(1_100).against(&peer);
+        let ran = attempt
             .quota(|q| (q.sockets, q.fds, q.connections) = (2_000, 2_000, 2_000))
             .run()
             .await;
@@ -250,15 +254,15 @@ fn a_guest_holds_64_exchanges_at_most() {
     alone(async {
         let harness = Harness::new().await;
         let site = Site::start(|_| Reply::text("x"));
-        for (beside, expected) in [
+        for (concurrent, expected) in [
             (63, "200 over 1.1 hops 0"),
             (64, "invalid(more than 64 exchanges at once)"),
         ] {
-            let trial = harness.guest_with("stream", json!({ "beside": beside }));
-            let trial = trial
+            let attempt = harness.guest_with("stream", json!({ "beside": concurrent }));
+            let attempt = attempt
                 .against(&site)
                 .quota(|quota| (quota.sockets, quota.fds, quota.connections) = (100, 100, 100));
-            let ran = trial.run().await;
+            let ran = attempt.run().await;
             assert_eq!(ran.leaves_nothing().answers()[0], expected);
         }
     });
@@ -276,20 +280,20 @@ fn what_exchanges_that_are_over_keep_counts_as_memory_until_they_are_dropped() {
             },
             Then::Closes,
         );
-        let trial = |drops: bool| {
+        let attempt = |drops: bool| {
             let stream = json!({ "ended": 63, "drops": drops });
-            let trial = harness.guest_with("stream", stream).against(&peer);
-            trial
+            let attempt = harness.guest_with("stream", stream).against(&peer);
+            attempt
                 .quota(|q| (q.memory, q.connections, q.cpu) = (MEMORY, 100, ms(20_000)))
                 .timeout(ms(20_000))
                 .run()
         };
-        let held = trial(false).await;
+        let held = attempt(false).await;
         assert_eq!(held.leaves_nothing().ended(), "warn", "{:?}", held.outcome);
         assert_eq!(held.answers()[0], format!("quota(memory, {MEMORY})"));
         assert_eq!(held.denied(QuotaKind::Memory), 1);
         assert!(held.usage.memory_peak <= MEMORY, "{:?}", held.usage);
-        let dropped = trial(true).await;
+        let dropped = attempt(true).await;
         assert_eq!(
             dropped.leaves_nothing().answers()[0],
             "63 are over",

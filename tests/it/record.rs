@@ -1,4 +1,4 @@
-//! What is recorded of a run has one bound, whatever a guest hands over.
+//! The record of a run is bounded, whatever a guest passes to the host.
 
 use canary::outcome::Outcome;
 use canary::quota::{Quota, QuotaKind};
@@ -31,7 +31,7 @@ fn texts_of_a_guest_are_cut_to_the_budget_of_its_record_and_its_summary_survives
         assert!(ran.denied(QuotaKind::Record) > 0);
         let kept = format!("{:?}{:?}{:?}", ran.log, ran.trail, ran.outcome).len();
         assert!(kept < 400 << 10, "{kept}");
-        // What comes after the log is there all the same.
+        // Later parts of the record are not affected by the log.
         assert!(ran.trail.steps.len() >= 2, "{:?}", ran.trail);
         for line in &ran.log {
             let fields: usize = line
@@ -48,10 +48,10 @@ fn texts_of_a_guest_are_cut_to_the_budget_of_its_record_and_its_summary_survives
 fn a_smaller_budget_bounds_a_record_more() {
     alone(async {
         let harness = Harness::new().await;
-        let trial = harness
+        let attempt = harness
             .guest_with("log", 60)
             .quota(|quota| quota.record = 16 << 10);
-        let ran = trial.run().await;
+        let ran = attempt.run().await;
         ran.leaves_nothing();
         assert_eq!(ran.ended(), "pass");
         assert!(ran.usage.record.bytes <= 16 << 10, "{:?}", ran.usage.record);

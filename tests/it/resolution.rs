@@ -1,5 +1,5 @@
-//! Names resolve as the machine's own resolver resolves them: generated configurations, and glibc's `getaddrinfo` for
-//! comparison, in namespaces of their own.
+//! Names resolve as with the system's resolver: compares generated configurations with glibc's `getaddrinfo`, in
+//! separate namespaces.
 #![expect(clippy::unwrap_used, reason = "what is missing must fail the test")]
 
 mod generated;
@@ -18,7 +18,7 @@ use canary::grant::{Destination, Host, Scheme};
 use canary::ledger::{Budget, Ledger, PageOwner};
 use canary::liveness::Registry;
 use canary::net::Family;
-use canary::net::resolve::{Asker, Patience, Resolver};
+use canary::net::resolve::{LookupMode, QueryClient, Resolver};
 use canary::quota::Quota;
 use canary::record::Recorder;
 use canary::redact::Secrets;
@@ -28,12 +28,12 @@ use canary_tests::machine::ResolverFiles;
 use generated::Generator;
 use tokio::time::Instant;
 
-/// Configurations of one run; `CANARY_RESOLUTIONS` has another number of them.
+/// Number of configurations; `CANARY_RESOLUTIONS` overrides it.
 const CONFIGURATIONS: u64 = 500;
-/// The longest that one name may take longer than in glibc. Nothing here is silent, so that whoever waits for a time-out
-/// takes far longer.
+/// Maximum additional time of a lookup compared with glibc. No server here is silent, so waiting for a time-out would
+/// take far longer.
 const MARGIN: Duration = Duration::from_secs(2);
-/// Where the process under test finds the folder of its files, and how many configurations it tries.
+/// Environment variables with the folder and the number of configurations for the process under test.
 const FOLDER: &str = "CANARY_TEST_FOLDER";
 const COUNT: &str = "CANARY_TEST_COUNT";
 
@@ -41,13 +41,13 @@ const COUNT: &str = "CANARY_TEST_COUNT";
 fn every_name_resolves_as_in_glibc() {
     alone(async {
         let folder = tempfile::tempdir().unwrap();
-        let files = ResolverFiles::within(folder.path());
+        let files = ResolverFiles::new(folder.path());
         let count = std::env::var_os("CANARY_RESOLUTIONS").and_then(|count| count.into_string().ok());
         let count = count.unwrap_or_else(|| CONFIGURATIONS.to_string());
         let program = Program::test("resolution::generated_configurations")
             .env(FOLDER, folder.path())
             .env(COUNT, &count);
-        let Some(program) = files.seen_by(program) else {
+        let Some(program) = files.mount_for(program) else {
             return;
         };
         let ending = program.run();
@@ -55,7 +55,7 @@ fn every_name_resolves_as_in_glibc() {
     });
 }
 
-/// In the namespaces.
+/// Runs in the namespaces.
 #[tokio::test]
 #[ignore = "it is run by another test, in namespaces"]
 async fn generated_configurations() {
@@ -70,7 +70,7 @@ async fn generated_configurations() {
         return skip("glibc");
     }
     server::start();
-    let files = ResolverFiles::within(&folder);
+    let files = ResolverFiles::new(&folder);
     let mut differences = Vec::new();
     let mut resolved = 0;
     for seed in 0..count {
@@ -101,21 +101,21 @@ async fn generated_configurations() {
     );
 }
 
-/// With a time of its own: glibc reads the file again when its time or size is another.
+/// Writes the file with a distinct modification time: glibc re-reads it when its time or size has changed.
 fn write_resolv_conf(files: &ResolverFiles, text: &str, seed: u64) {
     let mut file = File::create(files.resolv_conf()).unwrap();
     file.write_all(text.as_bytes()).unwrap();
     file.set_modified(UNIX_EPOCH + Duration::from_secs(seed)).unwrap();
 }
 
-/// What came of a name.
+/// The result of a lookup.
 #[derive(Debug)]
 struct Found {
     addresses: BTreeSet<IpAddr>,
     took: Duration,
 }
 
-/// On a thread of its own: a resolver's state is a thread's, and some options stay in it for good.
+/// Runs on a separate thread: the state of glibc's resolver is per thread, and some options stay in it.
 fn glibc(names: Vec<String>) -> Vec<Found> {
     let all = thread::spawn(move || names.iter().map(|name| timed_glibc(name)).collect());
     all.join().unwrap()
@@ -131,30 +131,31 @@ fn timed_glibc(name: &str) -> Found {
     }
 }
 
-/// The decided differences are in the README, under "Names".
+/// Intended differences are listed in the README, under "Names".
 fn is_same(name: &str, theirs: &Found, ours: &Found) -> bool {
     let is_local = name
         .trim_end_matches('.')
         .to_ascii_lowercase()
         .ends_with("localhost");
-    // glibc throws away the answers for names that are no host names by its own rule.
+    // glibc discards answers for names that are not valid host names by its rules.
     let is_host = name.split('.').all(|label| {
         !label.starts_with('-')
             && label
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     });
-    let is_decided = match is_local {
-        true => ours.addresses.iter().all(IpAddr::is_loopback),
-        false => theirs.addresses.is_empty() && !is_host,
+    let is_decided = if is_local {
+        ours.addresses.iter().all(IpAddr::is_loopback)
+    } else {
+        theirs.addresses.is_empty() && !is_host
     };
     (is_decided || theirs.addresses == ours.addresses) && ours.took <= theirs.took + MARGIN
 }
 
-/// The resolver under test, with what it asks for.
+/// The resolver under test with its query context.
 struct Resolvers {
     resolver: Resolver,
-    asker: Asker,
+    query_client: QueryClient,
 }
 
 impl Resolvers {
@@ -165,7 +166,7 @@ impl Resolvers {
         let page = ledger.open_page(PageOwner::service("resolution"), quota, recorder);
         Self {
             resolver: Resolver::system(&ledger, &Registry::default()),
-            asker: Asker::new(Arc::clone(&page)),
+            query_client: QueryClient::new(Arc::clone(&page)),
         }
     }
 
@@ -173,13 +174,16 @@ impl Resolvers {
         let begun = Instant::now();
         let destination = Destination::new(Scheme::Tcp, name, 1);
         let addresses = match destination.as_ref().map(Destination::host) {
-            // The suite is refused.
+            // A suite with this name is rejected.
             Err(_) => BTreeSet::new(),
             Ok(Host::Address(address)) => BTreeSet::from([*address]),
             Ok(Host::Name(_)) => {
                 let name = destination.unwrap().name_to_resolve().unwrap();
-                let asked = (Family::Any, Patience::Short);
-                let found = self.resolver.resolve(&self.asker, &name, asked.0, asked.1).await;
+                let asked = (Family::Any, LookupMode::FirstUsable);
+                let found = self
+                    .resolver
+                    .resolve(&self.query_client, &name, asked.0, asked.1)
+                    .await;
                 found.unwrap_or_default().addresses.into_iter().collect()
             }
         };

@@ -1,23 +1,23 @@
-//! The tls plugin: what a certificate shows is reported, whatever is wrong with it.
+//! The tls plugin: reports the contents of a certificate, whatever is wrong with it.
 
-mod kinds;
-mod proof;
+mod badssl;
+mod key_possession;
 mod pss;
 
 use canary::outcome::Verdict;
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Ran, alone, ms};
-use canary_tests::peer::starttls::{Conduct, Protocol};
+use canary_tests::harness::{AttemptResult, Harness, alone, ms};
+use canary_tests::peer::starttls::{Protocol, StartTlsBehaviour};
 use canary_tests::peer::tls::{HostileTls, NAMES};
 
-/// Nothing where there is no such attribute.
+/// The value of an attribute, or an empty text.
 fn attribute<'v>(verdict: &'v Verdict, key: &str) -> &'v str {
     let found = verdict.attributes.iter().find(|(known, _)| known == key);
     found.map_or("", |(_, value)| value)
 }
 
 #[track_caller]
-fn shows(ran: &Ran, reason: &str) {
+fn shows(ran: &AttemptResult, reason: &str) {
     let verdict = ran.leaves_nothing().verdict();
     assert_eq!(ran.ended(), "fail");
     assert!(attribute(verdict, "certificate.not_after").ends_with('Z'));
@@ -47,8 +47,8 @@ fn a_bad_certificate_is_shown_with_its_end_the_days_left_and_the_reason() {
         let authority = Authority::new("Test Root");
         for (kind, reason) in kinds {
             let peer = kind.start(&authority);
-            let trial = harness.plugin("tls").against(&peer).set("ca", authority.pem());
-            shows(&trial.run().await, reason);
+            let attempt = harness.plugin("tls").against(&peer).set("ca", authority.pem());
+            shows(&attempt.run().await, reason);
         }
     });
 }
@@ -79,8 +79,8 @@ fn every_hostile_peer_is_a_verdict_of_the_tls_plugin() {
         let authority = Authority::new("Test Root");
         for kind in HostileTls::ALL {
             let peer = kind.start(&authority);
-            let trial = harness.plugin("tls").against(&peer).set("ca", authority.pem());
-            let ran = trial.timeout(ms(400)).run().await;
+            let attempt = harness.plugin("tls").against(&peer).set("ca", authority.pem());
+            let ran = attempt.timeout(ms(400)).run().await;
             let is_good = matches!(
                 kind,
                 HostileTls::OnlyTls12 | HostileTls::SilentAfterHandshake | HostileTls::LargeBody
@@ -104,13 +104,15 @@ fn every_protocol_turns_to_tls_and_no_conduct_of_a_server_leaves_anything() {
         let authority = Authority::new("Test Root");
         let certificate = authority.leaf(&NAMES).valid_until_days(60).issue();
         for protocol in Protocol::ALL {
-            for conduct in Conduct::ALL {
-                let peer = protocol.start(conduct, certificate.server_config());
-                let trial = harness.plugin("tls").against(&peer);
-                let trial = trial.set("starttls", protocol.name()).set("ca", authority.pem());
-                let ran = trial.timeout(ms(300)).run().await;
+            for behaviour in StartTlsBehaviour::ALL {
+                let peer = protocol.start(behaviour, certificate.server_config());
+                let attempt = harness.plugin("tls").against(&peer);
+                let attempt = attempt
+                    .set("starttls", protocol.name())
+                    .set("ca", authority.pem());
+                let ran = attempt.timeout(ms(300)).run().await;
                 ran.leaves_nothing();
-                let expected = if conduct == Conduct::Upgrades {
+                let expected = if behaviour == StartTlsBehaviour::Upgrades {
                     "pass"
                 } else {
                     "fail"
@@ -118,7 +120,7 @@ fn every_protocol_turns_to_tls_and_no_conduct_of_a_server_leaves_anything() {
                 assert_eq!(
                     ran.ended(),
                     expected,
-                    "{protocol:?} {conduct:?}: {:?}",
+                    "{protocol:?} {behaviour:?}: {:?}",
                     ran.outcome
                 );
             }

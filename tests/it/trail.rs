@@ -1,18 +1,18 @@
-//! What a run writes down of itself while it goes on: a plugin that knows nothing of tracing gets a full trace.
+//! The recorded steps of a run: a plugin without any tracing code gets a full trace.
 
 use std::net::Ipv4Addr;
 
 use canary::trace::{ClosedBy, EndCause, Phase, Request, Step, StepKind};
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Ran, alone, ms};
-use canary_tests::peer::dns::{Manner, Zone};
+use canary_tests::harness::{AttemptResult, Harness, alone, ms};
+use canary_tests::peer::dns::{Behaviour, Zone};
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::tls::HostileTls;
 use canary_tests::peer::{Hostile, plain};
 use serde_json::json;
 
-/// Each step as a word, with the word of its error.
-fn words(ran: &Ran) -> Vec<String> {
+/// Each step as a word, with its error code.
+fn words(ran: &AttemptResult) -> Vec<String> {
     let word = |step: &Step| {
         let kind = match &step.kind {
             StepKind::Instantiate => "instantiate",
@@ -22,14 +22,14 @@ fn words(ran: &Ran) -> Vec<String> {
             StepKind::Request(_) => "request",
         };
         match &step.error {
-            Some(error) => format!("{kind}: {}", error.word),
+            Some(error) => format!("{kind}: {}", error.code),
             None => kind.to_owned(),
         }
     };
     ran.trail.steps.iter().map(word).collect()
 }
 
-fn requests(ran: &Ran) -> Vec<Request> {
+fn requests(ran: &AttemptResult) -> Vec<Request> {
     let request = |step: &'_ Step| match &step.kind {
         StepKind::Request(request) => Some(request.as_ref().clone()),
         _ => None,
@@ -37,7 +37,7 @@ fn requests(ran: &Ran) -> Vec<Request> {
     ran.trail.steps.iter().filter_map(request).collect()
 }
 
-fn phases(ran: &Ran) -> Vec<(Phase, Option<&'static str>)> {
+fn phases(ran: &AttemptResult) -> Vec<(Phase, Option<&'static str>)> {
     ran.trail
         .phases
         .iter()
@@ -54,8 +54,8 @@ fn a_request_by_name_over_tls_writes_down_each_step_in_order() {
         let certificate = authority.leaf(&["shop.test"]).valid_until_days(60).issue();
         let site = Site::start_tls(certificate.server_config(), |_| Reply::text("hello"));
         let target = format!("https://shop.test:{}/a?card=4111#top", site.address().port());
-        let trial = harness.plugin("http").target(&target);
-        let ran = trial
+        let attempt = harness.plugin("http").target(&target);
+        let ran = attempt
             .set("tls", json!({ "ca": authority.pem() }))
             .set("expect", json!({ "body": { "contains": "hello" } }))
             .run()
@@ -109,18 +109,18 @@ fn each_redirect_is_a_request_of_its_own() {
             .target(&site.url("http", "/old"))
             .run()
             .await;
-        let told: Vec<_> = requests(&ran)
+        let requests: Vec<_> = requests(&ran)
             .iter()
             .map(|asked| (asked.hop, asked.status))
             .collect();
-        assert_eq!(told, [(0, Some(302)), (1, Some(200))]);
+        assert_eq!(requests, [(0, Some(302)), (1, Some(200))]);
     });
 }
 
 #[test]
 fn the_step_in_which_the_time_ran_out_is_written_down() {
     alone(async {
-        let server = Zone::new().otherwise(Manner::Silent).start();
+        let server = Zone::new().default_behaviour(Behaviour::Silent).start();
         let harness = Harness::settings().name_server(server.address()).start().await;
         let silent = Hostile::Silent.start();
         let hello = HostileTls::SilentAfterHello.start(&Authority::new("Test Root"));
@@ -146,8 +146,8 @@ fn the_step_in_which_the_time_ran_out_is_written_down() {
                 Phase::Wait,
             ),
         ];
-        for (trial, last, phase) in cases {
-            let ran = trial.timeout(ms(300)).run().await;
+        for (attempt, last, phase) in cases {
+            let ran = attempt.timeout(ms(300)).run().await;
             assert_eq!(words(&ran).last().map(String::as_str), Some(last), "{ran:?}");
             assert!(phases(&ran).contains(&(phase, Some("timeout"))), "{ran:?}");
         }
@@ -177,8 +177,8 @@ fn denials_and_reclaimed_connections_are_written_down() {
     alone(async {
         let harness = Harness::new().await;
         let peer = plain::echo();
-        let trial = harness.guest("read_line").hold(3).against(&peer);
-        let ran = trial
+        let attempt = harness.guest("read_line").hold(3).against(&peer);
+        let ran = attempt
             .quota(|quota| quota.sockets = 3)
             .timeout(ms(300))
             .run()

@@ -35,7 +35,7 @@ use time::{Duration, OffsetDateTime};
 /// Size of the useless extension in each certificate that pads a chain, in bytes.
 const PADDING_BYTES: usize = 16 * 1024;
 
-/// The one cryptography provider, named because the process may know two.
+/// The cryptography provider that all tests use. It is explicit because the process may link two.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     rustls::crypto::aws_lc_rs::default_provider().into()
@@ -48,9 +48,9 @@ pub enum KeyKind {
     P256,
     /// The NIST curve P-384.
     P384,
-    /// RSA with 2048 bits; slow to make in a debug build.
+    /// RSA with 2048 bits; slow to generate in a debug build.
     Rsa2048,
-    /// RSA with 4096 bits; very slow to make in a debug build.
+    /// RSA with 4096 bits; very slow to generate in a debug build.
     Rsa4096,
 }
 
@@ -76,7 +76,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A root of trust by the name of `name`.
+    /// A root of trust with this common name.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self::new_with(name, |_| {})
@@ -88,7 +88,7 @@ impl Authority {
         Self::root(name, KeyKind::P256, change)
     }
 
-    /// A root of trust with a key of its own kind.
+    /// A root of trust with this type of key.
     #[must_use]
     pub fn new_with_key(name: &str, key: KeyKind) -> Self {
         Self::root(name, key, |_| {})
@@ -106,13 +106,13 @@ impl Authority {
         }
     }
 
-    /// An authority below this one; its leaves come with the chain up to the root.
+    /// An intermediate issued by this authority. Its leaves include the chain, without the root.
     #[must_use]
     pub fn intermediate(&self, name: &str) -> Self {
         self.intermediate_with(name, |_| {})
     }
 
-    /// An authority below this one whose certificate is changed before it is signed.
+    /// An intermediate whose certificate is changed before it is signed.
     #[must_use]
     pub fn intermediate_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let (mut params, key) = authority_params(name, KeyKind::P256);
@@ -155,13 +155,13 @@ impl Authority {
         roots
     }
 
-    /// A client that trusts this authority alone and shows no certificate.
+    /// A client configuration that trusts this authority alone and has no client certificate.
     #[must_use]
     pub fn client_config(&self) -> ClientConfig {
         self.client().with_no_client_auth()
     }
 
-    /// A client that trusts this authority alone and shows `certificate`.
+    /// A client configuration that trusts this authority alone and presents `certificate`.
     #[must_use]
     pub fn client_config_with(&self, certificate: &Certificate) -> ClientConfig {
         self.client()
@@ -198,7 +198,7 @@ fn in_days(days: i64) -> OffsetDateTime {
     OffsetDateTime::now_utc() + Duration::days(days) + Duration::hours(1)
 }
 
-/// A leaf in the making.
+/// Builder for a leaf certificate.
 pub struct Leaf<'a> {
     authority: Option<&'a Authority>,
     params: CertificateParams,
@@ -206,7 +206,7 @@ pub struct Leaf<'a> {
 }
 
 impl<'a> Leaf<'a> {
-    /// Starts a leaf that signs itself.
+    /// Starts a self-signed leaf.
     #[must_use]
     pub fn self_signed(names: &[&str]) -> Self {
         Self::new(None, names)
@@ -248,21 +248,21 @@ impl<'a> Leaf<'a> {
         self
     }
 
-    /// Its key.
+    /// Sets the key type.
     #[must_use]
     pub const fn key(mut self, key: KeyKind) -> Self {
         self.key = key;
         self
     }
 
-    /// Changes what the certificate says before it is signed.
+    /// Changes the certificate parameters before signing.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut CertificateParams)) -> Self {
         change(&mut self.params);
         self
     }
 
-    /// Makes the certificate.
+    /// Issues the certificate.
     #[must_use]
     pub fn issue(self) -> Certificate {
         let key = self.key.generate();
@@ -288,7 +288,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Adds certificates that nobody needs until the chain has `bytes` at least.
+    /// Adds unneeded certificates until the chain has at least `bytes`.
     ///
     /// rustls clients refuse a handshake message above 64 KiB; others take more.
     #[must_use]
@@ -305,7 +305,7 @@ impl Certificate {
         self
     }
 
-    /// Sends certificates of strangers behind its own, up to `certificates` in all.
+    /// Appends unrelated certificates to the chain, up to `certificates` in total.
     #[must_use]
     pub fn repeated(mut self, certificates: usize) -> Self {
         let (params, key) = authority_params("Stranger", KeyKind::P256);
@@ -344,13 +344,13 @@ impl Certificate {
         self.key.serialize_pem()
     }
 
-    /// A server with this certificate, any version, no client certificates.
+    /// A server configuration with this certificate, any TLS version and no client authentication.
     #[must_use]
     pub fn server_config(&self) -> ServerConfig {
         self.server_config_with(ALL_VERSIONS, None)
     }
 
-    /// A server that speaks `versions` and, where `clients` is given, demands a certificate issued by it.
+    /// A server configuration for `versions` that requires a client certificate issued by `clients`, where given.
     #[must_use]
     pub fn server_config_with(
         &self,

@@ -1,4 +1,4 @@
-//! A small HTTP client that blocks, to ask real servers what they got and to send what a test made by hand.
+//! A small blocking HTTP client, to query real servers and to send requests that a test builds by hand.
 #![expect(clippy::expect_used, reason = "a client that cannot run must fail its test")]
 
 use std::error::Error;
@@ -19,18 +19,18 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-/// A request that takes longer has failed.
+/// Time-out of a request.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// Why there is no answer.
+/// Why a request failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// The headers, and the trailers among them.
+    /// Headers, including trailers.
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
@@ -53,14 +53,14 @@ impl Answer {
 /// GET `path` over HTTP/1.1 in plain text.
 ///
 /// # Errors
-/// There is no whole answer within [`LIMIT`].
+/// There is no complete response within [`LIMIT`].
 pub fn get(server: SocketAddr, path: &str) -> Result<Answer, Failure> {
     let request = Request::get(path).body(Full::default())?;
     call(server, None, request)
 }
 
-/// Sends a request on a connection of its own, in the version that it says, over TLS to `localhost` where it is
-/// given. Blocks the thread, also where that belongs to a runtime.
+/// Sends a request on a new connection in the HTTP version it has, over TLS to `localhost` where a configuration is
+/// given. Blocks the thread, even one that belongs to a runtime.
 ///
 /// # Errors
 /// There is no whole answer within [`LIMIT`].
@@ -76,7 +76,7 @@ pub fn call(
         let exchange = async { tokio::time::timeout(LIMIT, exchange(server, tls, request)).await? };
         runtime.block_on(exchange)
     };
-    // A runtime must not be entered from within another.
+    // A runtime cannot be entered from within another one, so the request runs on its own thread.
     std::thread::scope(|scope| scope.spawn(exchange).join()).expect("the exchange does not panic")
 }
 
@@ -87,7 +87,7 @@ async fn exchange(
 ) -> Result<Answer, Failure> {
     let stream = TcpStream::connect(server).await?;
     let Some(mut tls) = tls else {
-        return converse(stream, server, request).await;
+        return send_over(stream, server, request).await;
     };
     let alpn: &[u8] = if request.version() == Version::HTTP_2 {
         b"h2"
@@ -97,10 +97,10 @@ async fn exchange(
     tls.alpn_protocols = vec![alpn.to_vec()];
     let name = ServerName::try_from("localhost")?;
     let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await?;
-    converse(stream, server, request).await
+    send_over(stream, server, request).await
 }
 
-async fn converse<S>(
+async fn send_over<S>(
     stream: S,
     server: SocketAddr,
     mut request: Request<Full<Bytes>>,
@@ -113,20 +113,20 @@ where
         let tasks = Arc::default();
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(Tasks(Arc::downgrade(&tasks)), stream).await?;
-        return beside(connection, async {
+        return drive(connection, async {
             read(sender.send_request(request).await?).await
         })
         .await;
     }
     request.headers_mut().insert(HOST, server.to_string().parse()?);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
-    beside(connection, async {
+    drive(connection, async {
         read(sender.send_request(request).await?).await
     })
     .await
 }
 
-/// Runs the tasks of one HTTP/2 connection, no longer than its exchange.
+/// Executor for the tasks of one HTTP/2 connection; they end with the exchange.
 #[derive(Clone)]
 struct Tasks(Weak<Mutex<JoinSet<()>>>);
 
@@ -141,8 +141,8 @@ where
     }
 }
 
-/// Drives `connection` until `answer` is there.
-async fn beside(
+/// Drives `connection` until `answer` is complete.
+async fn drive(
     connection: impl Future<Output = Result<(), hyper::Error>>,
     answer: impl Future<Output = Result<Answer, Failure>>,
 ) -> Result<Answer, Failure> {
@@ -152,7 +152,7 @@ async fn beside(
         answer = &mut answer => answer,
         ended = &mut connection => {
             ended?;
-            // What it read before its end may be the whole answer.
+            // The connection may have read the whole response before it ended.
             tokio::time::timeout(Duration::from_secs(1), answer).await.map_err(|_| closed())?
         }
     }

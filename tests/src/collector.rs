@@ -1,5 +1,5 @@
-//! A collector inside the test process: it takes OTLP over HTTP/1.1 or gRPC, keeps every request that arrives, and
-//! misbehaves when told to.
+//! An OTLP collector inside the test process: it accepts OTLP over HTTP/1.1 or gRPC, stores every request that arrives,
+//! and misbehaves on demand.
 //!
 //! ```no_run
 //! use canary_tests::collector::{Collector, LIMIT, Mode, Protocol};
@@ -10,7 +10,7 @@
 //! collector.set(Mode::Status { code: 503, retry_after: Some(1) });
 //! ```
 //!
-//! It runs on a thread and a runtime of its own, in real time: the test may block its thread or pause its clock.
+//! It has its own thread and runtime and runs in real time: the test may block its thread or pause its clock.
 //! Dropping it closes every socket and joins the thread.
 #![expect(
     clippy::expect_used,
@@ -22,10 +22,10 @@ mod answer;
 mod arrivals;
 mod attributes;
 mod decode;
+mod fault_injection;
 mod logs;
 mod metrics;
 mod mode;
-mod sabotage;
 mod serve;
 mod spans;
 
@@ -42,19 +42,19 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::peer::Peer;
 
-pub use arrivals::{ARRIVALS_KEPT, Arrival, Arrivals, KEPT_BYTES, Message, Signal};
+pub use arrivals::{Arrival, Arrivals, MAX_ARRIVAL_BYTES, MAX_ARRIVALS, Message, Signal};
 pub use attributes::{Attributes, attributes};
 pub use logs::{Log, Logs};
 pub use metrics::{Measured, Metrics, Point};
-pub use mode::{Half, Mode};
+pub use mode::{ClosePoint, Mode};
 pub use spans::{Span, Spans};
 
 use serve::Shared;
 
-/// How long a test usually waits for what must arrive.
+/// Default time-out of tests that wait for data to arrive.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// How the collector is spoken to.
+/// The OTLP transport of a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1 with protobuf bodies at `/v1/traces`, `/v1/metrics` and `/v1/logs`.
@@ -68,9 +68,9 @@ pub enum Protocol {
 pub struct Collector {
     shared: Arc<Shared>,
     tls: Option<TlsAcceptor>,
-    /// `None` while it is away.
+    /// `None` while it does not listen.
     peer: Option<Peer>,
-    /// Bound and never listening: it keeps the port while the collector is away.
+    /// Bound but never listening: reserves the port while the collector does not listen.
     reserved: SocketAddr,
     _reservation: TcpSocket,
     runtime: Handle,
@@ -79,7 +79,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts a collector in plain text that answers.
+    /// Starts a collector without TLS.
     pub fn start(protocol: Protocol) -> Self {
         Self::launch(protocol, None)
     }
@@ -104,7 +104,7 @@ impl Collector {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("collector".to_owned());
-        // Whether it was told or its sender is gone, it ends.
+        // The thread ends when the sender is dropped.
         let thread = thread.spawn(move || runtime.block_on(async { drop(stopped.await) }));
         let mut collector = Self {
             shared: Arc::new(Shared::new(protocol)),
@@ -116,11 +116,11 @@ impl Collector {
             stop: Some(stop),
             thread: Some(thread.expect("a thread")),
         };
-        collector.come_back();
+        collector.listen();
         collector
     }
 
-    /// Where it listens, or will again.
+    /// The address it listens on, or will listen on again.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.reserved
@@ -132,22 +132,22 @@ impl Collector {
         format!("{scheme}://{}", self.reserved)
     }
 
-    /// How it treats requests from now on, also those on connections that are open already.
+    /// Sets how requests are handled from now on, including those on open connections.
     pub fn set(&self, mode: Mode) {
         self.shared.set(mode);
     }
 
-    /// Closes its listener and every connection: whoever connects is refused.
-    pub fn go_away(&mut self) {
+    /// Closes its listener and every connection. New connections are refused.
+    pub fn stop_listening(&mut self) {
         self.peer = None;
     }
 
     /// Listens again on the same port.
-    pub fn come_back(&mut self) {
+    pub fn listen(&mut self) {
         let (shared, tls) = (self.shared.clone(), self.tls.clone());
         let _inside = self.runtime.enter();
-        let peer = Peer::tcp_on(self.reserved, move |wire| {
-            serve::connection(wire, tls.clone(), shared.clone())
+        let peer = Peer::tcp_on(self.reserved, move |connection| {
+            serve::connection(connection, tls.clone(), shared.clone())
         });
         self.peer = Some(peer.expect("the port is reserved"));
     }
@@ -164,7 +164,7 @@ impl Collector {
         self.peer.as_ref().map_or(0, Peer::accepted)
     }
 
-    /// What arrived so far.
+    /// Everything that has arrived so far.
     #[must_use]
     pub fn arrivals(&self) -> Arrivals {
         self.shared.arrivals.snapshot()
@@ -181,8 +181,8 @@ impl Collector {
         }
     }
 
-    /// Waits until what arrived satisfies `enough`, and returns it. For tests whose sender runs on their own thread.
-    /// Never ends if it does not: bound it with a time-out.
+    /// Waits until what arrived satisfies `enough`, and returns it. For tests whose sender runs on the same thread.
+    /// Waits forever otherwise: use a time-out.
     pub async fn until(&self, enough: impl Fn(&Arrivals) -> bool) -> Arrivals {
         self.shared.arrivals.until(enough).await
     }
@@ -193,7 +193,7 @@ impl Drop for Collector {
         self.peer = None;
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of a session was its own test's to see.
+            // A panic of a session has been reported by the test that caused it.
             let _ended = thread.join();
         }
     }

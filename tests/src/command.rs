@@ -1,4 +1,4 @@
-//! Programs, started as a user would start them: the one under test, and real peers.
+//! Child processes, started as a user would start them: the program under test, and real peers.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -22,10 +22,10 @@ use running::message;
 
 use crate::terminal::Terminal;
 
-/// A program that takes longer is killed, and its test fails.
+/// Default time limit of a program: it is killed after that and its test fails.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
-/// A program about to be started, with nothing of this process's environment.
+/// A program to be started, with an empty environment.
 #[derive(Debug)]
 pub struct Program {
     command: Command,
@@ -45,8 +45,8 @@ impl Program {
         }
     }
 
-    /// One test of the binary that calls this, in a process of its own: to starve it, or for the sake of its
-    /// environment. `name` is the test's whole path, and the test is ignored otherwise.
+    /// One test of the current test binary, in a separate process, to limit its resources or change its environment.
+    /// `name` is the full path of the test, which must be `#[ignore]`d.
     ///
     /// # Panics
     /// The binary that runs cannot be found.
@@ -70,48 +70,48 @@ impl Program {
         self
     }
 
-    /// Has it read from a terminal and write to it; what it says on standard error stays apart.
+    /// Connects its standard input and output to a terminal; standard error stays a pipe.
     #[must_use]
     pub fn on(mut self, terminal: &Terminal) -> Self {
         self.command.stdin(terminal.end()).stdout(terminal.end());
         self
     }
 
-    /// Starts it in `folder`.
+    /// Sets its working directory.
     #[must_use]
     pub fn within(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    /// Lets it have so many descriptors open and no more; whatever it does, it cannot raise that.
+    /// Sets its hard limit of open descriptors.
     #[must_use]
     pub fn descriptors(self, most: u32) -> Self {
         self.after(&format!("ulimit -n {most}"))
     }
 
-    /// Lets it write files of so many KiB and no longer ones.
+    /// Limits the size of files it writes, in KiB.
     #[must_use]
     pub fn file_size(self, most_kib: u64) -> Self {
-        // The shell counts in blocks of 512 bytes. The soft limit, which can be raised again.
+        // The shell counts in blocks of 512 bytes. This is the soft limit, which can be raised again.
         self.after(&format!("ulimit -S -f {}", most_kib * 2))
     }
 
-    /// Kills it, and fails its test, when it takes longer than this, and not after [`LIMIT`].
+    /// Sets the time after which it is killed and its test fails, in place of [`LIMIT`].
     #[must_use]
     pub const fn for_up_to(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Has a shell do this first, and then become the program.
+    /// Runs this shell script first, then `exec`s the program.
     #[must_use]
     pub fn after(self, script: &str) -> Self {
         let script = format!("{script} && exec \"$0\" \"$@\"");
         self.by("/bin/sh", &["-c", &script])
     }
 
-    /// Starts it by a program that has it and its arguments as its own last arguments, and becomes it.
+    /// Wraps it in a program that takes the command line as its last arguments and `exec`s it.
     #[must_use]
     pub fn by(self, starter: &str, arguments: &[&str]) -> Self {
         let mut started = Self::at(starter).args(arguments).for_up_to(self.limit);
@@ -144,7 +144,7 @@ impl Program {
         }
     }
 
-    /// Starts it and waits for its end.
+    /// Starts it and waits until it exits.
     #[must_use]
     pub fn run(self) -> Ending {
         self.start().end()
@@ -156,14 +156,14 @@ fn watch(program: Pid, limit: Duration) -> Sender<()> {
     let (sender, done) = channel();
     thread::spawn(move || {
         if done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            // It may have ended at this very moment.
+            // It may have exited at this very moment.
             let _ended = kill_process(program, Signal::KILL);
         }
     });
     sender
 }
 
-/// How a program ended, and what it wrote.
+/// The exit code and output of a program.
 #[derive(Debug)]
 pub struct Ending {
     /// Its exit code.
@@ -175,20 +175,19 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// The lines of standard error, without time and level where they are of the log.
-    pub fn notes(&self) -> impl DoubleEndedIterator<Item = &str> {
+    /// The lines of standard error; of log lines only the message.
+    pub fn log_lines(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.err.lines().map(message)
     }
 }
 
-/// Finds a program that is no part of this repository, on the path or in the folder `CANARY_TOOLS`. Where it is missing
-/// the test should end, which is said aloud; where the environment names it in `CANARY_REQUIRE`, as CI does, that is a
-/// failure.
+/// Finds an external program on the path or in the folder `CANARY_TOOLS`. `None` where it is missing: the test should
+/// return then, and the skip is printed. Fails if `CANARY_REQUIRE` names the program, as in CI.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let tools = std::env::var_os("CANARY_TOOLS").map(PathBuf::from);
-    // Debian has servers where ordinary users do not look.
+    // Debian installs servers in folders that are not on the path of ordinary users.
     let others = tools.into_iter().chain([PathBuf::from("/usr/sbin")]);
     let folders = std::env::split_paths(&path).chain(others);
     let found = folders
@@ -200,8 +199,8 @@ pub fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// Says aloud that a test leaves out what wants `missing`: a program, or a right such as `mount`. That is a failure where
-/// the environment names it in `CANARY_REQUIRE`.
+/// Prints that a test is skipped because of `missing`: a program, or a permission such as `mount`. Fails if
+/// `CANARY_REQUIRE` names it.
 ///
 /// # Panics
 /// It is named there.
@@ -211,7 +210,7 @@ pub fn skip(missing: &str) {
         .to_str()
         .is_some_and(|all| all.split(',').any(|one| one == missing));
     assert!(!is_required, "`{missing}` is not there");
-    // Past the capture of test output.
+    // Written directly, which bypasses the capture of test output.
     let _closed = writeln!(
         io::stderr(),
         "SKIPPED: a test wants `{missing}`, which is not there"

@@ -1,5 +1,5 @@
-//! Threads of a program that are stopped on purpose while its others go on: what a deadlock, an endless loop or a disk
-//! that hangs does to a process, without a hook in the program under test.
+//! Stops single threads of a process with ptrace while its other threads keep running. Simulates a deadlock, an endless
+//! loop or a hanging disk without a hook in the program under test.
 #![expect(
     clippy::expect_used,
     reason = "a thread that cannot be stopped must fail its test"
@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use crate::command::Running;
 
-/// Threads that do nothing until this is dropped; then they go on where they were.
+/// Stopped threads of a process. They resume when this is dropped.
 #[derive(Debug)]
 #[must_use = "threads thaw when this is dropped"]
 pub struct Frozen<'program> {
@@ -29,7 +29,7 @@ impl<'program> Frozen<'program> {
     pub(crate) fn new(_program: &'program Running, threads: Vec<i32>) -> Self {
         let (thaw, thawing) = channel();
         let (stopped, all_stopped) = channel();
-        // A thread is traced by one other thread, and only that one may let it go.
+        // Only the thread that attached to a tracee may detach from it.
         let tracer = thread::spawn(move || trace(&threads, &stopped, &thawing));
         all_stopped
             .recv()
@@ -50,7 +50,7 @@ fn trace(threads: &[i32], stopped: &Sender<()>, thawing: &Receiver<()>) {
         waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
     }
     stopped.send(()).expect("somebody waits");
-    // Its end is the message.
+    // Dropping the sender is the signal to resume.
     let _dropped = thawing.recv();
     for thread in threads() {
         // The program may be gone.
@@ -62,7 +62,7 @@ impl Drop for Frozen<'_> {
     fn drop(&mut self) {
         self.thaw = None;
         if let Some(tracer) = self.tracer.take() {
-            // It has told its failure already.
+            // The thread has reported its failure already.
             let _failed = tracer.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Runs guests against peers, in a real sandbox, and counts the descriptors at the moment of each outcome.
+//! Runs guests against peers in a real sandbox, and counts the open descriptors at the moment of each outcome.
 //!
 //! ```no_run
 //! use canary_tests::harness::{self, Harness, ms};
@@ -17,8 +17,8 @@
     reason = "a harness that cannot start must fail its test"
 )]
 
+mod attempt;
 mod guests;
-mod trial;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -27,7 +27,7 @@ use std::time::Duration;
 use canary::grant::Networks;
 use canary::ledger::audit::open_descriptors;
 use canary::ledger::{Budget, Ledger, raise_descriptor_limit};
-use canary::net::Shared;
+use canary::net::NetServices;
 use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
 use canary::outcome::Outcome;
@@ -35,8 +35,8 @@ use canary::sandbox::{ConfigProblem, ConfigRequest, EngineSettings, Sandbox};
 use canary::suite::Secrets;
 use tokio::runtime::Runtime;
 
+pub use attempt::{AttemptBuilder, AttemptResult};
 pub use guests::{HOSTILE, load};
-pub use trial::{Ran, Trial};
 
 use crate::peer::{descriptors_outside_peers, plain};
 use guests::Guests;
@@ -47,8 +47,8 @@ pub const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Runs one test on the runtime that all tests of this process share, and no other test beside it: they share the
-/// descriptors that each of them counts.
+/// Runs one test on the runtime that all tests of this process share, and no other test at the same time: each test
+/// counts the descriptors of the whole process.
 pub fn alone<F: Future>(test: F) -> F::Output {
     static TURN: Mutex<()> = Mutex::new(());
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -56,12 +56,12 @@ pub fn alone<F: Future>(test: F) -> F::Output {
         builder.worker_threads(2).enable_all();
         builder.build().expect("a runtime")
     });
-    // A test that failed has left nothing but its failure.
+    // The lock guards no data, so poisoning by a failed test does not matter.
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     RUNTIME.block_on(test)
 }
 
-/// What a harness is made of.
+/// Builder for a [`Harness`].
 #[derive(Debug)]
 pub struct Settings {
     budget: Budget,
@@ -71,42 +71,42 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Lends at most so many descriptors at once.
+    /// Sets the ledger's descriptor budget.
     #[must_use]
     pub fn budget(mut self, descriptors: u64) -> Self {
         self.budget = Budget::new(descriptors);
         self
     }
 
-    /// Resolves names by this server; without one, none but those of the hosts file resolve.
+    /// Sets the name server; without one, only names of the hosts file resolve.
     #[must_use]
     pub fn name_server(mut self, server: SocketAddr) -> Self {
         self.servers.push(server);
         self
     }
 
-    /// Keeps checks out of these networks.
+    /// Sets the networks that checks must not reach.
     #[must_use]
     pub fn blocked(mut self, networks: Networks) -> Self {
         self.blocked = networks;
         self
     }
 
-    /// An engine of its own, for the hostile guest alone, in place of the one that all tests share.
+    /// Uses a separate engine with only the hostile guest, in place of the shared one.
     #[must_use]
     pub const fn engine(mut self, settings: EngineSettings) -> Self {
         self.engine = Some(settings);
         self
     }
 
-    /// Makes the harness, and runs one guest for warmth before it counts the descriptors.
+    /// Creates the harness, and runs one guest as a warm-up before taking the baseline of open descriptors.
     pub async fn start(self) -> Harness {
         let guests = match self.engine {
             None => Guests::shared().await,
             Some(settings) => Guests::hostile(settings).await,
         };
         let ledger = Ledger::new(self.budget);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(NetServices {
             resolver: Resolver::new(ResolverSettings::servers(self.servers), &ledger),
             blocked: self.blocked,
             trust: TrustStore::default(),
@@ -126,7 +126,7 @@ impl Settings {
     }
 }
 
-/// A sandbox with its plugins, warm.
+/// A warmed-up sandbox with its plugins.
 pub struct Harness {
     sandbox: Sandbox,
     guests: Arc<Guests>,
@@ -134,12 +134,12 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// A harness that lends what this process can spare and resolves no names.
+    /// A harness with the default budget and without a name server.
     pub async fn new() -> Self {
         Self::settings().start().await
     }
 
-    /// What [`Harness::new`] starts from.
+    /// The settings that [`Harness::new`] uses.
     #[must_use]
     pub fn settings() -> Settings {
         let limit = raise_descriptor_limit().expect("a limit on descriptors");
@@ -152,18 +152,22 @@ impl Harness {
         }
     }
 
-    /// A run of the hostile guest that behaves as it is told, by the word of a behaviour without parameters.
-    pub fn guest(&self, behaviour: &str) -> Trial<'_> {
+    /// An attempt of the hostile guest with a behaviour without parameters.
+    pub fn guest(&self, behaviour: &str) -> AttemptBuilder<'_> {
         self.plugin("hostile").set("then", behaviour)
     }
 
-    /// A run of the hostile guest with a behaviour that has parameters.
-    pub fn guest_with(&self, behaviour: &str, parameters: impl Into<serde_json::Value>) -> Trial<'_> {
+    /// An attempt of the hostile guest with a behaviour with parameters.
+    pub fn guest_with(
+        &self,
+        behaviour: &str,
+        parameters: impl Into<serde_json::Value>,
+    ) -> AttemptBuilder<'_> {
         self.plugin("hostile")
             .set("then", serde_json::json!({ behaviour: parameters.into() }))
     }
 
-    /// What a plugin finds wrong with a configuration, or how the call ended.
+    /// The problems that a plugin reports for a configuration, or how the call ended.
     pub async fn check_config(
         &self,
         plugin: &str,
@@ -179,18 +183,19 @@ impl Harness {
         self.sandbox.check_config(program, request).await
     }
 
-    /// A run of a plugin: `hostile` or `table`, `hostile-0.1` or `empty-0.1` of that contract, or the name of an embedded one.
-    pub fn plugin(&self, name: &str) -> Trial<'_> {
-        Trial::new(self, self.guests.plugin(name))
+    /// An attempt of a plugin: `hostile` or `table`; `hostile-0.1` or `empty-0.1`, built for contract 0.1; or the name
+    /// of an embedded plugin.
+    pub fn plugin(&self, name: &str) -> AttemptBuilder<'_> {
+        AttemptBuilder::new(self, self.guests.plugin(name))
     }
 
-    /// The ledger that all runs of this harness lend from.
+    /// The ledger of all runs of this harness.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         self.sandbox.ledger()
     }
 
-    /// Descriptors more than when the harness was warm, those of peers left aside; negative when fewer.
+    /// Open descriptors compared with the baseline, without those of peers; negative if fewer.
     #[must_use]
     pub fn descriptors_left(&self) -> i64 {
         let count = |number: usize| i64::try_from(number).expect("a count of descriptors");

@@ -1,4 +1,4 @@
-//! The harness: certificates, peers, guests and programs for the tests of Canary.
+//! Test harness: certificates, peers, guests and child processes for the tests of Canary.
 
 pub mod certificate;
 pub mod client;

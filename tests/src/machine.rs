@@ -1,16 +1,16 @@
-//! What surrounds a program: its memory, its disk, its clock and its name server, each of which a test can take away.
+//! The environment of a program under test: memory, disk, clock and name server, each of which a test can break.
 //!
-//! Most of them want the right to mount or to set limits. Where that is missing there is `None`, which is said aloud:
-//! see [`crate::command::skip`].
+//! Most of them need permission to mount or to set limits. Constructors return `None` without it and print that the
+//! test is skipped: see [`crate::command::skip`].
 
 mod clock;
 mod disk;
 mod memory;
-mod names;
-mod resolution;
+mod name_server;
+mod resolver_files;
 
 pub use clock::Clock;
 pub use disk::{BlockDevice, Disk};
 pub use memory::MemoryLimit;
-pub use names::resolving_by;
-pub use resolution::ResolverFiles;
+pub use name_server::with_name_server;
+pub use resolver_files::ResolverFiles;

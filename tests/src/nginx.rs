@@ -14,10 +14,10 @@ use crate::certificate::Certificate;
 use crate::command::{Program, Running, find};
 use crate::ports;
 
-/// Another program may take an unused port before nginx does.
-const TRIES: usize = 5;
+/// Maximum start attempts: another program may take an unused port before nginx does.
+const MAX_STARTS: usize = 5;
 
-/// An nginx with one site in plain text and one a certificate, all with the same pages. It ends on drop.
+/// An nginx with one site without TLS and one per certificate, all with the same pages. Killed on drop.
 #[derive(Debug)]
 pub struct Nginx {
     running: Running,
@@ -41,8 +41,8 @@ impl Nginx {
             fs::write(place("pem"), certificate.chain_pem()).expect("a new file");
             fs::write(place("key"), certificate.key_pem()).expect("a new file");
         }
-        let mut complaint = String::new();
-        for _ in 0..TRIES {
+        let mut failure = String::new();
+        for _ in 0..MAX_STARTS {
             let plain = ports::unused();
             let secure: Vec<SocketAddr> = certificates.iter().map(|_| ports::unused()).collect();
             let configuration = configuration(pages, plain, &secure);
@@ -60,19 +60,19 @@ impl Nginx {
                         _folder: folder,
                     });
                 }
-                Err(notes) => complaint = notes,
+                Err(notes) => failure = notes,
             }
         }
-        panic!("nginx does not start: {complaint}")
+        panic!("nginx does not start: {failure}")
     }
 
-    /// Where the site in plain text listens.
+    /// The address of the site without TLS.
     #[must_use]
     pub const fn plain(&self) -> SocketAddr {
         self.plain
     }
 
-    /// Where the site with this certificate listens, in the order of the start.
+    /// The address of the site with this certificate, by its index.
     ///
     /// # Panics
     /// There are fewer certificates.
@@ -81,7 +81,7 @@ impl Nginx {
         *self.secure.get(certificate).expect("as many as were given")
     }
 
-    /// Waits until it has answered so many requests more. The answer may not have been read.
+    /// Waits until it has sent this many more responses. The client may not have read them yet.
     ///
     /// # Panics
     /// It ended.
@@ -92,10 +92,10 @@ impl Nginx {
     }
 }
 
-/// It says which events it uses when its sockets listen.
+/// Waits for the log line about its event method, which it writes once its sockets listen.
 fn wait_until_ready(mut running: Running) -> Result<Running, String> {
     let mut notes = Vec::new();
-    while let Some(note) = running.note() {
+    while let Some(note) = running.log_line() {
         if note.contains("using the \"epoll\" event method") {
             return Ok(running);
         }

@@ -1,4 +1,4 @@
-//! A real openssl, where one is installed: it makes keys that nothing else here can make, and serves with them.
+//! A real openssl, where it is installed, for keys that no library here can generate, and a TLS server with them.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -14,14 +14,14 @@ use tempfile::TempDir;
 use crate::command::{Program, Running, find};
 use crate::ports;
 
-/// Openssl, and a folder for its files.
+/// The openssl command with a folder for its files.
 #[derive(Debug)]
 pub struct Openssl {
     program: PathBuf,
     folder: TempDir,
 }
 
-/// A server that answers requests over HTTP. It ends on drop.
+/// An `openssl s_server` that answers HTTP requests. Killed on drop.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -38,7 +38,7 @@ impl Openssl {
         })
     }
 
-    /// Makes an RSA key that is for RSA-PSS alone, as these options of the key say: `NAME.key`.
+    /// Generates an RSA-PSS key with these options: `NAME.key`.
     pub fn pss_key(&self, name: &str, options: &[&str]) {
         let file = format!("{name}.key");
         let mut arguments = vec!["genpkey", "-algorithm", "RSA-PSS", "-out", &file];
@@ -61,7 +61,7 @@ impl Openssl {
         fs::read_to_string(self.folder.path().join(certificate)).expect("what was written")
     }
 
-    /// Has an authority issue a certificate for loopback to the key `NAME.key`: `NAME.pem`.
+    /// Issues a certificate for loopback to the key `NAME.key`: `NAME.pem`.
     pub fn issue(&self, name: &str, authority: &str) {
         let file = |name: &str, kind: &str| format!("{name}.{kind}");
         let (key, public, certificate) = (file(name, "key"), file(name, "pub"), file(name, "pem"));
@@ -98,7 +98,7 @@ impl Openssl {
         self.run(&[&issuing[..], &files, &signing].concat());
     }
 
-    /// Serves with `NAME.pem` and `NAME.key`, and with these options.
+    /// Starts a server with `NAME.pem`, `NAME.key` and these options.
     #[must_use]
     pub fn serve(&self, name: &str, options: &[&str]) -> Server {
         let address = ports::unused();

@@ -1,4 +1,4 @@
-//! OTLP made by hand, to see that a receiver takes it.
+//! Hand-made OTLP requests, to test real receivers.
 #![expect(
     clippy::expect_used,
     reason = "a request that cannot be made must fail its test"
@@ -35,7 +35,7 @@ use crate::collector::{Message, Protocol, Signal};
 /// The trace of [`span`].
 pub const TRACE_ID: [u8; 16] = [0xca; 16];
 
-/// Who sends by hand.
+/// A client that sends OTLP requests.
 #[derive(Clone, Debug)]
 pub struct Sender {
     protocol: Protocol,
@@ -46,7 +46,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Sends to `server` in plain text, not compressed.
+    /// Sends to `server` without TLS and without compression.
     #[must_use]
     pub const fn new(protocol: Protocol, server: SocketAddr) -> Self {
         Self {
@@ -65,21 +65,21 @@ impl Sender {
         self
     }
 
-    /// Compresses.
+    /// Enables gzip.
     #[must_use]
     pub const fn gzip(mut self) -> Self {
         self.gzip = true;
         self
     }
 
-    /// Sends over TLS.
+    /// Enables TLS.
     #[must_use]
     pub fn tls(mut self, config: ClientConfig) -> Self {
         self.tls = Some(config);
         self
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for the response.
     ///
     /// # Errors
     /// There is no whole answer.
@@ -92,7 +92,7 @@ impl Sender {
         self.post(message.signal(), &body)
     }
 
-    /// Sends a body that need not be OTLP.
+    /// Sends an arbitrary body.
     ///
     /// # Errors
     /// There is no whole answer.

@@ -1,15 +1,15 @@
-//! Servers on loopback for tests to talk to: good ones, broken ones and hostile ones.
+//! Test servers on loopback: well-behaved, broken and hostile ones.
 //!
-//! Each peer binds port 0 and lives as long as its [`Peer`] value. Dropping the value closes its listener and
-//! every socket it holds before `drop` returns, whatever its tasks are doing.
+//! Each peer binds port 0 and lives as long as its [`Peer`] value. Dropping the value closes its listener and all its
+//! sockets before `drop` returns, whatever its tasks are doing.
 //!
-//! Peers run on the runtime of the test that starts them and use its clock: a test that pauses the clock decides
-//! how fast a slow peer is, and a test that blocks its thread, as to wait for a child process, needs a
-//! multi-threaded runtime.
+//! Peers run on the runtime of the test and use its clock: a test that pauses the clock controls how fast a slow peer
+//! is, and a test that blocks its thread, for example to wait for a child process, needs a multi-threaded runtime.
 #![expect(clippy::expect_used, reason = "a peer that cannot start must fail its test")]
 
 pub mod canned;
 pub mod compressed;
+mod connection;
 mod descriptors;
 pub mod dns;
 pub mod hostile;
@@ -19,7 +19,6 @@ pub mod plain;
 pub mod socks;
 pub mod starttls;
 pub mod tls;
-mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
@@ -31,41 +30,41 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time;
 
+pub use connection::Connection;
 pub use descriptors::descriptors_outside_peers;
 pub use hostile::Hostile;
-pub use log::ENTRIES_KEPT;
-pub use wire::Wire;
+pub use log::MAX_ENTRIES;
 
-use wire::{Slot, Switchboard};
+use connection::{ConnectionRegistry, Slot};
 
-/// What a peer has seen so far.
+/// Connection counters of a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections accepted since the start.
     pub accepted: usize,
-    /// Connections held open now.
+    /// Open connections.
     pub open: usize,
-    /// The most connections that were open at once.
+    /// Maximum of simultaneously open connections.
     pub most_open: usize,
     /// Bytes received over all connections, TLS included.
     pub received: u64,
 }
 
-/// A server on loopback that lives as long as this value.
+/// A server on loopback. It is closed on drop.
 #[must_use = "a peer that is dropped is closed"]
 pub struct Peer {
     address: SocketAddr,
     closers: Vec<Box<dyn Fn() + Send + Sync>>,
-    switchboard: Arc<Switchboard>,
+    registry: Arc<ConnectionRegistry>,
     tasks: JoinSet<()>,
-    beside: Option<Box<Self>>,
+    redirect_target: Option<Box<Self>>,
 }
 
 impl Peer {
     /// Starts a TCP server on 127.0.0.1 that gives each connection to `session`.
     pub fn tcp<S, F>(session: S) -> Self
     where
-        S: Fn(Wire) -> F + Send + 'static,
+        S: Fn(Connection) -> F + Send + 'static,
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
         Self::tcp_on((Ipv4Addr::LOCALHOST, 0).into(), session).expect("a free port on loopback")
@@ -77,7 +76,7 @@ impl Peer {
     /// When the address cannot be bound, as `::1` where there is no IPv6.
     pub fn tcp_on<S, F>(address: SocketAddr, session: S) -> io::Result<Self>
     where
-        S: Fn(Wire) -> F + Send + 'static,
+        S: Fn(Connection) -> F + Send + 'static,
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
         let listener = StdListener::bind(address)?;
@@ -85,20 +84,19 @@ impl Peer {
         let listener = TcpListener::from_std(listener)?;
         let mut peer = Self::idle(listener.local_addr()?);
         let listener = peer.keep(listener);
-        peer.tasks
-            .spawn(serve(listener, peer.switchboard.clone(), session));
+        peer.tasks.spawn(serve(listener, peer.registry.clone(), session));
         Ok(peer)
     }
 
-    /// A peer at `address` that does nothing yet.
+    /// A peer at `address` without sockets or tasks.
     fn idle(address: SocketAddr) -> Self {
         let tasks = JoinSet::new();
         Self {
             address,
             closers: Vec::new(),
-            switchboard: Arc::default(),
+            registry: Arc::default(),
             tasks,
-            beside: None,
+            redirect_target: None,
         }
     }
 
@@ -110,9 +108,9 @@ impl Peer {
         slot
     }
 
-    /// Ties `other` to the life of this peer.
-    fn with_beside(mut self, other: Self) -> Self {
-        self.beside = Some(Box::new(other));
+    /// Makes this peer own `other`, the target of its redirects.
+    fn with_redirect_target(mut self, other: Self) -> Self {
+        self.redirect_target = Some(Box::new(other));
         self
     }
 
@@ -134,7 +132,7 @@ impl Peer {
         self.counts().accepted
     }
 
-    /// Connections the peer holds open now: its own descriptors, without the listener.
+    /// Open connections: the peer's descriptors without the listener.
     #[must_use]
     pub fn open(&self) -> usize {
         self.counts().open
@@ -146,51 +144,51 @@ impl Peer {
         self.counts().received
     }
 
-    /// All counts at one moment.
+    /// A snapshot of all counters.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        *self.switchboard.counts.borrow()
+        *self.registry.counts.borrow()
     }
 
-    /// Waits until the counts satisfy `reached`. Never ends if they don't: bound it with a time-out.
+    /// Waits until the counters satisfy `reached`. Waits forever otherwise: use a time-out.
     pub async fn until(&self, reached: impl Fn(&Counts) -> bool) -> Counts {
-        let mut counts = self.switchboard.counts.subscribe();
+        let mut counts = self.registry.counts.subscribe();
         let counts = counts.wait_for(reached).await;
         *counts.expect("the peer owns the sender")
     }
 
-    /// The second server that this one tries to lure clients to, if it has one.
+    /// The second server, to which this one redirects its clients, if it has one.
     #[must_use]
-    pub fn beside(&self) -> Option<&Self> {
-        self.beside.as_deref()
+    pub fn redirect_target(&self) -> Option<&Self> {
+        self.redirect_target.as_deref()
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
         self.closers.iter().for_each(|close| close());
-        self.switchboard.close();
+        self.registry.close();
     }
 }
 
-/// How long the listener waits when the process has no descriptor left to accept with.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+/// Delay after `accept` failed because the process has no descriptor left.
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
-/// Accepts until the listener is taken away.
-async fn serve<S, F>(listener: Slot<TcpListener>, switchboard: Arc<Switchboard>, session: S)
+/// Accepts connections until the listener is closed.
+async fn serve<S, F>(listener: Slot<TcpListener>, registry: Arc<ConnectionRegistry>, session: S)
 where
-    S: Fn(Wire) -> F + Send + 'static,
+    S: Fn(Connection) -> F + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = switchboard.accept(&listener) => match accepted {
+            accepted = registry.accept(&listener) => match accepted {
                 None => return,
-                Some(Err(_)) => time::sleep(ACCEPT_AGAIN).await,
-                Some(Ok(wire)) => drop(sessions.spawn(session(wire))),
+                Some(Err(_)) => time::sleep(ACCEPT_RETRY).await,
+                Some(Ok(connection)) => drop(sessions.spawn(session(connection))),
             },
-            // What a hostile client does to its own connection is no concern of the others.
+            // Errors of one connection do not affect the others.
             Some(_ended) = sessions.join_next() => {}
         }
     }

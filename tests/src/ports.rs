@@ -1,4 +1,4 @@
-//! Ports for servers that are started as programs of their own, and so cannot be handed a bound socket.
+//! Ports for servers that run as separate programs and cannot inherit a bound socket.
 #![expect(
     clippy::expect_used,
     reason = "a machine without a free port must fail its test"
@@ -9,16 +9,16 @@ use std::ops::Range;
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below what Linux gives to whoever asks for any port (`ip_local_port_range`, from 32768 by default): no peer of another
-/// test takes one between the choice here and the moment at which the server listens. It would even answer in its place.
+/// Below the ephemeral ports of Linux (`ip_local_port_range`, from 32768 by default), so that no peer of another test
+/// takes a port before the server listens on it. Such a peer would even answer in its place.
 const RANGE: Range<u16> = 20_000..32_000;
 
-/// How far two processes that test at the same time, with neighbouring ids, begin from each other.
+/// Distance between the first ports of test processes with consecutive ids.
 const STRIDE: u32 = 97;
 
 static TAKEN: AtomicU16 = AtomicU16::new(0);
 
-/// An address of loopback at which nothing listens, and which nobody else in this process gets.
+/// A loopback address at which nothing listens. Each call returns another one.
 ///
 /// # Panics
 /// Something listens at each of them.

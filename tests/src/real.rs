@@ -1,7 +1,7 @@
-//! Real receivers of telemetry on loopback, where they are installed: see [`crate::command::find`].
+//! Real telemetry receivers on loopback, where they are installed: see [`crate::command::find`].
 //!
-//! Each is started with a folder of its own, waited for, and killed on drop. What it writes is kept, and shown when a
-//! test fails for what it did not get. `.ci/tools` installs all of them.
+//! Each has its own folder, is waited for until ready, and killed on drop. Its output is stored and shown when a test
+//! fails because expected data did not arrive. `.ci/tools` installs all of them.
 
 mod alertmanager;
 mod mock;
@@ -20,5 +20,5 @@ pub use prometheus::Prometheus;
 pub use promql::{Labels, Queries, Series};
 pub use promtool::Promtool;
 pub use rotel::{Printed, Rotel};
-pub use service::{LINES_KEPT, Service};
+pub use service::{MAX_OUTPUT_LINES, Service};
 pub use victoria::{VictoriaMetrics, Vmagent};

@@ -1,5 +1,5 @@
-//! Receivers of notifications, made from the public documentation of the real ones: they refuse what those refuse,
-//! remember what they took, and misbehave when told to.
+//! Notification receivers, modelled on the public documentation of the real ones: they reject what those reject, record
+//! what they accept, and misbehave on demand.
 
 pub mod smtp;
 
@@ -18,32 +18,32 @@ use crate::peer::http::{Reply, Request, Site};
 const FOR_EVER: Duration = Duration::from_secs(3600);
 /// The path of the Slack webhook.
 pub const SLACK_PATH: &str = "/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX";
-/// The key of the PagerDuty service.
+/// The PagerDuty routing key.
 pub const ROUTING_KEY: &str = "R0123456789ABCDEF0123456789ABCDE";
 
-/// What a receiver does with what it could take.
+/// How a receiver handles valid requests.
 #[derive(Clone, Debug)]
-pub enum Mood {
-    /// Takes it.
-    Takes,
-    /// Reads it and never answers.
+pub enum ReceiverMode {
+    /// Accepts it.
+    Accept,
+    /// Reads it and never responds.
     Silent,
-    /// Answers this.
-    Answers(Reply),
+    /// Responds with this.
+    Respond(Reply),
 }
 
-/// What is made of a request, and said to it.
-enum Verdict {
-    Takes(Reply),
-    Refuses(Reply),
+/// Whether a request is valid, with the response.
+enum Validation {
+    Accepted(Reply),
+    Refused(Reply),
 }
 
-type Judge = fn(&Request) -> Verdict;
+type Validate = fn(&Request) -> Validation;
 
 struct State {
-    judge: Judge,
-    mood: Mutex<Mood>,
-    taken: watch::Sender<Vec<Request>>,
+    validate: Validate,
+    mode: Mutex<ReceiverMode>,
+    delivered: watch::Sender<Vec<Request>>,
 }
 
 /// An HTTP receiver on loopback.
@@ -53,13 +53,13 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Takes any POST, PUT or PATCH.
+    /// A webhook that accepts any POST, PUT or PATCH.
     #[must_use]
     pub fn webhook() -> Self {
         Self::start(webhook)
     }
 
-    /// The same over TLS.
+    /// A webhook over TLS.
     #[must_use]
     pub fn webhook_tls(config: ServerConfig) -> Self {
         let state = State::new(webhook);
@@ -85,8 +85,8 @@ impl Receiver {
         Self::start(pagerduty)
     }
 
-    fn start(judge: Judge) -> Self {
-        let state = State::new(judge);
+    fn start(validate: Validate) -> Self {
+        let state = State::new(validate);
         let shared = state.clone();
         Self {
             site: Site::start(move |request| shared.answer(request)),
@@ -94,30 +94,32 @@ impl Receiver {
         }
     }
 
-    /// What it does from now on.
-    pub fn set(&self, mood: Mood) {
-        *self.state.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
+    /// Sets how it handles requests from now on.
+    pub fn set(&self, mode: ReceiverMode) {
+        *self.state.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
     }
 
-    /// What it took so far, in its order.
+    /// The accepted requests, in order.
     #[must_use]
-    pub fn taken(&self) -> Vec<Request> {
-        self.state.taken.borrow().clone()
+    pub fn delivered(&self) -> Vec<Request> {
+        self.state.delivered.borrow().clone()
     }
 
-    /// The JSON of what it took so far.
+    /// The JSON bodies of the accepted requests.
     #[must_use]
     pub fn bodies(&self) -> Vec<Value> {
-        let taken = self.state.taken.borrow();
-        let parsed = taken.iter().map(|request| serde_json::from_slice(&request.body));
+        let delivered = self.state.delivered.borrow();
+        let parsed = delivered
+            .iter()
+            .map(|request| serde_json::from_slice(&request.body));
         parsed.filter_map(Result::ok).collect()
     }
 
-    /// Waits until it took so many. Never ends if it does not: bound it with a time-out.
+    /// Waits until it has accepted this many requests. Waits forever otherwise: use a time-out.
     pub async fn until(&self, count: usize) {
-        let mut taken = self.state.taken.subscribe();
+        let mut delivered = self.state.delivered.subscribe();
         // The sender lives as long as this.
-        let _there = taken.wait_for(|taken| taken.len() >= count).await;
+        let _there = delivered.wait_for(|delivered| delivered.len() >= count).await;
     }
 }
 
@@ -130,40 +132,41 @@ impl Deref for Receiver {
 }
 
 impl State {
-    fn new(judge: Judge) -> Arc<Self> {
+    fn new(validate: Validate) -> Arc<Self> {
         Arc::new(Self {
-            judge,
-            mood: Mutex::new(Mood::Takes),
-            taken: watch::Sender::default(),
+            validate,
+            mode: Mutex::new(ReceiverMode::Accept),
+            delivered: watch::Sender::default(),
         })
     }
 
     fn answer(&self, request: &Request) -> Reply {
-        let reply = match (self.judge)(request) {
-            Verdict::Takes(reply) => reply,
-            Verdict::Refuses(refusal) => return refusal,
+        let reply = match (self.validate)(request) {
+            Validation::Accepted(reply) => reply,
+            Validation::Refused(refusal) => return refusal,
         };
-        let mood = self.mood.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match mood {
-            Mood::Takes => {
-                self.taken.send_modify(|taken| taken.push(request.clone()));
+        let mode = self.mode.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match mode {
+            ReceiverMode::Accept => {
+                self.delivered
+                    .send_modify(|delivered| delivered.push(request.clone()));
                 reply
             }
-            Mood::Silent => reply.after(FOR_EVER),
-            Mood::Answers(reply) => reply,
+            ReceiverMode::Silent => reply.after(FOR_EVER),
+            ReceiverMode::Respond(reply) => reply,
         }
     }
 }
 
-fn webhook(request: &Request) -> Verdict {
+fn webhook(request: &Request) -> Validation {
     match request.method {
-        Method::POST | Method::PUT | Method::PATCH => Verdict::Takes(Reply::status(204)),
-        _ => Verdict::Refuses(Reply::status(405)),
+        Method::POST | Method::PUT | Method::PATCH => Validation::Accepted(Reply::status(204)),
+        _ => Validation::Refused(Reply::status(405)),
     }
 }
 
-/// A POST of JSON.
-fn posted(request: &Request) -> Option<Value> {
+/// The body of a POST request with JSON.
+fn posted_json(request: &Request) -> Option<Value> {
     let is_json = request.header("content-type")?.starts_with("application/json");
     let is_post = request.method == Method::POST;
     serde_json::from_slice(&request.body)
@@ -171,17 +174,17 @@ fn posted(request: &Request) -> Option<Value> {
         .filter(|_| is_json && is_post)
 }
 
-/// The text at a JSON pointer; nothing where there is none.
+/// The text at a JSON pointer; empty if there is none.
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn slack(request: &Request) -> Verdict {
-    let refuse = |status, word: &str| Verdict::Refuses(Reply::status(status).body(word.to_owned()));
+fn slack(request: &Request) -> Validation {
+    let refuse = |status, word: &str| Validation::Refused(Reply::status(status).body(word.to_owned()));
     if request.path() != SLACK_PATH {
         return refuse(404, "no_service");
     }
-    let Some(message) = posted(request) else {
+    let Some(message) = posted_json(request) else {
         return refuse(400, "invalid_payload");
     };
     let blocks = message.pointer("/blocks").and_then(Value::as_array);
@@ -189,9 +192,10 @@ fn slack(request: &Request) -> Verdict {
     if text(&message, "/text").is_empty() && blocks.is_empty() {
         return refuse(400, "no_text");
     }
-    match blocks.len() <= 50 && blocks.iter().all(is_block) {
-        true => Verdict::Takes(Reply::text("ok")),
-        false => refuse(400, "invalid_blocks"),
+    if blocks.len() <= 50 && blocks.iter().all(is_block) {
+        Validation::Accepted(Reply::text("ok"))
+    } else {
+        refuse(400, "invalid_blocks")
     }
 }
 
@@ -212,31 +216,31 @@ fn is_block(block: &Value) -> bool {
     }
 }
 
-fn pagerduty(request: &Request) -> Verdict {
+fn pagerduty(request: &Request) -> Validation {
     let json = |status, body: Value| {
         let reply = Reply::status(status).header("content-type", "application/json");
         reply.body(body.to_string())
     };
     if request.path() != "/v2/enqueue" {
-        return Verdict::Refuses(Reply::status(404));
+        return Validation::Refused(Reply::status(404));
     }
-    let event = posted(request).unwrap_or_default();
-    match wrong(&event) {
+    let event = posted_json(request).unwrap_or_default();
+    match pagerduty_error(&event) {
         Some(error) => {
             let message = "Event object is invalid";
             let body = json!({"status": "invalid event", "message": message, "errors": [error]});
-            Verdict::Refuses(json(400, body))
+            Validation::Refused(json(400, body))
         }
         None => {
             let key = text(&event, "/dedup_key");
             let body = json!({"status": "success", "message": "Event processed", "dedup_key": key});
-            Verdict::Takes(json(202, body))
+            Validation::Accepted(json(202, body))
         }
     }
 }
 
-/// What PagerDuty has against an event.
-fn wrong(event: &Value) -> Option<&'static str> {
+/// Why PagerDuty rejects an event.
+fn pagerduty_error(event: &Value) -> Option<&'static str> {
     let length = |pointer| text(event, pointer).chars().count();
     let severities = ["critical", "error", "warning", "info"];
     if text(event, "/routing_key") != ROUTING_KEY {

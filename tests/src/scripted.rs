@@ -1,4 +1,4 @@
-//! Plugins that are hostile before they run: to the compiler, by what they say of themselves, or by their schema.
+//! Plugins that are hostile before they run: to the compiler, in `describe`, or by their schema.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -9,32 +9,32 @@ use std::fmt::Write as _;
 
 /// The guest whose `describe` follows a script.
 const SCRIPTED: &[u8] = include_bytes!(env!("CANARY_GUEST_SCRIPTED"));
-const MARK: &[u8] = b"canary-script:";
+const SCRIPT_MARKER: &[u8] = b"canary-script:";
 const PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
 /// Sections of a component.
 const CORE_MODULE: u8 = 1;
 const CORE_INSTANCE: u8 = 2;
 
-/// A plugin whose `describe` does what `script` says; see the guest `scripted`.
+/// A plugin whose `describe` executes `script`; see the guest `scripted`.
 ///
 /// # Panics
 /// The script is longer than 2 MiB.
 #[must_use]
 pub fn plugin(script: &str) -> Vec<u8> {
     let mut wasm = SCRIPTED.to_vec();
-    let mut found = wasm.windows(MARK.len()).enumerate();
-    let at = found.find_map(|(at, bytes)| (bytes == MARK).then_some(at));
-    let at = at.expect("a script to overwrite") + MARK.len();
+    let mut found = wasm.windows(SCRIPT_MARKER.len()).enumerate();
+    let at = found.find_map(|(at, bytes)| (bytes == SCRIPT_MARKER).then_some(at));
+    let at = at.expect("a script to overwrite") + SCRIPT_MARKER.len();
     wasm[at..at + script.len()].copy_from_slice(script.as_bytes());
     wasm
 }
 
-/// A component with another number, such as `0.3.0`, in place of its version of the contract.
+/// Replaces the contract version of a component, for example with `0.3.0`.
 ///
 /// # Panics
-/// The number is longer or shorter than that of the component.
+/// The version has another length than that of the component.
 #[must_use]
-pub fn of_contract(component: &[u8], number: &str) -> Vec<u8> {
+pub fn with_contract_version(component: &[u8], number: &str) -> Vec<u8> {
     const NAME: &[u8] = b"canary:check/";
     let mut wasm = component.to_vec();
     let names = component.windows(NAME.len()).enumerate();
@@ -52,7 +52,7 @@ pub fn with_schema(schema: &str) -> Vec<u8> {
     plugin(&format!("schema {schema}"))
 }
 
-/// A good plugin with another core module in it, which is compiled and never used.
+/// A good plugin with an additional core module, which is compiled but never used.
 #[must_use]
 pub fn with_module(module: &[u8]) -> Vec<u8> {
     let mut wasm = with_schema("{}");
@@ -60,7 +60,7 @@ pub fn with_module(module: &[u8]) -> Vec<u8> {
     wasm
 }
 
-/// A good plugin with a core module in it that begins to compute when it is instantiated, and never stops.
+/// A good plugin with a core module whose start function never returns.
 #[must_use]
 pub fn with_endless_start() -> Vec<u8> {
     let body = [0x03, 0x40, 0x0c, 0x00, 0x0b];
@@ -75,7 +75,7 @@ pub fn with_endless_start() -> Vec<u8> {
     wasm
 }
 
-/// A core module of so many functions, each of which adds up its locals in about so many bytes.
+/// A core module with this many functions of about this many bytes, each of which adds up its locals.
 #[must_use]
 pub fn module(functions: usize, bytes: usize, locals: usize) -> Vec<u8> {
     let mut body = Vec::new();
@@ -94,7 +94,7 @@ pub fn module(functions: usize, bytes: usize, locals: usize) -> Vec<u8> {
             .concat(),
         );
         if number % 5 == 0 {
-            // A branch over an assignment: values meet again behind it.
+            // A branch over an assignment, so that values merge after it.
             body.extend([&[0x02, 0x40, 0x20], local(2).as_slice(), &[0x0d, 0, 0x20]].concat());
             body.extend([local(4).as_slice(), &[0x21], &local(6), &[0x0b]].concat());
         }
@@ -103,7 +103,7 @@ pub fn module(functions: usize, bytes: usize, locals: usize) -> Vec<u8> {
     of_functions(functions, &body, locals)
 }
 
-/// A core module of one function: a jump table of so many entries, in that many nested blocks.
+/// A core module with one function: a jump table with this many entries in nested blocks of this depth.
 #[must_use]
 pub fn jump_table(entries: usize, depth: usize) -> Vec<u8> {
     let mut body = [0x02, 0x40].repeat(depth);
@@ -122,7 +122,7 @@ fn of_functions(count: usize, body: &[u8], locals: usize) -> Vec<u8> {
     [PREAMBLE, &types, &functions, &code(&vec![body; count], locals)].concat()
 }
 
-/// A code section; each function has so many locals of 32 bits.
+/// A code section; each function has this many 32-bit locals.
 fn code(bodies: &[&[u8]], locals: usize) -> Vec<u8> {
     let mut content = leb(bodies.len());
     for body in bodies {
@@ -137,7 +137,7 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
     [&[id], leb(content.len()).as_slice(), content].concat()
 }
 
-/// Core modules of a component, its nested ones left aside.
+/// Number of core modules of a component, without nested components.
 fn core_modules(component: &[u8]) -> usize {
     let (mut at, mut count) = (PREAMBLE.len(), 0);
     while at < component.len() {
@@ -174,8 +174,8 @@ fn read_leb(bytes: &[u8], mut at: usize) -> (usize, usize) {
     }
 }
 
-/// A chain of definitions, each of which is made of the next one twice, by this keyword: as many steps as 2 to the power
-/// of its length.
+/// A chain of schema definitions, each of which applies the next one twice with this keyword: evaluation takes 2 to the
+/// power of its length steps.
 #[must_use]
 pub fn doubling(keyword: &str, length: usize) -> String {
     let mut schema = String::from(r##"{"$ref":"#/$defs/a0","$defs":{"##);
@@ -183,7 +183,7 @@ pub fn doubling(keyword: &str, length: usize) -> String {
         let next = format!(r##"{{"$ref":"#/$defs/a{}"}}"##, step + 1);
         write!(schema, r#""a{step}":{{"{keyword}":[{next},{next}]}},"#).expect("a string grows");
     }
-    // Nothing fits: an alternative is no way out.
+    // No alternative matches, so that evaluation cannot stop early.
     write!(schema, r#""a{length}":{{"type":"array"}}}}}}"#).expect("a string grows");
     schema
 }

@@ -1,4 +1,4 @@
-//! systemd's end of sd_notify(3): a socket to which a service tells how it is.
+//! systemd's side of sd_notify(3): the socket to which a service sends its state.
 #![expect(
     clippy::expect_used,
     reason = "a socket that cannot be had must fail its test"
@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// A service that tells nothing for so long will tell nothing more.
+/// Time limit for the next message.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Bytes of a notice.
+/// Maximum size of a message in bytes.
 const MAX_NOTICE: usize = 64 << 10;
 
-/// Takes notices.
+/// Receives messages.
 #[derive(Debug)]
 pub struct Systemd {
     socket: UnixDatagram,
@@ -23,7 +23,7 @@ pub struct Systemd {
 }
 
 impl Systemd {
-    /// Listens from now on.
+    /// Creates the socket.
     ///
     /// # Panics
     /// The operating system refuses.
@@ -35,13 +35,13 @@ impl Systemd {
         Self { socket, folder }
     }
 
-    /// What `NOTIFY_SOCKET` must be.
+    /// The value for `NOTIFY_SOCKET`.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("notify")
     }
 
-    /// The next notice, one assignment a line. Waits for it on this thread.
+    /// Blocks until the next message: one assignment per line.
     ///
     /// # Panics
     /// None comes within a minute.

@@ -1,4 +1,4 @@
-//! A pseudo-terminal: what a program writes on it is read here, and what is pressed here it reads.
+//! A pseudo-terminal, to read the output of a program and to send it key presses.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -17,26 +17,26 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use tokio::time::Instant;
 
-/// A program that does not write what it should in this time will not write it any more.
+/// Time limit for expected output.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Pieces that wait to be looked at. A program that writes more waits, as it would for a terminal that is stopped.
-const WAITING: usize = 1_024;
-/// Bytes of a piece.
-const PIECE: usize = 4_096;
+/// Maximum number of unread chunks. A program that writes more blocks, as on a stopped terminal.
+const MAX_PENDING_CHUNKS: usize = 1_024;
+/// Maximum size of a chunk in bytes.
+const CHUNK_BYTES: usize = 4_096;
 
-/// A terminal with nobody before it but a test.
+/// A pseudo-terminal operated by a test.
 #[derive(Debug)]
 pub struct Terminal {
-    /// The side of screen and keyboard.
+    /// The controlling side (screen and keyboard).
     own: File,
-    /// The program's side. Open for as long as this is, so that it can be looked at when the program has ended.
+    /// The program's side, kept open so that its attributes can be read after the program has exited.
     programs: OwnedFd,
     pieces: Receiver<Vec<u8>>,
     written: Vec<u8>,
 }
 
 impl Terminal {
-    /// A terminal of so many columns and lines.
+    /// Opens a terminal of this size.
     ///
     /// # Panics
     /// The operating system has none.
@@ -47,7 +47,7 @@ impl Terminal {
         unlockpt(&own).expect("its other side may be opened");
         let programs = ioctl_tiocgptpeer(&own, flags).expect("its other side");
         let own = File::from(own);
-        let (sender, pieces) = sync_channel(WAITING);
+        let (sender, pieces) = sync_channel(MAX_PENDING_CHUNKS);
         let source = own.try_clone().expect("a second descriptor");
         thread::spawn(move || read(source, &sender));
         let terminal = Self {
@@ -60,7 +60,7 @@ impl Terminal {
         terminal
     }
 
-    /// Makes it as large as that, from now on.
+    /// Changes its size.
     ///
     /// # Panics
     /// The operating system refuses.
@@ -74,7 +74,7 @@ impl Terminal {
         tcsetwinsize(&self.own, size).expect("a pseudo-terminal has a size");
     }
 
-    /// Presses these keys.
+    /// Sends key presses.
     ///
     /// # Panics
     /// The operating system refuses.
@@ -82,7 +82,7 @@ impl Terminal {
         self.own.write_all(keys.as_bytes()).expect("a keyboard");
     }
 
-    /// How it treats what is pressed and written.
+    /// Its termios attributes.
     ///
     /// # Panics
     /// The operating system does not say.
@@ -91,7 +91,7 @@ impl Terminal {
         tcgetattr(&self.programs).expect("a terminal has attributes")
     }
 
-    /// All that was written, as soon as `is_so` of it. Waits for that on this thread.
+    /// Blocks until the complete output satisfies `is_so`, and returns it.
     ///
     /// # Panics
     /// It does not become so within a minute.
@@ -110,15 +110,15 @@ impl Terminal {
         }
     }
 
-    /// What a program reads from and writes to.
+    /// The program's side, for its standard input and output.
     pub(crate) fn end(&self) -> Stdio {
         self.programs.try_clone().expect("a second descriptor").into()
     }
 }
 
-/// Reads until the program's side is closed everywhere, or nobody looks any more.
+/// Reads until the program's side is closed everywhere, or the receiver is dropped.
 fn read(mut source: File, sender: &SyncSender<Vec<u8>>) {
-    let mut piece = [0; PIECE];
+    let mut piece = [0; CHUNK_BYTES];
     while let Ok(length @ 1..) = source.read(&mut piece) {
         let read = piece.get(..length).unwrap_or_default();
         if sender.send(read.to_vec()).is_err() {

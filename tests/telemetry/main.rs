@@ -1,5 +1,5 @@
-//! What Canary exports, as real receivers take it.
+//! Exports of Canary at real receivers.
 //!
-//! Apart from `it`, whose tests count the descriptors of their process.
+//! Separate from `it`, whose tests count the descriptors of their process.
 
 mod receivers;

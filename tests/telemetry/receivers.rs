@@ -1,4 +1,4 @@
-//! Each real receiver takes what is sent by hand, and gives it back.
+//! Each real receiver accepts hand-made requests and returns the data.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -30,7 +30,7 @@ fn rotel_prints_every_signal_that_comes_by_http_or_grpc() {
         ] {
             assert_eq!(sender.send(&message).unwrap().status, 200);
         }
-        // What is read below, and printed last of each.
+        // The data that is asserted below, printed last of each signal.
         let wanted = [
             ("Span", "Kind"),
             ("NumberDataPoints", "Value"),
@@ -62,7 +62,7 @@ fn rotel_prints_every_signal_that_comes_by_http_or_grpc() {
 #[test]
 fn the_mock_server_prints_every_signal_that_comes_by_http_or_grpc() {
     let Some(server) = MockServer::start() else { return };
-    // By HTTP it knows no compression: it breaks on it.
+    // Over HTTP it does not support compression.
     let http = Sender::new(Protocol::Http, server.http());
     let grpc = Sender::new(Protocol::Grpc, server.grpc()).gzip();
     for (number, sender) in [http, grpc].into_iter().enumerate() {
@@ -164,7 +164,7 @@ fn takes_metrics(sender: &Sender, store: &Queries) {
         assert_eq!(label("service_name"), Some("canary"), "{query}: {labels:?}");
         assert_eq!(label("service_instance_id"), Some("by-hand"));
         assert_eq!(label("canary_check_name"), Some("home"));
-        // What a Prometheus that takes OTLP itself would have.
+        // The names that a Prometheus with native OTLP would have.
         assert_eq!((label("job"), label("instance")), (None, None));
     }
     assert_eq!(store.instant("vector(1) == 2"), []);

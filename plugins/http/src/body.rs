@@ -1,4 +1,4 @@
-//! The body of an answer as a text: decompressed where the check asked for that, and decoded by its charset.
+//! The body of a response as text: decompressed if the check asked for an encoding, and decoded by its charset.
 
 mod charset;
 mod encoding;
@@ -9,28 +9,28 @@ use canary_sdk::http::Response;
 use encoding_rs::{Encoding, UTF_8};
 
 use crate::effort::{Effort, TooCostly};
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 use crate::text::quote;
 use charset::Charset;
-pub(crate) use encoding::{Encodings, Unreadable, decompress};
+pub(crate) use encoding::{DecompressError, Encodings, decompress};
 
-/// Units to find out the charset of a body, for each byte.
+/// Effort units per byte to detect the charset of a body.
 const PER_BYTE: usize = 2;
-/// Units to decode one byte.
+/// Effort units to decode one byte.
 const PER_DECODED_BYTE: usize = 8;
-/// Room for a text that is decoded a part of, in bytes: less is not tried.
-const LEAST_DECODED: usize = 64 << 10;
+/// Minimum buffer, in bytes, for a text that is decoded in part: with less it is not tried.
+const MIN_DECODED: usize = 64 << 10;
 
 /// A body as text.
 pub(crate) struct Text<'b> {
-    /// In UTF-8, without a byte order mark. Each byte that its charset does not have is replaced.
+    /// UTF-8 without a byte order mark. Bytes that are invalid in the charset are replaced.
     pub(crate) bytes: Cow<'b, [u8]>,
-    /// Bytes of the body that it was made of; where there are more, there was no memory for the text.
+    /// Bytes of the body that were decoded; if the body has more, there was no memory for the rest.
     pub(crate) read: usize,
 }
 
 impl<'b> Text<'b> {
-    /// As it came.
+    /// The body as received.
     pub(crate) fn raw(body: &'b [u8]) -> Self {
         Self {
             bytes: Cow::Borrowed(body),
@@ -38,7 +38,7 @@ impl<'b> Text<'b> {
         }
     }
 
-    /// Memory that it takes besides the body, in bytes.
+    /// Memory that the text takes in addition to the body, in bytes.
     pub(crate) fn memory(&self) -> usize {
         match &self.bytes {
             Cow::Borrowed(_) => 0,
@@ -47,60 +47,61 @@ impl<'b> Text<'b> {
     }
 }
 
-/// The body decoded, as far as there is memory for it.
+/// Decodes the body, as far as there is memory for it.
 ///
 /// # Errors
-/// It costs too much.
+/// It costs too much effort.
 pub(crate) fn text<'r>(
     response: &'r Response,
-    memory: Memory,
+    memory: MemoryBudget,
     effort: &Effort,
 ) -> Result<Text<'r>, TooCostly> {
-    effort.take(response.body.len() * PER_BYTE)?;
+    effort.charge(response.body.len() * PER_BYTE)?;
     read(response, charset::of_text(response), memory, effort)
 }
 
-/// The body as JSON has to be read, whatever the answer says of it.
+/// Decodes the body as JSON, whatever its `content-type` says.
 ///
 /// # Errors
-/// It costs too much.
+/// It costs too much effort.
 pub(crate) fn json<'r>(
     response: &'r Response,
-    memory: Memory,
+    memory: MemoryBudget,
     effort: &Effort,
 ) -> Result<Text<'r>, TooCostly> {
-    effort.take(response.body.len() * PER_BYTE)?;
+    effort.charge(response.body.len() * PER_BYTE)?;
     read(response, charset::of_json(response), memory, effort)
 }
 
 fn read<'r>(
     response: &'r Response,
     charset: Charset,
-    memory: Memory,
+    memory: MemoryBudget,
     effort: &Effort,
 ) -> Result<Text<'r>, TooCostly> {
     match charset {
-        // What is no text keeps its bytes.
+        // A body that is not text keeps its bytes.
         Charset::Unknown => Ok(Text::raw(&response.body)),
         Charset::Known(encoding) => decode(encoding, &response.body, memory, effort),
     }
 }
 
-/// How the body is compressed still, and what reads it; nothing where it is not.
+/// How the body is still compressed and which setting decompresses it; `None` if it is not compressed.
 pub(crate) fn compression_hint(response: &Response) -> Option<String> {
     let applied = encoding::applied(response);
     let word = applied.first()?;
     let shown = quote(word.as_bytes());
-    Some(match encoding::is_known(word) {
-        true => format!("compressed with {shown}, which `accept_encoding: {word}` reads"),
-        false => format!("compressed with {shown}"),
+    Some(if encoding::is_known(word) {
+        format!("compressed with {shown}, which `accept_encoding: {word}` reads")
+    } else {
+        format!("compressed with {shown}")
     })
 }
 
 fn decode<'b>(
     encoding: &'static Encoding,
     body: &'b [u8],
-    memory: Memory,
+    memory: MemoryBudget,
     effort: &Effort,
 ) -> Result<Text<'b>, TooCostly> {
     let (bare, mark) = match Encoding::for_bom(body) {
@@ -114,13 +115,13 @@ fn decode<'b>(
             ..Text::raw(bare)
         });
     }
-    effort.take(bare.len() * PER_DECODED_BYTE)?;
+    effort.charge(bare.len() * PER_DECODED_BYTE)?;
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let longest = decoder.max_utf8_buffer_length(bare.len()).unwrap_or(usize::MAX);
     let mut text = room(longest, memory);
     let (_, read, written, _) = decoder.decode_to_utf8(bare, &mut text, true);
     text.truncate(written);
-    // A byte becomes up to three, and few do.
+    // A byte can become up to three bytes, but rarely does.
     text.shrink_to_fit();
     Ok(Text {
         bytes: Cow::Owned(text),
@@ -128,8 +129,8 @@ fn decode<'b>(
     })
 }
 
-/// Zeros to write into: so many, or as many as there is memory for.
-fn room(longest: usize, memory: Memory) -> Vec<u8> {
+/// A zeroed buffer of `longest` bytes, or of as many as there is memory for.
+fn room(longest: usize, memory: MemoryBudget) -> Vec<u8> {
     let mut bytes = longest.min(memory.left());
     loop {
         match memory.list(bytes) {
@@ -137,7 +138,7 @@ fn room(longest: usize, memory: Memory) -> Vec<u8> {
                 room.resize(bytes, 0);
                 return room;
             }
-            Err(_) if bytes > LEAST_DECODED => bytes /= 2,
+            Err(_) if bytes > MIN_DECODED => bytes /= 2,
             Err(_) => return Vec::new(),
         }
     }
@@ -156,7 +157,7 @@ mod tests {
             body: vec![0x80; 8 << 20],
             ..fake::response(200)
         };
-        let memory = Memory::within(16 << 20);
+        let memory = MemoryBudget::for_quota(16 << 20);
         let text = text(&response, memory, &Effort::default()).unwrap();
         assert!(text.bytes.len() <= memory.left(), "{}", text.bytes.len());
         assert!((3 << 20..5 << 20).contains(&text.read), "{}", text.read);
@@ -169,7 +170,7 @@ mod tests {
             body: vec![0x80; 1 << 20],
             ..fake::response(200)
         };
-        let decoded = text(&response, Memory::default(), &Effort::of(9 << 20));
+        let decoded = text(&response, MemoryBudget::default(), &Effort::with_units(9 << 20));
         assert_eq!(decoded.map(drop), Err(TooCostly));
     }
 }

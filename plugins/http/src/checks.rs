@@ -1,4 +1,4 @@
-//! What is wrong with a configuration is found when a suite is loaded, at its place.
+//! Problems of configurations, found when a suite is loaded, with their locations.
 
 mod paths;
 mod patterns;
@@ -193,7 +193,7 @@ fn limits_have_an_order() {
 
 #[test]
 fn every_pattern_is_compiled_as_it_would_be_in_a_run() {
-    // Bad ones, a class that there is not, and one that is too large.
+    // Invalid ones, an unknown class, and one that is too large.
     for pattern in ["(", "(?=x)", "\\pY", "\\p{Klingon}", "\\w{1,100}"] {
         let config = json!({ "expect": {
             "body": { "matches": ["fine", pattern], "not_matches": format!("x|{pattern}") },
@@ -215,7 +215,7 @@ fn every_pattern_is_compiled_as_it_would_be_in_a_run() {
     }
 }
 
-/// As in RE2, so that patterns of blackbox_exporter and of Prometheus can be taken as they are.
+/// As in RE2, so that patterns of blackbox_exporter and of Prometheus can be used unchanged.
 #[test]
 fn a_pattern_names_categories_and_scripts_of_unicode() {
     for pattern in [
@@ -296,7 +296,7 @@ fn a_target_is_an_http_url_without_a_user() {
     );
 }
 
-/// Schemas of lists that may be empty, by what they say of themselves.
+/// Schemas of lists that may be empty, by their descriptions.
 fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
     if schema.get("items").is_some() && schema.get("minItems").is_none() {
         found.push(schema);
@@ -358,7 +358,7 @@ fn a_header_of_the_connection_is_refused_where_the_client_does_something_else() 
     }
 }
 
-/// A check of a WebSocket would pass or fail by what the server prefers.
+/// Otherwise a WebSocket check would pass or fail by what the server prefers.
 #[test]
 fn an_upgrade_is_asked_for_over_the_version_that_has_it() {
     let of = |target: &str, version: Value| {

@@ -3,37 +3,39 @@
 use canary_sdk::http::Request;
 
 use crate::effort::{Effort, TooCostly};
-use crate::memory::{Memory, OutOfMemory};
+use crate::memory::{MemoryBudget, OutOfMemory};
 
-/// Units for one exchange: a handshake, as a rule.
+/// Effort units for one exchange: usually it includes a handshake.
 const PER_EXCHANGE: usize = 3_000_000;
-/// Units for one byte that comes: it is decrypted, taken apart, and copied.
+/// Effort units per received byte: it is decrypted, parsed and copied.
 const PER_BYTE: usize = 6;
 
-/// Why an address is not asked.
+/// Why an address is not queried.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unasked {
+pub(crate) enum NotSent {
     #[error("not asked: to judge one more answer {0}")]
     TooCostly(#[from] TooCostly),
     #[error("not asked: to keep its body takes {0}")]
     OutOfMemory(#[from] OutOfMemory),
 }
 
-/// Looks for what an answer takes.
+/// Charges the effort and checks the memory that a response takes.
 ///
 /// # Errors
-/// It is not there.
-pub(crate) fn prepare(request: &Request, memory: Memory, effort: &Effort) -> Result<(), Unasked> {
-    effort.take(PER_EXCHANGE)?;
+/// There is not enough.
+pub(crate) fn prepare(request: &Request, memory: MemoryBudget, effort: &Effort) -> Result<(), NotSent> {
+    effort.charge(PER_EXCHANGE)?;
     let body = usize::try_from(request.options.max_body).unwrap_or(usize::MAX);
-    match memory.has(body) {
-        true => Ok(()),
-        false => Err(OutOfMemory.into()),
+    if memory.has(body) {
+        Ok(())
+    } else {
+        Err(OutOfMemory.into())
     }
 }
 
-/// Pays for so many bytes of a body, which is judged already: what is not kept of it costs the rest of the addresses alone.
-pub(crate) fn pay(bytes: u64, effort: &Effort) {
+/// Charges so many bytes of a body that is already evaluated: bytes that were not retained count only against the
+/// remaining addresses.
+pub(crate) fn charge_body(bytes: u64, effort: &Effort) {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let _unpaid = effort.take(bytes.saturating_mul(PER_BYTE));
+    let _unpaid = effort.charge(bytes.saturating_mul(PER_BYTE));
 }

@@ -1,4 +1,4 @@
-//! What is expected of the answer. Each expectation becomes an assertion of its own.
+//! The expectations of a response. Each one becomes an assertion of its own.
 
 mod body;
 mod certificate;
@@ -7,12 +7,12 @@ mod final_url;
 mod find;
 mod header;
 mod json;
-mod lack;
 mod latency;
 mod order;
 mod pattern;
 mod rule;
 mod status;
+mod unmet_reason;
 
 use std::collections::BTreeMap;
 
@@ -24,18 +24,19 @@ use serde::Deserialize;
 
 pub(crate) use status::reason_phrase;
 
-use crate::body::Unreadable;
+use crate::body::DecompressError;
 use crate::config::OneOrMany;
 use crate::effort::Effort;
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 use crate::text;
-use lack::Lack;
 use pattern::Mode;
+use unmet_reason::UnmetReason;
 
-/// Body that is kept when an expectation looks into it: 1 MiB, or `max_size` when that is more.
-pub(crate) const KEPT_BODY: u32 = 1 << 20;
-/// Most that is kept: it has to fit the memory of a run, next to what is made of it.
-const MOST_KEPT_BODY: u64 = 8 << 20;
+/// Bytes of body that are retained if an expectation looks into it: 1 MiB, or `max_size` if that is more.
+pub(crate) const RETAINED_BODY: u32 = 1 << 20;
+/// Maximum bytes of body that are retained: they have to fit the memory of a run, together with what is built from
+/// them.
+const MAX_RETAINED_BODY: u64 = 8 << 20;
 
 /// What is expected of the answer.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -67,7 +68,7 @@ pub(crate) struct Expect {
 }
 
 impl Expect {
-    /// Reports every expectation that cannot be judged, or that no answer to this method can meet.
+    /// Reports every expectation that cannot be evaluated, or that no response to this method can meet.
     pub(crate) fn check(&self, method: &str, problems: &mut Problems) {
         let patterns = &pattern::Budget::default();
         if let Some(ranges) = &self.status {
@@ -89,8 +90,8 @@ impl Expect {
                 problems.at(path, |problems| json::check(path, rules, patterns, problems));
             });
         }
-        if let Some(lack) = self.lack_of_body(method) {
-            self.check_without_body(&lack, patterns, problems);
+        if let Some(unmet) = self.missing_body(method) {
+            self.check_without_body(&unmet, patterns, problems);
         }
         if let Some(limits) = &self.latency {
             problems.at("latency", |problems| limits.check(problems));
@@ -105,15 +106,15 @@ impl Expect {
         }
     }
 
-    /// Reports addresses of which the request tries none.
+    /// Reports expected addresses none of which the request tries.
     pub(crate) fn check_addresses(&self, tried: IpFamily, problems: &mut Problems) {
         if let Some(networks) = &self.peer_address {
             problems.at("peer_address", |problems| networks.check(tried, problems));
         }
     }
 
-    /// Reports versions of which no answer to the request can be. Over HTTP/1, whatever was asked, a server names its own
-    /// (RFC 9110, section 6.2).
+    /// Reports expected versions that no response to the request can have. Over HTTP/1 a server names its own
+    /// version, whatever was requested (RFC 9110, section 6.2).
     pub(crate) fn check_versions(&self, spoken: &[Version], problems: &mut Problems) {
         let Some(versions) = self.version.as_ref().filter(|_| !spoken.is_empty()) else {
             return;
@@ -131,7 +132,7 @@ impl Expect {
         }
     }
 
-    /// Reports what the target cannot meet where no redirect leads elsewhere.
+    /// Reports what the target cannot meet if no redirects are followed.
     pub(crate) fn check_without_redirects(&self, target: &str, spoken: &[Version], problems: &mut Problems) {
         let patterns = &pattern::Budget::default();
         if let Some(rules) = &self.final_url {
@@ -157,32 +158,33 @@ impl Expect {
         }
     }
 
-    /// Why the answers to a method that are as expected have no body.
-    fn lack_of_body(&self, method: &str) -> Option<Lack> {
+    /// Why the expected responses to a method have no body.
+    fn missing_body(&self, method: &str) -> Option<UnmetReason> {
         let statuses = self.status.as_ref().map(OneOrMany::as_slice);
         let may_have = self.body.as_ref().and_then(|body| body.max_size());
-        Lack::of_body(method, statuses).or_else(|| (may_have == Some(0)).then(Lack::of_room))
+        UnmetReason::no_body_for_method(method, statuses)
+            .or_else(|| (may_have == Some(0)).then(UnmetReason::no_body_for_zero_size))
     }
 
-    /// Reports what needs a body where there is none.
-    fn check_without_body(&self, lack: &Lack, patterns: &pattern::Budget, problems: &mut Problems) {
+    /// Reports rules that need a body if there is none.
+    fn check_without_body(&self, unmet: &UnmetReason, patterns: &pattern::Budget, problems: &mut Problems) {
         if let Some(rules) = &self.body {
             problems.at("body", |problems| {
-                body::check_without(rules, patterns, lack, problems);
+                body::check_without(rules, patterns, unmet, problems);
             });
         }
         problems.at("json", |problems| {
             for path in self.json.keys() {
-                problems.at(path, |problems| lack.report(problems));
+                problems.at(path, |problems| unmet.report(problems));
             }
         });
     }
 
-    /// Compiles all patterns, which stay so for every answer of the run. Says what is left of the memory beside them.
+    /// Compiles all patterns for all responses of the run, and returns the memory that is left besides them.
     ///
     /// # Errors
-    /// One does not compile.
-    pub(crate) fn compile(&self, memory: Memory) -> Result<Memory, Error> {
+    /// A pattern does not compile.
+    pub(crate) fn compile(&self, memory: MemoryBudget) -> Result<MemoryBudget, Error> {
         let (url, body) = (self.final_url.iter(), self.body.iter());
         let patterns = (self.headers.values().map(header::Rules::patterns))
             .chain(self.json.values().map(json::Rules::patterns))
@@ -194,60 +196,60 @@ impl Expect {
         }
         let mut taken = 0;
         for (name, rules) in &self.headers {
-            taken += rules.compile(&header::place(name), Mode::Text, many)?;
+            taken += rules.compile(&header::location(name), Mode::Text, many)?;
         }
         for (path, rules) in &self.json {
-            taken += rules.compile(&json::place(path), Mode::Text, many)?;
+            taken += rules.compile(&json::location(path), Mode::Text, many)?;
         }
         for rules in url {
-            taken += rules.compile(final_url::PLACE, Mode::Text, many)?;
+            taken += rules.compile(final_url::LOCATION, Mode::Text, many)?;
         }
         for rules in body {
-            taken += rules.compile(body::PLACE, rules.mode(), many)?;
+            taken += rules.compile(body::LOCATION, rules.mode(), many)?;
         }
-        Ok(memory.without(taken).sparing(pattern::SEARCH))
+        Ok(memory.without(taken).reserving(pattern::SEARCH))
     }
 
-    /// Bytes of body to keep in order to judge it; 0 when nothing is expected of it.
-    pub(crate) fn body_kept(&self) -> u32 {
+    /// Bytes of body to retain for evaluation; 0 if nothing is expected of the body.
+    pub(crate) fn retained_body(&self) -> u32 {
         let max_size = self.body.as_ref().and_then(|body| body.max_size());
         let looks_inside = !self.json.is_empty() || self.body.as_ref().is_some_and(|body| !body.is_empty());
         let wanted = match (looks_inside, max_size) {
             (false, None) => 0,
-            // Even an empty body has to be read to be seen.
+            // Even an empty body has to be read to know that it is empty.
             (false, Some(max)) => max.max(1),
             (true, max) => {
-                // One byte more shows that the body is longer.
+                // One more byte shows that the body is longer.
                 let compared = self.body.as_ref().map_or(0, |body| body.longest_text() + 1);
                 let compared = u64::try_from(compared).unwrap_or(u64::MAX);
-                max.unwrap_or(0).max(KEPT_BODY.into()).max(compared)
+                max.unwrap_or(0).max(RETAINED_BODY.into()).max(compared)
             }
         };
-        u32::try_from(wanted.min(MOST_KEPT_BODY)).unwrap_or(u32::MAX)
+        u32::try_from(wanted.min(MAX_RETAINED_BODY)).unwrap_or(u32::MAX)
     }
 }
 
-/// How an answer is read.
-pub(crate) struct Reading<'r> {
+/// The context in which a response is evaluated.
+pub(crate) struct EvaluationContext<'r> {
     pub(crate) is_decompressed: bool,
-    /// Why nobody can look into the body.
-    pub(crate) unreadable: Option<Unreadable>,
-    /// Who may have answered in place of the target: a proxy that forwards requests.
+    /// Why the body cannot be decompressed.
+    pub(crate) unreadable: Option<DecompressError>,
+    /// A forwarding proxy that may have answered instead of the target.
     pub(crate) forwarder: Option<&'static str>,
-    /// For all that is expected.
+    /// The budget for all expectations.
     pub(crate) effort: &'r Effort,
-    /// For the answer and what is made of it, besides what the patterns take.
-    pub(crate) memory: Memory,
+    /// The memory for the response and what is built from it, besides that of the patterns.
+    pub(crate) memory: MemoryBudget,
 }
 
-/// Judges the answer, one assertion an expectation.
+/// Evaluates a response, one assertion per expectation.
 ///
 /// # Errors
 /// A pattern or a path of the configuration does not compile.
-pub(crate) fn judge(
+pub(crate) fn evaluate(
     expect: &Expect,
     response: &Response,
-    reading: &Reading<'_>,
+    context: &EvaluationContext<'_>,
     now: Timestamp,
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
@@ -255,48 +257,50 @@ pub(crate) fn judge(
         .status
         .as_ref()
         .map_or(status::DEFAULT, OneOrMany::as_slice);
-    verdict.extend([status::judge(accepted, response.status, reading.forwarder)]);
+    verdict.extend([status::evaluate(accepted, response.status, context.forwarder)]);
     if let Some(versions) = &expect.version {
-        verdict.extend([status::judge_version(versions.as_slice(), response.version)]);
+        verdict.extend([status::evaluate_version(versions.as_slice(), response.version)]);
     }
     if let Some(networks) = &expect.peer_address {
         verdict.extend([networks.judge(&response.peer)]);
     }
     if let Some(rules) = &expect.final_url {
-        verdict.extend([final_url::judge(rules, &response.url, reading.effort)?]);
+        verdict.extend([final_url::evaluate(rules, &response.url, context.effort)?]);
     }
     for (name, rules) in &expect.headers {
-        verdict.extend([header::judge(name, rules, response, reading.effort)?]);
+        verdict.extend([header::evaluate(name, rules, response, context.effort)?]);
     }
-    judge_body(expect, response, reading, verdict)?;
+    evaluate_body(expect, response, context, verdict)?;
     if let Some(limits) = &expect.latency {
-        verdict.extend(latency::judge(limits, crate::report::total(response)));
+        verdict.extend(latency::evaluate(limits, crate::report::total(response)));
     }
     if let Some(limits) = &expect.certificate {
-        verdict.extend([certificate::judge(limits, response, now)]);
+        verdict.extend([certificate::evaluate(limits, response, now)]);
     }
     Ok(())
 }
 
-fn judge_body(
+fn evaluate_body(
     expect: &Expect,
     response: &Response,
-    reading: &Reading<'_>,
+    context: &EvaluationContext<'_>,
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
-    if let Some(reason) = &reading.unreadable {
-        verdict.extend([match reason.is_own() {
-            true => Assertion::unknown("body", reason.to_string()),
-            false => Assertion::new("body", false, reason.to_string()),
+    if let Some(reason) = &context.unreadable {
+        verdict.extend([if reason.is_own() {
+            Assertion::unknown("body", reason.to_string())
+        } else {
+            Assertion::new("body", false, reason.to_string())
         }]);
         return Ok(());
     }
     if let Some(rules) = &expect.body {
-        body::judge(rules, response, reading, verdict)?;
+        body::evaluate(rules, response, context, verdict)?;
     }
-    match expect.json.is_empty() {
-        true => Ok(()),
-        false => json::judge(&expect.json, response, reading, verdict),
+    if expect.json.is_empty() {
+        Ok(())
+    } else {
+        json::evaluate(&expect.json, response, context, verdict)
     }
 }
 

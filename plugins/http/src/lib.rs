@@ -1,12 +1,12 @@
-//! The built-in plugin `http`: sends one request, follows its redirects, and judges the answer.
+//! The built-in plugin `http`: sends one request, follows its redirects, and evaluates the response.
 
 mod body;
-mod complaint;
 mod config;
 mod effort;
 mod exchange;
 mod expect;
 mod memory;
+mod mismatch;
 mod report;
 mod request;
 mod text;
@@ -17,10 +17,10 @@ use canary_sdk::http::{Request, Response};
 use canary_sdk::{Addresses, Check, Error, Metric, NetError, Probe, Problem, Problems, TargetForm, Verdict};
 
 use effort::Effort;
-use expect::Reading;
-use memory::Memory;
+use expect::EvaluationContext;
+use memory::MemoryBudget;
 
-/// Sends one HTTP request and judges the answer.
+/// Sends one HTTP request and evaluates the response.
 #[derive(Debug)]
 pub struct Http;
 
@@ -63,32 +63,35 @@ impl Probe for Http {
         let request = request::build(&check.target, &check.config)?;
         let at_once = at_once(check, &request);
         let limits = Limits {
-            effort: Effort::within(check.quotas.cpu),
+            effort: Effort::for_cpu_quota(check.quotas.cpu),
             memory: memory(check, &request, at_once)?,
         };
         let prepare = |request: &Request| {
-            exchange::prepare(request, limits.memory, &limits.effort).map_err(report::unanswered)
+            exchange::prepare(request, limits.memory, &limits.effort).map_err(report::describe_not_sent)
         };
         let addresses = check.config.addresses;
         addresses.judge_answers(check, request, at_once, prepare, |answer| {
-            judge(check, answer, &limits)
+            evaluate(check, answer, &limits)
         })
     }
 }
 
-/// The part of a run's memory that bodies may have which wait for those before them.
+/// The fraction of a run's memory for bodies that wait for those before them to be evaluated.
 const WAITING: u64 = 8;
 
-/// Requests that may be out at once, with room for what they send and what comes back.
+/// Maximum number of concurrent requests, with memory for what they send and receive.
 fn at_once(check: &Check<Config>, request: &Request) -> usize {
     let body = u64::from(request.options.max_body).max(u64::try_from(request.body.len()).unwrap_or(u64::MAX));
     let bodies = (check.quotas.memory / WAITING) / body.max(1);
     usize::try_from(bodies).unwrap_or(usize::MAX).max(1)
 }
 
-/// What is left for one answer, beside the bodies of those that came with it.
-fn memory(check: &Check<Config>, request: &Request, at_once: usize) -> Result<Memory, Error> {
-    let memory = check.config.expect.compile(Memory::within(check.quotas.memory))?;
+/// The memory that is left for one response, besides the bodies that were received with it.
+fn memory(check: &Check<Config>, request: &Request, at_once: usize) -> Result<MemoryBudget, Error> {
+    let memory = check
+        .config
+        .expect
+        .compile(MemoryBudget::for_quota(check.quotas.memory))?;
     let sockets = usize::try_from(check.quotas.sockets).unwrap_or(usize::MAX);
     let others = match check.config.addresses {
         Addresses::One => 0,
@@ -98,15 +101,15 @@ fn memory(check: &Check<Config>, request: &Request, at_once: usize) -> Result<Me
     Ok(memory.without(others.saturating_mul(body)))
 }
 
-/// What the answers of all addresses may take.
+/// The limits for the responses of all addresses.
 struct Limits {
-    /// Together.
+    /// Shared by all responses.
     effort: Effort,
-    /// Each.
-    memory: Memory,
+    /// For each response.
+    memory: MemoryBudget,
 }
 
-fn judge(
+fn evaluate(
     check: &Check<Config>,
     answer: Result<Response, NetError>,
     limits: &Limits,
@@ -117,29 +120,34 @@ fn judge(
         Err(other) => return Err(other.into()),
     };
     let came = response.body_length;
-    let verdict = judge_answer(check, &mut response, limits);
-    exchange::pay(came, &limits.effort);
+    let verdict = evaluate_answer(check, &mut response, limits);
+    exchange::charge_body(came, &limits.effort);
     verdict
 }
 
-fn judge_answer(check: &Check<Config>, response: &mut Response, limits: &Limits) -> Result<Verdict, Error> {
+fn evaluate_answer(
+    check: &Check<Config>,
+    response: &mut Response,
+    limits: &Limits,
+) -> Result<Verdict, Error> {
     let Limits { effort, memory } = limits;
     let mut verdict = report::describe(&check.target, response, check.now);
     let is_decompressed = !check.config.accept_encoding.as_slice().is_empty();
-    // Of a body that nobody looks into, what was not kept is not missed.
-    let is_wanted = check.config.expect.body_kept() > 0 || !response.truncated;
-    let unreadable = match is_decompressed && is_wanted {
-        true => body::decompress(response, request::max_body(&check.config), *memory, effort).err(),
-        false => None,
+    // If no expectation looks into the body, what was not retained is not missing.
+    let is_wanted = check.config.expect.retained_body() > 0 || !response.truncated;
+    let unreadable = if is_decompressed && is_wanted {
+        body::decompress(response, request::max_body(&check.config), *memory, effort).err()
+    } else {
+        None
     };
-    let reading = Reading {
+    let context = EvaluationContext {
         is_decompressed,
         unreadable,
         forwarder: request::forwarder(&check.config, &response.url),
         effort,
         memory: *memory,
     };
-    expect::judge(&check.config.expect, response, &reading, check.now, &mut verdict)?;
+    expect::evaluate(&check.config.expect, response, &context, check.now, &mut verdict)?;
     Ok(verdict)
 }
 

@@ -1,40 +1,40 @@
-//! Linear memory for what a peer sends.
+//! The budget of linear memory for what a peer sends.
 //!
-//! Whatever grows with an answer is reserved here before it is made, so that an answer which does not fit is a failure of the
-//! check, and not the end of the run. Two things decide: what is left of the quota by reckoning, and what the allocator has
-//! in one piece, which free places between others make less.
+//! Whatever grows with a response is reserved here before it is built, so that a response that does not fit is a
+//! failure of the check, and not the end of the run. Two things decide: what is left of the quota by calculation, and
+//! what the allocator has in one piece, which fragmentation reduces.
 
 use std::hint::black_box;
 
-/// What a run needs besides, in bytes: code and its data, the configuration, headers and certificates of an answer, texts
-/// of the verdict.
+/// Bytes that a run needs in any case: code and its data, the configuration, headers and certificates of a response,
+/// texts of the verdict.
 const BESIDES: usize = 4 << 20;
-/// The part of it that is not there yet when an answer comes.
+/// The part of it that is not allocated yet when a response arrives.
 const SPARE: usize = 2 << 20;
 
 /// Bytes of a page of linear memory.
 #[cfg(target_family = "wasm")]
 const PAGE: usize = 64 << 10;
-/// What the allocator adds to what it grows by, in bytes.
+/// Bytes that the allocator adds when it grows.
 const GRANULARITY: usize = 128 << 10;
 
-/// There is not so much.
+/// There is not enough memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more memory than a run has (raise the quota `memory`)")]
 pub(crate) struct OutOfMemory;
 
-/// What is left, in bytes.
+/// The bytes that are left of a run's memory.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Memory {
+pub(crate) struct MemoryBudget {
     quota: usize,
     left: usize,
-    /// What has to stay free for what is made without a reservation.
+    /// Bytes that must stay free for what is allocated without a reservation.
     spare: usize,
 }
 
-impl Memory {
-    /// That of a run with so much.
-    pub(crate) fn within(quota: u64) -> Self {
+impl MemoryBudget {
+    /// The budget of a run with this quota.
+    pub(crate) fn for_quota(quota: u64) -> Self {
         let quota = usize::try_from(quota).unwrap_or(usize::MAX);
         Self {
             quota,
@@ -43,16 +43,16 @@ impl Memory {
         }
     }
 
-    /// So many bytes.
+    /// A budget of so many bytes.
     #[cfg(test)]
-    pub(crate) fn of(left: usize) -> Self {
+    pub(crate) fn with_bytes(left: usize) -> Self {
         Self {
             left,
             ..Self::unbounded()
         }
     }
 
-    /// For what the suite itself has.
+    /// An unlimited budget, for data of the suite itself.
     pub(crate) fn unbounded() -> Self {
         Self {
             quota: usize::MAX,
@@ -61,7 +61,7 @@ impl Memory {
         }
     }
 
-    /// What is left when so many bytes are taken.
+    /// What is left after so many bytes are taken.
     pub(crate) fn without(self, taken: usize) -> Self {
         Self {
             left: self.left.saturating_sub(taken),
@@ -69,8 +69,8 @@ impl Memory {
         }
     }
 
-    /// What is left when so many bytes stay free for something else.
-    pub(crate) fn sparing(self, bytes: usize) -> Self {
+    /// What is left if so many bytes are reserved for something else.
+    pub(crate) fn reserving(self, bytes: usize) -> Self {
         Self {
             left: self.left.saturating_sub(bytes),
             spare: self.spare.saturating_add(bytes),
@@ -78,17 +78,17 @@ impl Memory {
         }
     }
 
-    /// Bytes.
+    /// The bytes that are left.
     pub(crate) fn left(self) -> usize {
         self.left
     }
 
-    /// Whether there are so many bytes in one piece.
+    /// Whether so many bytes are available in one piece.
     pub(crate) fn has(self, bytes: usize) -> bool {
         self.list::<u8>(bytes).is_ok()
     }
 
-    /// An empty list with room for so many values.
+    /// An empty list with this capacity.
     ///
     /// # Errors
     /// There is no memory for it.
@@ -98,7 +98,7 @@ impl Memory {
         Ok(list)
     }
 
-    /// Makes room for so many more values.
+    /// Reserves capacity for so many more values.
     ///
     /// # Errors
     /// There is no memory for it.
@@ -109,16 +109,16 @@ impl Memory {
         }
         let mut spare: Vec<u8> = Vec::new();
         if !self.can_grow(bytes) {
-            // It is held for this moment only, so that what is reserved does not take its place.
+            // Allocated only for this moment, so that the reservation is not made in its place.
             spare.try_reserve_exact(self.spare).map_err(|_| OutOfMemory)?;
         }
         list.try_reserve_exact(more).map_err(|_| OutOfMemory)?;
-        // The compiler may leave out what nobody looks at.
+        // Keeps the compiler from removing the unused allocation.
         black_box((spare.as_ptr(), list.as_ptr()));
         Ok(())
     }
 
-    /// Whether the linear memory may grow by so much and by what has to stay free, so that no free places are needed.
+    /// Whether the linear memory can grow by this and the bytes that must stay free, without using free places.
     fn can_grow(self, bytes: usize) -> bool {
         let wanted = bytes.saturating_add(self.spare).saturating_add(GRANULARITY);
         size_of_memory().saturating_add(wanted) <= self.quota
@@ -130,17 +130,17 @@ fn size_of_memory() -> usize {
     std::arch::wasm32::memory_size::<0>() * PAGE
 }
 
-/// Elsewhere nobody bounds it.
+/// Outside of wasm memory is not limited.
 #[cfg(not(target_family = "wasm"))]
 fn size_of_memory() -> usize {
     0
 }
 
-/// That of a run with the default quotas.
+/// The budget of a run with the default quotas.
 #[cfg(test)]
-impl Default for Memory {
+impl Default for MemoryBudget {
     fn default() -> Self {
-        Self::within(canary_sdk::Quotas::default().memory)
+        Self::for_quota(canary_sdk::Quotas::default().memory)
     }
 }
 
@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn there_is_no_more_than_is_left() {
-        let memory = Memory::within(32 << 20).without(8 << 20).sparing(10 << 20);
+        let memory = MemoryBudget::for_quota(32 << 20)
+            .without(8 << 20)
+            .reserving(10 << 20);
         assert_eq!(memory.left(), 10 << 20);
         assert!(memory.has(10 << 20) && !memory.has((10 << 20) + 1));
         assert_eq!(memory.list::<u64>(usize::MAX).map(drop), Err(OutOfMemory));

@@ -1,4 +1,4 @@
-//! What is told of every answer, whatever is expected of it.
+//! What is reported of every response, whatever is expected of it.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use canary_sdk::{Assertion, Measurement, Metric, NetError, Phase, Timestamp, Ver
 use crate::expect::reason_phrase;
 use crate::text;
 
-/// All numbers of a verdict.
+/// All measurements of a verdict.
 pub(crate) const MEASUREMENTS: &[Metric] = &[
     Metric::new("http.status", "{status_code}", "Status of the answer."),
     Metric::new(
@@ -36,7 +36,7 @@ pub(crate) const MEASUREMENTS: &[Metric] = &[
     ),
 ];
 
-/// A verdict that passes, with summary, measurements and attributes.
+/// A passing verdict with summary, measurements and attributes.
 pub(crate) fn describe(target: &str, response: &Response, now: Timestamp) -> Verdict {
     let mut verdict = Verdict::pass(summary(response));
     measure(response, now, &mut verdict);
@@ -56,7 +56,7 @@ pub(crate) fn describe(target: &str, response: &Response, now: Timestamp) -> Ver
     verdict
 }
 
-/// From the first look-up to the last byte, redirects included.
+/// From the first DNS query to the last byte, redirects included.
 pub(crate) fn total(response: &Response) -> Duration {
     timings(response).map(Timings::total).sum()
 }
@@ -100,7 +100,7 @@ fn measure(response: &Response, now: Timestamp, verdict: &mut Verdict) {
     }
 }
 
-/// Bytes of body that came; nothing when it was not read.
+/// Bytes of body that were received; `None` if it was not read.
 fn size(response: &Response) -> Option<u64> {
     let is_unread = response.body_length == 0 && response.truncated;
     (!is_unread).then_some(response.body_length)
@@ -120,14 +120,14 @@ pub(crate) fn describe_failure(error: &NetError) -> Verdict {
     verdict
 }
 
-/// The verdict on an address that was not asked, which says nothing about it.
-pub(crate) fn unanswered(reason: impl fmt::Display) -> Verdict {
+/// The verdict on an address that was not queried, which says nothing about it.
+pub(crate) fn describe_not_sent(reason: impl fmt::Display) -> Verdict {
     let mut verdict = Verdict::pass("not asked");
     verdict.extend([Assertion::unknown("quota", reason.to_string())]);
     verdict
 }
 
-/// The phases that happened, each summed up over all redirects.
+/// The phases that happened, each summed over all redirects.
 fn phases(response: &Response) -> impl Iterator<Item = (Phase, Duration)> {
     type Part = fn(&Timings) -> Option<Duration>;
     let parts: [(Phase, Part); 6] = [
@@ -144,7 +144,7 @@ fn phases(response: &Response) -> impl Iterator<Item = (Phase, Duration)> {
     })
 }
 
-/// Of every hop, the last one included.
+/// The timings of every hop, the last one included.
 fn timings(response: &Response) -> impl Iterator<Item = &Timings> {
     let hops = response.hops.iter().map(|hop| &hop.timings);
     hops.chain([&response.timings])

@@ -1,4 +1,4 @@
-//! From the configuration to the request.
+//! Builds the request from the configuration.
 
 mod check;
 
@@ -8,10 +8,10 @@ use canary_sdk::http::{Request, RequestOptions};
 use canary_sdk::{Error, Problems};
 
 use crate::config::Config;
-use crate::expect::KEPT_BODY;
+use crate::expect::RETAINED_BODY;
 pub(crate) use check::{check, check_target};
 
-/// The request that a configuration asks for.
+/// Builds the request of a configuration.
 ///
 /// # Errors
 /// The target is not a URL, or two keys contradict each other.
@@ -25,7 +25,7 @@ pub(crate) fn build(target: &str, config: &Config) -> Result<Request, Error> {
     Ok(assemble(target, config))
 }
 
-/// The request, as far as the configuration makes sense.
+/// Builds the request as far as the configuration is valid.
 fn assemble(target: &str, config: &Config) -> Request {
     let mut request = Request::new(config.method.as_str(), target);
     for Header { name, value, .. } in headers(config) {
@@ -38,7 +38,7 @@ fn assemble(target: &str, config: &Config) -> Request {
     request
 }
 
-/// A header, and the keys that lead to what it is made of.
+/// A header, and the configuration keys that it is built from.
 struct Header<'a> {
     name: &'a str,
     value: Vec<u8>,
@@ -55,7 +55,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// In the order in which they are sent.
+/// All headers, in the order in which they are sent.
 fn headers(config: &Config) -> Vec<Header<'_>> {
     let mut headers = Vec::new();
     for (name, values) in &config.headers {
@@ -121,35 +121,36 @@ fn options(config: &Config) -> RequestOptions {
     options
 }
 
-/// How many redirects are followed.
+/// The number of redirects to follow.
 pub(crate) fn max_redirects(config: &Config) -> u32 {
-    match config.follow_redirects {
-        true => config.max_redirects,
-        false => 0,
+    if config.follow_redirects {
+        config.max_redirects
+    } else {
+        0
     }
 }
 
-/// Bytes of body to keep. One that is thrown away is read all the same.
+/// Bytes of body to retain. A body that is discarded is read in any case.
 pub(crate) fn max_body(config: &Config) -> u32 {
     let decompressed = match config.accept_encoding.as_slice() {
         [] => 0,
-        _ => KEPT_BODY,
+        _ => RETAINED_BODY,
     };
-    match (config.expect.body_kept(), config.read_body) {
+    match (config.expect.retained_body(), config.read_body) {
         (0, false) => 0,
         (0, true) => decompressed.max(1),
         (kept, _) => kept.max(decompressed),
     }
 }
 
-/// Who may have answered in place of the target at `url`: a proxy that forwards what is in plain text. Whether it is the
-/// environment that names one is not known here.
+/// A proxy that forwards plain-text requests and may answer instead of the target at `url`. Whether the environment
+/// names one is unknown here.
 pub(crate) fn forwarder(config: &Config, url: &str) -> Option<&'static str> {
     let speaks = |url: &str, scheme: &str| {
         let prefix = url.get(..scheme.len());
         prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(scheme))
     };
-    // To what stands in for the target there is a tunnel.
+    // The connection to a `connect_to` endpoint is tunnelled.
     let is_forwarded = speaks(url, "http:") && config.connect_to.is_none();
     match config.proxy.as_deref().filter(|_| is_forwarded)? {
         "environment" => Some("a proxy of the environment"),

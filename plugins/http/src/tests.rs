@@ -121,17 +121,17 @@ fn it_measures_status_size_and_phases_over_all_redirects() {
 
 #[test]
 fn the_size_is_what_came_and_not_what_was_announced() {
-    let unread = Response {
+    let read_error = Response {
         headers: vec![("Content-Length".into(), b"5000000".to_vec())],
         truncated: true,
         ..fake::response(200)
     };
-    let verdict = run(json!({}), unread.clone());
+    let verdict = run(json!({}), read_error.clone());
     assert_eq!(verdict.measurement("http.response.size"), None);
     assert_eq!(verdict.summary(), "200 OK in 10ms");
     let read = Response {
         body_length: 5,
-        ..unread
+        ..read_error
     };
     assert_eq!(run(json!({}), read).measurement("http.response.size"), Some(5.0));
 }
@@ -208,12 +208,15 @@ fn what_is_secret_stays_out_of_every_text() {
         Some("https://me.example.com/health?…")
     );
     assert_eq!(verdict.status(), Status::Fail);
-    let told = format!("{verdict:?}");
-    assert!(!told.contains("sesame") && !told.contains("c2VzYW1l"), "{told}");
+    let debug_text = format!("{verdict:?}");
+    assert!(
+        !debug_text.contains("sesame") && !debug_text.contains("c2VzYW1l"),
+        "{debug_text}"
+    );
 }
 
 #[test]
-fn a_chain_that_does_not_verify_is_told_when_it_does_not_matter() {
+fn a_chain_that_does_not_verify_is_reported_where_it_is_not_required() {
     let mut session = fake::session([fake::certificate("me.example.com")]);
     session.reasons = vec![tls::Reason::new("unknown-issuer", "unknown issuer")];
     let response = Response {
@@ -308,7 +311,7 @@ fn undescribed(path: &str, schema: &Value, missing: &mut Vec<String>) {
     }
 }
 
-/// What eight addresses with a page of 1 MiB find, by these quotas.
+/// The verdict on eight addresses with a page of 1 MiB each, within these quotas.
 fn at_eight_addresses(change: impl FnOnce(&mut canary_sdk::Quotas)) -> Verdict {
     let page = Response {
         body: b"<p>all is well</p>".repeat(58_000),

@@ -1,14 +1,14 @@
-//! Text for people: bounded, escaped, and without what must stay secret.
+//! Texts for people: bounded, escaped, and without secrets.
 
 use std::time::Duration;
 
-/// Longest piece of someone else's text in a message, in characters.
+/// Maximum characters of foreign text in a message.
 const MAX_QUOTE: usize = 80;
 
-/// Bytes of a text that [`quote`] looks at: a character has 4 at most, and one more tells whether something is left over.
+/// Bytes of a text that [`quote`] reads: a character has 4 at most, and one more shows whether anything is left over.
 pub(crate) const MAX_QUOTED: usize = 4 * (MAX_QUOTE + 1);
 
-/// The text in backticks, cut and escaped. What is not UTF-8 is replaced.
+/// The text in backticks, truncated and escaped. Invalid UTF-8 is replaced.
 pub(crate) fn quote(bytes: &[u8]) -> String {
     let head = bytes.get(..MAX_QUOTED).unwrap_or(bytes);
     let text = String::from_utf8_lossy(head);
@@ -27,7 +27,7 @@ pub(crate) fn quote(bytes: &[u8]) -> String {
     quoted
 }
 
-/// The host in a URL, an IPv6 address with its brackets.
+/// The host of a URL, an IPv6 address with its brackets.
 pub(crate) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -50,12 +50,12 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
-/// The length of something in memory, as [`size`] has it.
+/// The length of a byte string in memory, formatted like [`size`].
 pub(crate) fn size_of(bytes: &[u8]) -> String {
     size(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
 }
 
-/// A length of time: `0.8ms`, `34ms`, `1.25s`.
+/// A duration: `0.8ms`, `34ms`, `1.25s`.
 pub(crate) fn time(time: Duration) -> String {
     let microseconds = time.as_micros();
     match microseconds {
@@ -69,17 +69,17 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
-/// What stands before `://`.
+/// The scheme, before `://`.
 pub(crate) fn scheme(url: &str) -> Option<&str> {
     url.split_once("://").map(|(scheme, _)| scheme)
 }
 
-/// Whether a user name or a password stands before the host.
+/// Whether the authority contains a user name or a password.
 pub(crate) fn has_user_info(url: &str) -> bool {
     split(url).is_some_and(|(_, authority, _)| authority.contains('@'))
 }
 
-/// The URL without user, query and fragment; `?…` marks a query that was there.
+/// The URL without user, query and fragment; `?…` marks a removed query.
 pub(crate) fn public_url(url: &str) -> String {
     let (start, authority, path) = split(url).unwrap_or(("", "", url));
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -88,7 +88,7 @@ pub(crate) fn public_url(url: &str) -> String {
     format!("{start}{host}{path}{hidden}")
 }
 
-/// Scheme with its slashes (a URL parser skips more than two), authority, and the rest.
+/// Splits a URL into the scheme with its slashes (a URL parser skips more than two), the authority, and the rest.
 fn split(url: &str) -> Option<(&str, &str, &str)> {
     let (_, rest) = url.split_once("://")?;
     let rest = rest.trim_start_matches(['/', '\\']);

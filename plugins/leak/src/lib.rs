@@ -1,13 +1,14 @@
-//! The misbehaving plugin of the demo: it opens connections, reads the first line of each answer and never closes.
+//! The misbehaving plugin of the demo: it opens connections, reads the first line of each response and never closes
+//! them.
 //!
-//! A service that does this runs out of descriptors within days. Under Canary the quota stops it at so many
+//! A service that does this runs out of descriptors within days. Under Canary the quota stops it at a number of
 //! sockets, and every one is closed when the run ends.
 
 use canary_sdk::{Check, Endpoint, Error, Metric, NetError, Probe, Status, TargetForm, Verdict, tcp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Longest status line that is read, in bytes.
+/// Maximum bytes of a status line.
 const MAX_STATUS_LINE: u32 = 1024;
 
 /// What a suite writes under `config:`.
@@ -52,26 +53,26 @@ impl Probe for Leak {
         for number in 1..=check.config.connections {
             opened.push((number, open_and_forget(&endpoint, &check.config.path)));
         }
-        Ok(judge(&opened))
+        Ok(evaluate(&opened))
     }
 }
 
 canary_sdk::export_probe!(Leak);
 
-/// Asks for `path`, reads the status line of the answer, and leaves the rest of it and the connection behind.
-/// The text is that line, or why there was none.
+/// Requests `path`, reads the status line of the response, and leaks the rest of it and the connection. Returns that
+/// line, or why there was none.
 fn open_and_forget(endpoint: &Endpoint, path: &str) -> Result<String, NetError> {
     let connection = tcp::connect(endpoint)?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {endpoint}\r\n\r\n");
     let line = connection
         .write(request.as_bytes())
         .and_then(|()| connection.read_line(MAX_STATUS_LINE));
-    // The mistake that this plugin is about.
+    // The bug that this plugin demonstrates.
     std::mem::forget(connection);
     Ok(line.unwrap_or_else(|error| error.explain()))
 }
 
-fn judge(opened: &[(u32, Result<String, NetError>)]) -> Verdict {
+fn evaluate(opened: &[(u32, Result<String, NetError>)]) -> Verdict {
     let held = opened.iter().filter(|(_, result)| result.is_ok()).count();
     let summary = format!("holds {held} of {} connections open", opened.len());
     let mut verdict = if held == opened.len() {
@@ -91,7 +92,7 @@ fn judge(opened: &[(u32, Result<String, NetError>)]) -> Verdict {
     verdict
 }
 
-/// The place that a URL or `HOST:PORT` names.
+/// The endpoint that a URL or `HOST:PORT` names.
 fn endpoint(target: &str) -> Result<Endpoint, Error> {
     let authority = target.strip_prefix("http://").unwrap_or(target);
     let authority = authority.split('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, before anything is connected to.
+//! Validation of a configuration, before anything is connected to.
 
 use canary_sdk::tcp::ConnectOptions;
 use canary_sdk::{Endpoint, Problem, Problems};
@@ -7,9 +7,9 @@ use crate::config::{Config, Latency, Step};
 use crate::connect_options;
 use crate::plan::Plan;
 
-/// Reports everything in a configuration that a run could not go on with, or that no peer could meet.
+/// Reports everything in a configuration that would end a run early, or that no peer could meet.
 pub(crate) fn check(config: &Config, problems: &mut Problems) {
-    // Half an identity is reported by the plan.
+    // The plan reports an incomplete identity.
     let _plan = Plan::new(config, problems);
     let nowhere = Endpoint::new("host.invalid", 1);
     for invalid in connect_options(config).check(&nowhere) {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration is found when a suite is loaded, at its place.
+//! Problems of configurations, found when a suite is loaded, with their locations.
 
 use canary_sdk::Problem;
 use canary_sdk::fake::{FakeHost, Script};
@@ -141,7 +141,7 @@ fn what_the_peer_sent_cannot_be_sent_back_without_end() {
     );
 }
 
-/// Schemas of lists that may be empty, by what they say of themselves.
+/// Schemas of lists that may be empty, by their descriptions.
 fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
     if schema.get("items").is_some() && schema.get("minItems").is_none() {
         found.push(schema);

@@ -6,7 +6,7 @@ use canary_sdk::{Addresses, ByteSize, Duration, Networks};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Bytes that one `expect` reads unless it says otherwise.
+/// Bytes that one `expect` reads by default.
 pub const DEFAULT_MAX_BYTES: ByteSize = ByteSize::from_bytes(8192);
 
 /// How to connect, and what to say.

@@ -1,4 +1,4 @@
-//! Holding the conversation.
+//! Execution of the dialogue.
 
 use std::time::Duration;
 
@@ -9,40 +9,40 @@ use regex::bytes::Regex;
 use crate::plan::{Action, Expectation, Pattern};
 use crate::template::{Captures, Template};
 
-/// Bytes that a message shows of what was received.
+/// Maximum bytes of received data in a message.
 const MAX_SHOWN: usize = 256;
-/// Captures that become attributes.
+/// Maximum number of captures that become attributes.
 const MAX_CAPTURES: usize = 32;
-/// Bytes that the host sends at once.
-const MAX_SENT: usize = 8 << 20;
-/// Bytes to ask for at once.
+/// Maximum bytes that the host sends at once.
+const MAX_SEND: usize = 8 << 20;
+/// Bytes per read.
 const CHUNK: usize = 4096;
-/// The part of a run's CPU time that the conversation may use, in percent. The rest is for the verdict.
+/// The percentage of a run's CPU time that the dialogue may use. The rest is for the verdict.
 const CPU_PART: u32 = 85;
-/// Memory that has to be there besides what was received, in bytes.
+/// Memory that has to stay free besides the received data, in bytes.
 const SPARE: usize = 256 << 10;
 
-/// A conversation over one connection.
+/// A dialogue over one connection.
 #[derive(Debug)]
 pub(crate) struct Dialogue<'c> {
     connection: &'c Connection,
-    /// What no step has consumed yet.
+    /// Received data that no step has consumed yet.
     received: Vec<u8>,
     is_ended: bool,
     captures: Captures,
-    /// Of a `start_tls` step.
+    /// The session of a `start_tls` step.
     pub(crate) session: Option<tls::Session>,
-    /// Since the conversation began.
+    /// Running since the start of the dialogue.
     stopwatch: Stopwatch,
     limits: Limits,
 }
 
-/// What a conversation may take.
+/// The limits of a dialogue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// From its beginning to its end, if that is less than the run.
+    /// Time from its start to its end, if that is less than the run.
     pub(crate) time: Option<Duration>,
-    /// On a processor, of the whole run.
+    /// CPU time of the whole run.
     pub(crate) cpu: Duration,
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum Failure {
         within: canary_sdk::Duration,
         received: Vec<u8>,
     },
-    #[error("{0} bytes to send, of which the peer's own are most; at most {MAX_SENT} can be sent")]
+    #[error("{0} bytes to send, of which the peer's own are most; at most {MAX_SEND} can be sent")]
     TooMuch(usize),
     #[error("the peer sent more before TLS began{}", and_received(.0))]
     Injected(Vec<u8>),
@@ -81,7 +81,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The error of the network behind it.
+    /// The network error that caused it.
     pub(crate) fn net_error(&self) -> Option<NetError> {
         match self {
             Self::Net { error, .. } => Some(error.clone()),
@@ -90,25 +90,25 @@ impl Failure {
         }
     }
 
-    /// Whether it says nothing about the peer, since the check itself lacks something.
+    /// Whether the check itself lacks a resource, which says nothing about the peer.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self, Self::OutOfMemory(_) | Self::OutOfTime(_))
     }
 }
 
-/// What a pattern makes of the bytes so far.
-enum Finding {
-    /// It is there: `shown` was found, and bytes up to `end` are consumed.
+/// The result of searching a pattern in the received data.
+enum SearchResult {
+    /// Found as `shown`; bytes up to `end` are consumed.
     Found {
         shown: String,
         end: usize,
         captures: Captures,
     },
-    /// It is there, and there is no memory for what it captures.
+    /// Found, but there is no memory for what it captures.
     TooLarge,
-    /// It may still come.
+    /// Not found yet.
     Open,
-    /// It cannot come any more.
+    /// No further data can match.
     Never,
 }
 
@@ -126,7 +126,7 @@ impl<'c> Dialogue<'c> {
         }
     }
 
-    /// What the steps have captured, as attributes show it: bounded, escaped, and without names that begin with `_`.
+    /// The captures of the steps, as attributes show them: bounded, escaped, and without names that begin with `_`.
     pub(crate) fn shown_captures(&self) -> impl Iterator<Item = (&str, String)> {
         let public = self.captures.iter().filter(|(name, _)| !name.starts_with('_'));
         public
@@ -134,7 +134,7 @@ impl<'c> Dialogue<'c> {
             .map(|(name, value)| (name.as_str(), escape(value)))
     }
 
-    /// Performs one step and says what happened.
+    /// Performs one step and describes the result.
     pub(crate) fn perform(&mut self, action: &Action) -> Result<String, Failure> {
         match action {
             Action::Send(template) => {
@@ -148,11 +148,11 @@ impl<'c> Dialogue<'c> {
         }
     }
 
-    /// What is sent: a peer's own bytes may be in it many times.
+    /// Fills a template: it may contain the peer's own bytes many times.
     fn fill(&self, template: &Template) -> Result<Vec<u8>, Failure> {
         let pieces = || template.pieces(&self.captures);
         let length = pieces().map(<[u8]>::len).fold(0, usize::saturating_add);
-        if length > MAX_SENT {
+        if length > MAX_SEND {
             return Err(Failure::TooMuch(length));
         }
         let mut bytes = Vec::new();
@@ -176,7 +176,7 @@ impl<'c> Dialogue<'c> {
         let found = self.find(expectation);
         self.connection.set_deadline(self.left());
         match found {
-            // Its last millisecond may be cut off.
+            // The connection's time limit may cut off its last millisecond.
             Err(Failure::Net { error, received })
                 if error.code == ErrorCode::Timeout
                     && is_sooner
@@ -188,7 +188,7 @@ impl<'c> Dialogue<'c> {
         }
     }
 
-    /// How long the conversation may go on, if that is less than the run.
+    /// How long the dialogue may continue, if that is less than the run.
     fn left(&self) -> Option<Duration> {
         let time = self.limits.time?;
         Some(time.saturating_sub(self.stopwatch.elapsed()))
@@ -199,20 +199,20 @@ impl<'c> Dialogue<'c> {
         let max_bytes = expectation.max_bytes;
         let mut search = Search::default();
         loop {
-            // No more than that, also when more came together with what an earlier step expected: what a step finds
-            // must not depend on how the network cuts what the peer sends.
+            // At most `max_bytes`, even if more was received together with what an earlier step expected: the result
+            // of a step must not depend on how the network splits the data.
             let window = self.received.get(..max_bytes).unwrap_or(&self.received);
             let is_ended = self.is_ended && self.received.len() < max_bytes;
-            match search.go_on(&expectation.pattern, window, is_ended) {
-                Finding::Found { shown, end, captures } => {
+            match search.advance(&expectation.pattern, window, is_ended) {
+                SearchResult::Found { shown, end, captures } => {
                     self.received.drain(..end);
                     self.captures.extend(captures);
                     return in_time(stopwatch.elapsed(), expectation, &shown);
                 }
-                Finding::TooLarge => return Err(Failure::OutOfMemory(self.take_received())),
-                Finding::Never => return Err(Failure::Else(self.take_received())),
-                Finding::Open if is_ended => return Err(Failure::Ended(self.take_received())),
-                Finding::Open => self.receive(max_bytes)?,
+                SearchResult::TooLarge => return Err(Failure::OutOfMemory(self.take_received())),
+                SearchResult::Never => return Err(Failure::Else(self.take_received())),
+                SearchResult::Open if is_ended => return Err(Failure::Ended(self.take_received())),
+                SearchResult::Open => self.receive(max_bytes)?,
             }
         }
     }
@@ -260,84 +260,84 @@ impl<'c> Dialogue<'c> {
         }
     }
 
-    /// For a failure, which is the end of the conversation: there may be no memory for it twice.
+    /// For a failure, which ends the dialogue: there may be no memory for a copy.
     fn take_received(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.received)
     }
 }
 
-/// How far a pattern was looked for: a peer that sends byte by byte must not have every byte looked at again each time.
+/// The progress of a search: if a peer sends byte by byte, every byte must not be scanned again each time.
 #[derive(Debug, Default)]
 struct Search {
-    /// Where the first line begins that was not held against the pattern.
+    /// Start of the first line that was not matched yet.
     line: usize,
-    /// Bytes that were looked through.
-    looked_at: usize,
+    /// Bytes that were scanned.
+    scanned: usize,
 }
 
 impl Search {
-    /// Looks through what came since the last time.
-    fn go_on(&mut self, pattern: &Pattern, received: &[u8], is_ended: bool) -> Finding {
+    /// Searches what was received since the last time.
+    fn advance(&mut self, pattern: &Pattern, received: &[u8], is_ended: bool) -> SearchResult {
         let finding = match pattern {
             Pattern::Line(regex) => self.find_line(regex, received, is_ended),
             Pattern::Somewhere(bytes) => self.find_somewhere(bytes, received),
             Pattern::Next(bytes) => self.compare(bytes, received),
         };
-        self.looked_at = received.len();
+        self.scanned = received.len();
         finding
     }
 
-    /// Only whole lines are matched: what a chunk has cut in two would give half a capture. The end of the stream ends
-    /// the last line.
-    fn find_line(&mut self, regex: &Regex, received: &[u8], is_ended: bool) -> Finding {
+    /// Only complete lines are matched: a line that a chunk has split would yield half a capture. The end of the
+    /// stream ends the last line.
+    fn find_line(&mut self, regex: &Regex, received: &[u8], is_ended: bool) -> SearchResult {
         while let Some(end) = self.line_end(received, is_ended) {
             let line = received.get(self.line..end).unwrap_or_default();
-            (self.line, self.looked_at) = (end, end);
+            (self.line, self.scanned) = (end, end);
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if let Some(groups) = regex.captures(line) {
                 let shown = escape(line);
                 return match captured(regex, &groups) {
-                    Some(captures) => Finding::Found { shown, end, captures },
-                    None => Finding::TooLarge,
+                    Some(captures) => SearchResult::Found { shown, end, captures },
+                    None => SearchResult::TooLarge,
                 };
             }
         }
-        Finding::Open
+        SearchResult::Open
     }
 
     fn line_end(&self, received: &[u8], is_ended: bool) -> Option<usize> {
-        let new = received.get(self.looked_at..).unwrap_or_default();
+        let new = received.get(self.scanned..).unwrap_or_default();
         match new.iter().position(|byte| *byte == b'\n') {
-            Some(place) => Some(self.looked_at + place + 1),
+            Some(place) => Some(self.scanned + place + 1),
             None => (is_ended && self.line < received.len()).then_some(received.len()),
         }
     }
 
-    fn find_somewhere(&self, bytes: &[u8], received: &[u8]) -> Finding {
-        // A part of it may have come before.
-        let from = self.looked_at.saturating_sub(bytes.len().saturating_sub(1));
+    fn find_somewhere(&self, bytes: &[u8], received: &[u8]) -> SearchResult {
+        // A part of it may have been scanned before.
+        let from = self.scanned.saturating_sub(bytes.len().saturating_sub(1));
         let new = received.get(from..).unwrap_or_default();
         match memchr::memmem::find(new, bytes) {
             Some(place) => found(bytes, from + place + bytes.len()),
-            None => Finding::Open,
+            None => SearchResult::Open,
         }
     }
 
-    fn compare(&self, bytes: &[u8], received: &[u8]) -> Finding {
-        let expected = bytes.get(self.looked_at..).unwrap_or_default();
-        let new = received.get(self.looked_at..).unwrap_or_default();
+    fn compare(&self, bytes: &[u8], received: &[u8]) -> SearchResult {
+        let expected = bytes.get(self.scanned..).unwrap_or_default();
+        let new = received.get(self.scanned..).unwrap_or_default();
         if new.starts_with(expected) {
             found(bytes, bytes.len())
         } else if expected.starts_with(new) {
-            Finding::Open
+            SearchResult::Open
         } else {
-            Finding::Never
+            SearchResult::Never
         }
     }
 }
 
-/// Copies of what the named groups have; nothing where there is no memory for them.
+/// Copies of the named groups; `None` if there is no memory for them.
 fn captured(regex: &Regex, groups: &regex::bytes::Captures<'_>) -> Option<Captures> {
     let mut captures = Captures::new();
     for name in regex.capture_names().flatten() {
@@ -353,8 +353,8 @@ fn captured(regex: &Regex, groups: &regex::bytes::Captures<'_>) -> Option<Captur
     Some(captures)
 }
 
-fn found(bytes: &[u8], end: usize) -> Finding {
-    Finding::Found {
+fn found(bytes: &[u8], end: usize) -> SearchResult {
+    SearchResult::Found {
         shown: escape(bytes),
         end,
         captures: Captures::new(),

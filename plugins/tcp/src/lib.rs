@@ -1,4 +1,4 @@
-//! Connects, and holds a conversation of sends and expectations.
+//! Connects, and executes a dialogue of sends and expectations.
 
 mod check;
 pub mod config;
@@ -72,13 +72,13 @@ impl Probe for Tcp {
             let stopwatch = Stopwatch::start();
             let connection = scope.connect(connect_options(config), &endpoint)?;
             let left = || Some(scope.time?.saturating_sub(stopwatch.elapsed()));
-            judge(check, &connection, &plan, left)
+            evaluate(check, &connection, &plan, left)
         })
     }
 }
 
-/// Judges a connection; `left` is how long that may take, if it is less than the run.
-fn judge(
+/// Evaluates a connection; `left` is how long that may take, if it is less than the run.
+fn evaluate(
     check: &Check<Config>,
     connection: &Connection,
     plan: &Plan,
@@ -98,7 +98,7 @@ fn judge(
         cpu: check.quotas.cpu,
     };
     let dialogue = Dialogue::new(connection, limits);
-    converse(&mut verdict, dialogue, plan, check.now)?;
+    run_dialogue(&mut verdict, dialogue, plan, check.now)?;
     Ok(verdict)
 }
 
@@ -112,7 +112,7 @@ fn connect_options(config: &Config) -> ConnectOptions {
     }
 }
 
-/// What is known before the first step.
+/// The verdict before the first step.
 fn connected(connection: &Connection, config: &Config, steps: usize) -> Verdict {
     let info = connection.info();
     let took = time_to_connect(&info.timings);
@@ -127,7 +127,7 @@ fn connected(connection: &Connection, config: &Config, steps: usize) -> Verdict 
         verdict.extend([networks.judge(&info.peer)]);
     }
     if let Some(limits) = config.latency {
-        judge_latency(&mut verdict, limits, took);
+        evaluate_latency(&mut verdict, limits, took);
     }
     verdict
         .set_attribute("network.peer", info.peer)
@@ -138,7 +138,7 @@ fn connected(connection: &Connection, config: &Config, steps: usize) -> Verdict 
     verdict
 }
 
-/// Name, connection, and the handshake when TLS begins with the first byte.
+/// Time to resolve, to connect and, if TLS begins with the first byte, to shake hands.
 fn time_to_connect(timings: &Timings) -> Duration {
     [timings.resolve, timings.connect, timings.handshake]
         .into_iter()
@@ -146,7 +146,7 @@ fn time_to_connect(timings: &Timings) -> Duration {
         .sum()
 }
 
-fn judge_latency(verdict: &mut Verdict, limits: Latency, took: Duration) {
+fn evaluate_latency(verdict: &mut Verdict, limits: Latency, took: Duration) {
     let is_over = |limit: Option<canary_sdk::Duration>| limit.filter(|limit| took > limit.get());
     let (status, message) = match (is_over(limits.fail), is_over(limits.warn)) {
         (Some(limit), _) => (Status::Fail, format!("{took:.1?}, more than `fail` ({limit})")),
@@ -156,8 +156,8 @@ fn judge_latency(verdict: &mut Verdict, limits: Latency, took: Duration) {
     verdict.assert("latency", status, message);
 }
 
-/// Goes through the steps up to the first that fails.
-fn converse(
+/// Performs the steps up to the first that fails.
+fn run_dialogue(
     verdict: &mut Verdict,
     mut dialogue: Dialogue<'_>,
     plan: &Plan,
@@ -165,7 +165,7 @@ fn converse(
 ) -> Result<(), Error> {
     let stopwatch = Stopwatch::start();
     for (number, step) in (1..).zip(&plan.steps) {
-        let name = format!("step {number} {}", step.word());
+        let name = format!("step {number} {}", step.key());
         match dialogue.perform(step) {
             Ok(message) => verdict.extend([Assertion::new(name, Status::Pass, message)]),
             Err(failure) => {
@@ -176,9 +176,10 @@ fn converse(
                     }
                     None => {}
                 }
-                verdict.extend([match failure.is_own() {
-                    true => Assertion::unknown(name, failure.to_string()),
-                    false => Assertion::new(name, Status::Fail, failure.to_string()),
+                verdict.extend([if failure.is_own() {
+                    Assertion::unknown(name, failure.to_string())
+                } else {
+                    Assertion::new(name, Status::Fail, failure.to_string())
                 }]);
                 break;
             }

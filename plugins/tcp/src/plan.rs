@@ -1,4 +1,4 @@
-//! A configuration made ready: every mistake in it is found before the first connection.
+//! A compiled configuration: every mistake in it is found before the first connection.
 
 mod line_end;
 
@@ -10,10 +10,10 @@ use regex::bytes::{Regex, RegexBuilder};
 use crate::config::{Config, Expect, Step};
 use crate::template::Template;
 
-/// Largest compiled pattern, in bytes.
+/// Maximum size of a compiled pattern, in bytes.
 const MAX_PATTERN_SIZE: usize = 1 << 20;
 
-/// What to do.
+/// A compiled configuration.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// TLS from the first byte.
@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Action>,
 }
 
-/// One step, made ready.
+/// A compiled step.
 #[derive(Debug)]
 pub(crate) enum Action {
     Send(Template),
@@ -29,7 +29,7 @@ pub(crate) enum Action {
     StartTls(tls::Options),
 }
 
-/// What must come, made ready.
+/// A compiled expectation.
 #[derive(Debug)]
 pub(crate) struct Expectation {
     pub(crate) pattern: Pattern,
@@ -37,28 +37,28 @@ pub(crate) struct Expectation {
     pub(crate) within: Option<Duration>,
 }
 
-/// What is looked for in what was received.
+/// What is searched in the received data.
 #[derive(Debug)]
 pub(crate) enum Pattern {
-    /// A line that matches.
+    /// A matching line.
     Line(Regex),
-    /// These bytes, sooner or later.
+    /// These bytes, anywhere.
     Somewhere(Vec<u8>),
     /// These bytes next.
     Next(Vec<u8>),
 }
 
-/// What a plan is made from, step by step.
+/// The state while a plan is built step by step.
 #[derive(Default)]
 struct Progress {
     /// Names that the steps so far capture.
     captured: BTreeSet<String>,
-    /// Whether the connection is TLS by now.
+    /// Whether the connection uses TLS by now.
     is_tls: bool,
 }
 
 impl Plan {
-    /// The plan of a configuration; every step that cannot be made ready is reported, and left out.
+    /// Compiles a configuration; every step that cannot be compiled is reported and left out.
     pub(crate) fn new(config: &Config, problems: &mut Problems) -> Self {
         let tls = problems.at("tls", |problems| start_tls(config.tls.as_ref()?, problems));
         let mut progress = Progress {
@@ -123,7 +123,7 @@ impl Progress {
 
 impl Action {
     /// The key of the step, for its assertion.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn key(&self) -> &'static str {
         match self {
             Self::Send(_) => "send",
             Self::Expect(_) => "expect",

@@ -1,8 +1,8 @@
-//! Text with holes that earlier steps fill.
+//! Texts with placeholders that earlier steps fill.
 
 use std::collections::BTreeMap;
 
-/// What the steps before have captured, by name.
+/// Captures of the earlier steps, by name.
 pub(crate) type Captures = BTreeMap<String, Vec<u8>>;
 
 /// Text in which `${name}` stands for a capture and `$${` for `${`.
@@ -15,7 +15,7 @@ enum Part {
     Capture(String),
 }
 
-/// Where a `${` begins that nothing ends.
+/// The position of a `${` that is not closed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unclosed;
 
@@ -38,12 +38,12 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// Bytes without holes.
+    /// A template without placeholders.
     pub(crate) fn bytes(bytes: &[u8]) -> Self {
         Self(vec![Part::Text(bytes.into())])
     }
 
-    /// The names that it needs.
+    /// The names of its placeholders.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Capture(name) => Some(name.as_str()),
@@ -51,7 +51,7 @@ impl Template {
         })
     }
 
-    /// The bytes, in pieces; a group that took no part in its match leaves nothing.
+    /// The bytes, in pieces; a group that did not participate in its match yields nothing.
     pub(crate) fn pieces<'t>(&'t self, captures: &'t Captures) -> impl Iterator<Item = &'t [u8]> {
         self.0.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_slice()),

@@ -17,7 +17,7 @@ fn run(script: Script, config: Value) -> Verdict {
     run_with(&FakeHost::new().tcp("db:5432", script), config)
 }
 
-fn converse(script: Script, dialogue: Value) -> Verdict {
+fn verdict_of_dialogue(script: Script, dialogue: Value) -> Verdict {
     run(script, json!({ "dialogue": dialogue }))
 }
 
@@ -85,7 +85,7 @@ fn a_dialogue_goes_back_and_forth() {
         .send("il ready\r\n")
         .expect("QUIT\r\n")
         .send("221 bye\r\n");
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         script,
         json!([{ "expect": { "matches": "^220 " } }, { "send": "QUIT\r\n" }, { "expect": { "matches": "^221" } }]),
     );
@@ -104,7 +104,7 @@ fn captures_are_used_in_later_sends() {
         .send("+OK <19")
         .send("96@mail>\r\n")
         .expect("APOP me <1996@mail>\r\n");
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         script,
         json!([{ "expect": { "matches": "(?<stamp><[^>]+>)" } }, { "send": "APOP me ${stamp}\r\n" }]),
     );
@@ -114,7 +114,7 @@ fn captures_are_used_in_later_sends() {
 #[test]
 fn lines_before_the_one_that_matches_are_skipped() {
     let script = Script::new().send("a\nb\r\nOK 7\nrest\n");
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         script,
         json!([{ "expect": { "matches": "^OK [0-9]$" } }, { "expect": { "equals": "rest\n" } }]),
     );
@@ -123,7 +123,7 @@ fn lines_before_the_one_that_matches_are_skipped() {
 
 #[test]
 fn a_last_line_without_an_end_counts() {
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         Script::new().send("bye"),
         json!([{ "expect": { "matches": "^bye$" } }]),
     );
@@ -137,7 +137,7 @@ fn a_prompt_is_found_wherever_it_ends() {
         .send("in: ")
         .expect("me\n")
         .send("Password: ");
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         script,
         json!([{ "expect": { "contains": "login: " } }, { "send": "me\n" }, { "expect": { "equals": "Password: " } }]),
     );
@@ -147,7 +147,7 @@ fn a_prompt_is_found_wherever_it_ends() {
 #[test]
 fn bytes_are_written_in_hexadecimal() {
     let script = Script::new().expect([0, 0xff]).send([0xca, 0xfe, 1]);
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         script,
         json!([{ "send_hex": "00 FF" }, { "expect": { "hex": "ca:fe" } }]),
     );
@@ -157,7 +157,7 @@ fn bytes_are_written_in_hexadecimal() {
 
 #[test]
 fn a_failing_step_shows_its_number_and_what_came() {
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         Script::new().send("554 go away\r\n"),
         json!([{ "expect": { "matches": "^220 " } }, { "send": "QUIT\r\n" }]),
     );
@@ -171,7 +171,7 @@ fn a_failing_step_shows_its_number_and_what_came() {
 
 #[test]
 fn other_bytes_fail_at_once() {
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         Script::new().send("-ERR").silence(),
         json!([{ "expect": { "equals": "+OK" } }]),
     );
@@ -183,7 +183,7 @@ fn other_bytes_fail_at_once() {
 
 #[test]
 fn a_silent_peer_is_a_time_out() {
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         Script::new().silence(),
         json!([{ "expect": { "contains": "x" } }]),
     );
@@ -203,7 +203,7 @@ fn what_a_step_may_read_does_not_depend_on_what_came_with_an_earlier_one() {
     let (first, second) = ("220 ready\r\n", "12345678late");
     let at_once = Script::new().send(format!("{first}{second}"));
     for script in [at_once, Script::new().send(first).send(second)] {
-        let summary = converse(script, dialogue.clone()).summary();
+        let summary = verdict_of_dialogue(script, dialogue.clone()).summary();
         assert!(
             summary.starts_with("step 2 expect: not within 8 bytes"),
             "{summary}"
@@ -214,7 +214,7 @@ fn what_a_step_may_read_does_not_depend_on_what_came_with_an_earlier_one() {
 #[test]
 fn a_peer_that_goes_on_for_ever_is_cut() {
     let flood = Script::new().send("x".repeat(10_000));
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         flood,
         json!([{ "expect": { "contains": "y", "max_bytes": "1KiB" } }]),
     );
@@ -229,7 +229,7 @@ fn a_peer_that_goes_on_for_ever_is_cut() {
 fn an_answer_may_come_too_late() {
     let late = || Script::new().wait(Duration::from_secs(2)).send("pong");
     let within = |limit: &str| {
-        converse(
+        verdict_of_dialogue(
             late(),
             json!([{ "expect": { "equals": "pong", "within": limit } }]),
         )
@@ -248,7 +248,7 @@ fn a_step_waits_no_longer_than_it_may_and_the_next_one_as_long_as_the_run() {
     let silent = Script::new().send("a").silence();
     let steps =
         json!([{ "expect": { "equals": "a" } }, { "expect": { "contains": "b", "within": "300ms" } }]);
-    let verdict = converse(silent, steps);
+    let verdict = verdict_of_dialogue(silent, steps);
     assert_eq!(
         verdict.summary(),
         "step 2 expect: did not come within 300ms; nothing received"
@@ -256,7 +256,7 @@ fn a_step_waits_no_longer_than_it_may_and_the_next_one_as_long_as_the_run() {
     assert_eq!(verdict.measurement("dialogue.duration"), Some(0.3));
     let slow = Script::new().send("a").wait(Duration::from_secs(2)).send("b");
     let steps = json!([{ "expect": { "equals": "a", "within": "1s" } }, { "expect": { "equals": "b" } }]);
-    assert_eq!(converse(slow, steps).status(), Status::Pass);
+    assert_eq!(verdict_of_dialogue(slow, steps).status(), Status::Pass);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn tls_may_begin_in_the_middle() {
 #[test]
 fn what_comes_before_tls_in_clear_is_not_taken_for_an_answer() {
     let script = Script::new().send("220 go\r\n250 injected\r\n").tls(session([]));
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         script,
         json!([{ "expect": { "matches": "^220" } }, { "start_tls": {} }]),
     );
@@ -301,7 +301,7 @@ fn what_comes_before_tls_in_clear_is_not_taken_for_an_answer() {
 }
 
 #[test]
-fn an_untrusted_chain_fails_the_handshake_unless_told_otherwise() {
+fn an_untrusted_chain_fails_the_handshake_by_default() {
     let untrusted = || Session {
         reasons: vec![tls::Reason::new("unknown-issuer", "unknown issuer")],
         ..session([])

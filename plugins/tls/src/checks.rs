@@ -1,4 +1,4 @@
-//! What is wrong with a configuration is found when a suite is loaded, at its place.
+//! Problems of configurations, found when a suite is loaded, with their locations.
 
 use canary_sdk::Problem;
 use canary_sdk::fake::FakeHost;
@@ -20,7 +20,7 @@ fn what_can_run_has_no_problems() {
     for config in [
         json!({}),
         json!({ "client_cert": "C", "client_key": "K", "names": ["*.example.com"], "chain": {} }),
-        // The other limit is the default, which nobody wrote.
+        // The other limit is the default, which the suite did not set.
         json!({ "fail_within": "30d" }),
     ] {
         assert_eq!(problems(&config), [""; 0], "{config}");
@@ -84,7 +84,7 @@ fn a_target_is_a_host_with_or_without_a_port() {
     );
 }
 
-/// Schemas of lists that may be empty, by what they say of themselves.
+/// Schemas of lists that may be empty, by their descriptions.
 fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
     if schema.get("items").is_some() && schema.get("minItems").is_none() {
         found.push(schema);

@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use crate::starttls::{Greeting, Protocol};
 
-/// A certificate that ends within this time is a warning.
+/// A certificate that expires within this time is a warning.
 pub const DEFAULT_WARN_WITHIN: Duration = Duration::from_days(21);
-/// A certificate that ends within this time is a failure.
+/// A certificate that expires within this time is a failure.
 pub const DEFAULT_FAIL_WITHIN: Duration = Duration::from_days(7);
 
-/// What a mail server is greeted with: a name that leads nowhere (RFC 6761).
+/// The client name in greetings to mail servers: a name that never resolves (RFC 6761).
 const CLIENT_NAME: &str = "canary.invalid";
 
 /// How to shake hands, and what to expect of what is shown.
@@ -130,8 +130,8 @@ impl Default for ChainExpiry {
 }
 
 impl ChainExpiry {
-    /// Reports a warning that a failure would always come before. A limit that is as the default is may be one that
-    /// nobody wrote.
+    /// Reports a warning that a failure would always precede. A limit that equals the default may not have been set
+    /// by the suite.
     fn check(&self, problems: &mut Problems) {
         let Self {
             warn_within: warn,
@@ -145,7 +145,7 @@ impl ChainExpiry {
     }
 }
 
-/// Reports what no certificate can be for. The host knows what a server can be called.
+/// Reports names that no certificate can contain. The host knows which server names are valid.
 fn check_name(name: &str, problems: &mut Problems) {
     let of_wildcard = name.strip_prefix("*.").unwrap_or(name);
     let options = Options::new().server_name(of_wildcard);
@@ -156,17 +156,17 @@ fn check_name(name: &str, problems: &mut Problems) {
 }
 
 impl Config {
-    /// What to ask of the handshake. What it must show is judged afterwards, so that a bad chain and an old version
-    /// are still reported in full.
+    /// The options of the handshake. Its result is evaluated afterwards, so that a bad chain and an old version are
+    /// still reported in full.
     ///
     /// # Errors
-    /// Half a client identity.
+    /// The client identity is incomplete.
     pub fn options(&self) -> Result<Options, Error> {
         let identity = client_identity(self.client_cert.as_deref(), self.client_key.as_deref())?;
         Ok(self.with_identity(identity))
     }
 
-    /// Reports everything that a run could not go on with, or that no certificate could meet.
+    /// Reports everything that would end a run early, or that no certificate could meet.
     pub fn check(&self, problems: &mut Problems) {
         check_identity(self.client_cert.as_deref(), self.client_key.as_deref(), problems);
         let identity = self.client_cert.clone().zip(self.client_key.clone());
@@ -190,7 +190,7 @@ impl Config {
         });
     }
 
-    /// When the leaf is too close to its end.
+    /// The expiry limits of the leaf.
     pub(crate) fn limits(&self) -> ChainExpiry {
         ChainExpiry {
             warn_within: self.warn_within,
@@ -206,7 +206,7 @@ impl Config {
         options
     }
 
-    /// What the server is to know before TLS begins.
+    /// The names that the server is given before TLS begins.
     pub(crate) fn greeting<'a>(&'a self, host: &'a str) -> Greeting<'a> {
         Greeting {
             domain: self.server_name.as_deref().unwrap_or(host),
@@ -214,7 +214,7 @@ impl Config {
         }
     }
 
-    /// The port of a target that names none.
+    /// The port of a target without one.
     pub fn default_port(&self) -> u16 {
         self.starttls.map_or(443, Protocol::port)
     }

@@ -1,12 +1,12 @@
-//! Shakes hands, shows what the server presented, and judges it.
+//! Shakes hands, reports what the server presented, and evaluates it.
 //!
-//! Fetching and judging are apart: an expired, self-signed or otherwise untrusted chain ends no handshake, so that
-//! it is reported in full, with the reason why it is not trusted.
+//! Fetching and evaluating are separate: an expired, self-signed or otherwise untrusted chain does not end the
+//! handshake, so that it is reported in full, with the reason why it is not trusted.
 
 pub mod config;
-mod judge;
+mod evaluation;
+mod presented_chain;
 mod report;
-mod shown;
 mod starttls;
 
 use canary_sdk::tcp::{ConnectOptions, Connection};
@@ -18,7 +18,7 @@ use canary_sdk::{
 pub use config::Config;
 pub use starttls::Protocol;
 
-use shown::Shown;
+use presented_chain::PresentedChain;
 
 /// The `tls` plugin.
 #[derive(Debug)]
@@ -68,24 +68,29 @@ fn examine(
     if let Some(protocol) = config.starttls
         && let Err(error) = starttls::upgrade(connection, protocol, config.greeting(&endpoint.host))
     {
-        return refused(connection, protocol, error);
+        return starttls_failed(connection, protocol, error);
     }
     let session = match connection.start_tls(options) {
         Ok(session) => session,
-        Err(error) => return unshaken(connection, check, error),
+        Err(error) => return handshake_failed(connection, check, error),
     };
     let mut verdict = Verdict::pass(report::summary(&session, check.now));
     if let Some(networks) = &config.peer_address {
         verdict.extend([networks.judge(&connection.info().peer)]);
     }
-    judge::judge(&mut verdict, &session, config, check.now);
+    evaluation::evaluate(&mut verdict, &session, config, check.now);
     report::report(&mut verdict, &session, check.now);
     report::report_connection(&mut verdict, &connection.info());
     Ok(verdict)
 }
 
-/// The handshake failed. A server of older TLS shows its certificate all the same, which is judged as any other.
-fn unshaken(connection: &Connection, check: &Check<Config>, error: NetError) -> Result<Verdict, Error> {
+/// The verdict on a failed handshake. A server with an older version of TLS still presents its certificate, which is
+/// evaluated like any other.
+fn handshake_failed(
+    connection: &Connection,
+    check: &Check<Config>,
+    error: NetError,
+) -> Result<Verdict, Error> {
     let Some(examination) = connection.examination() else {
         return Err(error.into());
     };
@@ -94,8 +99,8 @@ fn unshaken(connection: &Connection, check: &Check<Config>, error: NetError) -> 
         .assert_net("handshake", &error)
         .set_attribute("tls.version", &examination.version)
         .set_attribute("tls.cipher_suite", &examination.cipher_suite);
-    let shown = Shown::from(&examination);
-    judge::judge_certificates(&mut verdict, shown, &check.config, check.now);
+    let shown = PresentedChain::from(&examination);
+    evaluation::evaluate_certificates(&mut verdict, shown, &check.config, check.now);
     report::report_certificates(&mut verdict, shown, check.now);
     report::report_connection(&mut verdict, &connection.info());
     Ok(verdict)
@@ -115,8 +120,12 @@ fn check_target(target: &str, config: &Config) -> Option<Problem> {
     }
 }
 
-/// The server did not come as far as TLS.
-fn refused(connection: &Connection, protocol: Protocol, error: starttls::Error) -> Result<Verdict, Error> {
+/// The verdict on a server that did not get as far as TLS.
+fn starttls_failed(
+    connection: &Connection,
+    protocol: Protocol,
+    error: starttls::Error,
+) -> Result<Verdict, Error> {
     let mut verdict = Verdict::fail(format!("starttls {protocol}: {error}"));
     match &error {
         starttls::Error::Net(error) if error.code == ErrorCode::Invalid => return Err(error.clone().into()),

@@ -1,15 +1,15 @@
-//! What a handshake showed, as attributes and measurements, whatever the judgement.
+//! Attributes and measurements of a handshake, independent of the expectations.
 
 use canary_sdk::tcp::ConnectionInfo;
 use canary_sdk::tls::{Certificate, Session};
 use canary_sdk::{Metric, Timestamp, Verdict};
 
-use crate::shown::Shown;
+use crate::presented_chain::PresentedChain;
 
-/// Names of a certificate that are listed; some have hundreds.
+/// Maximum number of names that are listed; some certificates have hundreds.
 const MAX_NAMES: usize = 20;
 
-/// All numbers of a verdict.
+/// All measurements of a verdict.
 pub(crate) const MEASUREMENTS: &[Metric] = &[
     Metric::new("resolve.duration", "s", "How long it took to look the name up."),
     Metric::new("connect.duration", "s", "How long it took to connect."),
@@ -31,7 +31,7 @@ pub(crate) const MEASUREMENTS: &[Metric] = &[
     ),
 ];
 
-/// One line for a server with which nothing is wrong.
+/// One line for a server without problems.
 pub(crate) fn summary(session: &Session, now: Timestamp) -> String {
     match session.leaf() {
         Some(leaf) => format!("TLS {}, certificate {}", session.version, validity(leaf, now)),
@@ -51,7 +51,7 @@ pub(crate) fn validity(certificate: &Certificate, now: Timestamp) -> String {
     }
 }
 
-/// Adds all that is known of a session to the verdict.
+/// Adds everything known about a session to the verdict.
 pub(crate) fn report(verdict: &mut Verdict, session: &Session, now: Timestamp) {
     verdict
         .set_attribute("tls.version", session.version.to_string())
@@ -70,7 +70,7 @@ pub(crate) fn report(verdict: &mut Verdict, session: &Session, now: Timestamp) {
     report_certificates(verdict, session.into(), now);
 }
 
-/// Adds where the server was reached, and how long that took.
+/// Adds the address of the server and the time to reach it.
 pub(crate) fn report_connection(verdict: &mut Verdict, info: &ConnectionInfo) {
     verdict
         .set_attribute("network.peer", &info.peer)
@@ -79,19 +79,19 @@ pub(crate) fn report_connection(verdict: &mut Verdict, info: &ConnectionInfo) {
         .measure_time("handshake.duration", info.timings.handshake);
 }
 
-/// Adds what certificates were shown.
-pub(crate) fn report_certificates(verdict: &mut Verdict, shown: Shown<'_>, now: Timestamp) {
-    verdict.set_attribute("chain.length", shown.chain.len().to_string());
-    match shown.verified() {
+/// Adds the presented certificates.
+pub(crate) fn report_certificates(verdict: &mut Verdict, presented: PresentedChain<'_>, now: Timestamp) {
+    verdict.set_attribute("chain.length", presented.chain.len().to_string());
+    match presented.verified() {
         Ok(()) => verdict.set_attribute("certificate.trusted", "true"),
         Err(reasons) => verdict
             .set_attribute("certificate.trusted", "false")
             .set_attribute("certificate.untrusted_reason", reasons),
     };
-    if let Some(leaf) = shown.leaf() {
+    if let Some(leaf) = presented.leaf() {
         report_leaf(verdict, leaf, now);
     }
-    if let Some(first) = shown.first_to_end() {
+    if let Some(first) = presented.first_to_end() {
         verdict.set_attribute("chain.not_after", first.not_after.to_string());
         verdict.measure("chain.days_left", first.days_left(now), "d");
     }

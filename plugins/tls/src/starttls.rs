@@ -1,4 +1,4 @@
-//! What is said before TLS begins, protocol by protocol.
+//! The exchange before TLS begins, by protocol.
 
 mod binary;
 mod lines;
@@ -11,7 +11,7 @@ use canary_sdk::tcp::Connection;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Bytes of a refusal that are shown.
+/// Maximum bytes of a refusal in a message.
 const MAX_SHOWN: usize = 256;
 
 /// A protocol that can turn to TLS in the middle of a connection.
@@ -37,7 +37,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Where it listens as a rule.
+    /// The default port.
     pub fn port(self) -> u16 {
         match self {
             Self::Smtp => 25,
@@ -67,12 +67,12 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Who speaks to whom.
+/// The names that the client sends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Greeting<'a> {
-    /// Whom XMPP is asked for.
+    /// The domain that is requested by XMPP.
     pub(crate) domain: &'a str,
-    /// Who is greeting, by SMTP.
+    /// The client's own name, for SMTP.
     pub(crate) client: &'a str,
 }
 
@@ -82,12 +82,12 @@ pub(crate) enum Error {
     /// The connection failed.
     #[error("{}", .0.explain())]
     Net(#[from] NetError),
-    /// The server said something else than it should.
+    /// The server replied something unexpected.
     #[error("the server answered {step} with `{reply}`")]
     Refused {
         /// What it was asked.
         step: &'static str,
-        /// What it said.
+        /// What it replied.
         reply: String,
     },
 }
@@ -103,7 +103,7 @@ impl Error {
     }
 }
 
-/// Talks to the server up to the point where the handshake begins.
+/// Runs the protocol up to the point where the handshake begins.
 pub(crate) fn upgrade(
     connection: &Connection,
     protocol: Protocol,

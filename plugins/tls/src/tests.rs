@@ -7,7 +7,7 @@ use super::*;
 
 const DAY: i64 = 86_400;
 
-fn judged(session: Session, config: Value) -> Verdict {
+fn evaluate(session: Session, config: Value) -> Verdict {
     let host = FakeHost::new().tcp("web.test:443", Script::new().tls(session));
     let verdict = host.run::<Tls>("web.test", config).unwrap();
     assert_eq!(host.open_connections(), 0);
@@ -44,7 +44,7 @@ fn message_of<'v>(verdict: &'v Verdict, assertion: &str) -> &'v str {
 
 #[test]
 fn a_good_certificate_passes_and_is_reported_in_full() {
-    let verdict = judged(session([ending_in(60)]), json!({}));
+    let verdict = evaluate(session([ending_in(60)]), json!({}));
     assert_eq!(verdict.status(), Status::Pass);
     assert_eq!(
         verdict.summary(),
@@ -75,7 +75,7 @@ fn a_good_certificate_passes_and_is_reported_in_full() {
 
 #[test]
 fn an_expired_certificate_fails_with_its_end_the_days_and_the_reason() {
-    let verdict = judged(
+    let verdict = evaluate(
         untrusted(ending_in(-10), "certificate expired 10 days ago"),
         json!({}),
     );
@@ -94,7 +94,7 @@ fn an_expired_certificate_fails_with_its_end_the_days_and_the_reason() {
 
 #[test]
 fn an_untrusted_certificate_fails_with_its_end_the_days_and_the_reason() {
-    let verdict = judged(untrusted(ending_in(60), "unknown issuer"), json!({}));
+    let verdict = evaluate(untrusted(ending_in(60), "unknown issuer"), json!({}));
     assert_eq!(verdict.summary(), "trusted: unknown issuer");
     assert_eq!(status_of(&verdict, "expiry"), Status::Pass);
     assert_eq!(
@@ -118,10 +118,10 @@ fn a_certificate_of_the_chain_that_cannot_be_read_has_no_dates() {
         chain: vec![ending_in(60), broken],
         ..untrusted(ending_in(60), "cannot be read")
     };
-    let verdict = judged(session.clone(), json!({ "trusted": false }));
+    let verdict = evaluate(session.clone(), json!({ "trusted": false }));
     assert_eq!(verdict.status(), Status::Pass);
     assert_eq!(verdict.attribute("chain.not_after"), Some("2026-03-02T00:00:00Z"));
-    let verdict = judged(session, json!({ "trusted": false, "chain": {} }));
+    let verdict = evaluate(session, json!({ "trusted": false, "chain": {} }));
     assert_eq!(status_of(&verdict, "chain expiry"), Status::Fail);
     assert_eq!(
         message_of(&verdict, "chain expiry"),
@@ -130,8 +130,8 @@ fn a_certificate_of_the_chain_that_cannot_be_read_has_no_dates() {
 }
 
 #[test]
-fn trust_that_is_not_judged_is_still_reported() {
-    let verdict = judged(
+fn trust_that_is_not_required_is_still_reported() {
+    let verdict = evaluate(
         untrusted(ending_in(60), "unknown issuer"),
         json!({ "trusted": false }),
     );
@@ -153,7 +153,7 @@ fn a_handshake_never_asks_for_a_valid_chain_or_a_version() {
 
 #[test]
 fn the_end_comes_closer_in_two_steps() {
-    let expiry = |days, config: Value| status_of(&judged(session([ending_in(days)]), config), "expiry");
+    let expiry = |days, config: Value| status_of(&evaluate(session([ending_in(days)]), config), "expiry");
     assert_eq!(
         [22, 20, 6].map(|days| expiry(days, json!({}))),
         [Status::Pass, Status::Warn, Status::Fail]
@@ -163,7 +163,7 @@ fn the_end_comes_closer_in_two_steps() {
         [4, 2, 1].map(|days| expiry(days, config.clone())),
         [Status::Pass, Status::Warn, Status::Fail]
     );
-    let verdict = judged(session([ending_in(20)]), json!({}));
+    let verdict = evaluate(session([ending_in(20)]), json!({}));
     assert_eq!(
         verdict.summary(),
         "expiry: valid until 2026-01-21T00:00:00Z, 20.0 days left, fewer than `warn_within` (21d)"
@@ -176,7 +176,7 @@ fn a_certificate_of_the_future_fails() {
         not_before: Timestamp::from_unix(NOW.unix() + DAY),
         ..ending_in(60)
     };
-    let verdict = judged(untrusted(leaf, "not valid yet"), json!({}));
+    let verdict = evaluate(untrusted(leaf, "not valid yet"), json!({}));
     assert_eq!(
         message_of(&verdict, "expiry"),
         "not valid before 2026-01-02T00:00:00Z"
@@ -185,22 +185,22 @@ fn a_certificate_of_the_future_fails() {
 }
 
 #[test]
-fn the_chain_is_judged_by_the_first_to_end_when_asked() {
+fn the_chain_is_evaluated_by_the_first_to_end_when_asked() {
     let intermediate = Certificate {
         subject: "CN=Middle".into(),
         is_ca: true,
         ..ending_in(10)
     };
     let chain = session([ending_in(60), intermediate]);
-    let verdict = judged(chain.clone(), json!({}));
+    let verdict = evaluate(chain.clone(), json!({}));
     assert_eq!(
         (verdict.status(), verdict.measurement("chain.days_left")),
         (Status::Pass, Some(10.0))
     );
-    let verdict = judged(chain.clone(), json!({ "chain": {} }));
+    let verdict = evaluate(chain.clone(), json!({ "chain": {} }));
     assert_eq!(status_of(&verdict, "chain expiry"), Status::Warn);
     assert!(message_of(&verdict, "chain expiry").starts_with("`CN=Middle` is the first to end"));
-    let verdict = judged(
+    let verdict = evaluate(
         chain,
         json!({ "chain": { "warn_within": "30d", "fail_within": "14d" } }),
     );
@@ -208,12 +208,12 @@ fn the_chain_is_judged_by_the_first_to_end_when_asked() {
 }
 
 #[test]
-fn a_certificate_that_no_path_needs_is_not_judged() {
+fn a_certificate_that_no_path_needs_is_not_evaluated() {
     let sent = Session {
         verified_chain: Some(vec![ending_in(60)]),
         ..session([ending_in(60), ending_in(-9)])
     };
-    let verdict = judged(sent, json!({ "chain": {} }));
+    let verdict = evaluate(sent, json!({ "chain": {} }));
     assert_eq!(status_of(&verdict, "chain expiry"), Status::Pass);
     assert_eq!(verdict.attribute("chain.length"), Some("2"));
 }
@@ -224,7 +224,7 @@ fn each_name_is_an_assertion_and_wildcards_count() {
         dns_names: vec!["*.test".into()],
         ..ending_in(60)
     };
-    let verdict = judged(session([leaf]), json!({ "names": ["web.test", "a.web.test"] }));
+    let verdict = evaluate(session([leaf]), json!({ "names": ["web.test", "a.web.test"] }));
     assert_eq!(status_of(&verdict, "name web.test"), Status::Pass);
     assert_eq!(
         message_of(&verdict, "name a.web.test"),
@@ -238,7 +238,7 @@ fn an_old_version_is_reported_and_fails() {
         version: Version::Tls12,
         ..session([ending_in(60)])
     };
-    let verdict = judged(old, json!({ "min_version": "1.3" }));
+    let verdict = evaluate(old, json!({ "min_version": "1.3" }));
     assert_eq!(message_of(&verdict, "version"), "TLS 1.2, expected 1.3 or newer");
     assert_eq!(status_of(&verdict, "version"), Status::Fail);
 }
@@ -250,7 +250,7 @@ fn only_rsa_keys_have_a_least_length() {
             public_key: key.into(),
             ..ending_in(60)
         };
-        status_of(&judged(session([leaf]), json!({ "min_key_bits": 2048 })), "key")
+        status_of(&evaluate(session([leaf]), json!({ "min_key_bits": 2048 })), "key")
     };
     assert_eq!(
         [key("RSA 1024"), key("RSA 2048"), key("EC P-256")],
@@ -259,10 +259,10 @@ fn only_rsa_keys_have_a_least_length() {
 }
 
 #[test]
-fn the_issuer_is_looked_for_in_its_name() {
+fn the_issuer_is_searched_in_its_name() {
     let issuer = |text: &str| {
         status_of(
-            &judged(session([ending_in(60)]), json!({ "issuer": text })),
+            &evaluate(session([ending_in(60)]), json!({ "issuer": text })),
             "issuer",
         )
     };
@@ -272,12 +272,12 @@ fn the_issuer_is_looked_for_in_its_name() {
 #[test]
 fn a_pin_is_compared_without_colons_and_case() {
     let pin = vec!["AB"; 32].join(":");
-    let verdict = judged(
+    let verdict = evaluate(
         session([ending_in(60)]),
         json!({ "fingerprints": ["00".repeat(32), pin] }),
     );
     assert_eq!(status_of(&verdict, "fingerprint"), Status::Pass);
-    let verdict = judged(
+    let verdict = evaluate(
         session([ending_in(60)]),
         json!({ "fingerprints": ["00".repeat(32)] }),
     );
@@ -294,7 +294,7 @@ fn a_pinned_certificate_that_proves_nothing_does_not_count() {
         chain: vec![ending_in(60), pinned],
         ..untrusted(ending_in(60), "unknown issuer")
     };
-    let verdict = judged(forged, json!({ "fingerprints": ["00".repeat(32)] }));
+    let verdict = evaluate(forged, json!({ "fingerprints": ["00".repeat(32)] }));
     assert_eq!(status_of(&verdict, "fingerprint"), Status::Fail);
 }
 
@@ -305,10 +305,10 @@ fn a_server_must_choose_an_offered_protocol() {
         ..session([ending_in(60)])
     };
     assert_eq!(
-        status_of(&judged(chosen, json!({ "alpn": ["h2"] })), "alpn"),
+        status_of(&evaluate(chosen, json!({ "alpn": ["h2"] })), "alpn"),
         Status::Pass
     );
-    let verdict = judged(session([ending_in(60)]), json!({ "alpn": ["h2", "http/1.1"] }));
+    let verdict = evaluate(session([ending_in(60)]), json!({ "alpn": ["h2", "http/1.1"] }));
     assert_eq!(
         message_of(&verdict, "alpn"),
         "the server chose none of h2, http/1.1"
@@ -322,7 +322,7 @@ fn a_staple_is_shown() {
         ..session([ending_in(60)])
     };
     assert_eq!(
-        judged(stapled, json!({})).attribute("tls.ocsp_staple"),
+        evaluate(stapled, json!({})).attribute("tls.ocsp_staple"),
         Some("sent")
     );
 }
@@ -330,7 +330,7 @@ fn a_staple_is_shown() {
 #[test]
 fn a_server_without_a_certificate_fails() {
     assert_eq!(
-        judged(session([]), json!({})).summary(),
+        evaluate(session([]), json!({})).summary(),
         "certificate: the server sent none"
     );
 }
@@ -359,7 +359,7 @@ fn a_client_certificate_without_its_key_is_no_verdict() {
 #[test]
 fn many_names_are_cut() {
     let dns_names = (0..25).map(|number| format!("{number}.test")).collect();
-    let verdict = judged(
+    let verdict = evaluate(
         session([Certificate {
             dns_names,
             ..ending_in(60)
@@ -371,7 +371,7 @@ fn many_names_are_cut() {
 }
 
 #[test]
-fn a_server_of_older_tls_fails_and_its_certificate_is_judged_and_reported() {
+fn a_server_of_older_tls_fails_and_its_certificate_is_evaluated_and_reported() {
     let shown = Examination {
         version: "TLS 1.0".into(),
         cipher_suite: "TLS_RSA_WITH_AES_128_CBC_SHA".into(),

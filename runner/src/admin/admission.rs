@@ -1,9 +1,9 @@
-//! Who may have a connection: a bound for each stage of one, so that clients that are slow at something hold up nobody
-//! but their like.
+//! Admission control: a limit on the connections at each stage, so that slow clients can block only clients at the same
+//! stage.
 //!
-//! When there are too many at a stage, one of the address that has the most of them is closed. Each stage has places of
-//! its own, and a client goes on to the next by what it sends: those that send nothing, or half a message, take places
-//! only from each other, and a client that goes on at a normal pace is served, however many do not.
+//! When a stage is full, a connection of the address with the most connections there is evicted. Each stage has its own
+//! places, and a client proceeds to the next stage by what it sends: clients that send nothing, or half a message,
+//! compete only with each other, and a client that proceeds at a normal pace is served, however many do not.
 
 mod table;
 #[cfg(test)]
@@ -16,56 +16,56 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::slow::Blocked;
-use crate::ledger::RESERVE;
+use super::blocked_time::BlockedTime;
+use crate::ledger::RESERVED_FDS;
 use table::{Connection, Table};
 
-/// How long a request waits for another one's answer to be sent.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Between two looks whether it was.
-const LOOK: Duration = Duration::from_millis(20);
-/// How long the first message may take before its connection makes room ahead of others: a client sends it right after
-/// it has connected.
+/// How long a request waits for a place to respond.
+const MAX_QUEUE_TIME: Duration = Duration::from_secs(1);
+/// How often a waiting request checks for a place.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How long the first message may take before its connection is evicted ahead of others: a client normally sends it
+/// right after connecting.
 pub(super) const OPENING_TIME: Duration = Duration::from_millis(50);
-/// The same of every later stage: more than a round trip.
+/// The same for every later stage: more than a round trip.
 const STAGE_TIME: Duration = Duration::from_millis(500);
-/// Descriptors of the reserve that are not for connections without a whole request.
-const OTHERS: u64 = 62;
-/// Places at a stage, however few descriptors there are.
-const FEWEST: usize = 4;
+/// Descriptors of the reserve that are not available for connections without a complete request.
+const RESERVED_FOR_OTHERS: u64 = 62;
+/// Minimum number of places at a stage, however few descriptors there are.
+const MIN_LIMIT: usize = 4;
 
-/// How far a connection is.
+/// The stage of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The first message is not whole: the ClientHello, or without TLS the head of the request.
+    /// The first message is incomplete: the ClientHello, or without TLS the head of the request.
     Opening,
     /// The TLS handshake, from the ClientHello on.
     Handshake,
-    /// The head of the request is not whole; after a TLS handshake.
+    /// The head of the request is incomplete, after a TLS handshake.
     Head,
-    /// A probe, whose answer is short.
+    /// A health probe, whose response is short.
     Probe,
-    /// A whole request that waits until there are fewer answers under way.
+    /// A complete request that waits for a place to respond.
     Waiting,
-    /// An answer of any length is made and sent.
-    Answer,
+    /// A response of any length is being sent.
+    Response,
 }
 
-/// Connections at once, by stage.
+/// Maximum number of concurrent connections at each stage.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Places {
+pub(super) struct StageLimits {
     pub(super) openings: usize,
     pub(super) handshakes: usize,
     pub(super) heads: usize,
     pub(super) probes: usize,
     pub(super) waiting: usize,
-    pub(super) answers: usize,
-    /// How long a client may keep its answer waiting before it makes room for another.
-    pub(super) answer_time: Duration,
+    pub(super) responses: usize,
+    /// How long a client may block its response before it is evicted for another.
+    pub(super) response_time: Duration,
 }
 
 impl Stage {
-    /// How long a connection may stay there before it makes room ahead of others.
+    /// How long a connection may stay at the stage before it is evicted ahead of others.
     fn time(self) -> Duration {
         match self {
             Self::Opening => OPENING_TIME,
@@ -74,115 +74,116 @@ impl Stage {
     }
 }
 
-impl Places {
-    /// As many as `reserved` descriptors allow, which may be fewer than [`RESERVE`].
-    pub(super) fn within(self, reserved: u64) -> Self {
-        let (most, now) = (RESERVE - OTHERS, reserved.min(RESERVE).saturating_sub(OTHERS));
-        let share = |places: usize| {
-            let scaled = u64::try_from(places).unwrap_or(u64::MAX).saturating_mul(now) / most;
-            places.min(usize::try_from(scaled).unwrap_or(usize::MAX).max(FEWEST))
+impl StageLimits {
+    /// Scales the limits down to the number of `reserved` descriptors, which may be less than [`RESERVED_FDS`].
+    pub(super) fn scaled_to(self, reserved: u64) -> Self {
+        let full = RESERVED_FDS - RESERVED_FOR_OTHERS;
+        let available = reserved.min(RESERVED_FDS).saturating_sub(RESERVED_FOR_OTHERS);
+        let scale = |limit: usize| {
+            let scaled = u64::try_from(limit).unwrap_or(u64::MAX).saturating_mul(available) / full;
+            limit.min(usize::try_from(scaled).unwrap_or(usize::MAX).max(MIN_LIMIT))
         };
         Self {
-            openings: share(self.openings),
-            handshakes: share(self.handshakes),
-            heads: share(self.heads),
+            openings: scale(self.openings),
+            handshakes: scale(self.handshakes),
+            heads: scale(self.heads),
             ..self
         }
     }
 
-    fn of(&self, stage: Stage) -> usize {
+    fn limit(&self, stage: Stage) -> usize {
         match stage {
             Stage::Opening => self.openings,
             Stage::Handshake => self.handshakes,
             Stage::Head => self.heads,
             Stage::Probe => self.probes,
             Stage::Waiting => self.waiting,
-            Stage::Answer => self.answers,
+            Stage::Response => self.responses,
         }
     }
 }
 
-/// All connections. Cheap to clone.
+/// The admission control of all connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Admission {
-    places: Places,
+    limits: StageLimits,
     table: Arc<Mutex<Table>>,
 }
 
-/// A connection that counts until it is dropped.
+/// An admitted connection; it occupies its place until this is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     admission: Admission,
-    number: u64,
+    id: u64,
     peer: IpAddr,
-    blocked: Blocked,
+    blocked: BlockedTime,
     close: CancellationToken,
 }
 
 impl Admission {
-    pub(super) fn new(places: Places) -> Self {
+    pub(super) fn new(limits: StageLimits) -> Self {
         Self {
-            places,
+            limits,
             table: Arc::default(),
         }
     }
 
-    /// How long until one more connection costs nobody its place before the time for its first message is over.
-    pub(super) fn room_in(&self) -> Duration {
+    /// The time until an opening connection can be admitted without evicting one that still has time.
+    pub(super) fn time_until_room(&self) -> Duration {
         let mut table = self.table();
         let openings = table.at(Stage::Opening);
-        match openings.len() < self.places.openings {
-            true => Duration::ZERO,
-            false => OPENING_TIME.saturating_sub(openings.longest()),
+        if openings.len() < self.limits.openings {
+            Duration::ZERO
+        } else {
+            OPENING_TIME.saturating_sub(openings.longest())
         }
     }
 
-    /// Whether there is a place for a connection whose first message is not whole that costs nobody else's.
+    /// Whether an opening connection can be admitted without an eviction.
     pub(super) fn has_room(&self) -> bool {
-        self.table().at(Stage::Opening).len() < self.places.openings
+        self.table().at(Stage::Opening).len() < self.limits.openings
     }
 
-    /// Takes in a connection that has just come, at the stage that it has reached by what it has sent. Another one may be
-    /// closed for it.
+    /// Admits a new connection at the stage that it has reached by what it has sent. Another one may be evicted for it.
     pub(super) fn admit(&self, peer: IpAddr, stage: Stage) -> Admitted {
         let mut table = self.table();
-        table.make_room(stage, self.places.of(stage));
+        table.make_room(stage, self.limits.limit(stage));
         self.add(&mut table, peer, stage)
     }
 
-    /// Takes in a connection that has sent a whole request for an answer of any length. Where as many have as can be
-    /// answered or wait, one of the address that has the most is turned away for one that has fewer, see
-    /// [`Admitted::is_turned_away`].
+    /// Admits a connection with a complete request for a response of any length. If all places are taken, a request of
+    /// the address with the most requests is evicted for an address with fewer, see [`Admitted::is_evicted`]; otherwise
+    /// this returns `None`.
     pub(super) fn admit_request(&self, peer: IpAddr) -> Option<Admitted> {
         let mut table = self.table();
-        let requests = table.at(Stage::Waiting).len() + table.at(Stage::Answer).len();
-        let has_room = requests < self.places.waiting + self.places.answers;
-        let is_admitted = has_room || self.turn_one_away(&mut table, network(peer));
+        let requests = table.at(Stage::Waiting).len() + table.at(Stage::Response).len();
+        let has_room = requests < self.limits.waiting + self.limits.responses;
+        let is_admitted = has_room || self.evict_waiting(&mut table, network(peer));
         is_admitted.then(|| self.add(&mut table, peer, Stage::Waiting))
     }
 
-    /// Makes room for one more request of an address. What is turned away has still to be answered: it is one of those
-    /// whose request is not whole until then, of which there is a bound.
-    fn turn_one_away(&self, table: &mut Table, peer: IpAddr) -> bool {
-        let turned_away = table.turn_one_away(peer);
-        turned_away
-            .inspect(|number| self.enter(table, *number, Stage::Head))
+    /// Evicts a waiting request for one more of `peer`, if that is fair. The evicted connection still has to receive
+    /// its 503: until then it counts at [`Stage::Head`], which is bounded.
+    fn evict_waiting(&self, table: &mut Table, peer: IpAddr) -> bool {
+        let evicted = table.evict_waiting(peer);
+        evicted
+            .inspect(|id| self.enter(table, *id, Stage::Head))
             .is_some()
     }
 
-    /// Has a connection go on to a stage that is for no answer of any length. Another one may be closed for it.
-    fn enter(&self, table: &mut Table, number: u64, stage: Stage) {
-        if table.stage(number).is_some_and(|now| now != stage) {
-            table.make_room(stage, self.places.of(stage));
-            table.enter(number, stage);
+    /// Moves a connection to a stage other than waiting and response. Another one may be evicted for it.
+    fn enter(&self, table: &mut Table, id: u64, stage: Stage) {
+        if table.stage(id).is_some_and(|now| now != stage) {
+            table.make_room(stage, self.limits.limit(stage));
+            table.enter(id, stage);
         }
     }
 
     fn add(&self, table: &mut Table, peer: IpAddr, stage: Stage) -> Admitted {
-        let (close, blocked) = (CancellationToken::new(), Blocked::default());
-        let (number, peer) = (table.number(), network(peer));
+        let (close, blocked) = (CancellationToken::new(), BlockedTime::default());
+        let (id, peer) = (table.id(), network(peer));
         table.at(stage).push(Connection {
-            number,
+            id,
             peer,
             since: Instant::now(),
             blocked: blocked.clone(),
@@ -191,99 +192,98 @@ impl Admission {
         });
         Admitted {
             admission: self.clone(),
-            number,
+            id,
             peer,
             blocked,
             close,
         }
     }
 
-    /// Closes a connection that takes long to send a whole request, since descriptors are short. Says whether there is
-    /// one.
-    pub(super) fn close_late(&self) -> bool {
+    /// Closes a connection that takes long to send a complete request, since descriptors are short. Returns whether
+    /// there was one.
+    pub(super) fn close_overdue(&self) -> bool {
         let mut table = self.table();
         [Stage::Opening, Stage::Handshake, Stage::Head]
             .into_iter()
-            .any(|stage| table.at(stage).close_late(stage.time()))
+            .any(|stage| table.at(stage).close_overdue(stage.time()))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Every section is a few assignments.
+        // A critical section cannot leave the table inconsistent.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Admitted {
-    /// Where the time is noted in which the client takes nothing.
-    pub(super) fn blocked(&self) -> Blocked {
+    /// Measures the time in which the client accepts no data.
+    pub(super) fn blocked(&self) -> BlockedTime {
         self.blocked.clone()
     }
 
-    /// Ends when this connection has to make room for another.
+    /// Completes when this connection is evicted.
     pub(super) async fn closed(&self) {
         self.close.cancelled().await;
     }
 
-    /// Goes on to the next stage of a connection that needs no answer of any length. Another one may be closed for it.
+    /// Moves to a stage other than waiting and response. Another connection may be evicted for it.
     pub(super) fn enter(&self, stage: Stage) {
-        self.admission
-            .enter(&mut self.admission.table(), self.number, stage);
+        self.admission.enter(&mut self.admission.table(), self.id, stage);
     }
 
-    /// Whether a request that waited has had to make room for one of another address.
-    pub(super) fn is_turned_away(&self) -> bool {
-        self.admission.table().stage(self.number) != Some(Stage::Waiting)
+    /// Whether a waiting request was evicted for one of another address.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.admission.table().stage(self.id) != Some(Stage::Waiting)
     }
 
-    /// Waits for room for an answer of any length, 1 s at most. Says whether there is any.
+    /// Waits up to 1 s for a place to send a response of any length. Returns whether there is one.
     ///
-    /// Cancellation: the connection stays where it is.
-    pub(super) async fn enter_answer(&self) -> bool {
-        let until = Instant::now() + PATIENCE;
-        if !self.enter_answer_or_wait() {
+    /// Cancellation: the connection stays at its stage.
+    pub(super) async fn enter_response(&self) -> bool {
+        let until = Instant::now() + MAX_QUEUE_TIME;
+        if !self.enter_response_or_wait() {
             return false;
         }
         loop {
-            match self.admission.table().stage(self.number) {
-                Some(Stage::Answer) => return true,
+            match self.admission.table().stage(self.id) {
+                Some(Stage::Response) => return true,
                 Some(Stage::Waiting) if Instant::now() < until => {}
                 _ => break,
             }
-            sleep(LOOK).await;
-            self.try_to_answer(&mut self.admission.table());
+            sleep(POLL_INTERVAL).await;
+            self.try_enter_response(&mut self.admission.table());
         }
-        // It is not among those that wait while it hears so.
+        // It occupies no waiting place while it receives its 503.
         self.enter(Stage::Head);
         false
     }
 
-    /// Whether there is room for the answer, or a place to wait for it.
-    fn enter_answer_or_wait(&self) -> bool {
+    /// Whether there is a place for the response, or a place to wait for it.
+    fn enter_response_or_wait(&self) -> bool {
         let mut table = self.admission.table();
-        if self.try_to_answer(&mut table) {
+        if self.try_enter_response(&mut table) {
             return true;
         }
-        let is_waiting = table.stage(self.number) == Some(Stage::Waiting);
-        let has_room = table.at(Stage::Waiting).len() < self.admission.places.waiting;
-        let may_wait = is_waiting || has_room || self.admission.turn_one_away(&mut table, self.peer);
+        let is_waiting = table.stage(self.id) == Some(Stage::Waiting);
+        let has_room = table.at(Stage::Waiting).len() < self.admission.limits.waiting;
+        let may_wait = is_waiting || has_room || self.admission.evict_waiting(&mut table, self.peer);
         if may_wait {
-            table.enter(self.number, Stage::Waiting);
-            table.set_ready(self.number);
+            table.enter(self.id, Stage::Waiting);
+            table.set_ready(self.id);
         }
         may_wait
     }
 
-    /// Goes on to the answer if there is room and no other's turn is first. A client that is slow to take its answer may
-    /// have to make room: sooner where its address has most of them.
-    fn try_to_answer(&self, table: &mut Table) -> bool {
-        let places = self.admission.places;
-        let is_next = table.is_next(self.number, self.peer);
+    /// Moves to the response stage if there is a place and it is this request's turn. A client that is slow to read its
+    /// response may be evicted: sooner if its address has the most responses.
+    fn try_enter_response(&self, table: &mut Table) -> bool {
+        let limits = self.admission.limits;
+        let is_next = table.is_next(self.id, self.peer);
         let has_room = is_next
-            && (table.at(Stage::Answer).len() < places.answers
-                || table.at(Stage::Answer).close_slow(places.answer_time)
-                || table.close_slow_for(self.peer, places.answer_time.min(STAGE_TIME)));
+            && (table.at(Stage::Response).len() < limits.responses
+                || table.at(Stage::Response).close_slow(limits.response_time)
+                || table.close_slow_for(self.peer, limits.response_time.min(STAGE_TIME)));
         if has_room {
-            table.enter(self.number, Stage::Answer);
+            table.enter(self.id, Stage::Response);
         }
         has_room
     }
@@ -291,11 +291,11 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.admission.table().remove(self.number);
+        self.admission.table().remove(self.id);
     }
 }
 
-/// A host may have as many addresses as it likes of a network of IPv6.
+/// Reduces an IPv6 address to its /64 network, of which a host may have any number of addresses.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => {

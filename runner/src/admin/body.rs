@@ -1,4 +1,4 @@
-//! Bodies of answers: a text at once, or one that is made while it is sent.
+//! Response bodies: a complete text, or one that is produced while it is sent.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -11,68 +11,68 @@ use flate2::write::GzEncoder;
 use http_body_util::Full;
 use hyper::body::{Bytes, Frame, SizeHint};
 
-use super::Parts;
+use super::TextChunks;
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) struct Body(Kind);
 
 enum Kind {
-    Whole(Full<Bytes>),
-    Parts(Sent),
+    Complete(Full<Bytes>),
+    Chunked(ChunkedBody),
 }
 
-/// A text that is made part by part, no faster than the client takes it.
-struct Sent {
-    parts: Parts,
-    squeezer: Option<GzEncoder<Vec<u8>>>,
-    /// Whoever else is served on this thread has his turn after each part, those who are not accepted yet too.
-    rest: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+/// A text that is produced chunk by chunk, no faster than the client reads it.
+struct ChunkedBody {
+    chunks: TextChunks,
+    encoder: Option<GzEncoder<Vec<u8>>>,
+    /// Yields after each chunk, so that other connections on this thread make progress, including new ones.
+    yielding: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl<T: Into<Bytes>> From<T> for Body {
     fn from(text: T) -> Self {
-        Self(Kind::Whole(Full::new(text.into())))
+        Self(Kind::Complete(Full::new(text.into())))
     }
 }
 
 impl Body {
-    pub(super) fn parts(parts: Parts, is_gzip: bool) -> Self {
-        let squeezer = is_gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-        Self(Kind::Parts(Sent {
-            parts,
-            squeezer,
-            rest: None,
+    pub(super) fn chunks(chunks: TextChunks, is_gzip: bool) -> Self {
+        let encoder = is_gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
+        Self(Kind::Chunked(ChunkedBody {
+            chunks,
+            encoder,
+            yielding: None,
         }))
     }
 }
 
-impl Sent {
-    /// What is to be sent next; nothing at the end.
+impl ChunkedBody {
+    /// The next bytes to send; `None` at the end.
     fn next(&mut self) -> Option<Bytes> {
         loop {
-            let Some(part) = self.parts.next() else {
+            let Some(chunk) = self.chunks.next() else {
                 // Writing to memory does not fail.
-                let end = self.squeezer.take()?.finish().ok()?;
+                let end = self.encoder.take()?.finish().ok()?;
                 return Some(end.into());
             };
-            let Some(squeezer) = &mut self.squeezer else {
-                return Some(part.into());
+            let Some(encoder) = &mut self.encoder else {
+                return Some(chunk.into());
             };
-            squeezer.write_all(part.as_bytes()).ok()?;
-            let squeezed = std::mem::take(squeezer.get_mut());
-            if !squeezed.is_empty() {
-                return Some(squeezed.into());
+            encoder.write_all(chunk.as_bytes()).ok()?;
+            let compressed = std::mem::take(encoder.get_mut());
+            if !compressed.is_empty() {
+                return Some(compressed.into());
             }
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(rest) = &mut self.rest {
-            ready!(rest.as_mut().poll(context));
+        if let Some(yielding) = &mut self.yielding {
+            ready!(yielding.as_mut().poll(context));
         }
-        let part = self.next();
-        self.rest = Some(Box::pin(tokio::task::yield_now()));
-        Poll::Ready(part)
+        let chunk = self.next();
+        self.yielding = Some(Box::pin(tokio::task::yield_now()));
+        Poll::Ready(chunk)
     }
 }
 
@@ -85,24 +85,24 @@ impl hyper::body::Body for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.get_mut().0 {
-            Kind::Whole(text) => Pin::new(text).poll_frame(context),
-            Kind::Parts(sent) => sent
+            Kind::Complete(text) => Pin::new(text).poll_frame(context),
+            Kind::Chunked(body) => body
                 .poll(context)
-                .map(|part| part.map(|part| Ok(Frame::data(part)))),
+                .map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Whole(text) => text.is_end_stream(),
-            Kind::Parts(_) => false,
+            Kind::Complete(text) => text.is_end_stream(),
+            Kind::Chunked(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Whole(text) => text.size_hint(),
-            Kind::Parts(_) => SizeHint::default(),
+            Kind::Complete(text) => text.size_hint(),
+            Kind::Chunked(_) => SizeHint::default(),
         }
     }
 }

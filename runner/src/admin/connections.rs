@@ -1,84 +1,90 @@
-//! `/api/v1/connections`: who holds which connection, and what was taken back.
+//! `/api/v1/connections`: the open connections of checks, and the recently reclaimed ones.
 
 use std::time::SystemTime;
 
-use super::Shown;
+use super::AdminState;
 use super::query::Query;
-use super::status::{count, moment};
+use super::status::{api_time, count};
 use crate::ledger::{LiveLease, PageOwner, Reclaimed};
-use crate::report::inside::{Connections, Moment, OpenConnection, ReclaimedConnection, seconds};
+use crate::report::admin_api::{ApiTime, Connections, OpenConnection, ReclaimedConnection, seconds};
 
-pub(super) fn connections(shown: &Shown, query: &Query, now: SystemTime) -> Connections {
-    let wanted = |owner: &PageOwner| query.check.as_ref().is_none_or(|name| is_of(shown, owner, name));
-    let live = shown.ledger.live();
+pub(super) fn connections(state: &AdminState, query: &Query, now: SystemTime) -> Connections {
+    let wanted = |owner: &PageOwner| {
+        query
+            .check
+            .as_ref()
+            .is_none_or(|name| is_owned_by(state, owner, name))
+    };
+    let live = state.ledger.live();
     let open: Vec<&LiveLease> = live.iter().filter(|lease| wanted(&lease.owner)).collect();
-    let reclaimed = shown.ledger.last_reclaimed();
+    let reclaimed = state.ledger.last_reclaimed();
     Connections {
         matched: count(open.len()),
         open: open
             .into_iter()
             .take(query.limit)
-            .map(|lease| of_lease(lease, now))
+            .map(|lease| open_connection(lease, now))
             .collect(),
         reclaimed: reclaimed
             .iter()
             .filter(|reclaimed| wanted(&reclaimed.owner))
-            .map(of_reclaimed)
+            .map(reclaimed_connection)
             .collect(),
     }
 }
 
-/// By its id; by its name, which all its targets share; or a service of the host.
-fn is_of(shown: &Shown, owner: &PageOwner, name: &str) -> bool {
+/// Whether a page is owned by `name`: the id of a check, the name of a check (shared by all its targets), or a service
+/// of the host.
+fn is_owned_by(state: &AdminState, owner: &PageOwner, name: &str) -> bool {
     let id = &owner.check;
     let of_targets = |rest: &str| {
         rest.starts_with('@')
-            && shown
-                .board
-                .seen_check(id)
-                .is_none_or(|seen| seen.check.name == name)
+            && state
+                .store
+                .check_snapshot(id)
+                .is_none_or(|snapshot| snapshot.check.name == name)
     };
     id.as_str()
         .strip_prefix(name)
         .is_some_and(|rest| rest.is_empty() || of_targets(rest))
 }
 
-fn of_lease(lease: &LiveLease, now: SystemTime) -> OpenConnection {
-    let (run, plugin) = marks(&lease.owner);
+fn open_connection(lease: &LiveLease, now: SystemTime) -> OpenConnection {
+    let (run, plugin) = run_and_plugin(&lease.owner);
     OpenConnection {
         check: lease.owner.check.to_string(),
         run,
         attempt: lease.owner.attempt,
         plugin,
         peer: lease.peer.to_string(),
-        phase: lease.activity.word().to_owned(),
-        opened_at: moment(now.checked_sub(lease.age)),
+        phase: lease.activity.as_str().to_owned(),
+        opened_at: api_time(now.checked_sub(lease.age)),
         age_seconds: seconds(lease.age),
         bytes_in: lease.bytes_in,
         bytes_out: lease.bytes_out,
     }
 }
 
-fn of_reclaimed(reclaimed: &Reclaimed) -> ReclaimedConnection {
-    let (run, plugin) = marks(&reclaimed.owner);
+fn reclaimed_connection(reclaimed: &Reclaimed) -> ReclaimedConnection {
+    let (run, plugin) = run_and_plugin(&reclaimed.owner);
     ReclaimedConnection {
         check: reclaimed.owner.check.to_string(),
         run,
         attempt: reclaimed.owner.attempt,
         plugin,
         peer: reclaimed.peer.to_string(),
-        cause: reclaimed.cause.word().to_owned(),
-        at: Moment::of(reclaimed.at),
+        cause: reclaimed.cause.as_str().to_owned(),
+        at: ApiTime::new(reclaimed.at),
         open_for_seconds: seconds(reclaimed.open_for),
         bytes_in: reclaimed.bytes_in,
         bytes_out: reclaimed.bytes_out,
     }
 }
 
-fn marks(owner: &PageOwner) -> (Option<String>, Option<String>) {
-    let mark = owner.run.as_ref();
+fn run_and_plugin(owner: &PageOwner) -> (Option<String>, Option<String>) {
+    let run = owner.run.as_ref();
     (
-        mark.map(|mark| hex::encode(mark.trace_id)),
-        mark.map(|mark| mark.plugin.to_string()),
+        run.map(|run| hex::encode(run.trace_id)),
+        run.map(|run| run.plugin.to_string()),
     )
 }

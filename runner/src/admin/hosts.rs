@@ -1,24 +1,25 @@
-//! By which names the address may be asked. A page in somebody's browser can have its own name lead to this address
-//! (DNS rebinding); the browser then says that name, and would let the page read the answer.
+//! Host name validation. A web page in a browser can make its own host name resolve to this address (DNS rebinding);
+//! the browser then sends that name, and would let the page read the response.
 
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Request, StatusCode, Version};
 
-use super::answer::{Page, declined};
+use super::response::{Response, error_response};
 
-/// The names that an operator chose, or that the certificate has. Addresses and `localhost` need none.
+/// The allowed host names: configured by the operator, or from the certificate. IP addresses and `localhost` are always
+/// allowed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Names in lower case; `*.` stands for one label.
+    /// Allows these names, ignoring case; `*.` matches one label.
     pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
         Self(names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
-    /// The answer to a request that names another host; nothing for one that may be answered.
-    pub(super) fn refusal<B>(&self, request: &Request<B>) -> Option<Page> {
+    /// The response that refuses a request for another host; `None` if it is allowed.
+    pub(super) fn refusal<B>(&self, request: &Request<B>) -> Option<Response> {
         let headers = request.headers();
         let mut named = headers.get_all(HOST).iter();
         let host = named.next().map(|host| Authority::try_from(host.as_bytes()));
@@ -29,18 +30,22 @@ impl Hosts {
             Some(Ok(host)) => Some(host),
             None => None,
         };
-        let asked = [request.uri().authority(), host.as_ref()];
-        if let Some(other) = asked.into_iter().flatten().find(|asked| !self.has(asked.host())) {
+        let requested = [request.uri().authority(), host.as_ref()];
+        if let Some(other) = requested
+            .into_iter()
+            .flatten()
+            .find(|name| !self.is_allowed(name.host()))
+        {
             let message = format!(
                 "{} is not a name of this runner; ask by its address, or add the name to `admin.hosts`",
                 other.host()
             );
-            return Some(declined(StatusCode::MISDIRECTED_REQUEST, message));
+            return Some(error_response(StatusCode::MISDIRECTED_REQUEST, message));
         }
         None
     }
 
-    fn has(&self, host: &str) -> bool {
+    fn is_allowed(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         if address.unwrap_or(&host).parse::<std::net::IpAddr>().is_ok() {
@@ -50,8 +55,8 @@ impl Hosts {
     }
 }
 
-/// The answer to a change that another site's page asks for; nothing for all others.
-pub(super) fn foreign_origin(headers: &HeaderMap) -> Option<Page> {
+/// The response that refuses a write request from a page of another site; `None` for all other requests.
+pub(super) fn foreign_origin(headers: &HeaderMap) -> Option<Response> {
     let host = headers
         .get(HOST)
         .map(http::HeaderValue::as_bytes)
@@ -68,7 +73,7 @@ pub(super) fn foreign_origin(headers: &HeaderMap) -> Option<Page> {
         .is_some_and(|site| site != "same-origin" && site != "none");
     let is_foreign = headers.get_all(ORIGIN).iter().any(|origin| !is_own(origin));
     (is_foreign || is_cross_site).then(|| {
-        declined(
+        error_response(
             StatusCode::FORBIDDEN,
             "a page of another site cannot change anything here",
         )
@@ -82,8 +87,8 @@ fn matches(name: &str, host: &str) -> bool {
     }
 }
 
-fn bad(message: &str) -> Page {
-    declined(StatusCode::BAD_REQUEST, message)
+fn bad(message: &str) -> Response {
+    error_response(StatusCode::BAD_REQUEST, message)
 }
 
 #[cfg(test)]
@@ -100,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_and_localhost_are_names_of_every_runner() {
+    fn ip_addresses_and_localhost_are_always_allowed() {
         let hosts = Hosts::default();
         for host in [
             "127.0.0.1:9464",
@@ -117,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused_unless_an_operator_chose_them() {
+    fn other_names_are_refused_unless_the_operator_configured_them() {
         let own = Hosts::new(["Canary.example.com".to_owned(), "*.monitoring.svc".to_owned()]);
         for host in [
             "canary.example.com:9464",
@@ -142,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_named_once_and_the_target_of_the_request_counts_too() {
+    fn exactly_one_host_is_required_and_the_request_target_is_checked_too() {
         let hosts = Hosts::default();
         assert_eq!(status(&hosts, "/", &[]), 400);
         assert_eq!(status(&hosts, "/", &["127.0.0.1", "127.0.0.1"]), 400);

@@ -1,4 +1,4 @@
-//! What a client sends first.
+//! Classifies the first message of a client without consuming it.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -9,78 +9,81 @@ use memchr::memmem;
 use super::route;
 use super::tls::Tls;
 
-/// Bytes of the first message that are looked at: the longest record of TLS, and no head of a request may be longer.
-const LOOKED_AT: usize = RECORD_HEAD + (16 << 10);
-/// Of a record of TLS: its type, its version, and the length of what follows.
+/// Maximum number of bytes to peek at: the longest TLS record; no request head may be longer either.
+const MAX_PEEK_BYTES: usize = RECORD_HEAD + (16 << 10);
+/// Bytes of a TLS record header: type, version, and length of the payload.
 const RECORD_HEAD: usize = 5;
 /// The type of a record with a handshake message.
 const HANDSHAKE: u8 = 22;
-/// Of a handshake message: its type, and the length of what follows.
+/// Bytes of a handshake message header: type, and length of the body.
 const MESSAGE_HEAD: usize = 4;
 /// The type of a ClientHello.
 const CLIENT_HELLO: u8 = 1;
 
-/// What is spoken at the address.
+/// The protocol of the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     Http,
     Tls,
 }
 
-/// How far the first message of a client is: the head of a request, or the record with the ClientHello.
+/// The first message of a client: the head of a request, or the record with the ClientHello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum First {
-    /// There will be none: the client has closed its connection.
-    Gone,
-    /// It is not whole, or there is nothing of it.
+pub(super) enum FirstMessage {
+    /// There is none: the client has closed its connection.
+    Closed,
+    /// It is incomplete or empty.
     Partial,
-    /// A whole ClientHello.
-    Hello,
-    /// The whole head of a request for what probes ask for.
+    /// A complete ClientHello.
+    ClientHello,
+    /// The complete head of a health probe.
     Probe,
-    /// The whole head of any other request, or more than is looked at.
+    /// The complete head of any other request, or more than [`MAX_PEEK_BYTES`].
     Request,
 }
 
 impl Protocol {
-    /// Plain HTTP unless the address shows a certificate.
-    pub(super) fn of(tls: Option<&Tls>) -> Self {
+    /// Plain HTTP unless there is a certificate.
+    pub(super) fn new(tls: Option<&Tls>) -> Self {
         tls.map_or(Self::Http, |_| Self::Tls)
     }
 
-    /// Looks at what a client has sent, and leaves it there. The stream does not block.
-    pub(super) fn first(self, stream: &TcpStream) -> First {
-        let mut message = [0; LOOKED_AT];
+    /// Peeks at what a client has sent. The stream must be non-blocking.
+    pub(super) fn peek_first_message(self, stream: &TcpStream) -> FirstMessage {
+        let mut message = [0; MAX_PEEK_BYTES];
         match stream.peek(&mut message) {
-            Ok(0) => First::Gone,
-            Ok(length) => self.first_of(message.get(..length).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => First::Partial,
-            Err(_) => First::Gone,
+            Ok(0) => FirstMessage::Closed,
+            Ok(length) => self.classify(message.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => FirstMessage::Partial,
+            Err(_) => FirstMessage::Closed,
         }
     }
 
-    fn first_of(self, message: &[u8]) -> First {
+    fn classify(self, message: &[u8]) -> FirstMessage {
         match self {
-            Self::Http if memmem::find(message, b"\r\n\r\n").is_some() => match is_for_a_probe(message) {
-                true => First::Probe,
-                false => First::Request,
-            },
-            Self::Http if message.len() >= LOOKED_AT => First::Request,
-            Self::Tls if is_whole_hello(message) => First::Hello,
-            Self::Http | Self::Tls => First::Partial,
+            Self::Http if memmem::find(message, b"\r\n\r\n").is_some() => {
+                if is_probe_request(message) {
+                    FirstMessage::Probe
+                } else {
+                    FirstMessage::Request
+                }
+            }
+            Self::Http if message.len() >= MAX_PEEK_BYTES => FirstMessage::Request,
+            Self::Tls if is_complete_client_hello(message) => FirstMessage::ClientHello,
+            Self::Http | Self::Tls => FirstMessage::Partial,
         }
     }
 }
 
-fn is_for_a_probe(head: &[u8]) -> bool {
+fn is_probe_request(head: &[u8]) -> bool {
     let target = head.split(|byte| *byte == b' ').nth(1);
     let uri = target.and_then(|target| Uri::try_from(target).ok());
     uri.is_some_and(|uri| route::is_probe(uri.path()))
 }
 
-/// Whether there is a ClientHello in one record. One that is cut into several is not recognised, and is read like any
-/// message that is not whole.
-fn is_whole_hello(message: &[u8]) -> bool {
+/// Whether there is a complete ClientHello in a single record. One that spans several records is not recognised, and
+/// treated as incomplete.
+fn is_complete_client_hello(message: &[u8]) -> bool {
     let [HANDSHAKE, _, _, high, low, hello @ ..] = message else {
         return false;
     };
@@ -98,22 +101,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_whole_with_the_empty_line() {
-        let first = |message: &[u8]| Protocol::Http.first_of(message);
-        assert_eq!(first(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"), First::Request);
-        assert_eq!(first(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r"), First::Partial);
-        assert_eq!(first(b""), First::Partial);
-        assert_eq!(first(&[b'x'; LOOKED_AT]), First::Request);
+    fn a_request_is_complete_with_the_empty_line() {
+        let first = |message: &[u8]| Protocol::Http.classify(message);
+        assert_eq!(first(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"), FirstMessage::Request);
+        assert_eq!(
+            first(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r"),
+            FirstMessage::Partial
+        );
+        assert_eq!(first(b""), FirstMessage::Partial);
+        assert_eq!(first(&[b'x'; MAX_PEEK_BYTES]), FirstMessage::Request);
     }
 
     #[test]
-    fn what_probes_ask_for_is_known_by_its_path() {
+    fn probes_are_recognised_by_their_path() {
         let first = |target: &str| {
             let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
-            Protocol::Http.first_of(request.as_bytes())
+            Protocol::Http.classify(request.as_bytes())
         };
         for target in ["/livez", "/readyz", "/livez?verbose", "http://a:9464/readyz"] {
-            assert_eq!(first(target), First::Probe, "{target}");
+            assert_eq!(first(target), FirstMessage::Probe, "{target}");
         }
         for target in [
             "/",
@@ -123,28 +129,28 @@ mod tests {
             "http://livez/",
             "",
         ] {
-            assert_eq!(first(target), First::Request, "{target}");
+            assert_eq!(first(target), FirstMessage::Request, "{target}");
         }
-        let none = Protocol::Http.first_of(b"\r\n\r\n");
-        assert_eq!(none, First::Request);
+        let none = Protocol::Http.classify(b"\r\n\r\n");
+        assert_eq!(none, FirstMessage::Request);
     }
 
     #[test]
-    fn a_hello_is_whole_when_its_record_has_all_of_it() {
-        let first = |message: &[u8]| Protocol::Tls.first_of(message);
+    fn a_client_hello_is_complete_when_its_record_contains_all_of_it() {
+        let first = |message: &[u8]| Protocol::Tls.classify(message);
         let whole = b"\x16\x03\x01\x00\x06\x01\x00\x00\x02\x03\x03";
-        assert_eq!(first(whole), First::Hello);
+        assert_eq!(first(whole), FirstMessage::ClientHello);
         for length in 0..whole.len() {
-            assert_eq!(first(&whole[..length]), First::Partial, "{length}");
+            assert_eq!(first(&whole[..length]), FirstMessage::Partial, "{length}");
         }
         let in_two_records = b"\x16\x03\x01\x00\x05\x01\x00\x00\x02\x03\x16\x03\x01\x00\x01\x03";
-        assert_eq!(first(in_two_records), First::Partial);
+        assert_eq!(first(in_two_records), FirstMessage::Partial);
         let endless = [
             [0x16, 3, 1, 0x40, 0, 1, 0xff, 0xff, 0xff].as_slice(),
-            &[0; LOOKED_AT],
+            &[0; MAX_PEEK_BYTES],
         ]
         .concat();
-        assert_eq!(first(&endless[..LOOKED_AT]), First::Partial);
-        assert_eq!(first(b"GET /livez HTTP/1.1\r\n\r\n"), First::Partial);
+        assert_eq!(first(&endless[..MAX_PEEK_BYTES]), FirstMessage::Partial);
+        assert_eq!(first(b"GET /livez HTTP/1.1\r\n\r\n"), FirstMessage::Partial);
     }
 }

@@ -1,46 +1,46 @@
-//! What stands behind the `?`.
+//! Query parameters.
 
 use url::form_urlencoded;
 
 use crate::status::Status;
 use crate::suite::Check;
 
-/// Things of an answer, unless asked for otherwise.
-const USUAL: usize = 1_000;
-/// Things that an answer may have.
-const MOST: usize = 100_000;
+/// Default number of items in a response.
+const DEFAULT_LIMIT: usize = 1_000;
+/// Maximum number of items in a response.
+const MAX_LIMIT: usize = 100_000;
 const STATUSES: [Status; 4] = [Status::Up, Status::Degraded, Status::Down, Status::Unknown];
 
-/// In which order checks come.
+/// The order of checks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Order {
     #[default]
     Id,
-    /// What is down first.
+    /// By severity: down first.
     Worst,
 }
 
-/// What of an answer is wanted.
+/// The filter, order and limit of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Query {
-    /// An id or a name.
+    /// The id or name of a check.
     pub(super) check: Option<String>,
-    /// Any of them; all when there is none.
+    /// The statuses to include; empty for all.
     pub(super) status: Vec<Status>,
     pub(super) limit: usize,
     pub(super) order: Order,
 }
 
 impl Query {
-    /// Understands the `known` of `check`, `status`, `limit` and `order`.
+    /// Parses the parameters in `known`, out of `check`, `status`, `limit` and `order`.
     ///
     /// # Errors
-    /// What is wrong, and what would be right.
+    /// A message about an unknown parameter or an invalid value.
     pub(super) fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, String> {
         let mut query = Self {
             check: None,
             status: Vec::new(),
-            limit: USUAL,
+            limit: DEFAULT_LIMIT,
             order: Order::default(),
         };
         for (key, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
@@ -57,7 +57,7 @@ impl Query {
         Ok(query)
     }
 
-    pub(super) fn wants(&self, check: &Check, status: Status) -> bool {
+    pub(super) fn matches(&self, check: &Check, status: Status) -> bool {
         let is_named = |wanted: &String| check.id.as_str() == wanted || check.name == *wanted;
         self.check.as_ref().is_none_or(is_named) && (self.status.is_empty() || self.status.contains(&status))
     }
@@ -67,15 +67,15 @@ fn statuses(text: &str) -> Result<Vec<Status>, String> {
     let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
     words
         .map(|word| {
-            let found = STATUSES.into_iter().find(|status| status.word() == word);
+            let found = STATUSES.into_iter().find(|status| status.as_str() == word);
             found.ok_or_else(|| format!("`{word}` is no status; known: up, degraded, down, unknown"))
         })
         .collect()
 }
 
 fn limit(text: &str) -> Result<usize, String> {
-    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    limit.ok_or_else(|| format!("`limit` is a number from 1 to {MOST}"))
+    let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| format!("`limit` is a number from 1 to {MAX_LIMIT}"))
 }
 
 fn order(text: &str) -> Result<Order, String> {
@@ -93,7 +93,7 @@ mod tests {
     const ALL: [&str; 4] = ["check", "status", "limit", "order"];
 
     #[test]
-    fn a_query_says_what_is_wanted() {
+    fn a_query_has_a_filter_an_order_and_a_limit() {
         let query = Query::parse(Some("check=a%20b&status=down,unknown&limit=5&order=worst"), &ALL);
         let expected = Query {
             check: Some("a b".to_owned()),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told() {
+    fn unknown_parameters_and_invalid_values_are_reported() {
         let wrong = |text| Query::parse(Some(text), &ALL).unwrap_err();
         assert_eq!(
             wrong("name=a"),

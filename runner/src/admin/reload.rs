@@ -1,23 +1,29 @@
-//! `/api/v1/reload`: the suite read again, because somebody with the token asks for it.
+//! `/api/v1/reload`: reloads the suite on request.
 
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
-use super::Shown;
-use super::answer::{Page, declined, json};
-use crate::report::inside::{NotReloaded, Reloaded};
+use super::AdminState;
+use super::response::{Response, error_response, json};
+use crate::report::admin_api::{ReloadFailed, Reloaded};
 
-/// A little less than a request may take, so that the answer still gets through.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// A little less than the request time-out, so that the response can still be sent.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Cancellation: the reload goes on.
-pub(super) async fn reload(asked: &HeaderMap, shown: &Shown) -> Page {
-    match timeout(PATIENCE, (shown.reload)()).await {
-        Ok(Ok(checks)) => json(asked, StatusCode::OK, &Reloaded { checks }),
-        Ok(Err(problems)) => json(asked, StatusCode::UNPROCESSABLE_ENTITY, &NotReloaded { problems }),
-        Err(_) => declined(
+/// Reloads the suite, and waits 8 s for the result.
+///
+/// Cancellation: the reload continues.
+pub(super) async fn reload(request_headers: &HeaderMap, state: &AdminState) -> Response {
+    match timeout(RELOAD_TIMEOUT, (state.reload)()).await {
+        Ok(Ok(checks)) => json(request_headers, StatusCode::OK, &Reloaded { checks }),
+        Ok(Err(problems)) => json(
+            request_headers,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &ReloadFailed { problems },
+        ),
+        Err(_) => error_response(
             StatusCode::GATEWAY_TIMEOUT,
             "the reload goes on; `suite` of /api/v1/status tells what comes of it",
         ),

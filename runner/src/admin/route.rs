@@ -1,17 +1,19 @@
-//! Which request gets which answer.
+//! The routes of the admin server: paths, methods, required permissions and handlers.
 
 use std::time::SystemTime;
 
 use http::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 
-use super::Shown;
-use super::answer::{Page, declined, document, json, json_parts, not_allowed, plain, scrape};
+use super::AdminState;
+use super::access::{AccessPolicy, Permission};
 use super::connections::connections;
-use super::gate::{Gate, Wish};
 use super::query::Query;
+use super::response::{
+    Response, error_response, json, json_chunks, json_document, method_not_allowed, metrics, plain_text,
+};
 use super::status::{detail, status};
-use super::{condition, hosts, reload};
+use super::{hosts, probes, reload};
 
 const HOME: &str = "canary
 
@@ -27,9 +29,9 @@ const HOME: &str = "canary
 const OPENAPI: &str = include_str!("openapi.json");
 const CHECKS: &str = "/api/v1/checks/";
 
-/// Something that is there.
+/// An endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum Route {
     Home,
     Live,
     Ready,
@@ -41,8 +43,8 @@ enum Place {
     Reload,
 }
 
-impl Place {
-    fn of(path: &str) -> Option<Self> {
+impl Route {
+    fn from_path(path: &str) -> Option<Self> {
         Some(match path {
             "/" => Self::Home,
             "/livez" => Self::Live,
@@ -59,11 +61,11 @@ impl Place {
         })
     }
 
-    fn wish(&self) -> Wish {
+    fn permission(&self) -> Permission {
         match self {
-            Self::Live | Self::Ready => Wish::Probe,
-            Self::Reload => Wish::Change,
-            _ => Wish::Look,
+            Self::Live | Self::Ready => Permission::Probe,
+            Self::Reload => Permission::Write,
+            _ => Permission::Read,
         }
     }
 
@@ -75,64 +77,70 @@ impl Place {
     }
 }
 
-/// Whether what is at a path is asked for by probes, and is short.
+/// Whether a path is a health probe, whose response is short.
 pub(super) fn is_probe(path: &str) -> bool {
-    matches!(Place::of(path), Some(Place::Live | Place::Ready))
+    matches!(Route::from_path(path), Some(Route::Live | Route::Ready))
 }
 
-/// Cancellation: what was asked for may be done all the same.
-pub(super) async fn route<B>(request: &Request<B>, shown: &Shown, gate: &Gate) -> Page {
-    let Some(place) = Place::of(request.uri().path()) else {
-        return declined(StatusCode::NOT_FOUND, "not here; see /");
+/// Handles a request: checks path, method, origin and access, and calls the handler.
+///
+/// Cancellation: a requested change may still take effect.
+pub(super) async fn handle<B>(request: &Request<B>, state: &AdminState, access: &AccessPolicy) -> Response {
+    let Some(route) = Route::from_path(request.uri().path()) else {
+        return error_response(StatusCode::NOT_FOUND, "not here; see /");
     };
-    let is_allowed = match place {
-        Place::Reload => *request.method() == Method::POST,
+    let is_allowed = match route {
+        Route::Reload => *request.method() == Method::POST,
         _ => matches!(*request.method(), Method::GET | Method::HEAD),
     };
     if !is_allowed {
-        return not_allowed(place.methods());
+        return method_not_allowed(route.methods());
     }
-    if place.wish() == Wish::Change
+    if route.permission() == Permission::Write
         && let Some(refusal) = hosts::foreign_origin(request.headers())
     {
         return refusal;
     }
-    if let Some(refusal) = gate.refusal(place.wish(), request.headers()) {
+    if let Some(refusal) = access.refusal(route.permission(), request.headers()) {
         return refusal;
     }
-    match answer(request, &place, shown).await {
-        Ok(page) => page,
-        Err(wrong) => declined(StatusCode::BAD_REQUEST, wrong),
+    match respond(request, &route, state).await {
+        Ok(response) => response,
+        Err(problem) => error_response(StatusCode::BAD_REQUEST, problem),
     }
 }
 
-async fn answer<B>(request: &Request<B>, place: &Place, shown: &Shown) -> Result<Page, String> {
-    let (asked, query) = (request.headers(), request.uri().query());
-    Ok(match place {
-        Place::Home => plain(HOME),
-        Place::Live => condition::live(asked, shown),
-        Place::Ready => condition::ready(asked, shown),
-        Place::Metrics => scrape(asked, &shown.metrics),
-        Place::OpenApi => document(asked, OPENAPI),
-        Place::Status => {
+/// Calls the handler of a route.
+///
+/// # Errors
+/// The query parameters are invalid.
+async fn respond<B>(request: &Request<B>, route: &Route, state: &AdminState) -> Result<Response, String> {
+    let (request_headers, query) = (request.headers(), request.uri().query());
+    Ok(match route {
+        Route::Home => plain_text(HOME),
+        Route::Live => probes::live(request_headers, state),
+        Route::Ready => probes::ready(request_headers, state),
+        Route::Metrics => metrics(request_headers, &state.metrics),
+        Route::OpenApi => json_document(request_headers, OPENAPI),
+        Route::Status => {
             let query = Query::parse(query, &["check", "status", "order", "limit"])?;
-            match status(shown, &query) {
-                Ok(parts) => json_parts(asked, parts),
-                Err(_) => declined(
+            match status(state, &query) {
+                Ok(chunks) => json_chunks(request_headers, chunks),
+                Err(_) => error_response(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "the answer cannot be written as JSON",
                 ),
             }
         }
-        Place::Check(id) => match detail(shown, id) {
-            Some(detail) => json(asked, StatusCode::OK, &detail),
-            None => declined(StatusCode::NOT_FOUND, format!("no check has the id `{id}`")),
+        Route::Check(id) => match detail(state, id) {
+            Some(detail) => json(request_headers, StatusCode::OK, &detail),
+            None => error_response(StatusCode::NOT_FOUND, format!("no check has the id `{id}`")),
         },
-        Place::Connections => {
+        Route::Connections => {
             let query = Query::parse(query, &["check", "limit"])?;
-            let found = connections(shown, &query, SystemTime::now());
-            json(asked, StatusCode::OK, &found)
+            let found = connections(state, &query, SystemTime::now());
+            json(request_headers, StatusCode::OK, &found)
         }
-        Place::Reload => reload::reload(asked, shown).await,
+        Route::Reload => reload::reload(request_headers, state).await,
     })
 }

@@ -1,6 +1,7 @@
 //! `/api/v1/status` and `/api/v1/checks/{id}`.
 //!
-//! The board is held for a list of names, and then for one check after the other, while the service goes on.
+//! The status store is locked for a list of ids, and then for one check after the other, so that the service is not
+//! blocked.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -9,32 +10,32 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::condition::troubles;
+use super::probes::problems;
 use super::query::{Order, Query};
-use super::{Parts, Shown};
+use super::{AdminState, TextChunks};
 use crate::clock;
-use crate::publish::SeenCheck;
-use crate::report::inside::{
-    AccountState, CheckState, Descriptors, LastRun, Moment, Refusal, ReloadCounts, Status, SuiteState,
-    seconds,
+use crate::publish::CheckSnapshot;
+use crate::report::admin_api::{
+    AccountState, ApiTime, CheckState, Descriptors, FailedReload, LastRun, ReloadCounts, RunnerStatus,
+    SuiteState, seconds,
 };
 use crate::report::{UsageObject, run_object, safe_json};
 use crate::schedule::calendar;
-use crate::status::Status as CheckStatus;
+use crate::status::Status;
 use crate::suite::CheckId;
-use crate::watch::health::{Checkup, Complaint};
+use crate::watch::health::{HealthIssue, HealthReport};
 
-/// Checks of a part of the answer: others have their turn after each.
-const CHECKS_A_PART: usize = 16;
+/// Number of checks per chunk of the response: other tasks get their turn after each chunk.
+const CHECKS_PER_CHUNK: usize = 16;
 
-/// The status in parts: what is asked for is decided at once, and each check is looked at when its turn comes. An answer
-/// takes memory for a list of names and for one part, however many checks it has.
-pub(super) fn status(shown: &Shown, query: &Query) -> Result<Parts, serde_json::Error> {
-    let mut chosen = shown.board.choose(|check, record| {
+/// The status in chunks: the checks are selected at once, and each is read when its chunk is produced. The response
+/// takes memory for a list of ids and for one chunk, however many checks it has.
+pub(super) fn status(state: &AdminState, query: &Query) -> Result<TextChunks, serde_json::Error> {
+    let mut chosen = state.store.filter_map(|check, record| {
         let status = record.status();
         query
-            .wants(check, status)
-            .then(|| (badness(status, record.failures), check.id.clone()))
+            .matches(check, status)
+            .then(|| (severity(status, record.failures), check.id.clone()))
     });
     let matched = count(chosen.len());
     match query.order {
@@ -42,105 +43,105 @@ pub(super) fn status(shown: &Shown, query: &Query) -> Result<Parts, serde_json::
         Order::Worst => chosen.sort(),
     }
     chosen.truncate(query.limit);
-    let head = safe_json(&head(shown, matched))?;
+    let head = safe_json(&head(state, matched))?;
     // The checks come last.
     let Some(head) = head.trim_end().strip_suffix("]}") else {
         return Err(serde::ser::Error::custom("the checks are not at the end"));
     };
-    let board = shown.board.clone();
+    let store = state.store.clone();
     let mut ids = chosen.into_iter().map(|(_, id)| id).peekable();
     let mut separator = "";
     let checks = std::iter::from_fn(move || {
         ids.peek()?;
-        let mut part = String::new();
-        // One that is gone meanwhile is left out.
-        for seen in ids
+        let mut chunk = String::new();
+        // A check that was removed meanwhile is omitted.
+        for snapshot in ids
             .by_ref()
-            .take(CHECKS_A_PART)
-            .filter_map(|id| board.seen_check(&id))
+            .take(CHECKS_PER_CHUNK)
+            .filter_map(|id| store.check_snapshot(&id))
         {
-            let Ok(text) = safe_json(&check(&seen)) else {
+            let Ok(text) = safe_json(&check(&snapshot)) else {
                 continue;
             };
-            part.push_str(std::mem::replace(&mut separator, ","));
-            part.push_str(text.trim_end());
+            chunk.push_str(std::mem::replace(&mut separator, ","));
+            chunk.push_str(text.trim_end());
         }
-        Some(part)
+        Some(chunk)
     });
-    let parts = std::iter::once(head.to_owned()).chain(checks);
-    Ok(Box::new(parts.chain(std::iter::once("]}\n".to_owned()))))
+    let chunks = std::iter::once(head.to_owned()).chain(checks);
+    Ok(Box::new(chunks.chain(std::iter::once("]}\n".to_owned()))))
 }
 
 /// Everything but the checks.
-fn head(shown: &Shown, matched: u64) -> Status {
-    let checkup = (shown.health)();
-    let (began, since) = shown.started;
-    Status {
+fn head(state: &AdminState, matched: u64) -> RunnerStatus {
+    let report = (state.health)();
+    let (began, since) = state.started;
+    RunnerStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: Moment::of(began),
+        started_at: ApiTime::new(began),
         uptime_seconds: seconds(since.elapsed()),
-        suite: suite(shown, shown.board.len()),
-        account: AccountState::from(&shown.board.account()),
+        suite: suite(state, state.store.len()),
+        account: AccountState::from(&state.store.total_account()),
         descriptors: Descriptors {
-            budget: shown.ledger.capacity(),
-            leased: shown.ledger.leased(),
-            reclaimed: shown.ledger.reclaimed(),
-            unaccounted: unaccounted(&checkup),
+            budget: state.ledger.capacity(),
+            leased: state.ledger.leased(),
+            reclaimed: state.ledger.reclaimed(),
+            unaccounted: unaccounted(&report),
         },
-        problems: troubles(&checkup),
+        problems: problems(&report),
         matched,
         checks: Vec::new(),
     }
 }
 
-/// A check, and its last run in full.
+/// A check with the details of its last run.
 #[derive(Serialize)]
-pub(super) struct Detail {
+pub(super) struct CheckDetail {
     #[serde(flatten)]
     check: CheckState,
     /// Absent when the last run was in an earlier process.
     run: Option<Value>,
 }
 
-/// Nothing for a check that is not there.
-pub(super) fn detail(shown: &Shown, id: &str) -> Option<Detail> {
-    let seen = shown.board.seen_check(&CheckId::new(id))?;
-    let run = seen.last.as_ref().and_then(|run| run_object(run).ok());
-    Some(Detail {
-        check: check(&seen),
+/// The details of a check; `None` if it does not exist.
+pub(super) fn detail(state: &AdminState, id: &str) -> Option<CheckDetail> {
+    let snapshot = state.store.check_snapshot(&CheckId::new(id))?;
+    let run = snapshot.last.as_ref().and_then(|run| run_object(run).ok());
+    Some(CheckDetail {
+        check: check(&snapshot),
         run,
     })
 }
 
-fn suite(shown: &Shown, checks: usize) -> SuiteState {
-    let report = shown.reloads.read();
+fn suite(state: &AdminState, checks: usize) -> SuiteState {
+    let report = state.reloads.snapshot();
     SuiteState {
         checks: count(checks),
-        in_force_since: moment(report.in_force_since),
+        in_force_since: api_time(report.active_since),
         reloads: ReloadCounts {
             succeeded: report.succeeded,
             failed: report.failed,
         },
-        refused: report.refused.map(|refused| Refusal {
-            at: Moment::of(refused.at),
+        refused: report.rejected.map(|refused| FailedReload {
+            at: ApiTime::new(refused.at),
             problems: refused.problems,
         }),
     }
 }
 
-/// The worst is the least.
-fn badness(status: CheckStatus, failures: u64) -> (u8, Reverse<u64>) {
+/// A sort key: the most severe status comes first, then the most consecutive failures.
+fn severity(status: Status, failures: u64) -> (u8, Reverse<u64>) {
     let rank = match status {
-        CheckStatus::Down => 0,
-        CheckStatus::Unknown => 1,
-        CheckStatus::Degraded => 2,
-        CheckStatus::Up => 3,
+        Status::Down => 0,
+        Status::Unknown => 1,
+        Status::Degraded => 2,
+        Status::Up => 3,
     };
     (rank, Reverse(failures))
 }
 
-fn check(seen: &SeenCheck) -> CheckState {
-    let (check, record) = (&seen.check, &seen.record);
+fn check(snapshot: &CheckSnapshot) -> CheckState {
+    let (check, record) = (&snapshot.check, &snapshot.record);
     let last = record.last.as_ref();
     CheckState {
         id: check.id.to_string(),
@@ -152,15 +153,15 @@ fn check(seen: &SeenCheck) -> CheckState {
         description: check.annotations.description.as_deref().map(str::to_owned),
         runbook_url: check.annotations.runbook_url.as_deref().map(str::to_owned),
         expect_failure: check.expect_failure,
-        status: Cow::Borrowed(record.status().word()),
-        status_since: moment(record.changed),
-        stage: Cow::Borrowed(seen.stage.word()),
+        status: Cow::Borrowed(record.status().as_str()),
+        status_since: api_time(record.changed),
+        stage: Cow::Borrowed(snapshot.stage.as_str()),
         interval_seconds: check.cadence.interval().map(seconds),
         schedule: check.cadence.cron().map(ToString::to_string),
-        next_due: moment(calendar::next_due(check, clock::wall())),
+        next_due: api_time(calendar::next_due(check, clock::wall())),
         consecutive_failures: record.failures,
-        last_finish: moment(record.last_finish),
-        last_success: moment(record.last_success),
+        last_finish: api_time(record.last_finish),
+        last_success: api_time(record.last_success),
         lag_seconds: last.map(|last| seconds(last.lag)),
         last: last.map(|last| LastRun {
             outcome: last.outcome.clone(),
@@ -171,21 +172,21 @@ fn check(seen: &SeenCheck) -> CheckState {
             trace_id: last.trace_id.clone(),
         }),
         account: AccountState::from(&record.account),
-        usage: seen.last.as_ref().map(|run| UsageObject::of(&run.usage)),
+        usage: snapshot.last.as_ref().map(|run| UsageObject::new(&run.usage)),
     }
 }
 
-/// Health tells only of those that stay.
-fn unaccounted(checkup: &Checkup) -> u64 {
-    let told = checkup.complaints.iter().find_map(|complaint| match complaint {
-        Complaint::DescriptorsUnaccounted { count } => Some(*count),
+/// The number of unaccounted descriptors according to health, which ignores short-lived ones.
+fn unaccounted(report: &HealthReport) -> u64 {
+    let unaccounted = report.issues.iter().find_map(|issue| match issue {
+        HealthIssue::DescriptorsUnaccounted { count } => Some(*count),
         _ => None,
     });
-    told.unwrap_or_default()
+    unaccounted.unwrap_or_default()
 }
 
-pub(super) fn moment(time: Option<SystemTime>) -> Option<Moment> {
-    time.and_then(Moment::of)
+pub(super) fn api_time(time: Option<SystemTime>) -> Option<ApiTime> {
+    time.and_then(ApiTime::new)
 }
 
 pub(super) fn count(number: usize) -> u64 {

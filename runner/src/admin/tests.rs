@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use bench::Bench;
 
-/// An admin address on a thread of its own.
+/// An admin server on a separate thread.
 struct Server {
     address: SocketAddr,
     stop: CancellationToken,
@@ -21,21 +21,22 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        Self::within(LIMITS, |format| format!("{format:?}"))
+        Self::with_limits(LIMITS, |format| format!("{format:?}"))
     }
 
-    fn within(limits: Limits, text: impl Fn(Format) -> String + Send + Sync + 'static) -> Self {
-        let shown = Bench::new().shown(text);
-        Self::at(limits, Door::sample(), shown)
+    fn with_limits(limits: Limits, text: impl Fn(Format) -> String + Send + Sync + 'static) -> Self {
+        let state = Bench::new().state(text);
+        Self::at(limits, AdminListener::sample(), state)
     }
 
-    fn at(limits: Limits, door: Door, shown: Shown) -> Self {
-        let address = door.listener.local_addr().unwrap();
+    fn at(limits: Limits, listener: AdminListener, state: AdminState) -> Self {
+        let address = listener.listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let until = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let served = serve_within(limits, door, Reserve::default(), shown, until.cancelled());
+            let served =
+                serve_with_limits(limits, listener, InternalFds::default(), state, until.cancelled());
             runtime.unwrap().block_on(served);
         });
         Self {
@@ -51,7 +52,7 @@ impl Server {
         stream
     }
 
-    /// What comes back for a request, until the server closes.
+    /// Sends a request, and reads until the server closes the connection.
     fn ask(&self, request: &str) -> String {
         let mut stream = self.open();
         stream.write_all(request.as_bytes()).unwrap();
@@ -75,20 +76,20 @@ impl Drop for Server {
 }
 
 #[test]
-fn the_admin_address_leaves_descriptors_of_the_reserve_to_the_other_parts() {
-    let Places {
+fn the_admin_server_leaves_descriptors_of_the_reserve_to_the_other_parts() {
+    let StageLimits {
         openings,
         handshakes,
         heads,
         probes,
         waiting,
-        answers,
+        responses,
         ..
-    } = LIMITS.places;
-    let listeners_and_the_next = queues::QUEUES + 1;
-    let most = openings + handshakes + heads + probes + waiting + answers + listeners_and_the_next;
+    } = LIMITS.stages;
+    let listeners_and_the_next = reuse_port::MAX_LISTENERS + 1;
+    let most = openings + handshakes + heads + probes + waiting + responses + listeners_and_the_next;
     assert!(most <= 216, "{most}: say so where `RESERVE` is");
-    assert!(most as u64 + 40 <= RESERVE);
+    assert!(most as u64 + 40 <= RESERVED_FDS);
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn a_scraper_gets_the_format_that_it_names() {
 
 #[test]
 fn a_scraper_that_takes_gzip_gets_it() {
-    let server = Server::within(LIMITS, |_| "x".repeat(10_000));
+    let server = Server::with_limits(LIMITS, |_| "x".repeat(10_000));
     let zipped = server.get("/metrics", "accept-encoding: gzip\r\n");
     assert!(zipped.contains("content-encoding: gzip"), "{zipped}");
     let plain = server.get("/metrics", "");
@@ -119,10 +120,10 @@ fn a_scraper_that_takes_gzip_gets_it() {
 }
 
 #[test]
-fn a_text_without_end_holds_up_nobody() {
-    let mut shown = Bench::new().shown(|_| String::new());
-    shown.metrics = Box::new(|_| Box::new(std::iter::repeat_with(|| "x\n".repeat(64 << 10))));
-    let server = Server::at(LIMITS, Door::sample(), shown);
+fn an_endless_text_blocks_no_other_request() {
+    let mut state = Bench::new().state(|_| String::new());
+    state.metrics = Box::new(|_| Box::new(std::iter::repeat_with(|| "x\n".repeat(64 << 10))));
+    let server = Server::at(LIMITS, AdminListener::sample(), state);
     let mut scraper = server.open();
     let open = scraper.try_clone().unwrap();
     scraper
@@ -150,30 +151,30 @@ fn other_paths_and_methods_are_refused() {
     assert!(post.starts_with("HTTP/1.1 405"), "{post}");
 }
 
-/// One place at each stage, so that whoever holds it holds up everyone.
+/// A single place at each stage, so that one client can block all others.
 const ONE_AT_A_TIME: Limits = Limits {
-    places: Places {
+    stages: StageLimits {
         openings: 1,
         handshakes: 1,
         heads: 1,
         probes: 1,
         waiting: 1,
-        answers: 1,
-        answer_time: Duration::from_millis(200),
+        responses: 1,
+        response_time: Duration::from_millis(200),
     },
     head_time: Duration::from_millis(300),
     request_time: Duration::from_millis(600),
 };
 
 #[test]
-fn a_silent_client_holds_it_up_for_no_longer_than_a_head_may_take() {
+fn a_silent_client_blocks_others_no_longer_than_the_head_time_out() {
     let limits = Limits {
         request_time: Duration::MAX,
         ..ONE_AT_A_TIME
     };
-    let server = Server::within(limits, |_| String::new());
+    let server = Server::with_limits(limits, |_| String::new());
     let _silent = server.open();
-    // This one waits until the first is thrown out.
+    // This one waits until the first is closed.
     assert!(server.get("/metrics", "").starts_with("HTTP/1.1 200"));
 }
 
@@ -183,14 +184,14 @@ fn a_client_that_sends_its_head_byte_by_byte_gets_no_more_time() {
         request_time: Duration::MAX,
         ..ONE_AT_A_TIME
     };
-    let server = Server::within(limits, |_| String::new());
+    let server = Server::with_limits(limits, |_| String::new());
     let mut slow = server.open();
-    // Nothing comes back: reading is the pause between two bytes.
+    // Nothing is received: the read time-out is the pause between two bytes.
     slow.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
     let answer = std::thread::scope(|scope| {
         let next = scope.spawn(|| server.get("/", ""));
         while !next.is_finished() {
-            let _thrown_out = slow.write_all(b"x");
+            let _closed = slow.write_all(b"x");
             let _nothing = slow.read(&mut [0]);
         }
         next.join().unwrap()
@@ -199,16 +200,16 @@ fn a_client_that_sends_its_head_byte_by_byte_gets_no_more_time() {
 }
 
 #[test]
-fn a_client_that_does_not_read_its_answer_holds_it_up_for_no_longer_than_a_request_may_take() {
-    // More than the kernel takes for a peer that does not read.
-    let server = Server::within(ONE_AT_A_TIME, |_| "x".repeat(64 << 20));
+fn a_client_that_does_not_read_its_response_blocks_others_no_longer_than_the_request_time_out() {
+    // More than the kernel buffers for a peer that does not read.
+    let server = Server::with_limits(ONE_AT_A_TIME, |_| "x".repeat(64 << 20));
     let mut deaf = server.open();
     deaf.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
     assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
 }
 
-/// A client may take as long as it likes.
+/// Practically no time-outs.
 const PATIENT: Limits = Limits {
     head_time: Duration::from_secs(3_600),
     request_time: Duration::from_secs(3_600),
@@ -216,8 +217,8 @@ const PATIENT: Limits = Limits {
 };
 
 #[test]
-fn a_crowd_that_never_ends_its_requests_keeps_nobody_else_waiting() {
-    let server = Server::within(PATIENT, |_| String::new());
+fn a_crowd_that_never_completes_its_requests_does_not_delay_others() {
+    let server = Server::with_limits(PATIENT, |_| String::new());
     let slow = || {
         let mut stream = server.open();
         stream.write_all(b"GET / HT").unwrap();
@@ -231,15 +232,15 @@ fn a_crowd_that_never_ends_its_requests_keeps_nobody_else_waiting() {
 }
 
 #[test]
-fn a_crowd_that_never_reads_its_answers_keeps_no_probe_waiting_and_others_hear_of_it() {
+fn a_crowd_that_never_reads_its_responses_does_not_delay_probes_and_other_requests_get_503() {
     let limits = Limits {
-        places: Places {
-            answer_time: Duration::from_secs(3_600),
-            ..LIMITS.places
+        stages: StageLimits {
+            response_time: Duration::from_secs(3_600),
+            ..LIMITS.stages
         },
         ..PATIENT
     };
-    let server = Server::within(limits, |_| "x".repeat(16 << 20));
+    let server = Server::with_limits(limits, |_| "x".repeat(16 << 20));
     let deaf = || {
         let mut stream = server.open();
         stream
@@ -258,7 +259,7 @@ fn a_crowd_that_never_reads_its_answers_keeps_no_probe_waiting_and_others_hear_o
 }
 
 #[test]
-fn a_name_that_is_not_the_runners_gets_nothing() {
+fn a_request_for_another_host_name_is_refused() {
     let server = Server::start();
     for path in ["/", "/livez", "/api/v1/status", "/metrics"] {
         let answer = server.ask(&format!(
@@ -271,35 +272,35 @@ fn a_name_that_is_not_the_runners_gets_nothing() {
 }
 
 #[test]
-fn a_connection_is_for_one_request() {
+fn a_connection_serves_one_request() {
     let limits = Limits {
         head_time: Duration::from_secs(60),
         request_time: Duration::from_secs(60),
         ..ONE_AT_A_TIME
     };
-    let server = Server::within(limits, |_| String::new());
-    // The end of the answer is the end of the connection, though nobody asked for that.
+    let server = Server::with_limits(limits, |_| String::new());
+    // The server closes the connection after the response, although the client did not request that.
     let answer = server.ask("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]
-fn a_head_without_end_is_cut_off() {
+fn an_endless_head_is_cut_off() {
     let server = Server::start();
     let mut stream = server.open();
     stream.write_all(b"GET / HTTP/1.1\r\nx: ").unwrap();
     let endless = std::iter::repeat_with(|| stream.write_all(&[b'a'; 1_024])).take(1_024);
     let _cut_off = endless.take_while(Result::is_ok).count();
     let mut answer = Vec::new();
-    // A refusal, or the connection is gone.
+    // An error response, or a reset connection.
     let _closed = stream.read_to_end(&mut answer);
     assert!(!answer.starts_with(b"HTTP/1.1 200"));
     assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
 }
 
 #[test]
-fn one_address_that_takes_all_answers_and_never_reads_them_keeps_no_other_from_its_own() {
-    let server = Server::within(PATIENT, |_| "x".repeat(16 << 20));
+fn an_address_that_occupies_all_places_and_never_reads_does_not_block_other_addresses() {
+    let server = Server::with_limits(PATIENT, |_| "x".repeat(16 << 20));
     let deaf = || {
         let stream = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         stream

@@ -1,5 +1,5 @@
-//! What the address shows itself by. Its files are looked at again when connections come, so that renewed ones are taken;
-//! no connection waits for that.
+//! The server certificate. Its files are checked for changes when connections arrive, so that renewed certificates are
+//! loaded; no connection waits for that.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,45 +15,45 @@ use x509_parser::parse_x509_certificate;
 use crate::io_class;
 use crate::net::tls::provider;
 use crate::pem::{self, PemError};
-use crate::regular_file::{self, Owner, Stamp};
+use crate::regular_file::{self, FileVersion, Owner};
 use crate::settings::Identity;
 
-/// Bytes of a file with certificates or a key.
+/// Maximum size of a file with certificates or a key, in bytes.
 const MAX_PEM_BYTES: u64 = 4 << 20;
-/// From one look at the files to the next.
-const LOOK: Duration = Duration::from_secs(1);
+/// The minimum time between two checks of the files.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why there is no identity to show.
+/// Why the certificate cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file is not there, or not for this user.
+    /// A file does not exist, or cannot be read.
     #[error("cannot read `{}`", .path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Of the operating system.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file is not what it should be.
+    /// A file is not valid PEM.
     #[error("`{}` {problem}", .path.display())]
     Pem {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: PemError,
     },
-    /// The key is of no use, or that of another certificate.
+    /// The key is not supported, or does not match the certificate.
     #[error("the key in `{}` does not go with the certificate", .path.display())]
     Setup {
-        /// Of the key.
+        /// The file of the key.
         path: PathBuf,
-        /// Of the library.
+        /// The error of rustls.
         source: rustls::Error,
     },
 }
 
 impl TlsError {
-    /// Whether it may pass by itself.
+    /// Whether the error may be transient.
     fn is_transient(&self) -> bool {
         matches!(self, Self::Read { source, .. } if io_class::is_transient(source))
     }
@@ -68,29 +68,29 @@ pub(super) struct Tls {
 #[derive(Debug)]
 struct Files {
     identity: Identity,
-    /// Held for a few assignments, never while the files are looked at.
+    /// Locked for a few assignments, never during file I/O.
     loaded: Mutex<Loaded>,
 }
 
 #[derive(Debug)]
 struct Loaded {
-    /// Of the files that it was made of; absent where there was none.
-    stamps: [Option<Stamp>; 2],
+    /// The versions of the loaded files; absent if a file did not exist.
+    stamps: [Option<FileVersion>; 2],
     config: Arc<ServerConfig>,
-    /// When the last look at the files ended; absent while one goes on.
-    looked: Option<Instant>,
-    /// Whether the files could not be read for a reason that may pass.
+    /// When the last check of the files ended; absent while one is running.
+    checked_at: Option<Instant>,
+    /// Whether reading the files failed with a transient error.
     is_failing: bool,
 }
 
 impl Tls {
     pub(super) fn load(identity: &Identity) -> Result<Self, TlsError> {
-        // Before they are read: what changes meanwhile is another change.
+        // Before reading the files, so that a change meanwhile is detected later.
         let stamps = stamps(identity);
         let loaded = Loaded {
             stamps,
             config: config(identity)?,
-            looked: Some(Instant::now()),
+            checked_at: Some(Instant::now()),
             is_failing: false,
         };
         Ok(Self {
@@ -102,23 +102,26 @@ impl Tls {
         })
     }
 
-    /// The names of the certificate.
+    /// The DNS names of the certificate.
     pub(super) fn names(&self) -> Vec<String> {
         self.names.clone()
     }
 
-    /// By the files as they were at the last look, and by what they were while they are of no use. Has them looked at
-    /// again, on a thread that may hang: their disk may.
+    /// The configuration as of the last successful load. If a check of the files is due, starts it on a separate
+    /// thread, since their disk may hang.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         let mut loaded = self.files.loaded();
-        if loaded.looked.is_some_and(|looked| looked.elapsed() >= LOOK) {
+        if loaded
+            .checked_at
+            .is_some_and(|checked_at| checked_at.elapsed() >= CHECK_INTERVAL)
+        {
             let files = Arc::clone(&self.files);
-            let looking = std::thread::Builder::new()
+            let spawned = std::thread::Builder::new()
                 .name("canary-admin-files".to_owned())
-                .spawn(move || files.look());
-            // Without a thread to spare there is another try at the next connection.
-            if looking.is_ok() {
-                loaded.looked = None;
+                .spawn(move || files.refresh());
+            // If no thread can be started, the next connection tries again.
+            if spawned.is_ok() {
+                loaded.checked_at = None;
             }
         }
         Arc::clone(&loaded.config)
@@ -126,17 +129,18 @@ impl Tls {
 }
 
 impl Files {
-    fn look(&self) {
+    /// Reloads the files if they have changed.
+    fn refresh(&self) {
         let stamps = stamps(&self.identity);
         let is_same = self.loaded().stamps == stamps;
         let read = (!is_same).then(|| config(&self.identity));
         let mut loaded = self.loaded();
-        loaded.looked = Some(Instant::now());
+        loaded.checked_at = Some(Instant::now());
         match read {
             None => {}
             Some(Ok(config)) => (loaded.stamps, loaded.config) = (stamps, config),
             Some(Err(error)) => {
-                // What may pass by itself is tried again at the next look, which does not repeat itself.
+                // A transient error is retried at the next check, and logged only once.
                 let is_transient = error.is_transient();
                 if !is_transient {
                     loaded.stamps = stamps;
@@ -158,10 +162,10 @@ impl Files {
     }
 }
 
-fn stamps(identity: &Identity) -> [Option<Stamp>; 2] {
+fn stamps(identity: &Identity) -> [Option<FileVersion>; 2] {
     [&identity.certificate, &identity.key].map(|path| {
         let found = regular_file::metadata(Owner::Admin, path).ok()?;
-        Some(Stamp::of(&found))
+        Some(FileVersion::from_metadata(&found))
     })
 }
 
@@ -204,7 +208,7 @@ fn not_pem(path: &Path, problem: PemError) -> TlsError {
     }
 }
 
-/// DNS names of the leaf.
+/// The DNS names of the leaf certificate.
 fn names(chain: &[CertificateDer<'_>]) -> Vec<String> {
     let leaf = chain.first().and_then(|leaf| parse_x509_certificate(leaf).ok());
     let Some((_, leaf)) = leaf else { return Vec::new() };
@@ -229,7 +233,7 @@ mod tests {
         std::fs::write(&identity.key, leaf.key_pem()).unwrap();
     }
 
-    /// What is served of files in a folder, which goes with it.
+    /// A loaded certificate with its files, which are deleted with the folder.
     fn loaded() -> (tempfile::TempDir, Identity, Tls) {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity {
@@ -242,28 +246,28 @@ mod tests {
     }
 
     #[test]
-    fn files_are_looked_at_by_nobody_who_waits_for_a_connection() {
+    fn connections_do_not_wait_for_a_check_of_the_files() {
         let (_folder, identity, tls) = loaded();
         let first = tls.config();
-        // Larger, for the clock of the disk may be coarse.
+        // A different size, since the time stamps of the file system may be coarse.
         write(&identity, &["localhost", "canary.example.com"]);
-        // A look that does not come to an end.
-        tls.files.loaded().looked = None;
+        // A check that never ends.
+        tls.files.loaded().checked_at = None;
         assert!(Arc::ptr_eq(&tls.config(), &first));
-        tls.files.look();
+        tls.files.refresh();
         assert!(!Arc::ptr_eq(&tls.config(), &first));
         let second = tls.config();
         std::fs::remove_file(&identity.certificate).unwrap();
-        tls.files.look();
+        tls.files.refresh();
         assert!(Arc::ptr_eq(&tls.config(), &second));
     }
 
     #[test]
-    fn a_renewed_certificate_of_the_same_size_and_time_is_taken() {
+    fn a_renewed_certificate_with_the_same_size_and_time_is_loaded() {
         let (folder, identity, tls) = loaded();
         let first = tls.config();
         let times = std::fs::metadata(&identity.key).unwrap();
-        // The same bytes, by a copy that keeps the time.
+        // The same bytes, copied with the same modification time.
         for path in [&identity.certificate, &identity.key] {
             let copy = folder.path().join("copy");
             std::fs::copy(path, &copy).unwrap();
@@ -271,7 +275,7 @@ mod tests {
             copied.set_modified(times.modified().unwrap()).unwrap();
             std::fs::rename(copy, path).unwrap();
         }
-        tls.files.look();
+        tls.files.refresh();
         assert!(!Arc::ptr_eq(&tls.config(), &first));
     }
 }

@@ -1,6 +1,7 @@
 //! Alertmanager, by its API v2 (<https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml>).
 //!
-//! It forgets an alert that it does not hear of: what fires is told again every minute, each time to hold for five.
+//! Alertmanager expires alerts that are not resent: firing alerts are sent every minute, with an end five minutes
+//! later.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -8,24 +9,24 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use url::Url;
 
-use super::endpoint::{Body, Endpoint};
+use super::http_sender::{Body, HttpSender};
 use super::notification::{Event, Notification};
 use crate::status::Status;
 
-/// From one telling of what fires to the next.
-pub(super) const REFRESH: Duration = Duration::from_secs(60);
-/// How long an alert holds without a further word, so that some of them may be lost.
-const HOLDS: Duration = Duration::from_secs(5 * 60);
-/// Where alerts go, below the address of the Alertmanager.
+/// How often firing alerts are resent.
+pub(super) const RESEND_INTERVAL: Duration = Duration::from_secs(60);
+/// How long an alert stays active without a resend, so that some of them may be lost.
+const ACTIVE_FOR: Duration = Duration::from_secs(5 * 60);
+/// Path of the alerts API, below the URL of the Alertmanager.
 pub(super) const PATH: &str = "/api/v2/alerts";
 
-/// An Alertmanager.
+/// An Alertmanager receiver.
 #[derive(Debug, Clone)]
 pub(super) struct Alertmanager {
-    pub(super) endpoint: Endpoint,
+    pub(super) sender: HttpSender,
 }
 
-/// As its API takes it.
+/// An alert in API v2.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Alert {
@@ -37,7 +38,7 @@ struct Alert {
     generator: Option<String>,
 }
 
-/// A body that tells of all these.
+/// The body with the alerts of all these notifications.
 pub(super) fn body<'a>(
     notifications: impl IntoIterator<Item = &'a Notification>,
     link: Option<&Url>,
@@ -50,17 +51,18 @@ pub(super) fn body<'a>(
     Body::json(&alerts)
 }
 
-/// An alert is known by its labels, of which severity is one: when that changes, one alert ends and another begins.
+/// Alertmanager identifies an alert by its labels, severity included: when the severity changes, one alert ends and
+/// another one begins.
 fn alerts_of(notification: &Notification, link: Option<&Url>, now: SystemTime) -> Vec<Alert> {
     let alert = |status: Status, ends: SystemTime| Alert {
         labels: labels(notification, status),
         annotations: annotations(notification),
-        // An alert that begins after its end is refused. It can seem to where the clock was set back since.
+        // Alertmanager rejects an alert that begins after its end, which happens when the clock was set back.
         starts_at: time(notification.since.min(now).min(ends)),
         ends_at: time(ends),
         generator: link.map(Url::to_string),
     };
-    let (holds, ended) = (now + HOLDS, notification.at.min(now));
+    let (active_until, ended) = (now + ACTIVE_FOR, notification.at.min(now));
     let Notification {
         event,
         status,
@@ -70,20 +72,23 @@ fn alerts_of(notification: &Notification, link: Option<&Url>, now: SystemTime) -
     match (event, previous) {
         (Event::Resolved, previous) => vec![alert(previous.unwrap_or(*status), ended)],
         (_, Some(previous)) if severity(*previous) != severity(*status) => {
-            vec![alert(*previous, ended), alert(*status, holds)]
+            vec![alert(*previous, ended), alert(*status, active_until)]
         }
-        _ => vec![alert(*status, holds)],
+        _ => vec![alert(*status, active_until)],
     }
 }
 
-/// What the check found comes first in the description, and then what the suite says of it.
+/// The description has the check's result first, followed by the check's own description.
 fn annotations(notification: &Notification) -> BTreeMap<&'static str, String> {
     let check = &notification.check;
-    let said = [&notification.summary].into_iter().chain(&check.description);
-    let said: Vec<&str> = said.map(String::as_str).filter(|text| !text.is_empty()).collect();
+    let description = [&notification.summary].into_iter().chain(&check.description);
+    let description: Vec<&str> = description
+        .map(String::as_str)
+        .filter(|text| !text.is_empty())
+        .collect();
     let mut annotations = BTreeMap::from([
         ("summary", notification.title()),
-        ("description", said.join("\n\n")),
+        ("description", description.join("\n\n")),
     ]);
     annotations.extend(check.runbook_url.clone().map(|url| ("runbook_url", url)));
     annotations
@@ -98,7 +103,7 @@ fn labels(notification: &Notification, status: Status) -> BTreeMap<String, Strin
         ("plugin", check.plugin.as_str()),
         ("severity", severity(status)),
     ];
-    // Its own win, since the alert is known by them.
+    // Canary's own labels win, since they identify the alert.
     let labels = check
         .labels
         .iter()
@@ -114,13 +119,14 @@ pub(super) fn severity(status: Status) -> &'static str {
     }
 }
 
-/// A name that every version takes: letters, digits and `_`.
+/// A label name valid in every version: letters, digits and `_`.
 fn label_name(name: &str) -> String {
     let part = |char: char| if char.is_ascii_alphanumeric() { char } else { '_' };
     let name: String = name.chars().map(part).collect();
-    match name.starts_with(|char: char| char.is_ascii_digit()) {
-        true => format!("_{name}"),
-        false => name,
+    if name.starts_with(|char: char| char.is_ascii_digit()) {
+        format!("_{name}")
+    } else {
+        name
     }
 }
 

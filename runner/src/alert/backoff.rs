@@ -1,16 +1,16 @@
-//! How long to leave a receiver alone that does not take notifications.
+//! Exponential backoff for a receiver that does not accept notifications.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-const FIRST: Duration = Duration::from_secs(1);
-/// Also the wait where only an operator can help.
-pub(super) const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// The longest wait that a receiver may ask for.
-pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+const INITIAL: Duration = Duration::from_secs(1);
+/// The longest wait; also used where only an operator can help.
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(5 * 60);
+/// The longest `Retry-After` that is honoured.
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// Doubling waits with jitter, so that many runners do not return in step.
+/// Exponential backoff with jitter, so that many instances do not retry in step.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
@@ -18,25 +18,25 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// After one more failure, waits for at least half of 1 s, 2 s, 4 s ... 5 min and less than the whole of it; or
-    /// for what the receiver asked for, at least 1 s and at most 1 h of it.
-    pub(super) fn failed(&mut self, asked: Option<Duration>, now: Instant) {
-        let doubled = FIRST.saturating_mul(2_u32.saturating_pow(self.failures));
+    /// Schedules a wait after one more failure: between half and all of 1 s, 2 s, 4 s ... 5 min, or the receiver's
+    /// `Retry-After` clamped to 1 s ... 1 h.
+    pub(super) fn record_failure(&mut self, retry_after: Option<Duration>, now: Instant) {
+        let doubled = INITIAL.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
-        let wait = match asked {
-            Some(asked) => asked.clamp(FIRST, LONGEST_ASKED),
-            None => doubled.min(LONGEST).mul_f64(0.5 + fastrand::f64() / 2.0),
+        let wait = match retry_after {
+            Some(retry_after) => retry_after.clamp(INITIAL, MAX_RETRY_AFTER),
+            None => doubled.min(MAX_BACKOFF).mul_f64(0.5 + fastrand::f64() / 2.0),
         };
         self.until = Some(now + wait);
     }
 
-    /// Waits as long as it ever does of itself.
-    pub(super) fn held(&mut self, now: Instant) {
+    /// Schedules the longest wait.
+    pub(super) fn block(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        self.until = Some(now + LONGEST);
+        self.until = Some(now + MAX_BACKOFF);
     }
 
-    /// The receiver answers.
+    /// Resets after a success.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -51,9 +51,9 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    fn wait(backoff: &mut Backoff, asked: Option<Duration>) -> Duration {
+    fn wait(backoff: &mut Backoff, retry_after: Option<Duration>) -> Duration {
         let now = Instant::now();
-        backoff.failed(asked, now);
+        backoff.record_failure(retry_after, now);
         backoff.until().unwrap() - now
     }
 
@@ -70,17 +70,17 @@ mod tests {
         }
         backoff.reset();
         assert_eq!(backoff.until(), None);
-        assert!(wait(&mut backoff, None) <= FIRST);
+        assert!(wait(&mut backoff, None) <= INITIAL);
     }
 
     #[test]
     fn where_only_an_operator_can_help_the_wait_is_five_minutes_and_counts_as_a_failure() {
         let mut backoff = Backoff::default();
         let now = Instant::now();
-        backoff.held(now);
+        backoff.block(now);
         assert_eq!(backoff.until(), Some(now + Duration::from_secs(300)));
         let next = wait(&mut backoff, None);
-        assert!((FIRST..=2 * FIRST).contains(&next), "{next:?}");
+        assert!((INITIAL..=2 * INITIAL).contains(&next), "{next:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Mail, by SMTP (RFC 5321).
+//! Mail notifier (SMTP, RFC 5321).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,20 +12,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::answer::{Answer, Failure, Unreached, excerpt};
-use super::notification::{Notification, bounded};
+use super::delivery_result::{DeliveryResult, Failure, UnreachedRecipient, excerpt};
+use super::notification::{Notification, truncate};
 use super::notifier::Recipients;
-use super::smtp::{Conversation, Envelope, Left, Reply, SmtpError, Step, client_name};
-use crate::ledger::audit::Reserve;
+use super::smtp::{Envelope, RejectedRecipient, Reply, SmtpConnection, SmtpError, Stage, client_name};
+use crate::http_client::{self, FailureCause, TlsClient, TlsFiles, dial};
+use crate::ledger::audit::InternalFds;
 use crate::suite::Secrets;
-use crate::wire::{self, Cause, TlsClient, TlsFiles, dial};
 
-/// Characters of a subject.
+/// Maximum characters of a subject.
 const MAX_SUBJECT: usize = 200;
-/// Digits of a hash in a message's id.
+/// Hex digits of the hash in a `Message-ID`.
 const ID_DIGITS: usize = 32;
 
-/// A mail server and who gets mail through it. `Debug` does not show the password.
+/// An SMTP server and the recipients. `Debug` does not show the password.
 #[derive(Clone)]
 pub(super) struct Email {
     pub(super) host: String,
@@ -35,25 +35,25 @@ pub(super) struct Email {
     pub(super) login: Option<(String, String)>,
     pub(super) from: Mailbox,
     pub(super) to: Vec<Mailbox>,
-    /// Certificates that the server's chain may end in.
+    /// CA certificates for the server.
     pub(super) files: TlsFiles,
-    /// What must not be told of an answer.
+    /// Secrets to redact from replies.
     pub(super) secrets: Secrets,
 }
 
-/// How a session is protected.
+/// TLS mode of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TlsMode {
-    /// By `STARTTLS`, without which there is no mail.
+    /// With `STARTTLS`; no mail is sent without it.
     Starttls,
-    /// From the first byte.
+    /// TLS from the first byte.
     Implicit,
-    /// Not at all.
+    /// No TLS.
     None,
 }
 
 impl TlsMode {
-    /// The port, unless told otherwise.
+    /// The default port.
     pub(super) fn port(self) -> u16 {
         match self {
             Self::Starttls => 587,
@@ -77,24 +77,24 @@ impl fmt::Debug for Email {
 }
 
 impl Email {
-    /// Sends one mail in a session of its own, to these of its receivers.
+    /// Sends one mail in a session of its own to these recipients.
     ///
     /// Cancellation: closes the connection; the mail may be on its way.
     pub(super) async fn send(
         &self,
         (notification, recipients): (&Notification, Recipients<'_>),
         link: Option<&Url>,
-        reserve: &Reserve,
+        internal_fds: &InternalFds,
         limit: Duration,
-    ) -> Answer {
+    ) -> DeliveryResult {
         let message = match self.message(notification, link) {
             Ok(message) => message.formatted(),
-            Err(error) => return Answer::Rejected(failure("message", error.to_string())),
+            Err(error) => return DeliveryResult::Rejected(failure("message", error.to_string())),
         };
-        let to = self.receivers(recipients);
+        let to = self.addressees(recipients);
         if to.is_empty() {
-            // Another process wrote to others.
-            return Answer::Delivered;
+            // An earlier configuration had other recipients.
+            return DeliveryResult::Sent;
         }
         let mail = Envelope {
             from: self.from.email.as_ref(),
@@ -102,27 +102,29 @@ impl Email {
             message: &message,
         };
         let deadline = Instant::now() + limit;
-        let _held = reserve.hold();
-        match self.session(&mail, deadline, reserve).await {
-            Ok(left) => self.taken(&left),
-            // The others have it, and wait for nothing.
-            Err(SmtpError::NobodyTaken { left, .. }) if !recipients.only.is_empty() => self.taken(&left),
-            Err(error) => self.judge(error),
+        let _fd_guard = internal_fds.acquire();
+        match self.session(&mail, deadline, internal_fds).await {
+            Ok(rejected) => self.accepted(&rejected),
+            // The other recipients have it already.
+            Err(SmtpError::AllRecipientsRejected { rejected, .. }) if !recipients.only.is_empty() => {
+                self.accepted(&rejected)
+            }
+            Err(error) => self.classify(error),
         }
     }
 
-    pub(super) fn receivers(&self, recipients: Recipients<'_>) -> Vec<&str> {
+    pub(super) fn addressees(&self, recipients: Recipients<'_>) -> Vec<&str> {
         let all = self.to.iter().map(|mailbox| -> &str { mailbox.email.as_ref() });
-        all.filter(|receiver| recipients.include(receiver)).collect()
+        all.filter(|recipient| recipients.include(recipient)).collect()
     }
 
-    /// Connects, protects the session as the settings want it, and hands the mail over.
+    /// Connects, starts TLS as configured, and delivers the mail.
     async fn session(
         &self,
         mail: &Envelope<'_>,
         deadline: Instant,
-        reserve: &Reserve,
-    ) -> Result<Vec<Left>, SmtpError> {
+        internal_fds: &InternalFds,
+    ) -> Result<Vec<RejectedRecipient>, SmtpError> {
         let host = self.host()?;
         let client = match self.tls {
             TlsMode::None => None,
@@ -130,34 +132,34 @@ impl Email {
                 Some(TlsClient::new(&host, &self.files, None, deadline).await?)
             }
         };
-        let stream = dial(&host, self.port, deadline, reserve).await?;
+        let stream = dial(&host, self.port, deadline, internal_fds).await?;
         match client {
             None => {
-                let mut plain = Conversation::new(stream);
+                let mut plain = SmtpConnection::new(stream);
                 plain.greet().await?;
-                self.hand_over(plain, mail).await
+                self.deliver(plain, mail).await
             }
             Some(client) if self.tls == TlsMode::Implicit => {
-                let mut protected = Conversation::new(client.handshake(stream, deadline).await?);
+                let mut protected = SmtpConnection::new(client.handshake(stream, deadline).await?);
                 protected.greet().await?;
-                self.hand_over(protected, mail).await
+                self.deliver(protected, mail).await
             }
             Some(client) => {
-                let mut plain = Conversation::new(stream);
+                let mut plain = SmtpConnection::new(stream);
                 plain.greet().await?;
                 let extensions = plain.hello(&client_name()).await?;
                 let stream = plain.starttls(&extensions).await?;
-                let protected = Conversation::new(client.handshake(stream, deadline).await?);
-                self.hand_over(protected, mail).await
+                let protected = SmtpConnection::new(client.handshake(stream, deadline).await?);
+                self.deliver(protected, mail).await
             }
         }
     }
 
-    async fn hand_over<S>(
+    async fn deliver<S>(
         &self,
-        mut server: Conversation<S>,
+        mut server: SmtpConnection<S>,
         mail: &Envelope<'_>,
-    ) -> Result<Vec<Left>, SmtpError>
+    ) -> Result<Vec<RejectedRecipient>, SmtpError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -168,20 +170,20 @@ impl Email {
         server.send(&extensions, mail).await
     }
 
-    fn host(&self) -> Result<Host<&str>, wire::Failure> {
+    fn host(&self) -> Result<Host<&str>, http_client::Failure> {
         let name = self.host.as_str();
         match name.parse::<IpAddr>() {
             Ok(IpAddr::V4(ip)) => Ok(Host::Ipv4(ip)),
             Ok(IpAddr::V6(ip)) => Ok(Host::Ipv6(ip)),
             Err(_) if name.contains(['\r', '\n', '\0', ' ']) => {
                 let message = format!("`{name}` is not the name of a host");
-                Err(wire::Failure::new(Cause::Settings, message))
+                Err(http_client::Failure::new(FailureCause::Settings, message))
             }
             Err(_) => Ok(Host::Domain(name)),
         }
     }
 
-    /// The mails of one alert are one thread: each refers to the first.
+    /// The mails of one alert form a thread: each refers to the first.
     pub(super) fn message(
         &self,
         notification: &Notification,
@@ -193,9 +195,9 @@ impl Email {
             .from(self.from.clone())
             .message_id(Some(self.message_id(&notification.id())))
             .date(notification.at)
-            .subject(bounded(&subject, MAX_SUBJECT))
+            .subject(truncate(&subject, MAX_SUBJECT))
             .header(ContentType::TEXT_PLAIN)
-            // RFC 3834: nobody's holiday notice should answer.
+            // RFC 3834: prevents automatic replies such as holiday notices.
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".to_owned(),
@@ -206,70 +208,72 @@ impl Email {
         for mailbox in &self.to {
             builder = builder.to(mailbox.clone());
         }
-        builder.body(text(notification, link))
+        builder.body(plain_text(notification, link))
     }
 
-    /// The same whenever the same notification is sent, so that one that arrives twice is known as one.
+    /// Deterministic for a notification, so that mail programs deduplicate one that arrives twice.
     fn message_id(&self, of: &str) -> String {
         let hash = hex::encode(Sha256::digest(of));
         let short = hash.get(..ID_DIGITS).unwrap_or(&hash);
         format!("<{short}.canary@{}>", self.from.email.domain())
     }
 
-    /// What the server has taken, though perhaps not for everybody: of a 4xx it says that it may be later.
-    fn taken(&self, left: &[Left]) -> Answer {
-        let Some(first) = left.first() else {
-            return Answer::Delivered;
+    /// The result of a mail that the server accepted, though perhaps not for every recipient: 4xx replies are retried.
+    fn accepted(&self, rejected: &[RejectedRecipient]) -> DeliveryResult {
+        let Some(first) = rejected.first() else {
+            return DeliveryResult::Sent;
         };
-        let each: Vec<_> = left.iter().map(ToString::to_string).collect();
-        let unreached = left.iter().map(|left| Unreached {
-            receiver: left.receiver.clone(),
-            failure: self.taken_for_none_of(&left.reply, &left.to_string()),
-            is_for_now: left.reply.code < 500,
+        let each: Vec<_> = rejected.iter().map(ToString::to_string).collect();
+        let unreached = rejected.iter().map(|rejected| UnreachedRecipient {
+            recipient: rejected.recipient.clone(),
+            failure: self.rejection(&rejected.reply, &rejected.to_string()),
+            is_temporary: rejected.reply.code < 500,
         });
-        Answer::Partly(
-            self.taken_for_none_of(&first.reply, &each.join(", ")),
+        DeliveryResult::PartlySent(
+            self.rejection(&first.reply, &each.join(", ")),
             unreached.collect(),
         )
     }
 
-    fn taken_for_none_of(&self, reply: &Reply, receivers: &str) -> Failure {
-        let message = format!("the mail server takes none for {receivers}");
+    fn rejection(&self, reply: &Reply, recipients: &str) -> Failure {
+        let message = format!("the mail server takes none for {recipients}");
         Failure {
-            word: format!("smtp_{}", reply.code).into(),
+            code: format!("smtp_{}", reply.code).into(),
             message: excerpt(message.as_bytes(), &self.secrets),
         }
     }
 
-    /// Without a reply code there was no answer. A 4xx is about the moment, and a 5xx that comes before the mail itself, to
-    /// who we are and whom we write to, about what the operator set up. One to the mail may be about either.
-    fn judge(&self, error: SmtpError) -> Answer {
+    /// Classifies an error. A 4xx reply is temporary. A 5xx before the message (session, sender, recipients) is caused
+    /// by the configuration; one to the message by either the message or the configuration.
+    fn classify(&self, error: SmtpError) -> DeliveryResult {
         let message = excerpt(error.to_string().as_bytes(), &self.secrets);
-        let (step, reply) = match error {
-            SmtpError::Link(link) => return Answer::none(wire::Failure { message, ..link }),
-            SmtpError::Closed(_) => return Answer::Later(failure("closed", message), None),
-            SmtpError::Garbage(_) => return Answer::Later(failure("garbage", message), None),
-            SmtpError::Unsupported(_) => return Answer::Held(failure("client", message)),
-            SmtpError::Rejected { step, reply } => (step, reply),
-            SmtpError::NobodyTaken { reply, .. } => (Step::Receivers, reply),
+        let (stage, reply) = match error {
+            SmtpError::Transport(failure) => {
+                return DeliveryResult::from_transport_failure(http_client::Failure { message, ..failure });
+            }
+            SmtpError::Closed(_) => return DeliveryResult::Retry(failure("closed", message), None),
+            SmtpError::InvalidReply(_) => return DeliveryResult::Retry(failure("garbage", message), None),
+            SmtpError::Unsupported(_) => return DeliveryResult::Blocked(failure("client", message)),
+            SmtpError::Rejected { stage, reply } => (stage, reply),
+            SmtpError::AllRecipientsRejected { reply, .. } => (Stage::Recipients, reply),
         };
         let failure = Failure {
-            word: format!("smtp_{}", reply.code).into(),
+            code: format!("smtp_{}", reply.code).into(),
             message,
         };
-        match (step, reply.code) {
-            (_, ..500) => Answer::Later(failure, None),
-            // A login is wanted, or is not enough.
-            (Step::Message, 530..=538) => Answer::Held(failure),
-            // Larger than the server takes.
-            (Step::Message, 552) => Answer::Rejected(failure),
-            (Step::Message, _) => Answer::Refused(failure),
-            (Step::Session | Step::Sender | Step::Receivers, _) => Answer::Held(failure),
+        match (stage, reply.code) {
+            (_, ..500) => DeliveryResult::Retry(failure, None),
+            // Authentication is required or insufficient (RFC 4954).
+            (Stage::Message, 530..=538) => DeliveryResult::Blocked(failure),
+            // Larger than the server accepts.
+            (Stage::Message, 552) => DeliveryResult::Rejected(failure),
+            (Stage::Message, _) => DeliveryResult::Refused(failure),
+            (Stage::Session | Stage::Sender | Stage::Recipients, _) => DeliveryResult::Blocked(failure),
         }
     }
 }
 
-fn text(notification: &Notification, link: Option<&Url>) -> String {
+fn plain_text(notification: &Notification, link: Option<&Url>) -> String {
     let check = &notification.check;
     let mut lines = vec![notification.title(), String::new()];
     if !notification.summary.is_empty() {
@@ -295,9 +299,9 @@ fn text(notification: &Notification, link: Option<&Url>) -> String {
     lines.join("\n")
 }
 
-fn failure(word: &'static str, message: String) -> Failure {
+fn failure(code: &'static str, message: String) -> Failure {
     Failure {
-        word: word.into(),
+        code: code.into(),
         message,
     }
 }
@@ -305,7 +309,7 @@ fn failure(word: &'static str, message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::notifier::Way;
+    use crate::alert::notifier::NotifierKind;
     use crate::alert::tests::settings;
 
     #[test]
@@ -318,7 +322,7 @@ mod tests {
     fn a_server_is_named_or_has_an_address() {
         let settings =
             settings("notifiers: { m: { type: email, host: h, from: a@example.com, to: [b@example.com] } }");
-        let Way::Email(mut email) = settings.unwrap().notifiers.remove(0).way else {
+        let NotifierKind::Email(mut email) = settings.unwrap().notifiers.remove(0).kind else {
             panic!("it is mail");
         };
         for (name, expected) in [

@@ -1,4 +1,4 @@
-//! What somebody is told of a check, as plain data; each notifier puts it into words of its own.
+//! A notification as plain data; each notifier formats it for its service.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,58 +12,58 @@ use crate::suite::Check;
 
 /// The first moment that RFC 3339 cannot write, in Unix milliseconds.
 const YEAR_10000: u64 = 253_402_300_800_000;
-/// Characters of a summary that are told.
+/// Maximum characters of a summary.
 const MAX_SUMMARY: usize = 1_000;
 
-/// One thing to tell, by one notifier.
+/// One notification of an alert, for one notifier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// Which alert it belongs to: the check's id and when the alert began, in Unix milliseconds. The same from its first
-    /// notification to its last, so that whoever gets them can tell that they belong together.
+    /// Key of the alert: the check's id and when the alert began, in Unix milliseconds. The same for all notifications
+    /// of an alert, so that receivers can correlate them.
     pub alert: String,
-    /// Which one of the alert, from 1.
+    /// Sequence number within the alert, from 1.
     pub number: u32,
     /// What happened.
     pub event: Event,
-    /// To which check.
+    /// The check that the alert is about.
     pub check: CheckFacts,
     /// The check's status.
     pub status: Status,
-    /// The status that was told before, if there was one.
+    /// The status last notified, if any.
     pub previous: Option<Status>,
     /// When the alert began.
     #[serde(with = "millis")]
     pub since: SystemTime,
-    /// When this came about.
+    /// When this event happened.
     #[serde(with = "millis")]
     pub at: SystemTime,
-    /// Seconds from the one to the other, whatever the clock was set to meanwhile; absent in what an older version left.
+    /// Seconds between them on a monotonic clock; absent in rows of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lasted_seconds: Option<u64>,
-    /// Of the run behind it, for a person; at most 1,000 characters.
+    /// Summary of the run behind it; at most 1,000 characters.
     pub summary: String,
-    /// Runs in a row, up to that one, that were not well.
+    /// Number of consecutive runs, up to that one, without a pass or warning.
     pub consecutive_failures: u64,
 }
 
-/// What there is to tell of an alert.
+/// What happened to an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// It begins.
+    /// It began.
     Firing,
-    /// The check is in another bad state than was told.
+    /// The check is in another bad status than last notified.
     Changed,
-    /// It goes on.
+    /// It is still firing.
     Reminder,
-    /// It is over.
+    /// It ended.
     Resolved,
 }
 
 impl Event {
-    /// The word in messages.
+    /// The name in messages and payloads.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Firing => "firing",
             Self::Changed => "changed",
@@ -73,12 +73,12 @@ impl Event {
     }
 }
 
-/// What is told of a check; it outlives the check itself.
+/// What notifications show of a check; it outlives the check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckFacts {
-    /// Its id: the name, and the target where it has several.
+    /// Its id: the name, plus the target if there are several.
     pub id: String,
-    /// As the suite names it.
+    /// Its name in the suite.
     pub name: String,
     /// Without secrets, credentials and query.
     pub target: String,
@@ -86,13 +86,13 @@ pub struct CheckFacts {
     pub plugin: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// What the suite says of it; at most 2,000 characters. Absent in what an older version left, as the next one.
+    /// The description in the suite; at most 2,000 characters. Absent in rows of an older version, like the next field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where to read what to do.
+    /// Link to the runbook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook_url: Option<String>,
-    /// Whether its target is to fail.
+    /// Whether its target is expected to fail.
     #[serde(default)]
     pub expect_failure: bool,
 }
@@ -113,35 +113,35 @@ impl From<&Check> for CheckFacts {
 }
 
 impl Notification {
-    /// The same for every attempt to deliver this one, and another for any other.
+    /// Id of this notification: the same for every attempt to send it.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}/{}", self.alert, self.number)
     }
 
-    /// One line: what is the matter with which check.
+    /// One line: the check and its status.
     #[must_use]
     pub fn title(&self) -> String {
         let id = &self.check.id;
-        let state = State(self.status);
+        let phrase = StatusPhrase(self.status);
         match (self.event, self.previous) {
-            (Event::Firing, _) => format!("{id} {state}"),
-            (Event::Changed, Some(previous)) => format!("{id} {state}, was {previous}"),
-            (Event::Changed, None) => format!("{id} {state}"),
-            (Event::Reminder, _) => format!("{id} {state}, still"),
+            (Event::Firing, _) => format!("{id} {phrase}"),
+            (Event::Changed, Some(previous)) => format!("{id} {phrase}, was {previous}"),
+            (Event::Changed, None) => format!("{id} {phrase}"),
+            (Event::Reminder, _) => format!("{id} {phrase}, still"),
             (Event::Resolved, _) if self.status == Status::Up => format!("{id} is up again"),
             (Event::Resolved, _) => format!("{id}: the alert is over"),
         }
     }
 
-    /// From the begin of the alert to this.
+    /// Time from the beginning of the alert to this event.
     #[must_use]
     pub fn lasted(&self) -> Duration {
         let by_clock = || self.at.duration_since(self.since).unwrap_or_default().as_secs();
         Duration::from_secs(self.lasted_seconds.unwrap_or_else(by_clock))
     }
 
-    /// When the alert began, in words, and how long ago that was.
+    /// Text with the beginning of the alert, and its duration so far.
     #[must_use]
     pub fn span(&self) -> String {
         let since = humantime::format_rfc3339_seconds(self.since);
@@ -155,10 +155,10 @@ impl Notification {
     }
 }
 
-/// A status in a sentence.
-struct State(Status);
+/// A status as a phrase.
+struct StatusPhrase(Status);
 
-impl fmt::Display for State {
+impl fmt::Display for StatusPhrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Status::Up => "is up",
@@ -169,21 +169,21 @@ impl fmt::Display for State {
     }
 }
 
-/// A summary within its bound, in one line.
-pub(super) fn summary(text: &str) -> String {
-    bounded(
+/// Limits a summary to [`MAX_SUMMARY`] characters on one line.
+pub(super) fn limit_summary(text: &str) -> String {
+    truncate(
         &text.split_whitespace().collect::<Vec<_>>().join(" "),
         MAX_SUMMARY,
     )
 }
 
-/// At most so many characters of a text.
-pub(super) fn bounded(text: &str, characters: usize) -> String {
+/// Limits a text to so many characters.
+pub(super) fn truncate(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         None => text.to_owned(),
         Some(_) => {
-            let kept: String = text.chars().take(characters.saturating_sub(1)).collect();
-            format!("{kept}…")
+            let start: String = text.chars().take(characters.saturating_sub(1)).collect();
+            format!("{start}…")
         }
     }
 }
@@ -194,7 +194,7 @@ pub(super) fn unix_millis(moment: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The moment itself; one that cannot be written in four digits of a year is as good as none.
+/// The time itself; one whose year has more than four digits becomes the epoch.
 fn from_unix_millis(millis: u64) -> SystemTime {
     let moment = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
     moment
@@ -202,21 +202,23 @@ fn from_unix_millis(millis: u64) -> SystemTime {
         .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// When something began, which older versions wrote as Unix milliseconds.
-pub(super) fn since<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Since, D::Error> {
+/// Reads a time, which older versions wrote as Unix milliseconds.
+pub(super) fn deserialize_since<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Since, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Written {
+    enum Stored {
         Since(Since),
         Millis(u64),
     }
-    Ok(match Written::deserialize(deserializer)? {
-        Written::Since(since) => since,
-        Written::Millis(millis) => Since::at(from_unix_millis(millis)),
+    Ok(match Stored::deserialize(deserializer)? {
+        Stored::Since(since) => since,
+        Stored::Millis(millis) => Since::at(from_unix_millis(millis)),
     })
 }
 
-/// Moments as Unix milliseconds.
+/// Times as Unix milliseconds.
 pub(super) mod millis {
     use std::time::SystemTime;
 
@@ -236,7 +238,7 @@ pub(super) mod millis {
         Ok(super::from_unix_millis(millis))
     }
 
-    /// A moment that may be absent.
+    /// A time that may be absent.
     pub(in crate::alert) mod optional {
         use std::time::SystemTime;
 

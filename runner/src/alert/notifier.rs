@@ -1,4 +1,4 @@
-//! One way to tell somebody.
+//! A notifier: sends notifications to one receiver, such as a Slack channel.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,181 +8,185 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::alertmanager::{self, Alertmanager};
-use super::answer::{Answer, Failure};
+use super::delivery_result::{DeliveryResult, Failure};
 use super::email::Email;
 use super::notification::Notification;
 use super::pagerduty::{self, PagerDuty};
 use super::slack::{self, Slack};
 use super::webhook::{self, Webhook};
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 use crate::status::Status;
-use crate::suite::KnownSecrets;
+use crate::suite::SecretRegistry;
 
-/// One way to tell somebody. `Debug` shows no secret.
+/// A configured notifier. `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct Notifier {
-    /// As the operator named it.
+    /// Its name in the configuration.
     pub name: Arc<str>,
     /// The statuses that begin an alert.
     pub on: BTreeSet<Status>,
-    /// How long one attempt may take.
+    /// Time-out of one attempt.
     pub timeout: Duration,
-    /// How long a notification may wait before it is given up.
+    /// How long a notification may be queued before it is dropped.
     pub max_age: Duration,
-    pub(super) way: Way,
+    pub(super) kind: NotifierKind,
 }
 
-/// Which of the receivers of a mail get it.
+/// Which of a mail's recipients get it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Recipients<'a> {
-    /// These, or all if none is named.
+    /// These, or all if empty.
     pub(super) only: &'a [String],
     /// But none of these.
     pub(super) except: &'a [String],
 }
 
 impl<'a> Recipients<'a> {
-    pub(super) fn include(&self, receiver: &str) -> bool {
-        let is_in = |names: &'a [String]| names.iter().any(|name| name == receiver);
+    pub(super) fn include(&self, recipient: &str) -> bool {
+        let is_in = |names: &'a [String]| names.iter().any(|name| name == recipient);
         (self.only.is_empty() || is_in(self.only)) && !is_in(self.except)
     }
 }
 
-/// How.
+/// The service that a notifier sends to.
 #[derive(Debug, Clone)]
-pub(super) enum Way {
+pub(super) enum NotifierKind {
     Alertmanager(Alertmanager),
     Slack(Slack),
     PagerDuty(PagerDuty),
     Webhook(Webhook),
     Email(Email),
-    /// A receiver in a test.
+    /// A simulated receiver in a test.
     #[cfg(test)]
     Simulated(super::simulated::Receiver),
 }
 
 impl Notifier {
-    /// Its type, as settings name it.
+    /// Its type in the configuration.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match &self.way {
-            Way::Alertmanager(_) => "alertmanager",
-            Way::Slack(_) => "slack",
-            Way::PagerDuty(_) => "pagerduty",
-            Way::Webhook(_) => "webhook",
-            Way::Email(_) => "email",
+    pub fn type_name(&self) -> &'static str {
+        match &self.kind {
+            NotifierKind::Alertmanager(_) => "alertmanager",
+            NotifierKind::Slack(_) => "slack",
+            NotifierKind::PagerDuty(_) => "pagerduty",
+            NotifierKind::Webhook(_) => "webhook",
+            NotifierKind::Email(_) => "email",
             #[cfg(test)]
-            Way::Simulated(_) => "simulated",
+            NotifierKind::Simulated(_) => "simulated",
         }
     }
 
-    pub(super) fn share_secrets(&mut self, known: &KnownSecrets) {
-        let secrets = match &mut self.way {
-            Way::Alertmanager(Alertmanager { endpoint })
-            | Way::Slack(Slack { endpoint })
-            | Way::PagerDuty(PagerDuty { endpoint, .. })
-            | Way::Webhook(Webhook { endpoint, .. }) => &mut endpoint.secrets,
-            Way::Email(email) => &mut email.secrets,
+    pub(super) fn share_secrets(&mut self, known: &SecretRegistry) {
+        let secrets = match &mut self.kind {
+            NotifierKind::Alertmanager(Alertmanager { sender })
+            | NotifierKind::Slack(Slack { sender })
+            | NotifierKind::PagerDuty(PagerDuty { sender, .. })
+            | NotifierKind::Webhook(Webhook { sender, .. }) => &mut sender.secrets,
+            NotifierKind::Email(email) => &mut email.secrets,
             #[cfg(test)]
-            Way::Simulated(_) => return,
+            NotifierKind::Simulated(_) => return,
         };
-        *secrets = secrets.shared(known);
+        *secrets = secrets.registered_in(known);
     }
 
-    /// From one telling of all that fires to the next, for those that want that.
+    /// How often firing alerts are resent; none if the receiver does not expect that.
     #[must_use]
-    pub fn refresh(&self) -> Option<Duration> {
-        let is_refreshed = match &self.way {
-            Way::Alertmanager(_) => true,
+    pub fn resend_interval(&self) -> Option<Duration> {
+        let is_resent = match &self.kind {
+            NotifierKind::Alertmanager(_) => true,
             #[cfg(test)]
-            Way::Simulated(receiver) => receiver.is_refreshed(),
+            NotifierKind::Simulated(receiver) => receiver.handles_resend(),
             _ => false,
         };
-        is_refreshed.then_some(alertmanager::REFRESH)
+        is_resent.then_some(alertmanager::RESEND_INTERVAL)
     }
 
-    /// Tries once to deliver, within the time-out. `link` is shown where there is a place for it.
+    /// Makes one attempt to send, within the time-out. `link` is shown where the service has a place for it.
     ///
     /// Cancellation: closes the connection; the receiver may have the notification.
-    pub async fn deliver(
+    pub async fn send(
         &self,
         notification: &Notification,
         link: Option<&Url>,
-        reserve: &Reserve,
-    ) -> Answer {
-        self.deliver_to(Recipients::default(), notification, link, reserve)
+        internal_fds: &InternalFds,
+    ) -> DeliveryResult {
+        self.send_to(Recipients::default(), notification, link, internal_fds)
             .await
     }
 
-    /// Whether anybody is left of its receivers.
-    pub(super) fn has_any_of(&self, recipients: Recipients<'_>) -> bool {
-        match &self.way {
-            Way::Email(way) => !way.receivers(recipients).is_empty(),
+    /// Whether any of these recipients is configured.
+    pub(super) fn has_recipient(&self, recipients: Recipients<'_>) -> bool {
+        match &self.kind {
+            NotifierKind::Email(target) => !target.addressees(recipients).is_empty(),
             _ => true,
         }
     }
 
-    /// As [`Notifier::deliver`], for some of the receivers of a mail.
-    pub(super) async fn deliver_to(
+    /// Like [`Notifier::send`], for some of a mail's recipients.
+    pub(super) async fn send_to(
         &self,
         recipients: Recipients<'_>,
         notification: &Notification,
         link: Option<&Url>,
-        reserve: &Reserve,
-    ) -> Answer {
+        internal_fds: &InternalFds,
+    ) -> DeliveryResult {
         let limit = self.timeout;
         let work = async {
-            match &self.way {
-                Way::Alertmanager(way) => {
+            match &self.kind {
+                NotifierKind::Alertmanager(target) => {
                     let body = alertmanager::body([notification], link, SystemTime::now());
-                    way.endpoint.send(body, reserve, limit).await
+                    target.sender.send(body, internal_fds, limit).await
                 }
-                Way::Slack(way) => {
+                NotifierKind::Slack(target) => {
                     let body = slack::body(notification, link);
-                    way.endpoint.send(body, reserve, limit).await
+                    target.sender.send(body, internal_fds, limit).await
                 }
-                Way::PagerDuty(way) => {
-                    let body = pagerduty::body(&way.routing_key, notification, link);
-                    way.endpoint.send(body, reserve, limit).await
+                NotifierKind::PagerDuty(target) => {
+                    let body = pagerduty::body(&target.routing_key, notification, link);
+                    target.sender.send(body, internal_fds, limit).await
                 }
-                Way::Webhook(way) => match webhook::body(way, notification, link) {
-                    Ok(body) => way.endpoint.send(body, reserve, limit).await,
-                    Err(error) => Answer::Rejected(Failure {
-                        word: "template".into(),
+                NotifierKind::Webhook(target) => match webhook::body(target, notification, link) {
+                    Ok(body) => target.sender.send(body, internal_fds, limit).await,
+                    Err(error) => DeliveryResult::Rejected(Failure {
+                        code: "template".into(),
                         message: format!("the template does not render: {}", error.message),
                     }),
                 },
-                Way::Email(way) => way.send((notification, recipients), link, reserve, limit).await,
+                NotifierKind::Email(target) => {
+                    target
+                        .send((notification, recipients), link, internal_fds, limit)
+                        .await
+                }
                 #[cfg(test)]
-                Way::Simulated(receiver) => receiver.receive(notification.clone()).await,
+                NotifierKind::Simulated(receiver) => receiver.receive(notification.clone()).await,
             }
         };
-        // Whatever a notifier does, it does no longer than this.
+        // Enforces the time-out for every kind of notifier.
         timeout(limit, work)
             .await
-            .unwrap_or_else(|_| Answer::timeout(limit))
+            .unwrap_or_else(|_| DeliveryResult::timeout(limit))
     }
 
-    /// Tells once more what fires; nothing for those that do not want that.
+    /// Resends firing alerts; does nothing unless the receiver expects that.
     ///
-    /// Cancellation: as of [`Notifier::deliver`].
-    pub async fn tell_again(
+    /// Cancellation: as for [`Notifier::send`].
+    pub async fn resend_firing(
         &self,
-        standing: &[&Notification],
+        firing: &[&Notification],
         link: Option<&Url>,
-        reserve: &Reserve,
-    ) -> Answer {
+        internal_fds: &InternalFds,
+    ) -> DeliveryResult {
         #[cfg(test)]
-        if let Way::Simulated(receiver) = &self.way {
-            return receiver.refresh(standing);
+        if let NotifierKind::Simulated(receiver) = &self.kind {
+            return receiver.resend(firing);
         }
-        let Way::Alertmanager(way) = &self.way else {
-            return Answer::Delivered;
+        let NotifierKind::Alertmanager(target) = &self.kind else {
+            return DeliveryResult::Sent;
         };
-        let body = alertmanager::body(standing.iter().copied(), link, SystemTime::now());
-        let work = way.endpoint.send(body, reserve, self.timeout);
+        let body = alertmanager::body(firing.iter().copied(), link, SystemTime::now());
+        let work = target.sender.send(body, internal_fds, self.timeout);
         timeout(self.timeout, work)
             .await
-            .unwrap_or_else(|_| Answer::timeout(self.timeout))
+            .unwrap_or_else(|_| DeliveryResult::timeout(self.timeout))
     }
 }

@@ -1,4 +1,4 @@
-//! The queue between the desk and the courier.
+//! Outbox: the queue shared by the router and the dispatcher.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,20 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::notification::Notification;
-use super::queue::{Entry, Queue, Turn};
+use super::queue::{Entry, Queue, Selection};
 use super::report::AlertReport;
 use crate::age::Clock;
-use crate::state::Written;
+use crate::state::PendingCommit;
 
-/// What the desk and the courier share.
+/// What the router and the dispatcher share.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// The publisher stages, a lane takes and concludes; each holds it for one change and never across an await.
+    /// The publisher stages and a worker takes and finishes entries; each holds the lock for one change, never across
+    /// an await.
     queue: Mutex<Queue>,
-    /// One for each notifier.
-    news: BTreeMap<Arc<str>, Notify>,
-    /// What fires by rows that were read late, for receivers that want to hear it again and again.
-    standing: Mutex<BTreeMap<Arc<str>, Vec<Notification>>>,
+    /// Wakes the worker of a notifier.
+    wakeups: BTreeMap<Arc<str>, Notify>,
+    /// Firing alerts from rows that were read late, for receivers that expect them to be resent.
+    restored_firing: Mutex<BTreeMap<Arc<str>, Vec<Notification>>>,
 }
 
 impl Outbox {
@@ -28,70 +29,77 @@ impl Outbox {
             .iter()
             .map(|(name, _)| (Arc::clone(name), Notify::new()));
         Self {
-            news: names.collect(),
+            wakeups: names.collect(),
             queue: Mutex::new(Queue::new(notifiers, Clock::default())),
-            standing: Mutex::default(),
+            restored_firing: Mutex::default(),
         }
     }
 
-    pub(super) fn add_standing(&self, notifier: &Arc<str>, standing: Vec<Notification>) {
-        let mut all = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(Arc::clone(notifier), standing);
+    pub(super) fn add_restored_firing(&self, notifier: &Arc<str>, firing: Vec<Notification>) {
+        let mut all = self
+            .restored_firing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.insert(Arc::clone(notifier), firing);
     }
 
-    /// What fires for a notifier by rows that were read late, once.
-    pub(super) fn take_standing(&self, notifier: &str) -> Vec<Notification> {
-        let mut all = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes the firing alerts of a notifier that were read late; empty the second time.
+    pub(super) fn take_restored_firing(&self, notifier: &str) -> Vec<Notification> {
+        let mut all = self
+            .restored_firing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         all.remove(notifier).unwrap_or_default()
     }
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
-        // A panic in the middle leaves a count that is off by one notification at worst.
+        // A panic while the lock was held leaves a count that is off by one notification at worst.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of what is staged, once it is `written`.
-    pub(super) fn release(&self, written: &Written) {
-        if self.queue().release(written) {
-            self.news.values().for_each(Notify::notify_one);
+    /// Releases the staged notifications and wakes the workers; they are sent once `commit` is durable.
+    pub(super) fn release(&self, commit: &PendingCommit) {
+        if self.queue().release(commit) {
+            self.wakeups.values().for_each(Notify::notify_one);
         }
     }
 
-    /// The next one for a notifier, when a kill does not lose any more what brought it about: whoever hears that an
-    /// alert begins must hear of its end. A disk that hangs holds it up for a moment and no longer.
+    /// The next entry of a notifier, returned once its cause is durable, so that a kill does not lose the alert: a
+    /// receiver that gets the beginning of an alert must get its end. A hanging disk delays this briefly, but does not
+    /// prevent it.
     ///
-    /// Cancellation: it is still the next one.
-    pub(super) async fn next(&self, notifier: &str, turn: Turn) -> Option<Entry> {
-        let (entry, written) = {
+    /// Cancellation: the same entry is returned next time.
+    pub(super) async fn next(&self, notifier: &str, selection: Selection) -> Option<Entry> {
+        let (entry, commit) = {
             let mut queue = self.queue();
-            let entry = queue.next(notifier, turn)?;
-            let written = queue.written(&entry);
-            (entry, written)
+            let entry = queue.next(notifier, selection)?;
+            let commit = queue.pending_commit(&entry);
+            (entry, commit)
         };
-        if let Some((written, released)) = written {
-            let _is_on_disk = written.wait().await;
-            self.queue().settle(released);
+        if let Some((commit, released)) = commit {
+            let _is_on_disk = commit.wait().await;
+            self.queue().mark_committed(released);
         }
         Some(entry)
     }
 
-    /// Ends when there may be something new for a notifier.
+    /// Completes when there may be new entries for a notifier.
     ///
-    /// Cancellation: nothing is lost.
-    pub(super) async fn news_of(&self, notifier: &str) {
-        match self.news.get(notifier) {
-            Some(news) => news.notified().await,
+    /// Cancellation: no wake-up is lost.
+    pub(super) async fn wait_for_new(&self, notifier: &str) {
+        match self.wakeups.get(notifier) {
+            Some(wakeups) => wakeups.notified().await,
             None => std::future::pending().await,
         }
     }
 }
 
-/// How notifications fare, for whoever wants to know. Cheap to clone.
+/// Cheap handle to read the delivery statistics.
 #[derive(Debug, Clone)]
 pub struct Reports(pub(super) Arc<Outbox>);
 
 impl Reports {
-    /// The state at this moment.
+    /// The statistics at this moment.
     #[must_use]
     pub fn now(&self) -> AlertReport {
         self.0.queue().report_all()
@@ -106,7 +114,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::alert::trial::sample;
+    use crate::alert::test_notification::sample;
 
     /// An outbox with two notifications for `ops`.
     fn outbox() -> Outbox {
@@ -118,46 +126,64 @@ mod tests {
     }
 
     #[test]
-    fn what_fires_by_rows_that_came_late_is_taken_over_once() {
+    fn firing_alerts_of_late_rows_are_taken_over_once() {
         let outbox = outbox();
         let firing = sample(SystemTime::now());
-        outbox.add_standing(&"ops".into(), vec![firing.clone()]);
-        assert_eq!(outbox.take_standing("other"), []);
-        assert_eq!(outbox.take_standing("ops"), [firing]);
-        assert_eq!(outbox.take_standing("ops"), []);
+        outbox.add_restored_firing(&"ops".into(), vec![firing.clone()]);
+        assert_eq!(outbox.take_restored_firing("other"), []);
+        assert_eq!(outbox.take_restored_firing("ops"), [firing]);
+        assert_eq!(outbox.take_restored_firing("ops"), []);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_delivered_before_what_brought_it_about_is_on_disk() {
+    async fn nothing_is_delivered_before_its_cause_is_on_disk() {
         let outbox = outbox();
-        let (commit, written) = Written::pending();
-        outbox.release(&written);
-        assert!(outbox.next("ops", Turn::Fair).now_or_never().is_none());
-        commit();
-        assert!(outbox.next("ops", Turn::Fair).now_or_never().flatten().is_some());
+        let (complete, commit) = PendingCommit::pending();
+        outbox.release(&commit);
+        assert!(outbox.next("ops", Selection::Fair).now_or_never().is_none());
+        complete();
+        assert!(
+            outbox
+                .next("ops", Selection::Fair)
+                .now_or_never()
+                .flatten()
+                .is_some()
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_later_commit_that_brings_nothing_new_is_not_waited_for() {
         let outbox = outbox();
-        let (commit, written) = Written::pending();
-        outbox.release(&written);
-        commit();
-        let (_later, pending) = Written::pending();
+        let (complete, commit) = PendingCommit::pending();
+        outbox.release(&commit);
+        complete();
+        let (_later, pending) = PendingCommit::pending();
         outbox.release(&pending);
-        assert!(outbox.next("ops", Turn::Fair).now_or_never().flatten().is_some());
+        assert!(
+            outbox
+                .next("ops", Selection::Fair)
+                .now_or_never()
+                .flatten()
+                .is_some()
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_disk_that_hangs_holds_notifications_up_once_and_for_a_moment() {
         let outbox = outbox();
-        let (_commit, written) = Written::pending();
-        outbox.release(&written);
+        let (_complete, commit) = PendingCommit::pending();
+        outbox.release(&commit);
         let began = Instant::now();
-        assert!(outbox.next("ops", Turn::Fair).await.is_some());
+        assert!(outbox.next("ops", Selection::Fair).await.is_some());
         let waited = began.elapsed();
         assert!((1..1_000).contains(&waited.as_millis()), "{waited:?}");
-        outbox.queue().conclude("ops", None);
-        assert!(outbox.next("ops", Turn::Fair).now_or_never().flatten().is_some());
+        outbox.queue().finish("ops", None);
+        assert!(
+            outbox
+                .next("ops", Selection::Fair)
+                .now_or_never()
+                .flatten()
+                .is_some()
+        );
     }
 }

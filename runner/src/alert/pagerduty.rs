@@ -6,39 +6,39 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::endpoint::{Body, Endpoint};
-use super::notification::{Event, Notification, bounded};
+use super::http_sender::{Body, HttpSender};
+use super::notification::{Event, Notification, truncate};
 use crate::status::Status;
 
-/// Where events go, unless told otherwise; accounts in Europe have another place.
-pub(super) const ADDRESS: &str = "https://events.pagerduty.com/v2/enqueue";
-/// Characters of a summary.
+/// Default address of the Events API; accounts in Europe have another one.
+pub(super) const DEFAULT_URL: &str = "https://events.pagerduty.com/v2/enqueue";
+/// Maximum characters of a summary.
 const MAX_SUMMARY: usize = 1_024;
-/// Characters of a key.
+/// Maximum characters of a `dedup_key`.
 const MAX_KEY: usize = 255;
 
-/// A service.
+/// A PagerDuty service.
 #[derive(Clone)]
 pub(super) struct PagerDuty {
-    pub(super) endpoint: Endpoint,
+    pub(super) sender: HttpSender,
     pub(super) routing_key: String,
 }
 
 impl fmt::Debug for PagerDuty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PagerDuty")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.sender)
             .finish_non_exhaustive()
     }
 }
 
-/// An event. The key of the alert makes a repeated one harmless, and ties the end to the begin.
+/// The body of an event. The `dedup_key` makes repeated events harmless, and links the resolution to the trigger.
 pub(super) fn body(routing_key: &str, notification: &Notification, link: Option<&Url>) -> Body {
     let check = &notification.check;
-    let key = key(&notification.alert);
+    let dedup_key = dedup_key(&notification.alert);
     if notification.event == Event::Resolved {
         return Body::json(&json!({
-            "routing_key": routing_key, "event_action": "resolve", "dedup_key": key,
+            "routing_key": routing_key, "event_action": "resolve", "dedup_key": dedup_key,
         }));
     }
     let runbook = check.runbook_url.as_deref().map(|url| (url, "Runbook"));
@@ -51,11 +51,11 @@ pub(super) fn body(routing_key: &str, notification: &Notification, link: Option<
     Body::json(&json!({
         "routing_key": routing_key,
         "event_action": "trigger",
-        "dedup_key": key,
+        "dedup_key": dedup_key,
         "client": "Canary",
         "links": links,
         "payload": {
-            "summary": bounded(&format!("{}: {}", notification.title(), notification.summary), MAX_SUMMARY),
+            "summary": truncate(&format!("{}: {}", notification.title(), notification.summary), MAX_SUMMARY),
             "source": if check.target.is_empty() { &check.id } else { &check.target },
             "severity": severity(notification.status),
             "timestamp": humantime::format_rfc3339_millis(notification.at).to_string(),
@@ -63,7 +63,7 @@ pub(super) fn body(routing_key: &str, notification: &Notification, link: Option<
             "class": check.plugin,
             "custom_details": {
                 "check": check.id,
-                "status": notification.status.word(),
+                "status": notification.status.as_str(),
                 "since": humantime::format_rfc3339_seconds(notification.since).to_string(),
                 "consecutive_failures": notification.consecutive_failures,
                 "labels": check.labels,
@@ -81,8 +81,8 @@ fn severity(status: Status) -> &'static str {
     }
 }
 
-/// The alert's own key where it fits.
-fn key(alert: &str) -> String {
+/// The alert's own key, or its hash if it is too long.
+fn dedup_key(alert: &str) -> String {
     match alert.chars().nth(MAX_KEY) {
         None => alert.to_owned(),
         Some(_) => hex::encode(Sha256::digest(alert)),

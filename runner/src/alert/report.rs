@@ -1,4 +1,4 @@
-//! How notifications fare, as plain numbers.
+//! Delivery statistics of notifiers, as plain data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,35 +7,35 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::answer::Failure;
-use super::notification::bounded;
+use super::delivery_result::Failure;
+use super::notification::truncate;
 
-/// Notifiers that are no longer there and still named; the others are counted together.
+/// Removed notifiers that are counted by name; the others are counted together.
 const MAX_REMOVED: usize = 16;
-/// What those are counted under; no notifier can be named so.
-const OTHERS: &str = "(others)";
-/// Characters of the name of a notifier that is no longer there.
+/// Name for the other removed notifiers; no notifier can have it.
+const OTHER_NOTIFIERS: &str = "(others)";
+/// Characters of the name of a removed notifier.
 const MAX_NAME: usize = 64;
 
-/// Why a notification was never delivered.
+/// Why a notification was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DropReason {
-    /// More waited than may wait, and this made room.
+    /// The queue was full.
     Full,
-    /// It waited in vain for longer than `max_age`.
+    /// It was queued for longer than `max_age`.
     Expired,
-    /// Its receiver refused it for what it says.
+    /// Its receiver refused it for its content.
     Refused,
-    /// The settings no longer name the notifier that it waited for.
+    /// Its notifier is no longer configured.
     Removed,
-    /// On disk it is damaged.
+    /// Its stored row cannot be parsed.
     Unreadable,
 }
 
 impl DropReason {
-    /// The word in metrics.
+    /// The label value in metrics.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Full => "queue_full",
             Self::Expired => "expired",
@@ -46,62 +46,66 @@ impl DropReason {
     }
 }
 
-/// The state of all notifiers at one moment.
+/// Statistics of all notifiers at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlertReport {
     /// By name.
     pub notifiers: BTreeMap<Arc<str>, NotifierReport>,
-    /// What an earlier process left for none of them.
-    pub forgotten: Forgotten,
+    /// Stored notifications that no notifier can send.
+    pub discarded: Discarded,
 }
 
-/// Notifications on disk that nobody can deliver any more.
+/// Stored notifications that nobody can send any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Forgotten {
-    /// For notifiers that the settings no longer name, by these names, of which there are 17 at most.
+pub struct Discarded {
+    /// Number for each removed notifier, by name; at most 17 names.
     pub removed: BTreeMap<Arc<str>, u64>,
-    /// Those that are damaged.
+    /// Number of rows that cannot be parsed.
     pub unreadable: u64,
 }
 
-impl Forgotten {
-    pub(super) fn remove(&mut self, notifier: &str) {
-        let name = bounded(notifier, MAX_NAME);
+impl Discarded {
+    pub(super) fn count_removed(&mut self, notifier: &str) {
+        let name = truncate(notifier, MAX_NAME);
         let is_counted = self.removed.len() < MAX_REMOVED || self.removed.contains_key(name.as_str());
-        let name = if is_counted { name.as_str() } else { OTHERS };
+        let name = if is_counted {
+            name.as_str()
+        } else {
+            OTHER_NOTIFIERS
+        };
         *self.removed.entry(name.into()).or_default() += 1;
     }
 }
 
-/// The state of one notifier; counts are since the start.
+/// Statistics of one notifier; counts are since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NotifierReport {
     /// Its type, such as `slack`.
     pub kind: &'static str,
-    /// Notifications that its receiver took.
+    /// Notifications that its receiver accepted.
     pub delivered: u64,
-    /// Attempts that failed, by a word of a bounded set such as `timeout`, `connect`, `http_503`, `smtp_550`.
+    /// Failed attempts, by code of a bounded set such as `timeout`, `connect`, `http_503`, `smtp_550`.
     pub failed: BTreeMap<Cow<'static, str>, u64>,
-    /// Notifications that were never delivered.
+    /// Notifications that were dropped.
     pub dropped: BTreeMap<DropReason, u64>,
-    /// Notifications that wait now.
+    /// Queued notifications.
     pub waiting: u64,
-    /// How long the oldest of those has waited.
+    /// How long the oldest of them has been queued.
     pub oldest_age: Option<Duration>,
-    /// How long this process has had the one that has waited longest, of those that are not left alone on purpose.
+    /// The longest time that a check's notification has been queued in this process, without those deferred on purpose.
     pub late: Option<Duration>,
-    /// Alerts that it was told of and that are not over.
+    /// Firing alerts that it was notified of.
     pub firing: u64,
-    /// The failures since the last notification that its receiver took; absent without one.
+    /// The failures since the last accepted notification; absent without one.
     pub failing: Option<Failing>,
 }
 
-/// A row of failures.
+/// A series of failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failing {
-    /// When the first of them was.
+    /// When it began.
     pub since: Instant,
-    /// Why the last one failed, without secrets.
+    /// Why the last attempt failed, without secrets.
     pub message: String,
 }
 
@@ -113,17 +117,17 @@ impl NotifierReport {
         }
     }
 
-    pub(super) fn lose(&mut self, reason: DropReason) {
+    pub(super) fn count_dropped(&mut self, reason: DropReason) {
         *self.dropped.entry(reason).or_default() += 1;
     }
 
-    /// Counts an attempt that failed, though the receiver takes others.
-    pub(super) fn count(&mut self, failure: &Failure) {
-        *self.failed.entry(failure.word.clone()).or_default() += 1;
+    /// Counts a failed attempt that says nothing about the receiver as a whole.
+    pub(super) fn count_failure(&mut self, failure: &Failure) {
+        *self.failed.entry(failure.code.clone()).or_default() += 1;
     }
 
-    pub(super) fn fail(&mut self, failure: &Failure, now: Instant) {
-        self.count(failure);
+    pub(super) fn record_failure(&mut self, failure: &Failure, now: Instant) {
+        self.count_failure(failure);
         let since = self.failing.as_ref().map_or(now, |failing| failing.since);
         self.failing = Some(Failing {
             since,

@@ -1,8 +1,8 @@
-//! What an operator decides of alerts, in the `alerts` section of the runner's file.
+//! Settings of alerting: the `alerts` section of the configuration.
 
+mod notifiers;
 #[cfg(test)]
 mod tests;
-mod ways;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -12,75 +12,73 @@ use std::time::Duration;
 use url::Url;
 
 use super::notifier::Notifier;
-use crate::settings::Report;
-use crate::settings::Section;
-use crate::settings::Written;
+use crate::settings::{ConfigValue, Report, Section};
 use crate::status::Status;
-use crate::suite::{Environment, KnownSecrets, quoted};
+use crate::suite::{Environment, SecretRegistry, quoted};
 
-/// Notifiers of a runner.
+/// Maximum number of notifiers.
 const MAX_NOTIFIERS: usize = 32;
-/// Characters of the name of one.
+/// Maximum characters of a notifier's name.
 const MAX_NAME: usize = 64;
-const DEFAULT_REMIND: Duration = Duration::from_hours(4);
-/// From one reminder to the next.
-const REMINDS: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
+const DEFAULT_REMINDER_INTERVAL: Duration = Duration::from_hours(4);
+/// Allowed intervals between reminders.
+const REMINDER_INTERVALS: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Of one attempt.
+/// Allowed time-outs of one attempt.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(2);
 const DEFAULT_MAX_AGE: Duration = Duration::from_hours(24);
-/// How long a notification may wait.
-const AGES: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
-/// What begins an alert, unless told otherwise.
+/// Allowed times that a notification may be queued.
+const MAX_AGES: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
+/// Statuses that begin an alert by default.
 const DEFAULT_ON: [Status; 2] = [Status::Down, Status::Unknown];
-/// What can begin one.
+/// Statuses that can begin an alert.
 const STATUSES: [(&str, Status); 3] = [
     ("down", Status::Down),
     ("degraded", Status::Degraded),
     ("unknown", Status::Unknown),
 ];
 
-/// What an operator decides of alerts.
+/// Settings of alerting.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// From one reminder to the next, unless a check says otherwise; nothing for none.
+    /// Default interval between reminders; none for no reminders.
     pub remind: Option<Duration>,
-    /// Where people find this runner; shown in messages.
-    pub link: Option<Url>,
-    /// By name.
+    /// External URL of this instance, shown in messages.
+    pub external_url: Option<Url>,
+    /// Sorted by name.
     pub notifiers: Vec<Notifier>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            remind: Some(DEFAULT_REMIND),
-            link: None,
+            remind: Some(DEFAULT_REMINDER_INTERVAL),
+            external_url: None,
             notifiers: Vec::new(),
         }
     }
 }
 
 impl Settings {
-    /// Makes the secrets of each notifier known to all that look into `known`, and those known to each notifier.
-    pub fn share_secrets(&mut self, known: &KnownSecrets) {
+    /// Shares the secrets of each notifier with all users of `known`, and those of `known` with each notifier.
+    pub fn share_secrets(&mut self, known: &SecretRegistry) {
         for notifier in &mut self.notifiers {
             notifier.share_secrets(known);
         }
     }
 
-    /// What nobody would hear of: a check that was up, and whose runs end without a verdict now.
+    /// A warning if no notifier subscribes to `unknown`: nobody would be notified of a check without verdicts.
     #[must_use]
-    pub fn unheard(&self) -> Option<&'static str> {
+    pub fn unnoticed_status(&self) -> Option<&'static str> {
         let mut statuses = self.notifiers.iter().flat_map(|notifier| &notifier.on);
-        let is_heard = self.notifiers.is_empty() || statuses.any(|status| *status == Status::Unknown);
-        (!is_heard).then_some(
+        let is_noticed = self.notifiers.is_empty() || statuses.any(|status| *status == Status::Unknown);
+        (!is_noticed).then_some(
             "no notifier has `unknown` in `on`: nobody is notified when a check that was up cannot be judged any more; \
              add it, or leave `on` out",
         )
     }
 
-    /// The notifiers' names, which are all that a suite may name.
+    /// The notifiers' names, which a suite may refer to.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.notifiers
@@ -90,19 +88,18 @@ impl Settings {
     }
 }
 
-/// Takes the settings from the file's section. What is wrong goes to `report`: they may not be used before it has said
-/// that this is nothing. PEM files are read once, to see that they are there; templates are compiled and tried.
+/// Reads the `alerts` section. Problems are added to `report`; the settings may be used only if it has none. PEM files
+/// are read once to validate them; templates are compiled and rendered once.
 pub fn read(mut section: Section, environment: &dyn Environment, report: &mut Report) -> Settings {
-    let remind = match section.is_none("remind") {
-        true => None,
-        false => {
-            let written = section.value("remind");
-            let interval = written.and_then(|written| written.duration(REMINDS, report));
-            Some(interval.unwrap_or(DEFAULT_REMIND))
-        }
+    let remind = if section.is_none("remind") {
+        None
+    } else {
+        let value = section.value("remind");
+        let interval = value.and_then(|value| value.duration(REMINDER_INTERVALS, report));
+        Some(interval.unwrap_or(DEFAULT_REMINDER_INTERVAL))
     };
     let link = section.text("runner", report);
-    let link = link.and_then(|written| url(&written, report));
+    let link = link.and_then(|setting| parse_url(&setting, report));
     let found = section.sections("notifiers", report);
     if found.len() > MAX_NOTIFIERS {
         let message = format!("{} notifiers; allowed: up to {MAX_NOTIFIERS}", found.len());
@@ -116,7 +113,7 @@ pub fn read(mut section: Section, environment: &dyn Environment, report: &mut Re
     notifiers.sort_by(|a, b| a.name.cmp(&b.name));
     Settings {
         remind,
-        link,
+        external_url: link,
         notifiers,
     }
 }
@@ -128,30 +125,30 @@ fn notifier(
     environment: &dyn Environment,
     report: &mut Report,
 ) -> Option<Notifier> {
-    let is_part = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-    if name.is_empty() || name.chars().nth(MAX_NAME).is_some() || !name.chars().all(is_part) {
+    let is_allowed = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+    if name.is_empty() || name.chars().nth(MAX_NAME).is_some() || !name.chars().all(is_allowed) {
         let problem = section.problem(format!("{} is no name of a notifier", quoted(&name)));
         report.add(problem.hint(format!(
             "a name has letters, digits, `-`, `_` and `.`, up to {MAX_NAME} of them"
         )));
     }
     let on = on(&mut section, report);
-    let duration = |written: Option<Written>, range, report: &mut Report| {
-        written.and_then(|written| written.duration(range, report))
+    let duration = |setting: Option<ConfigValue>, range, report: &mut Report| {
+        setting.and_then(|setting| setting.duration(range, report))
     };
     let timeout = duration(section.value("timeout"), TIMEOUTS, report);
-    let max_age = duration(section.value("max_age"), AGES, report);
-    let way = ways::kind(&mut section, report).map(|kind| {
-        let way = ways::way(kind, &mut section, link, environment, report);
+    let max_age = duration(section.value("max_age"), MAX_AGES, report);
+    let kind = notifiers::read_type(&mut section, report).map(|notifier_type| {
+        let kind = notifiers::read_kind(notifier_type, &mut section, link, environment, report);
         section.finish(report);
-        way
+        kind
     });
     Some(Notifier {
         name,
         on,
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         max_age: max_age.unwrap_or(DEFAULT_MAX_AGE),
-        way: way??,
+        kind: kind??,
     })
 }
 
@@ -164,16 +161,16 @@ fn on(section: &mut Section, report: &mut Report) -> BTreeSet<Status> {
         report.add(problem.hint("leave `on` out for `[down, unknown]`, or leave the notifier out"));
     }
     let statuses = words.iter();
-    let statuses = statuses.filter_map(|word| word.word("status that begins an alert", &STATUSES, report));
+    let statuses = statuses.filter_map(|word| word.one_of("status that begins an alert", &STATUSES, report));
     statuses.collect()
 }
 
-/// An address, which no message shows: it may be a secret.
-pub(super) fn url(written: &Written, report: &mut Report) -> Option<Url> {
-    let url = match Url::parse(written.expose()) {
+/// Parses a URL. Messages do not show it: it may be secret.
+pub(super) fn parse_url(setting: &ConfigValue, report: &mut Report) -> Option<Url> {
+    let url = match Url::parse(setting.expose()) {
         Ok(url) => url,
         Err(error) => {
-            let problem = written.problem(format!("this is no URL: {error}"));
+            let problem = setting.problem(format!("this is no URL: {error}"));
             report.add(problem.hint("write `https://HOST/PATH`"));
             return None;
         }
@@ -187,6 +184,6 @@ pub(super) fn url(written: &Written, report: &mut Report) -> Option<Url> {
     } else {
         return Some(url);
     };
-    report.add(written.problem(wrong.0).hint(wrong.1));
+    report.add(setting.problem(wrong.0).hint(wrong.1));
     None
 }

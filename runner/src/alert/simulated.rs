@@ -1,4 +1,4 @@
-//! Alerts whose receivers are functions, delivered by a task of the caller's.
+//! Simulated receivers: closures that take notifications, run by a task of the caller.
 
 use std::fmt;
 use std::future::Future;
@@ -10,20 +10,20 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use super::courier::{Deliveries, Outside};
-use super::notifier::{Notifier, Way};
-use super::{Answer, Desk, Notification, Reports, Start, prepare};
+use super::dispatcher::{DispatcherContext, WorkerSet};
+use super::notifier::{Notifier, NotifierKind};
+use super::{AlertRouter, DeliveryResult, Notification, Reports, Start, prepare};
 
-type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type ResultFuture = Pin<Box<dyn Future<Output = DeliveryResult> + Send>>;
 
-/// What answers to all that fires, sent again.
-type Refreshing = Arc<dyn Fn(&[&Notification]) -> Answer + Send + Sync>;
+/// Handles resent firing alerts.
+type ResendHandler = Arc<dyn Fn(&[&Notification]) -> DeliveryResult + Send + Sync>;
 
-/// What answers in place of a receiver.
+/// A simulated receiver.
 #[derive(Clone)]
 pub(crate) struct Receiver {
-    receive: Arc<dyn Fn(Notification) -> Answering + Send + Sync>,
-    refresh: Option<Refreshing>,
+    receive: Arc<dyn Fn(Notification) -> ResultFuture + Send + Sync>,
+    resend: Option<ResendHandler>,
 }
 
 impl fmt::Debug for Receiver {
@@ -35,58 +35,58 @@ impl fmt::Debug for Receiver {
 impl Receiver {
     pub(crate) fn new<F>(receive: impl Fn(Notification) -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = DeliveryResult> + Send + 'static,
     {
         Self {
             receive: Arc::new(move |notification| Box::pin(receive(notification))),
-            refresh: None,
+            resend: None,
         }
     }
 
-    /// The same, but what fires is sent again to this every minute.
-    pub(super) fn refreshed(
+    /// The same, but firing alerts are resent to this closure every minute.
+    pub(super) fn with_resend(
         self,
-        refresh: impl Fn(&[&Notification]) -> Answer + Send + Sync + 'static,
+        resend: impl Fn(&[&Notification]) -> DeliveryResult + Send + Sync + 'static,
     ) -> Self {
-        let refresh = Some(Arc::new(refresh) as Refreshing);
-        Self { refresh, ..self }
+        let resend = Some(Arc::new(resend) as ResendHandler);
+        Self { resend, ..self }
     }
 
-    pub(super) fn is_refreshed(&self) -> bool {
-        self.refresh.is_some()
+    pub(super) fn handles_resend(&self) -> bool {
+        self.resend.is_some()
     }
 
-    pub(super) fn refresh(&self, firing: &[&Notification]) -> Answer {
-        let refresh = self.refresh.as_ref();
-        refresh.map_or(Answer::Delivered, |refresh| refresh(firing))
+    pub(super) fn resend(&self, firing: &[&Notification]) -> DeliveryResult {
+        let resend = self.resend.as_ref();
+        resend.map_or(DeliveryResult::Sent, |resend| resend(firing))
     }
 
-    pub(super) fn receive(&self, notification: Notification) -> Answering {
+    pub(super) fn receive(&self, notification: Notification) -> ResultFuture {
         (self.receive)(notification)
     }
 }
 
 impl Notifier {
-    /// The same, but this receives what it delivers.
+    /// The same notifier, with this receiver.
     pub(crate) fn received_by(self, receiver: Receiver) -> Self {
-        let way = Way::Simulated(receiver);
-        Self { way, ..self }
+        let kind = NotifierKind::Simulated(receiver);
+        Self { kind, ..self }
     }
 }
 
-/// What the answer of an HTTP receiver means, with the seconds of a `Retry-After`.
-pub(crate) fn judged(status: u16, after: Option<u64>) -> Answer {
+/// The result of an HTTP response, with a `Retry-After` in seconds.
+pub(crate) fn result_of(status: u16, after: Option<u64>) -> DeliveryResult {
     let after = after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));
     let status = StatusCode::from_u16(status).expect("a status of HTTP");
-    Answer::judge(status, &HeaderMap::from_iter(after), b"", "", SystemTime::now())
+    DeliveryResult::from_response(status, &HeaderMap::from_iter(after), b"", "", SystemTime::now())
 }
 
-/// As [`super::start`], but the caller runs what delivers.
-pub(crate) fn start(start: Start<'_>) -> (Desk, Reports, impl Future<Output = ()> + use<>) {
-    let (desk, outbox) = prepare(&start);
+/// Like [`super::start`], but the caller runs the workers.
+pub(crate) fn start(start: Start<'_>) -> (AlertRouter, Reports, impl Future<Output = ()> + use<>) {
+    let (router, outbox) = prepare(&start);
     let reports = Reports(Arc::clone(&outbox));
     let settings = start.settings;
-    let deliveries = Deliveries::new(settings, &desk, outbox, Outside::from(start));
+    let workers = WorkerSet::new(settings, &router, outbox, DispatcherContext::from(start));
     let stop = CancellationToken::new();
-    (desk, reports, deliveries.run(stop))
+    (router, reports, workers.run(stop))
 }

@@ -1,8 +1,8 @@
-//! A strict client of SMTP: one mail in a session of its own (RFC 5321, with 3207 for TLS, 4954 for a login, and 6531
-//! for addresses beyond ASCII).
+//! A strict SMTP client: one mail for each session (RFC 5321, with RFC 3207 for TLS, RFC 4954 for authentication and
+//! RFC 6531 for addresses beyond ASCII).
 //!
-//! Written here since what reads for a client library reads a line of any length: each line and each reply of a
-//! server has a bound ([`reply`]).
+//! Own implementation because the available client libraries read lines of any length; here each line and each reply is
+//! bounded (see [`reply`]).
 
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -16,95 +16,95 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
-pub(super) use reply::{Conversation, Reply};
+pub(super) use reply::{Reply, SmtpConnection};
 
-use crate::wire;
+use crate::http_client;
 
-/// Why a mail was not taken.
+/// Why a mail was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SmtpError {
-    /// There is no connection, or none that protects the session.
+    /// The connection or its TLS could not be established.
     #[error(transparent)]
-    Link(#[from] wire::Failure),
-    /// The connection broke.
+    Transport(#[from] http_client::Failure),
+    /// The connection was lost.
     #[error("the connection ended: {0}")]
     Closed(String),
-    /// What the server says is not SMTP.
+    /// The server's reply is not SMTP.
     #[error("the answer is not SMTP: {0}")]
-    Garbage(&'static str),
-    /// The server said no.
-    #[error("the mail server answered {step} with {} {}", reply.code, reply.text())]
+    InvalidReply(&'static str),
+    /// The server rejected a command.
+    #[error("the mail server answered {stage} with {} {}", reply.code, reply.text())]
     Rejected {
-        /// To what.
-        step: Step,
-        /// What it said.
+        /// The stage of the session.
+        stage: Stage,
+        /// The server's reply.
         reply: Reply,
     },
-    /// The server takes the mail for none of its receivers.
-    #[error("the mail server answered {} with {} {}", Step::Receivers, reply.code, reply.text())]
-    NobodyTaken {
-        /// What it said of one that it may take later, if there is such a one, or else of another.
+    /// The server rejected all recipients.
+    #[error("the mail server answered {} with {} {}", Stage::Recipients, reply.code, reply.text())]
+    AllRecipientsRejected {
+        /// A temporary reply if there is one, else any reply.
         reply: Reply,
-        /// All of them.
-        left: Vec<Left>,
+        /// All recipients with their replies.
+        rejected: Vec<RejectedRecipient>,
     },
-    /// The server cannot do what the settings or the addresses need.
+    /// The server lacks an extension that the settings or the addresses need.
     #[error("{0}")]
     Unsupported(&'static str),
 }
 
-/// How far a session is.
+/// Stage of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// The server speaks with us or not: greeting, `EHLO`, `STARTTLS`, and the login.
+pub(super) enum Stage {
+    /// Greeting, `EHLO`, `STARTTLS` and authentication.
     Session,
-    /// It takes mail of this sender or not.
+    /// `MAIL FROM`.
     Sender,
-    /// It takes mail for none of the receivers.
-    Receivers,
-    /// It takes this very mail or not.
+    /// `RCPT TO`, rejected for all recipients.
+    Recipients,
+    /// `DATA` and the message.
     Message,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Session => "the session",
             Self::Sender => "the sender",
-            Self::Receivers => "the receivers",
+            Self::Recipients => "the receivers",
             Self::Message => "the mail",
         })
     }
 }
 
-/// A receiver that the server takes no mail for, though for others.
+/// A recipient that the server rejected while it accepted others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct RejectedRecipient {
     /// Its address.
-    pub(super) receiver: String,
-    /// What the server said.
+    pub(super) recipient: String,
+    /// The server's reply.
     pub(super) reply: Reply,
 }
 
-impl fmt::Display for Left {
+impl fmt::Display for RejectedRecipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { receiver, reply } = self;
-        write!(f, "{receiver} ({} {})", reply.code, reply.text())
+        let Self { recipient, reply } = self;
+        write!(f, "{recipient} ({} {})", reply.code, reply.text())
     }
 }
 
-/// A mail as it goes over the wire.
+/// A mail as sent to the server.
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {
     /// The sender's address.
     pub(super) from: &'a str,
-    /// The receivers' addresses, at least one.
+    /// The recipients' addresses, at least one.
     pub(super) to: &'a [&'a str],
-    /// Headers and text.
+    /// Headers and body.
     pub(super) message: &'a [u8],
 }
 
-/// What a server says that it can do (RFC 5321, 4.1.1.1).
+/// The extensions that a server offers (RFC 5321, 4.1.1.1).
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Extensions {
     starttls: bool,
@@ -115,7 +115,7 @@ pub(super) struct Extensions {
 }
 
 impl Extensions {
-    fn of(reply: &Reply) -> Self {
+    fn parse(reply: &Reply) -> Self {
         let mut extensions = Self::default();
         // The first line is the server's name.
         for line in reply.lines.iter().skip(1) {
@@ -137,41 +137,41 @@ impl Extensions {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> SmtpConnection<S> {
     /// Waits for the server's greeting.
     ///
     /// # Errors
-    /// There is none, or it sends the client away.
+    /// There is no greeting, or the server rejects the client.
     pub(super) async fn greet(&mut self) -> Result<(), SmtpError> {
-        self.reply().await?.expect(2, Step::Session).map(drop)
+        self.reply().await?.expect(2, Stage::Session).map(drop)
     }
 
-    /// Says who we are, and learns what the server can do.
+    /// Sends `EHLO` and reads the server's extensions.
     ///
     /// # Errors
-    /// The server does not speak with us.
+    /// The server rejects the client.
     pub(super) async fn hello(&mut self, name: &str) -> Result<Extensions, SmtpError> {
         let reply = self.command(&format!("EHLO {name}")).await?;
-        let reply = reply.expect(2, Step::Session)?;
-        Ok(Extensions::of(&reply))
+        let reply = reply.expect(2, Stage::Session)?;
+        Ok(Extensions::parse(&reply))
     }
 
-    /// Asks for TLS, and gives the connection back for its handshake.
+    /// Sends `STARTTLS` and returns the connection for the handshake.
     ///
     /// # Errors
-    /// The server refuses, or has sent something ahead: in plain text, so that anyone on the way can have written it.
+    /// The server refuses, or sent something ahead of the handshake, which an attacker may have injected.
     pub(super) async fn starttls(mut self, extensions: &Extensions) -> Result<S, SmtpError> {
         if !extensions.starttls {
             return Err(SmtpError::Unsupported("the mail server does not offer STARTTLS"));
         }
-        self.command("STARTTLS").await?.expect(2, Step::Session)?;
+        self.command("STARTTLS").await?.expect(2, Stage::Session)?;
         self.into_stream()
     }
 
-    /// Logs in.
+    /// Authenticates.
     ///
     /// # Errors
-    /// The server knows none of our ways to log in, or refuses this login.
+    /// The server offers neither PLAIN nor LOGIN, or rejects the credentials.
     pub(super) async fn log_in(
         &mut self,
         extensions: &Extensions,
@@ -188,61 +188,61 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             self.command(&format!("AUTH PLAIN {response}")).await?
         } else if extensions.login {
             let name = self.command("AUTH LOGIN").await?;
-            name.expect(3, Step::Session)?;
+            name.expect(3, Stage::Session)?;
             let secret = self.command(&STANDARD.encode(user)).await?;
-            secret.expect(3, Step::Session)?;
+            secret.expect(3, Stage::Session)?;
             self.command(&STANDARD.encode(password)).await?
         } else {
             return Err(SmtpError::Unsupported(
                 "the mail server offers no login by PLAIN or LOGIN",
             ));
         };
-        reply.expect(2, Step::Session).map(drop)
+        reply.expect(2, Stage::Session).map(drop)
     }
 
-    /// Hands the mail over for those receivers that the server takes, and ends the session. Returns the others, of which
-    /// one does not keep the mail from the rest (RFC 5321, 3.3).
+    /// Delivers the mail to the recipients that the server accepts, and ends the session. Returns the rejected
+    /// recipients, which do not keep the mail from the others (RFC 5321, 3.3).
     ///
     /// # Errors
-    /// The server does not take it for any.
+    /// The server accepts the mail for no recipient.
     pub(super) async fn send(
         &mut self,
         extensions: &Extensions,
         mail: &Envelope<'_>,
-    ) -> Result<Vec<Left>, SmtpError> {
+    ) -> Result<Vec<RejectedRecipient>, SmtpError> {
         let from = format!("MAIL FROM:<{}>{}", mail.from, parameters(extensions, mail)?);
-        self.command(&from).await?.expect(2, Step::Sender)?;
-        let left = self.receivers(mail.to).await?;
+        self.command(&from).await?.expect(2, Stage::Sender)?;
+        let rejected = self.recipients(mail.to).await?;
         let go = self.command("DATA").await?;
-        go.expect(3, Step::Message)?;
+        go.expect(3, Stage::Message)?;
         self.write(&data(mail.message)).await?;
-        self.reply().await?.expect(2, Step::Message)?;
-        // The server has the mail, whatever becomes of the goodbye.
+        self.reply().await?.expect(2, Stage::Message)?;
+        // The server has accepted the mail, so errors of `QUIT` do not matter.
         drop(self.write(b"QUIT\r\n").await);
-        Ok(left)
+        Ok(rejected)
     }
 
-    /// Names the receivers. Where the server takes none, one that it may take later decides.
-    async fn receivers(&mut self, receivers: &[&str]) -> Result<Vec<Left>, SmtpError> {
-        let mut left: Vec<Left> = Vec::new();
-        for receiver in receivers {
-            let reply = self.command(&format!("RCPT TO:<{receiver}>")).await?;
-            match reply.expect(2, Step::Receivers) {
+    /// Sends `RCPT TO` for each recipient. If all are rejected, a temporary reply takes precedence.
+    async fn recipients(&mut self, recipients: &[&str]) -> Result<Vec<RejectedRecipient>, SmtpError> {
+        let mut rejected: Vec<RejectedRecipient> = Vec::new();
+        for recipient in recipients {
+            let reply = self.command(&format!("RCPT TO:<{recipient}>")).await?;
+            match reply.expect(2, Stage::Recipients) {
                 Ok(_) => {}
-                Err(SmtpError::Rejected { reply, .. }) => left.push(Left {
-                    receiver: (*receiver).to_owned(),
+                Err(SmtpError::Rejected { reply, .. }) => rejected.push(RejectedRecipient {
+                    recipient: (*recipient).to_owned(),
                     reply,
                 }),
                 Err(error) => return Err(error),
             }
         }
-        let is_any_taken = left.len() < receivers.len();
-        let decisive = left.iter().min_by_key(|left| left.reply.code);
-        match decisive.filter(|_| !is_any_taken) {
-            None => Ok(left),
-            Some(decisive) => Err(SmtpError::NobodyTaken {
+        let is_any_accepted = rejected.len() < recipients.len();
+        let decisive = rejected.iter().min_by_key(|rejected| rejected.reply.code);
+        match decisive.filter(|_| !is_any_accepted) {
+            None => Ok(rejected),
+            Some(decisive) => Err(SmtpError::AllRecipientsRejected {
                 reply: decisive.reply.clone(),
-                left,
+                rejected,
             }),
         }
     }
@@ -267,10 +267,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     }
 }
 
-/// What `MAIL` has to announce.
+/// Parameters of `MAIL FROM`.
 fn parameters(extensions: &Extensions, mail: &Envelope<'_>) -> Result<String, SmtpError> {
     let mut parameters = String::new();
-    if !mail.from.is_ascii() || mail.to.iter().any(|receiver| !receiver.is_ascii()) {
+    if !mail.from.is_ascii() || mail.to.iter().any(|recipient| !recipient.is_ascii()) {
         if !extensions.smtp_utf8 {
             return Err(SmtpError::Unsupported(
                 "an address is not in ASCII, and the mail server does not offer SMTPUTF8",
@@ -289,8 +289,8 @@ fn parameters(extensions: &Extensions, mail: &Envelope<'_>) -> Result<String, Sm
     Ok(parameters)
 }
 
-/// A message with its end: each line ends in CR and LF whatever it ended in, and a line that begins with a dot gets
-/// another (RFC 5321, 4.5.2), so that nothing in a message ends it.
+/// The message as sent after `DATA`: every line end becomes CR LF, and a leading dot is doubled (RFC 5321, 4.5.2), so
+/// that nothing in the message can end it.
 fn data(message: &[u8]) -> Vec<u8> {
     let mut data = Vec::with_capacity(message.len() + message.len() / 32 + 8);
     let mut at_start = true;
@@ -317,16 +317,16 @@ fn data(message: &[u8]) -> Vec<u8> {
     data
 }
 
-/// The name that a client gives itself: the host's, where it can be one in a command, or else its address as RFC 5321
-/// wants it (4.1.3).
+/// The client's name in `EHLO`: the host name if it is valid there, else an address literal (RFC 5321, 4.1.3).
 pub(super) fn client_name() -> String {
-    name_of(rustix::system::uname().nodename().to_string_lossy().into_owned())
+    valid_name(rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
-fn name_of(host: String) -> String {
+fn valid_name(host: String) -> String {
     let is_name = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '.';
-    match !host.is_empty() && host.len() <= 253 && host.chars().all(is_name) {
-        true => host,
-        false => "[127.0.0.1]".to_owned(),
+    if !host.is_empty() && host.len() <= 253 && host.chars().all(is_name) {
+        host
+    } else {
+        "[127.0.0.1]".to_owned()
     }
 }

@@ -1,14 +1,15 @@
-//! What the tests of alerts have in common.
+//! Helpers shared by the tests of alerts.
 
 mod database;
 mod delivery;
-mod doubt;
 mod failures;
-mod lane;
 mod mail;
 mod payloads;
-mod refresh;
+mod refusals;
+mod resend;
 mod storm;
+mod worker;
+mod world;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,19 +17,18 @@ use std::path::Path;
 
 use super::*;
 use crate::settings::File;
-use crate::state::{Shelf, State, Written};
-use crate::suite::Environment;
-use crate::suite::ProcessEnvironment;
+use crate::state::{PendingCommit, State, Table};
+use crate::suite::{Environment, ProcessEnvironment};
 
-/// Nobody waits for anything.
-pub(crate) fn begun() -> Begin {
-    let begin = Begin::new();
-    begin.cancel();
-    begin
+/// A signal that lets sending start at once.
+pub(crate) fn started() -> StartSignal {
+    let signal = StartSignal::new();
+    signal.cancel();
+    signal
 }
 
-/// Of a disk that has all at once.
-pub(super) fn kept() -> Written {
+/// The commit of a disk that persists everything at once.
+pub(super) fn committed() -> PendingCommit {
     State::none().0.put(Vec::new())
 }
 
@@ -45,7 +45,7 @@ impl Environment for Fixed {
     }
 }
 
-/// What holds with this `alerts` section, or what an operator is told.
+/// The settings of this `alerts` section, or the problems reported.
 pub(crate) fn settings(alerts: &str) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("canary.yaml");
@@ -53,22 +53,22 @@ pub(crate) fn settings(alerts: &str) -> Result<Settings, String> {
     std::fs::write(&path, format!("alerts:\n{lines}")).unwrap();
     let mut file = File::read(&path, &Fixed);
     let settings = settings::read(file.alerts, &Fixed, &mut file.report);
-    let told = file.report.finish(settings);
-    told.map_err(|problems| {
+    let result = file.report.finish(settings);
+    result.map_err(|problems| {
         problems
             .to_string()
             .replace(&format!("{}/", folder.path().display()), "")
     })
 }
 
-/// Whatever is kept, as a disk would.
+/// Rows as a disk would have them.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Disk(BTreeMap<(Shelf, Arc<str>), String>);
+pub(super) struct Disk(BTreeMap<(Table, Arc<str>), String>);
 
 impl Disk {
-    pub(super) fn keep(&mut self, changes: Vec<Change>) {
+    pub(super) fn apply(&mut self, changes: Vec<Change>) {
         for change in changes {
-            let key = (change.shelf, change.key);
+            let key = (change.table, change.key);
             match change.value {
                 Some(text) => drop(self.0.insert(key, text)),
                 None => drop(self.0.remove(&key)),
@@ -76,8 +76,8 @@ impl Disk {
         }
     }
 
-    pub(super) fn rows(&self, shelf: Shelf) -> Vec<(Arc<str>, String)> {
-        let rows = self.0.iter().filter(|((found, _), _)| *found == shelf);
+    pub(super) fn rows(&self, table: Table) -> Vec<(Arc<str>, String)> {
+        let rows = self.0.iter().filter(|((found, _), _)| *found == table);
         rows.map(|((_, key), text)| (Arc::clone(key), text.clone()))
             .collect()
     }

@@ -1,4 +1,4 @@
-//! Any address that takes a request, with a body by a template of the operator's.
+//! Generic webhook: any URL, with an optional template for the body.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,18 +11,17 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use url::Url;
 
-use super::endpoint::{Body, Endpoint};
+use super::http_sender::{Body, HttpSender};
 use super::notification::Notification;
-use crate::suite::quoted;
-use crate::suite::suggest;
+use crate::suite::{quoted, suggest};
 
-/// Instructions of a template, and its output by 64 bytes: a loop without an end is a mistake, not a hang.
-const FUEL: u64 = 50_000;
-/// Depth of what a template calls.
-const RECURSION: usize = 32;
-/// What a template is called in its own messages.
+/// Template instructions, including 1 for each 64 bytes of output, so that an endless loop is an error and not a hang.
+const MAX_FUEL: u64 = 50_000;
+/// Maximum recursion depth of a template.
+const MAX_RECURSION: usize = 32;
+/// Name of a template in its own error messages.
 const NAME: &str = "template";
-/// What a template can name: the keys of the default body.
+/// Variables of a template: the keys of the default body.
 const KEYS: [&str; 20] = [
     "id",
     "alert",
@@ -46,18 +45,18 @@ const KEYS: [&str; 20] = [
     "link",
 ];
 
-/// Somebody's own receiver.
+/// A webhook receiver.
 #[derive(Debug, Clone)]
 pub(super) struct Webhook {
-    pub(super) endpoint: Endpoint,
+    pub(super) sender: HttpSender,
     pub(super) method: Method,
-    /// Of the body; absent: JSON.
+    /// `Content-Type` of the body; JSON if absent.
     pub(super) content_type: Option<HeaderValue>,
-    /// Absent: the notification as JSON.
+    /// Template of the body; if absent, the notification as JSON.
     pub(super) template: Option<Template>,
 }
 
-/// A template that compiled, and rendered once.
+/// A template that compiled and rendered once.
 #[derive(Clone)]
 pub(super) struct Template(Arc<Environment<'static>>);
 
@@ -67,7 +66,7 @@ impl fmt::Debug for Template {
     }
 }
 
-/// The default body, and what a template can name.
+/// The default body, whose keys are the variables of a template.
 #[derive(Debug, Serialize)]
 struct Payload<'a> {
     id: String,
@@ -92,11 +91,11 @@ struct Payload<'a> {
     link: Option<&'a str>,
 }
 
-/// What is wrong with a template.
+/// Why a template is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TemplateError {
     pub(super) message: String,
-    /// Of the template, from 1.
+    /// Line of the template, from 1.
     pub(super) line: Option<usize>,
     pub(super) hint: Option<String>,
 }
@@ -118,17 +117,17 @@ impl From<minijinja::Error> for TemplateError {
 impl Template {
     pub(super) fn new(source: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
-        environment.set_fuel(Some(FUEL));
-        environment.set_recursion_limit(RECURSION);
-        // A misspelt name is an error at start, and not an empty alarm at night.
+        environment.set_fuel(Some(MAX_FUEL));
+        environment.set_recursion_limit(MAX_RECURSION);
+        // A misspelt variable is an error at start, and not an empty alert at night.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.add_template_owned(NAME, source.to_owned())?;
-        // A filter takes what is not there for nothing, so that rendering alone does not tell.
+        // Filters accept undefined variables, so rendering alone does not find them.
         let named = environment.get_template(NAME)?.undeclared_variables(false);
         let is_known = |name: &String| {
             KEYS.contains(&name.as_str()) || environment.globals().any(|(global, _)| global == name)
         };
-        // The same one each time.
+        // The smallest one, so that the message is deterministic.
         match named.iter().filter(|name| !is_known(name)).min() {
             Some(name) => Err(TemplateError {
                 message: format!("there is no {}", quoted(name)),
@@ -149,7 +148,7 @@ impl Template {
     }
 }
 
-/// The request's body.
+/// The body of a request.
 ///
 /// # Errors
 /// The template does not render for this notification, though it did for the sample.
@@ -180,7 +179,7 @@ fn payload<'a>(notification: &'a Notification, link: Option<&'a Url>) -> Payload
     Payload {
         id: notification.id(),
         alert: &notification.alert,
-        event: notification.event.word(),
+        event: notification.event.as_str(),
         title: notification.title(),
         summary: &notification.summary,
         check: &check.id,
@@ -191,8 +190,8 @@ fn payload<'a>(notification: &'a Notification, link: Option<&'a Url>) -> Payload
         description: check.description.as_deref(),
         runbook_url: check.runbook_url.as_deref(),
         expect_failure: check.expect_failure,
-        status: notification.status.word(),
-        previous: notification.previous.map(crate::status::Status::word),
+        status: notification.status.as_str(),
+        previous: notification.previous.map(crate::status::Status::as_str),
         since: time(notification.since),
         at: time(notification.at),
         lasted_seconds: notification.lasted().as_secs(),
@@ -204,7 +203,7 @@ fn payload<'a>(notification: &'a Notification, link: Option<&'a Url>) -> Payload
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::trial::sample;
+    use crate::alert::test_notification::sample;
 
     #[test]
     fn a_template_can_name_every_key_of_the_default_body_and_nothing_else() {

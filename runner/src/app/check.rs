@@ -1,4 +1,4 @@
-//! Every check once, now.
+//! One-shot execution: runs every check once.
 
 use std::io;
 use std::sync::Arc;
@@ -7,53 +7,54 @@ use std::time::SystemTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use super::{Host, aside};
+use super::{Host, telemetry_thread};
 use crate::dispatch::Dispatcher;
-use crate::liveness::begun;
+use crate::liveness::already_begun;
 use crate::outcome::Run;
-use crate::publish::Board;
+use crate::publish::StatusStore;
 use crate::suite::Check;
 use crate::telemetry::settings::{Exporter, Settings, Signal};
 
-/// Runs each check once, as many at once as there are permits; the runs come in the checks' order. Fewer runs than
-/// checks come back when the dispatcher was drained meanwhile.
-pub async fn once(checks: &[Arc<Check>], dispatcher: &Dispatcher) -> Vec<Run> {
+/// Runs each check once, with as much concurrency as there are permits. Returns the runs in the order of the checks;
+/// fewer runs than checks when the dispatcher was drained meanwhile.
+pub async fn run_once(checks: &[Arc<Check>], dispatcher: &Dispatcher) -> Vec<Run> {
     let due = Instant::now();
     let mut under_way: FuturesUnordered<_> = checks
         .iter()
         .enumerate()
-        .map(|(place, check)| async move {
+        .map(|(index, check)| async move {
             let job = dispatcher.job(check, due);
             let permit = dispatcher.permit(&job).await?;
-            Some((place, dispatcher.run(job, permit).await))
+            Some((index, dispatcher.run(job, permit).await))
         })
         .collect();
     let mut runs = Vec::with_capacity(checks.len());
-    while let Some(finished) = under_way.next().await {
-        runs.extend(finished);
+    while let Some(run) = under_way.next().await {
+        runs.extend(run);
     }
-    runs.sort_by_key(|(place, _)| *place);
+    runs.sort_by_key(|(index, _)| *index);
     runs.into_iter().map(|(_, run)| run).collect()
 }
 
-/// Tells telemetry of runs, and waits until it has left; nothing to do where there is nowhere to send it to.
+/// Exports the runs through telemetry and waits for the flush; a no-op if every exporter is `none`.
 ///
 /// # Errors
 /// The operating system refuses a thread or what a runtime needs.
-pub fn tell(checks: &[Arc<Check>], runs: &[Run], host: &Host, settings: &Settings) -> io::Result<()> {
+pub fn export(checks: &[Arc<Check>], runs: &[Run], host: &Host, settings: &Settings) -> io::Result<()> {
     if Signal::ALL
         .iter()
         .all(|signal| *settings.exporter(*signal) == Exporter::None)
     {
         return Ok(());
     }
-    let (_telling, telemetry, _) = aside::telemetry(host, &host.audit()?, settings, None, &begun())?;
-    telemetry.suite(checks.to_vec());
-    let board = Board::default();
+    let (_telemetry_thread, telemetry, _) =
+        telemetry_thread::start(host, &host.audit()?, settings, None, &already_begun())?;
+    telemetry.suite_changed(checks.to_vec());
+    let statuses = StatusStore::default();
     for run in runs {
         let run = Arc::new(run.clone());
-        let standing = board.publish(&run, SystemTime::now());
-        telemetry.finished(&run, &standing);
+        let check_status = statuses.publish(&run, SystemTime::now());
+        telemetry.run_finished(&run, &check_status);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Everything that checks need and suites do not decide.
+//! The host: everything that checks need and a suite does not configure.
 
 use std::io;
 use std::sync::Arc;
@@ -7,55 +7,56 @@ use super::trust::TrustThread;
 use crate::console::Streams;
 use crate::dispatch::{Dispatcher, Plugins};
 use crate::grant::Networks;
-use crate::ledger::audit::{Audit, Reserve, open_descriptors};
+use crate::ledger::audit::{Audit, InternalFds, open_descriptors};
 use crate::ledger::{Budget, Ledger, raise_descriptor_limit};
 use crate::liveness::Registry;
 use crate::net::resolve::{NameFiles, Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
-use crate::net::{EnvironmentProxies, Shared};
+use crate::net::{EnvironmentProxies, NetServices};
 use crate::plugin::isolated::{Isolation, Limits};
 use crate::plugin::{Cache, Loader};
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
 use crate::suite::{
-    Environment as _, KnownSecrets, ProcessEnvironment, ReferencePolicy, Secrets, Suite, VariableOverrides,
+    Environment as _, ProcessEnvironment, ReferencePolicy, SecretRegistry, Secrets, Suite, VariableOverrides,
 };
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
 
-/// What an operator sets.
+/// Host configuration set by the operator.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Runs at once.
+    /// Maximum number of concurrent runs.
     pub concurrency: u32,
-    /// Where compiled plugins are kept.
+    /// Cache of compiled plugins.
     pub cache: Cache,
-    /// What examining a plugin that is not embedded may take, in a process of its own; absent: all are trusted.
+    /// Resource limits for examining a plugin that is not embedded, which happens in a separate process; `None`
+    /// trusts every plugin.
     pub plugin_limits: Option<Limits>,
-    /// Given the name of each plugin that is compiled, which takes a while.
-    pub compiling: Option<fn(&str)>,
+    /// Called with the name of each plugin that is compiled, since compiling takes a while.
+    pub on_compile: Option<fn(&str)>,
     /// Networks that no check may reach.
-    pub blocked: Networks,
-    /// Which variables and files suites may refer to.
+    pub blocked_networks: Networks,
+    /// Which variables and files suites may reference.
     pub references: ReferencePolicy,
-    /// What the command line says of the variables of suites.
+    /// Overrides of suite variables from the command line.
     pub variables: VariableOverrides,
-    /// The most that a suite may set.
+    /// Upper bound for the quotas that a suite may set.
     pub ceiling: Quota,
-    /// DNS servers; absent: the operating system's.
+    /// DNS servers; `None` uses those of the operating system.
     pub resolver: Option<ResolverSettings>,
-    /// Names that a suite may send alerts to; absent when nobody judges that.
+    /// Notifier names that a suite may use; `None` disables the validation.
     pub notifiers: Option<Vec<String>>,
-    /// How requests carry their run's trace.
+    /// How requests propagate the trace context of their run.
     pub propagation: Propagation,
-    /// Which runs' traces are wanted.
+    /// Decides which traces are sampled.
     pub sampler: Sampler,
-    /// What the process writes to.
+    /// Output streams of the process.
     pub streams: Streams,
-    /// Where threads and tasks report that they make progress.
+    /// Registry in which threads and tasks report progress.
     pub liveness: Registry,
-    /// What no text shows.
-    pub secrets: KnownSecrets,
+    /// Secrets that are redacted from every text.
+    pub secrets: SecretRegistry,
 }
 
 /// The host cannot start.
@@ -74,28 +75,28 @@ pub enum HostError {
 
 /// The engine, the ledger, the DNS service and the plugin cache.
 pub struct Host {
-    /// Where attempts run.
+    /// Executes attempts.
     pub sandbox: Sandbox,
-    /// Descriptors of the runner itself that come and go.
-    pub reserve: Reserve,
-    /// The roots that the host trusts.
+    /// Temporary descriptors of the runner itself.
+    pub internal_fds: InternalFds,
+    /// Trusted root certificates.
     pub trust: TrustStore,
-    /// The files with name servers and hosts.
+    /// The resolver's files: name servers and hosts.
     pub names: NameFiles,
-    /// Makes programs of plugins.
+    /// Loads and compiles plugins.
     pub loader: Loader,
     settings: Settings,
     descriptor_limit: u64,
-    /// Keeps the credentials of the environment's proxies known as long as they are in use.
+    /// Keeps the credentials of the environment's proxies registered as secrets while they are in use.
     _proxy_secrets: Secrets,
     _trust_thread: TrustThread,
 }
 
 impl Host {
-    /// Raises the limit on descriptors, takes stock of what is open, and starts the engine.
+    /// Raises the descriptor limit, counts the open descriptors, and starts the engine.
     ///
     /// # Errors
-    /// What the host cannot do without.
+    /// The limit or the open descriptors cannot be determined, or the engine or a thread cannot be started.
     pub fn start(settings: Settings) -> Result<Self, HostError> {
         let limit = raise_descriptor_limit().map_err(HostError::Descriptors)?;
         let open = open_descriptors().map_err(HostError::Descriptors)?;
@@ -112,16 +113,16 @@ impl Host {
             None => Resolver::system(&ledger, &settings.liveness),
             Some(settings) => Resolver::new(settings.clone(), &ledger),
         };
-        let reserve = Reserve::default();
+        let reserve = InternalFds::default();
         let (reader, trust) = TrustStore::system();
         let trust_thread = TrustThread::start(reader, reserve.clone(), &settings.liveness)
             .map_err(HostError::TrustThread)?;
         let names = resolver.files();
         let proxies = EnvironmentProxies::read(|name| ProcessEnvironment.variable(name));
-        let proxy_secrets = proxies.hold(&settings.secrets);
-        let shared = Shared {
+        let proxy_secrets = proxies.register_secrets(&settings.secrets);
+        let shared = NetServices {
             resolver,
-            blocked: settings.blocked.clone(),
+            blocked: settings.blocked_networks.clone(),
             trust: trust.clone(),
             propagation: settings.propagation.clone(),
             proxies,
@@ -129,7 +130,7 @@ impl Host {
         Ok(Self {
             loader: loader(&settings, &reserve),
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
-            reserve,
+            internal_fds: reserve,
             trust,
             names,
             settings,
@@ -139,7 +140,7 @@ impl Host {
         })
     }
 
-    /// What the operator set.
+    /// The operator's settings.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -150,43 +151,43 @@ impl Host {
     pub fn dispatcher(&self, plugins: Plugins) -> Dispatcher {
         let concurrency = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
         Dispatcher::new(self.sandbox.clone(), plugins, concurrency)
-            .counted_in(self.sandbox.ledger().pools())
-            .sampled_by(self.settings.sampler)
-            .timed_by(self.settings.liveness.stall_clock().clone())
+            .with_pools(self.sandbox.ledger().pools())
+            .with_sampler(self.settings.sampler)
+            .with_stall_clock(self.settings.liveness.stall_clock().clone())
     }
 
-    /// Takes what is open now as the host's own.
+    /// Records the descriptors that are open now as the host's own.
     ///
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn audit(&self) -> io::Result<Audit> {
-        Audit::baseline(self.sandbox.ledger(), &self.reserve)
+        Audit::baseline(self.sandbox.ledger(), &self.internal_fds)
     }
 
-    /// Everything of the host's own is open: lends what is left.
+    /// Sets the descriptor budget to what the host's own open descriptors leave. Call it once they are all open.
     ///
     /// # Errors
     /// `/proc/self/fd` cannot be read.
-    pub fn settle(&self) -> io::Result<()> {
+    pub fn rebaseline_fds(&self) -> io::Result<()> {
         let ledger = self.sandbox.ledger();
         let own = open_descriptors()?.saturating_sub(ledger.leased());
-        ledger.fit(self.descriptor_limit, own);
+        ledger.set_budget(self.descriptor_limit, own);
         Ok(())
     }
 
-    /// Says when as many runs at once as allowed could want more sockets than the host has to lend, or more memory than
-    /// the limits of the process allow.
+    /// Warnings for when the maximum number of concurrent runs could need more sockets than the host can lend, or
+    /// more memory than the process limits allow.
     #[must_use]
-    pub fn shortage(&self, suite: &Suite) -> Vec<String> {
+    pub fn resource_warnings(&self, suite: &Suite) -> Vec<String> {
         let memory = super::memory::shortage(suite, self.settings.concurrency);
         self.descriptors_short(suite).into_iter().chain(memory).collect()
     }
 
     fn descriptors_short(&self, suite: &Suite) -> Option<String> {
-        let mut wants: Vec<u64> = suite.checks.iter().map(|check| check.quota.sockets).collect();
-        wants.sort_unstable_by(|a, b| b.cmp(a));
+        let mut sockets: Vec<u64> = suite.checks.iter().map(|check| check.quota.sockets).collect();
+        sockets.sort_unstable_by(|a, b| b.cmp(a));
         let at_once = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
-        let wanted: u64 = wants
+        let wanted: u64 = sockets
             .iter()
             .take(at_once)
             .fold(0, |sum, sockets| sum.saturating_add(*sockets));
@@ -195,19 +196,19 @@ impl Host {
             format!(
                 "{} runs at once may want {wanted} sockets, and this host can lend {capacity}: raise the limit on \
                  open files (ulimit -n), or lower `--concurrency` or the checks' `sockets`",
-                at_once.min(wants.len())
+                at_once.min(sockets.len())
             )
         })
     }
 }
 
-fn loader(settings: &Settings, reserve: &Reserve) -> Loader {
+fn loader(settings: &Settings, reserve: &InternalFds) -> Loader {
     let cache = settings.cache.clone();
     let loader = match settings.plugin_limits {
         Some(limits) => Loader::isolated(cache, Isolation::new(limits, reserve.clone())),
-        None => Loader::trusting(cache),
+        None => Loader::in_process(cache),
     };
-    loader.noticing(settings.compiling)
+    loader.on_compile(settings.on_compile)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From files to a suite whose plugins are compiled.
+//! Loads a suite: reads its files, compiles its plugins, and validates its checks.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -8,77 +8,78 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::join_all;
 
 use super::Host;
-use super::reload::Footprint;
+use super::reload::FileFingerprint;
 use crate::dispatch::Plugins;
 use crate::io_class;
 use crate::liveness;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::regular_file::{Owner, Session};
 use crate::suite::{
-    Catalog, Draft, Environment, Operator, PluginDeclaration, PluginSource, Problems, ReferencePolicy, Suite,
-    SuiteEnvironment, Unusable, VariableOverrides, read, read_text,
+    Catalog, Draft, Environment, HostLimits, PluginDeclaration, PluginSource, Problems, ReferencePolicy,
+    Suite, SuiteEnvironment, Unusable, VariableOverrides, read, read_text,
 };
 
-/// A suite that can run.
+/// A suite that is ready to run.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// Its checks.
+    /// The parsed suite.
     pub suite: Suite,
-    /// Their plugins.
+    /// Its compiled plugins.
     pub plugins: Plugins,
-    /// The files that it was made of.
+    /// The files it was loaded from.
     pub(super) files: Files,
 }
 
-/// The files that a suite is made of: its own, those that it refers to, and plugins.
+/// The files of a suite: its sources, the files it references, and its plugins.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Files {
     pub(super) sources: BTreeSet<PathBuf>,
-    /// What each looked like before it was read.
-    pub(super) seen: Footprint,
+    /// Fingerprint of each file, taken before the file was read.
+    pub(super) fingerprint: FileFingerprint,
 }
 
 impl Files {
     fn extend(&mut self, others: Self) {
         self.sources.extend(others.sources);
-        self.seen.extend(others.seen);
+        self.fingerprint.extend(others.fingerprint);
     }
 }
 
-/// Reads files, compiles the plugins that they name, and judges each check by its plugin. Plugins whose bytes are in
-/// memory are not compiled again. References reach what the operator lets them reach.
+/// Reads the suite files, compiles the plugins that they name, and has the plugins validate their checks. A plugin
+/// whose bytes are already loaded is not compiled again. References are restricted to what the operator allows.
 ///
-/// Files are read on a thread of its own; the disk may take two minutes for all of them, and as much for plugins.
+/// Files are read on a separate thread; reading all suite files may take up to two minutes, and so may reading all
+/// plugins.
 ///
-/// Cancellation: the thread ends with the file that it reads, after ten seconds at most.
+/// Cancellation: the thread ends after the file that it is reading, within ten seconds.
 ///
 /// # Errors
 /// Every problem of every file.
 pub async fn load(paths: &[PathBuf], host: &Host) -> Result<Loaded, Problems> {
-    load_noting(paths, host, &mut Files::default()).await
+    load_recording(paths, host, &mut Files::default()).await
 }
 
-/// The same; `noted` has every file that the suite is made of, also where it is refused.
+/// Like [`load`]; adds every file of the suite to `recorded`, also if the suite is invalid.
 ///
 /// # Errors
 /// As [`load`].
-pub(super) async fn load_noting(
+pub(super) async fn load_recording(
     paths: &[PathBuf],
     host: &Host,
-    noted: &mut Files,
+    recorded: &mut Files,
 ) -> Result<Loaded, Problems> {
     let session = Session::new(Owner::Suites);
     let _cancelled_with_this = session.cancel_on_drop();
     let (draft, files) = {
         let (own, settings) = (paths.to_vec(), host.settings());
         let (policy, overrides) = (settings.references.clone(), settings.variables.clone());
-        on_thread(paths, move || draft(&own, &policy, &overrides, &session)).await?
+        on_thread(paths, move || read_draft(&own, &policy, &overrides, &session)).await?
     };
-    noted.extend(files);
-    finished(draft, paths, host, noted).await
+    recorded.extend(files);
+    compile_and_validate(draft, paths, host, recorded).await
 }
 
-/// The same for a suite of one text, which is no file. `name` stands for it in problems.
+/// Like [`load`] for a suite given as text. `name` stands for the file in problems.
 ///
 /// # Errors
 /// Every problem of the text.
@@ -89,46 +90,46 @@ pub async fn load_text(name: &Path, text: String, host: &Host) -> Result<Loaded,
     let draft = {
         let (own, settings) = (name.to_owned(), host.settings());
         let (policy, overrides) = (settings.references.clone(), settings.variables.clone());
-        let drafted = move || {
+        let parse = move || {
             let environment = SuiteEnvironment::new(&policy, session.clone());
             let embedded = EMBEDDED.map(|(name, _)| name);
             read_text(&own, text, &embedded, &environment, &overrides)
         };
-        on_thread(&paths, drafted).await?
+        on_thread(&paths, parse).await?
     };
-    finished(draft, &paths, host, &mut Files::default()).await
+    compile_and_validate(draft, &paths, host, &mut Files::default()).await
 }
 
-/// Compiles the plugins of a suite, and has each check judged by its own.
-async fn finished(
+/// Compiles the plugins of a suite and has them validate their checks.
+async fn compile_and_validate(
     draft: Draft,
     paths: &[PathBuf],
     host: &Host,
-    noted: &mut Files,
+    recorded: &mut Files,
 ) -> Result<Loaded, Problems> {
     let mut catalog = Catalog::default();
-    let plugins = compile_all(&draft, host, noted, &mut catalog).await;
-    judge(&draft, &plugins, host, &mut catalog).await;
-    let (draft, catalog) = ask(paths, draft, catalog, &plugins, host).await?;
-    let operator = Operator {
+    let plugins = compile_all(&draft, host, recorded, &mut catalog).await;
+    validate_schemas(&draft, &plugins, host, &mut catalog).await;
+    let (draft, catalog) = validate_configs(paths, draft, catalog, &plugins, host).await?;
+    let limits = HostLimits {
         ceiling: host.settings().ceiling,
         notifiers: host.settings().notifiers.clone(),
         secrets: host.settings().secrets.clone(),
     };
-    let suite = on_thread(paths, move || draft.finish(&catalog, &operator)).await??;
+    let suite = on_thread(paths, move || draft.finish(&catalog, &limits)).await??;
     Ok(Loaded {
         suite,
         plugins,
-        files: noted.clone(),
+        files: recorded.clone(),
     })
 }
 
-/// Does what waits for a disk or computes for long where it holds nobody up.
+/// Runs blocking or CPU-bound work on a thread of its own, so that it does not block the runtime.
 async fn on_thread<T: Send + 'static>(
     paths: &[PathBuf],
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problems> {
-    let done = liveness::once("suite", work).await;
+    let done = liveness::run_blocking("suite", work).await;
     done.map_err(|error| {
         let suite = paths.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
         let is_transient = io_class::is_transient(&error);
@@ -136,36 +137,36 @@ async fn on_thread<T: Send + 'static>(
     })
 }
 
-/// The suite as it is written, and the files of which that was made.
-fn draft(
+/// Parses the suite; also returns the files that it was read from.
+fn read_draft(
     paths: &[PathBuf],
     policy: &ReferencePolicy,
     overrides: &VariableOverrides,
     session: &Session,
 ) -> (Draft, Files) {
     let sources: BTreeSet<PathBuf> = paths.iter().cloned().collect();
-    // Before they are read: what changes meanwhile has changed.
+    // Taken before the files are read, so that a change during the read is detected.
     let mut files = Files {
-        seen: Footprint::within(session, &sources),
+        fingerprint: FileFingerprint::within(session, &sources),
         sources,
     };
     let environment = SuiteEnvironment::new(policy, session.clone());
-    let noting = Noting::new(&environment, session);
+    let recording = RecordingEnvironment::new(&environment, session);
     let embedded = EMBEDDED.map(|(name, _)| name);
-    let draft = read(paths, &embedded, &noting, overrides, session);
-    files.extend(noting.into_files());
+    let draft = read(paths, &embedded, &recording, overrides, session);
+    files.extend(recording.into_files());
     (draft, files)
 }
 
-/// Compiles the plugins of a suite, and enters in `catalog` what each says of itself, or why it cannot be used.
-async fn compile_all(draft: &Draft, host: &Host, noted: &mut Files, catalog: &mut Catalog) -> Plugins {
+/// Compiles the plugins of a suite and adds the facts of each, or the reason why it is unusable, to `catalog`.
+async fn compile_all(draft: &Draft, host: &Host, recorded: &mut Files, catalog: &mut Catalog) -> Plugins {
     let sources: BTreeSet<PathBuf> = draft.plugins().iter().filter_map(file_of).collect();
     if !sources.is_empty() {
         let own = sources.clone();
-        let seen = liveness::once("suite", move || Footprint::of(&own)).await;
-        noted.extend(Files {
+        let fingerprint = liveness::run_blocking("suite", move || FileFingerprint::new(&own)).await;
+        recorded.extend(Files {
             sources,
-            seen: seen.unwrap_or_default(),
+            fingerprint: fingerprint.unwrap_or_default(),
         });
     }
     let session = Session::new(Owner::Plugins);
@@ -200,41 +201,41 @@ async fn compile(
     );
     let plugin = plugin.await.map_err(|error| Unusable {
         is_transient: error.is_transient(),
-        reason: chain(&error),
+        reason: error_chain(&error),
     });
     (declared.name.clone(), plugin)
 }
 
-/// Has the schemas of plugins that are not embedded judge the configurations of their checks.
-async fn judge(draft: &Draft, plugins: &Plugins, host: &Host, catalog: &mut Catalog) {
+/// Validates the configurations of checks against the schemas of plugins that are not embedded.
+async fn validate_schemas(draft: &Draft, plugins: &Plugins, host: &Host, catalog: &mut Catalog) {
     let untrusted = draft
         .plugins()
         .iter()
         .filter(|declared| file_of(declared).is_some());
     let loaded = untrusted.filter_map(|declared| plugins.get(&declared.name));
-    let judged = loaded.map(async |plugin| {
+    let validations = loaded.map(async |plugin| {
         let request = || draft.schema_request(&plugin.name, &plugin.facts());
-        let judged = host.loader.judge(request).await;
-        let judged = judged.map_err(|error| Unusable {
+        let result = host.loader.validate(request).await;
+        let result = result.map_err(|error| Unusable {
             is_transient: error.is_transient(),
-            reason: chain(&error),
+            reason: error_chain(&error),
         });
-        (plugin.name.clone(), judged)
+        (plugin.name.clone(), result)
     });
-    for (name, judgement) in join_all(judged).await {
-        catalog.insert_judgement(name, judgement);
+    for (name, result) in join_all(validations).await {
+        catalog.insert_schema_response(name, result);
     }
 }
 
-/// Has plugins judge the configurations of their checks that their schemas allow.
-async fn ask(
+/// Has plugins validate the configurations that their schemas accept.
+async fn validate_configs(
     paths: &[PathBuf],
     draft: Draft,
     catalog: Catalog,
     plugins: &Plugins,
     host: &Host,
 ) -> Result<(Draft, Catalog), Problems> {
-    let names = plugins.iter().filter(|(_, plugin)| plugin.judges_configs());
+    let names = plugins.iter().filter(|(_, plugin)| plugin.exports_check_config());
     let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
     let (draft, mut catalog, requests) = on_thread(paths, move || {
         let request = |name: String| {
@@ -251,7 +252,7 @@ async fn ask(
         .filter(|declared| file_of(declared).is_none())
         .map(|declared| declared.name.as_str())
         .collect();
-    let asked = requests.into_iter().filter_map(|(name, request, uses)| {
+    let validations = requests.into_iter().filter_map(|(name, request, uses)| {
         let plugin = plugins.get(&name)?;
         let is_trusted = trusted.contains(name.as_str());
         Some(async move {
@@ -261,13 +262,13 @@ async fn ask(
                 .await;
             let answer = answer.map_err(|error| Unusable {
                 is_transient: error.is_transient(),
-                reason: chain(&error),
+                reason: error_chain(&error),
             });
             (name, uses, answer)
         })
     });
-    for (name, uses, answer) in join_all(asked).await {
-        catalog.insert_answer(name, uses, answer);
+    for (name, uses, answer) in join_all(validations).await {
+        catalog.insert_config_response(name, uses, answer);
     }
     Ok((draft, catalog))
 }
@@ -279,20 +280,20 @@ fn file_of(plugin: &PluginDeclaration) -> Option<PathBuf> {
     }
 }
 
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+/// Formats an error and its causes on one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// An environment that notes which files were asked for, and what they looked like before they were read.
-struct Noting<'a> {
+/// An environment that records which files were requested and their fingerprints before the read.
+struct RecordingEnvironment<'a> {
     environment: &'a dyn Environment,
     session: &'a Session,
     files: Mutex<Files>,
 }
 
-impl<'a> Noting<'a> {
+impl<'a> RecordingEnvironment<'a> {
     fn new(environment: &'a dyn Environment, session: &'a Session) -> Self {
         Self {
             environment,
@@ -310,15 +311,15 @@ impl<'a> Noting<'a> {
     }
 }
 
-impl Environment for Noting<'_> {
+impl Environment for RecordingEnvironment<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         self.environment.variable(name)
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let sources = BTreeSet::from([path.to_owned()]);
-        let seen = Footprint::within(self.session, &sources);
-        self.files().extend(Files { sources, seen });
+        let fingerprint = FileFingerprint::within(self.session, &sources);
+        self.files().extend(Files { sources, fingerprint });
         self.environment.file(path)
     }
 

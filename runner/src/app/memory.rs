@@ -1,28 +1,28 @@
-//! Whether the limits of the process leave room for what a suite may need.
+//! Warns if the process limits leave too little memory for a suite.
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::quota::show_bytes;
+use crate::quota::format_bytes;
 use crate::suite::Suite;
 
-/// What the runner may need for itself, beside its guests. The last runs of all checks are a quarter of it at most
-/// ([`crate::publish::MAX_LAST_RUNS`]).
+/// Memory of the runner itself, besides its guests. The stored last runs of all checks are at most a quarter of it
+/// ([`crate::publish::MAX_LAST_RUN_BYTES`]).
 const OWN: u64 = 256 << 20;
 const _: () = assert!(
-    crate::publish::MAX_LAST_RUNS <= 64 << 20,
+    crate::publish::MAX_LAST_RUN_BYTES <= 64 << 20,
     "they are a part of what the runner needs"
 );
-/// The stack of a run.
+/// Stack size of a run.
 const STACK: u64 = 2 << 20;
 
-/// A limit on the memory of the process.
+/// A process limit on memory.
 struct Limit {
     name: &'static str,
     option: &'static str,
     bytes: Option<u64>,
 }
 
-/// What to warn of before a suite runs: a limit under which it may find no memory.
+/// A warning if the suite may need more memory than a process limit allows.
 pub(super) fn shortage(suite: &Suite, concurrency: u32) -> Option<String> {
     let limit = |name, option, resource| Limit {
         name,
@@ -33,26 +33,26 @@ pub(super) fn shortage(suite: &Suite, concurrency: u32) -> Option<String> {
         limit("RLIMIT_AS", "ulimit -v", Resource::As),
         limit("RLIMIT_DATA", "ulimit -d", Resource::Data),
     ];
-    judge(suite, concurrency, limits)
+    shortage_with(suite, concurrency, limits)
 }
 
-fn judge(suite: &Suite, concurrency: u32, limits: impl IntoIterator<Item = Limit>) -> Option<String> {
+fn shortage_with(suite: &Suite, concurrency: u32, limits: impl IntoIterator<Item = Limit>) -> Option<String> {
     let mut runs: Vec<u64> = suite.checks.iter().map(|check| check.quota.memory).collect();
     runs.sort_unstable_by(|a, b| b.cmp(a));
     runs.truncate(usize::try_from(concurrency).unwrap_or(usize::MAX));
     let of_runs = runs.iter().map(|memory| memory.saturating_add(STACK));
     let needed = of_runs.fold(OWN, u64::saturating_add);
-    let tight = limits
+    let exceeded = limits
         .into_iter()
         .filter_map(|limit| Some((limit.bytes?, limit)))
         .filter(|(bytes, _)| *bytes < needed);
-    let (bytes, Limit { name, option, .. }) = tight.min_by_key(|(bytes, _)| *bytes)?;
+    let (bytes, Limit { name, option, .. }) = exceeded.min_by_key(|(bytes, _)| *bytes)?;
     Some(format!(
         "{} runs at once may need {} of memory with the runner, and {name} is {}: beyond that runs are stopped, and the \
          runner can be killed for want of memory; raise the limit ({option}), or lower `--concurrency` or the checks' `memory`",
         runs.len(),
-        show_bytes(needed),
-        show_bytes(bytes),
+        format_bytes(needed),
+        format_bytes(bytes),
     ))
 }
 
@@ -66,7 +66,7 @@ mod tests {
     use crate::suite::Check;
 
     fn suite(checks: usize) -> Suite {
-        let check = |number| Arc::new(Check::plain(&format!("c{number}"), Duration::from_secs(10)));
+        let check = |number| Arc::new(Check::minimal(&format!("c{number}"), Duration::from_secs(10)));
         Suite {
             checks: (0..checks).map(check).collect(),
             groups: BTreeMap::new(),
@@ -75,18 +75,18 @@ mod tests {
         }
     }
 
-    fn judged(checks: usize, concurrency: u32, space: Option<u64>, data: Option<u64>) -> Option<String> {
+    fn warning_for(checks: usize, concurrency: u32, space: Option<u64>, data: Option<u64>) -> Option<String> {
         let limit = |name, option, bytes| Limit { name, option, bytes };
         let limits = [
             limit("RLIMIT_AS", "ulimit -v", space),
             limit("RLIMIT_DATA", "ulimit -d", data),
         ];
-        judge(&suite(checks), concurrency, limits)
+        shortage_with(&suite(checks), concurrency, limits)
     }
 
     #[test]
     fn a_limit_on_memory_that_a_suite_may_reach_is_named_with_what_it_takes() {
-        let warning = judged(20, 1_000, None, Some(512 << 20)).unwrap();
+        let warning = warning_for(20, 1_000, None, Some(512 << 20)).unwrap();
         assert!(
             warning.starts_with(
                 "20 runs at once may need 936 MiB of memory with the runner, and RLIMIT_DATA is 512 MiB"
@@ -97,15 +97,15 @@ mod tests {
             warning.contains("`memory`") && warning.contains("ulimit -d"),
             "{warning}"
         );
-        let smaller = judged(20, 1_000, Some(300 << 20), Some(512 << 20)).unwrap();
+        let smaller = warning_for(20, 1_000, Some(300 << 20), Some(512 << 20)).unwrap();
         assert!(smaller.contains("RLIMIT_AS is 300 MiB"), "{smaller}");
     }
 
     #[test]
     fn no_limit_and_one_that_is_large_enough_are_not_spoken_of() {
-        assert_eq!(judged(20, 1_000, None, None), None);
-        assert_eq!(judged(20, 1_000, Some(936 << 20), Some(1 << 40)), None);
+        assert_eq!(warning_for(20, 1_000, None, None), None);
+        assert_eq!(warning_for(20, 1_000, Some(936 << 20), Some(1 << 40)), None);
         // Not all of them run at once.
-        assert_eq!(judged(20, 2, Some(512 << 20), None), None);
+        assert_eq!(warning_for(20, 2, Some(512 << 20), None), None);
     }
 }

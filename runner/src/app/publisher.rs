@@ -1,106 +1,116 @@
-//! Whatever happens, told to everyone who wants to know: a line for people, alerts, and telemetry for the rest.
+//! The production [`RunObserver`]: prints status changes, routes alerts, and feeds telemetry.
 
 use std::sync::Arc;
 
-use super::serve::Watcher;
+use super::supervisor::RunObserver;
 use crate::account::MissReason;
 use crate::age::Now;
-use crate::alert::{Desk, Roster};
+use crate::alert::{AlertRouter, SuiteIndex};
 use crate::console::Output;
 use crate::outcome::Run;
-use crate::publish::Board;
+use crate::publish::StatusStore;
 use crate::report::{self, Screen};
-use crate::state::{Change, Kept, Shelf, State, Written};
-use crate::status::Standing;
+use crate::state::{Change, PendingCommit, State, StoredRows, Table};
+use crate::status::CheckStatus;
 use crate::suite::{Check, CheckId, Suite};
 use crate::telemetry::Telemetry;
 
-/// Tells. Nothing here waits.
+/// Publishes run events to stdout, alerts and telemetry. Never blocks.
 pub(super) struct Publisher {
     stdout: Output,
     screen: Screen,
     telemetry: Telemetry,
-    /// Absent when nobody is to be told of alerts.
-    desk: Option<Desk>,
+    /// `None` if no notifier is configured.
+    router: Option<AlertRouter>,
 }
 
 impl Publisher {
-    /// Writes lines to `stdout`.
-    pub(super) fn new(stdout: Output, screen: Screen, telemetry: Telemetry, desk: Option<Desk>) -> Self {
+    /// Prints status changes to `stdout`.
+    pub(super) fn new(
+        stdout: Output,
+        screen: Screen,
+        telemetry: Telemetry,
+        router: Option<AlertRouter>,
+    ) -> Self {
         Self {
             stdout,
             screen,
             telemetry,
-            desk,
+            router,
         }
     }
 
-    fn alert(&mut self, judge: impl FnOnce(&mut Desk) -> Vec<Change>) -> Vec<Change> {
-        self.desk.as_mut().map(judge).unwrap_or_default()
+    fn alert(&mut self, route: impl FnOnce(&mut AlertRouter) -> Vec<Change>) -> Vec<Change> {
+        self.router.as_mut().map(route).unwrap_or_default()
     }
 }
 
-impl Watcher for Publisher {
-    fn laid_out(&mut self, suite: &Suite, roster: &mut Roster) -> Vec<Change> {
-        self.telemetry.suite(suite.checks.clone());
-        self.alert(|desk| desk.keep(roster, &Now::read()))
+impl RunObserver for Publisher {
+    fn suite_changed(&mut self, suite: &Suite, suite_index: &mut SuiteIndex) -> Vec<Change> {
+        self.telemetry.suite_changed(suite.checks.clone());
+        self.alert(|router| router.apply_suite(suite_index, &Now::read()))
     }
 
-    fn due(&mut self, check: &Arc<Check>) {
-        self.telemetry.started(&check.id);
+    fn run_due(&mut self, check: &Arc<Check>) {
+        self.telemetry.run_due(&check.id);
     }
 
-    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, _board: &Board) -> Vec<Change> {
-        self.telemetry.finished(run, standing);
-        if let Some(transition) = &standing.transition {
+    fn run_finished(
+        &mut self,
+        run: &Arc<Run>,
+        check_status: &CheckStatus,
+        _statuses: &StatusStore,
+    ) -> Vec<Change> {
+        self.telemetry.run_finished(run, check_status);
+        if let Some(transition) = &check_status.transition {
             self.stdout
                 .push(&report::transition(&run.check, transition, self.screen.colour));
         }
-        self.alert(|desk| desk.observe(run, standing, &Now::read()))
+        self.alert(|router| router.observe(run, check_status, &Now::read()))
     }
 
-    fn beat(&mut self, now: &Now) -> Vec<Change> {
-        self.alert(|desk| desk.tick(now))
+    fn tick(&mut self, now: &Now) -> Vec<Change> {
+        self.alert(|router| router.tick(now))
     }
 
-    fn kept(&mut self, written: &Written) {
-        if let Some(desk) = &mut self.desk {
-            desk.post(written);
+    fn persisted(&mut self, commit: &PendingCommit) {
+        if let Some(router) = &mut self.router {
+            router.dispatch(commit);
         }
     }
 
-    fn state_read(&mut self, kept: &Kept, now: &Now) {
-        for note in &kept.notes {
+    fn state_read(&mut self, stored: &StoredRows, now: &Now) {
+        for note in &stored.notes {
             tracing::warn!("{note}");
         }
-        if kept.notes.is_empty() {
+        if stored.notes.is_empty() {
             tracing::info!("state was read; statuses, streaks and alerts go on from it");
         }
-        if let Some(desk) = &mut self.desk {
-            let (alerts, notifications) = (rows(kept, Shelf::Alert), rows(kept, Shelf::Notification));
-            for line in desk.adopt(&alerts, &notifications, now) {
+        if let Some(router) = &mut self.router {
+            let (alerts, notifications) = (rows(stored, Table::Alert), rows(stored, Table::Notification));
+            for line in router.restore_late(&alerts, &notifications, now) {
                 tracing::error!("{line}");
             }
         }
     }
 
-    fn catch_up(&mut self, last_runs: &[(Arc<Run>, Standing)], now: &Now) {
-        let Some(desk) = &mut self.desk else { return };
-        desk.release(now);
-        for (run, standing) in last_runs {
-            let _persisted_with_all = desk.observe(run, standing, now);
+    fn catch_up(&mut self, last_runs: &[(Arc<Run>, CheckStatus)], now: &Now) {
+        let Some(router) = &mut self.router else { return };
+        router.resume(now);
+        for (run, check_status) in last_runs {
+            let _persisted_with_all = router.observe(run, check_status, now);
         }
     }
 
-    fn put_all(&mut self, changes: Vec<Change>, state: &State) -> Written {
-        match &self.desk {
-            Some(desk) => desk.put_all(changes, |all| state.put_all(all)),
+    fn persist_all(&mut self, changes: Vec<Change>, state: &State) -> PendingCommit {
+        match &self.router {
+            Some(router) => router.persist_all(changes, |all| state.put_all(all)),
             None => state.put_all(changes),
         }
     }
 
-    fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
-        self.telemetry.missed(check, reason, count);
+    fn runs_missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
+        self.telemetry.runs_missed(check, reason, count);
     }
 
     fn clock_set(&mut self, seconds: i64) {
@@ -108,9 +118,10 @@ impl Watcher for Publisher {
     }
 }
 
-/// The rows of one shelf, as alerts take them.
-pub(super) fn rows(kept: &Kept, shelf: Shelf) -> Vec<(Arc<str>, String)> {
-    kept.of(shelf)
+/// The rows of one table in the form that alerts take them.
+pub(super) fn rows(stored: &StoredRows, table: Table) -> Vec<(Arc<str>, String)> {
+    stored
+        .rows_in(table)
         .map(|(key, text)| (Arc::clone(key), text.to_owned()))
         .collect()
 }

@@ -1,10 +1,10 @@
-//! The suite read again while the old one runs: everything is parsed and compiled first, on a thread of its own, and
-//! then put in force as a whole or not at all.
+//! Hot reload of the suite: the new suite is loaded and compiled on a separate thread while the old one runs, and
+//! then applied atomically or not at all.
 
-mod footprint;
+mod debounce;
+mod fingerprint;
 mod reloaded;
 mod retry;
-mod settling;
 mod writers;
 
 use std::collections::BTreeSet;
@@ -18,66 +18,68 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use super::load::{Files, Loaded, load_noting};
-use super::serve::Swap;
-use super::systemd::Systemd;
+use super::load::{Files, Loaded, load_recording};
+use super::supervisor::SuiteUpdate;
+use super::systemd::SystemdNotifier;
 use crate::liveness::{self, Component, Impact, Thread, runtime};
 use crate::signal::Hangup;
 use crate::suite::{CheckId, Problems, Suite};
-use crate::watch::reloads::Reloads;
-use retry::Retry;
-use settling::{Look, Settling};
+use crate::watch::reload_status::ReloadStatus;
+use debounce::{ChangeDebouncer, ChangeStatus};
+use retry::RetryBackoff;
 use writers::Writers;
 
-pub(super) use footprint::Footprint;
+pub(super) use fingerprint::FileFingerprint;
 pub use reloaded::Reloaded;
 
-/// Files are looked at this often. A change is taken at the next look at the earliest, see [`Settling`].
-const LOOK: Duration = Duration::from_secs(2);
-/// A reload that is not over by then is given up. Each file and each plugin has a shorter limit of its own.
-const LIMIT: Duration = Duration::from_secs(3 * 60);
-/// Askers that wait for a reload; further ones are refused.
-const ASKERS: usize = 16;
+/// How often files are polled. A change is applied at the following poll at the earliest, see [`ChangeDebouncer`].
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// Time-out of a reload. Each file and each plugin has a shorter one of its own.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(3 * 60);
+/// Maximum number of pending reload requests; further ones are rejected.
+const MAX_PENDING_RELOADS: usize = 16;
 const RELOAD: Component = Component {
     name: "reload",
     impact: Impact::Readiness,
 };
 
-/// What came of a reload: what is in force now, or every problem.
-pub type Answer = Result<Reloaded, String>;
+/// Result of a reload: a summary of the active suite, or every problem.
+pub type ReloadResult = Result<Reloaded, String>;
 
-/// Asks for reloads. Cheap to clone.
+/// Requests reloads. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reload(mpsc::Sender<oneshot::Sender<Answer>>);
+pub struct ReloadHandle(mpsc::Sender<oneshot::Sender<ReloadResult>>);
 
-impl Reload {
-    /// Has the suite read again, and waits until it is in force or refused.
+impl ReloadHandle {
+    /// Requests a reload and waits until the new suite is active or was rejected.
     ///
-    /// Cancellation: the reload goes on.
+    /// Cancellation: the reload continues.
     ///
     /// # Errors
-    /// Every problem of the suite; or too many ask at once, or the runner goes down.
-    pub async fn ask(&self) -> Answer {
-        let (tell, told) = oneshot::channel();
-        if self.0.try_send(tell).is_err() {
+    /// Every problem of the suite; or too many pending requests, or the runner is shutting down.
+    pub async fn request(&self) -> ReloadResult {
+        let (result_tx, result_rx) = oneshot::channel();
+        if self.0.try_send(result_tx).is_err() {
             return Err("too many ask for a reload at once, or the runner goes down".to_owned());
         }
-        told.await
+        result_rx
+            .await
             .unwrap_or_else(|_| Err("the runner goes down".to_owned()))
     }
 }
 
-/// What a reloader needs to know of the suite that is in force, and not the suite itself: that goes with the next one.
+/// What the reloader keeps of the active suite. It does not keep the suite itself, which would outlive the next
+/// reload.
 #[derive(Debug)]
-pub struct Current {
+pub struct CurrentSuite {
     files: Files,
     checks: BTreeSet<CheckId>,
 }
 
-impl Current {
-    /// Of a suite.
+impl CurrentSuite {
+    /// Extracts it from a loaded suite.
     #[must_use]
-    pub fn of(loaded: &Loaded) -> Self {
+    pub fn new(loaded: &Loaded) -> Self {
         Self {
             files: loaded.files.clone(),
             checks: ids(&loaded.suite),
@@ -85,72 +87,72 @@ impl Current {
     }
 }
 
-/// Is given what came of a reload, and when it is tried again by itself.
-pub type OnAnswer = dyn FnMut(&Answer, Option<Instant>) + Send;
+/// Called with the result of each reload, and the time of the next automatic retry.
+pub type OnReload = dyn FnMut(&ReloadResult, Option<Instant>) + Send;
 
-/// What a reloader works with.
-pub struct Parts {
-    /// Compiles plugins.
+/// Dependencies of the reloader.
+pub struct Dependencies {
+    /// Loads and compiles suites.
     pub host: Arc<Host>,
-    /// Files of the suite, as the operator named them.
+    /// Suite paths as given by the operator.
     pub paths: Vec<PathBuf>,
-    /// The suite that is in force.
-    pub current: Current,
-    /// Where suites go.
-    pub swaps: mpsc::Sender<Swap>,
-    /// How it went.
-    pub reloads: Reloads,
-    /// SIGHUP, taken over before the service says that it runs.
+    /// The active suite.
+    pub current: CurrentSuite,
+    /// Channel to the supervisor.
+    pub suite_updates: mpsc::Sender<SuiteUpdate>,
+    /// Where results are recorded.
+    pub reloads: ReloadStatus,
+    /// SIGHUP; its handler is installed before the service reports that it runs.
     pub hangup: Hangup,
-    /// Is told that the suite is read again.
-    pub(super) systemd: Systemd,
-    /// When to begin.
+    /// Notified of reloads.
+    pub(super) systemd: SystemdNotifier,
+    /// Cancelled when the thread may begin.
     pub begin: CancellationToken,
-    /// For each time.
-    pub told: Box<OnAnswer>,
+    /// Called after each reload.
+    pub on_reload: Box<OnReload>,
 }
 
-/// Starts the thread that reads the suite when it is asked to, on SIGHUP, when one of its files changed, and now and then
-/// while it could not be read for a reason that may pass.
+/// Starts the reload thread. It reloads the suite on request, on SIGHUP, when one of its files changed, and
+/// periodically while the last reload failed with a transient error.
 ///
 /// # Errors
 /// The operating system refuses a thread, a signal handler, or what a runtime needs.
-pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
-    let (asks, asked) = mpsc::channel(ASKERS);
-    let Files { sources, seen } = parts.current.files.clone();
+pub fn start(dependencies: Dependencies) -> io::Result<(ReloadHandle, Thread)> {
+    let (requests_tx, requests_rx) = mpsc::channel(MAX_PENDING_RELOADS);
+    let Files { sources, fingerprint } = dependencies.current.files.clone();
     let reloader = Reloader {
-        // What changed since it was read is a change like any other.
-        settling: Settling::new(seen),
-        checks: parts.current.checks.clone(),
+        // A change since the suite was read is detected like any other.
+        debouncer: ChangeDebouncer::new(fingerprint),
+        checks: dependencies.current.checks.clone(),
         sources,
-        retry: Retry::default(),
-        is_blind: false,
-        parts,
+        retry: RetryBackoff::default(),
+        is_unwatched: false,
+        dependencies,
     };
-    let begin = reloader.parts.begin.clone();
-    let liveness = reloader.parts.host.settings().liveness.clone();
+    let begin = reloader.dependencies.begin.clone();
+    let liveness = reloader.dependencies.host.settings().liveness.clone();
     let thread = Thread::start(RELOAD, &liveness, runtime()?, &begin, |stop| {
-        reloader.run(asked, stop)
+        reloader.run(requests_rx, stop)
     })?;
-    Ok((Reload(asks), thread))
+    Ok((ReloadHandle(requests_tx), thread))
 }
 
 struct Reloader {
-    parts: Parts,
+    dependencies: Dependencies,
     sources: BTreeSet<PathBuf>,
-    settling: Settling,
-    /// Those in force.
+    debouncer: ChangeDebouncer,
+    /// Checks of the active suite.
     checks: BTreeSet<CheckId>,
-    retry: Retry,
-    /// Whether the disk did not say at the last look what files look like.
-    is_blind: bool,
+    retry: RetryBackoff,
+    /// Whether the last poll could not read the files' metadata.
+    is_unwatched: bool,
 }
 
-/// Why a suite is not in force.
+/// Why a suite was rejected.
 struct Refusal {
     /// Every problem.
     problems: String,
-    /// Whether one of them may pass by itself.
+    /// Whether one of them is transient.
     is_transient: bool,
 }
 
@@ -173,23 +175,27 @@ impl From<Problems> for Refusal {
 }
 
 impl Reloader {
-    async fn run(mut self, mut asked: mpsc::Receiver<oneshot::Sender<Answer>>, stop: CancellationToken) {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn run(
+        mut self,
+        mut requests_rx: mpsc::Receiver<oneshot::Sender<ReloadResult>>,
+        stop: CancellationToken,
+    ) {
+        let mut polls = interval(POLL_INTERVAL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let next_try = self.retry.at();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = self.parts.hangup.requested() => drop(self.reload().await),
-                Some(asker) = asked.recv() => {
-                    let answer = self.reload().await;
-                    // Whoever asked may have gone.
-                    let _nobody_waits = asker.send(answer);
+                () = self.dependencies.hangup.requested() => drop(self.reload().await),
+                Some(requester) = requests_rx.recv() => {
+                    let result = self.reload().await;
+                    // The requester may be gone.
+                    let _requester_gone = requester.send(result);
                 }
-                () = due(next_try) => self.try_again().await,
-                _ = looks.tick() => {
-                    if self.look().await == Look::Settled {
+                () = sleep_until_some(next_try) => self.retry_reload().await,
+                _ = polls.tick() => {
+                    if self.poll().await == ChangeStatus::Stable {
                         drop(self.reload().await);
                     }
                 }
@@ -197,63 +203,63 @@ impl Reloader {
         }
     }
 
-    /// Reads a suite again that could not be read, unless somebody is at it: it is read when it is whole.
-    async fn try_again(&mut self) {
-        match self.look().await {
-            Look::Unsettled | Look::Overdue(_) => drop(self.retry.failed(Instant::now())),
-            Look::Unchanged | Look::Settled => drop(self.reload().await),
+    /// Retries a failed reload, unless files are still being written: then it waits until they are complete.
+    async fn retry_reload(&mut self) {
+        match self.poll().await {
+            ChangeStatus::Pending | ChangeStatus::Overdue(_) => drop(self.retry.failed(Instant::now())),
+            ChangeStatus::Unchanged | ChangeStatus::Stable => drop(self.reload().await),
         }
     }
 
-    /// Whether files changed, and are whole enough to be read.
-    async fn look(&mut self) -> Look {
+    /// Polls the files: whether they changed, and are complete enough to be read.
+    async fn poll(&mut self) -> ChangeStatus {
         let sources = self.sources.clone();
-        let found = liveness::once("suite", move || Footprint::of(&sources)).await;
-        let is_known = found.as_ref().is_ok_and(Footprint::is_known);
-        self.note_blindness(!is_known);
-        let look = match found {
-            Ok(found) if is_known => self.settling.look(found, Instant::now(), Writers::of_any),
-            _ => Look::Unchanged,
+        let found = liveness::run_blocking("suite", move || FileFingerprint::new(&sources)).await;
+        let is_known = found.as_ref().is_ok_and(FileFingerprint::is_known);
+        self.record_visibility(!is_known);
+        let status = match found {
+            Ok(found) if is_known => self.debouncer.poll(found, Instant::now(), Writers::of_any),
+            _ => ChangeStatus::Unchanged,
         };
-        if let Look::Overdue(path) = &look {
-            self.report_unfinished(path);
+        if let ChangeStatus::Overdue(path) = &status {
+            self.report_incomplete(path);
         }
-        look
+        status
     }
 
-    /// Half a suite may be a suite, with which checks and their alerts would go.
-    fn report_unfinished(&mut self, path: &Path) {
+    /// Part of a suite may be a valid suite; applying it would drop checks and their alerts.
+    fn report_incomplete(&mut self, path: &Path) {
         let problem = format!(
             "{}: it is still being written, and is read once it has been left alone for a while; write it beside and \
              rename it, or ask for a reload",
             path.display()
         );
-        let shown = self.parts.host.settings().secrets.others();
-        let problem = shown.redact(&problem);
-        self.parts
+        let secrets = self.dependencies.host.settings().secrets.secrets();
+        let problem = secrets.redact(&problem);
+        self.dependencies
             .reloads
             .failed(problem.clone(), SystemTime::now(), None);
-        (self.parts.told)(&Err(problem), None);
+        (self.dependencies.on_reload)(&Err(problem), None);
     }
 
-    /// Where nobody can see whether files changed they are read now and then.
-    fn note_blindness(&mut self, is_blind: bool) {
-        self.is_blind = is_blind;
-        self.parts.reloads.see(!is_blind);
-        if is_blind && self.retry.at().is_none() {
+    /// While changes cannot be detected, the suite is reloaded periodically.
+    fn record_visibility(&mut self, is_unwatched: bool) {
+        self.is_unwatched = is_unwatched;
+        self.dependencies.reloads.set_watched(!is_unwatched);
+        if is_unwatched && self.retry.at().is_none() {
             self.retry.failed(Instant::now());
         }
     }
 
-    async fn reload(&mut self) -> Answer {
-        self.parts.systemd.reloading();
-        self.parts.reloads.started(Instant::now());
-        let answer = self.read().await;
-        let retry_at = match &answer {
+    async fn reload(&mut self) -> ReloadResult {
+        self.dependencies.systemd.reloading();
+        self.dependencies.reloads.started(Instant::now());
+        let result = self.read().await;
+        let retry_at = match &result {
             Err(Refusal {
                 is_transient: true, ..
             }) => Some(self.retry.failed(Instant::now())),
-            _ if self.is_blind => {
+            _ if self.is_unwatched => {
                 self.retry.failed(Instant::now());
                 None
             }
@@ -262,44 +268,47 @@ impl Reloader {
                 None
             }
         };
-        let shown = self.parts.host.settings().secrets.others();
-        let answer = answer.map_err(|refusal| shown.redact(&refusal.problems));
+        let secrets = self.dependencies.host.settings().secrets.secrets();
+        let result = result.map_err(|refusal| secrets.redact(&refusal.problems));
         let now = SystemTime::now();
-        match &answer {
-            Ok(_) => self.parts.reloads.succeeded(now),
-            Err(problems) => self.parts.reloads.failed(problems.clone(), now, retry_at),
+        match &result {
+            Ok(_) => self.dependencies.reloads.succeeded(now),
+            Err(problems) => self.dependencies.reloads.failed(problems.clone(), now, retry_at),
         }
-        (self.parts.told)(&answer, retry_at);
-        answer
+        (self.dependencies.on_reload)(&result, retry_at);
+        result
     }
 
     async fn read(&mut self) -> Result<Reloaded, Refusal> {
-        let Parts {
-            host, paths, swaps, ..
-        } = &self.parts;
-        let mut noted = Files::default();
-        let loaded = timeout(LIMIT, load_noting(paths, host, &mut noted)).await;
-        // A file that it lacks may come, and one that is wrong may be mended.
-        if !noted.sources.is_empty() {
-            self.settling.taken(noted.seen);
-            self.sources = noted.sources;
+        let Dependencies {
+            host,
+            paths,
+            suite_updates,
+            ..
+        } = &self.dependencies;
+        let mut recorded = Files::default();
+        let loaded = timeout(RELOAD_TIMEOUT, load_recording(paths, host, &mut recorded)).await;
+        // A missing file may appear, and a broken one may be fixed.
+        if !recorded.sources.is_empty() {
+            self.debouncer.reset(recorded.fingerprint);
+            self.sources = recorded.sources;
         }
         let loaded = loaded.map_err(|_| Refusal {
-            problems: format!("the reload took longer than {} s", LIMIT.as_secs()),
+            problems: format!("the reload took longer than {} s", RELOAD_TIMEOUT.as_secs()),
             is_transient: true,
         })??;
         let checks = ids(&loaded.suite);
-        let (swap, in_force) = Swap::new(loaded);
-        swaps.send(swap).await.map_err(|_| Refusal::ending())?;
-        // Released here, where nobody waits for that.
-        drop(in_force.await.map_err(|_| Refusal::ending())?);
+        let (update, replaced_rx) = SuiteUpdate::new(loaded);
+        suite_updates.send(update).await.map_err(|_| Refusal::ending())?;
+        // Dropped on this thread, because it takes a while.
+        drop(replaced_rx.await.map_err(|_| Refusal::ending())?);
         let before = std::mem::replace(&mut self.checks, checks);
         Ok(Reloaded::new(&before, &self.checks))
     }
 }
 
-/// Waits until then, or for ever.
-async fn due(at: Option<Instant>) {
+/// Sleeps until `at`, or for ever without one.
+async fn sleep_until_some(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,

@@ -1,10 +1,10 @@
-//! The service in a simulated world: the clocks, the targets, the receivers and the disk are the test's, and all of them
-//! fail by a seed. The schedule, the board, the service's loop, alerts and their delivery, what is persisted, health
-//! and the heartbeat's judgement are the product's.
+//! Simulation tests: the clocks, the targets, the receivers and the disk are simulated, and all of them fail by a
+//! seed. The schedule, the statuses, the supervisor, alerts and their delivery, persistence, health and the
+//! heartbeat's decisions are the real ones.
 //!
-//! `CANARY_SIMULATION_SEEDS=1000` runs that many seeds, `CANARY_SIMULATION_FIRST` begins with another one than 0, and
-//! `CANARY_SIMULATION_DAYS=365` is how long the worlds last in which faults are rare. A failure names its seed and what
-//! the world did.
+//! `CANARY_SIMULATION_SEEDS=1000` runs that many seeds, `CANARY_SIMULATION_FIRST` sets the first seed (default 0),
+//! and `CANARY_SIMULATION_DAYS=365` is the length of the worlds in which faults are rare. A failure prints its seed
+//! and the world's history.
 
 mod blocked;
 mod collector;
@@ -35,29 +35,29 @@ use faults::Fault;
 use plan::BUSY;
 use world::World;
 
-/// Seeds where nobody asks for more: a quarter of a minute of processor time.
+/// Default number of seeds: a quarter of a minute of processor time.
 const SEEDS: u64 = 24;
-/// One of so many seeds lives through days as well, which take longer.
+/// One in so many seeds also simulates days, which takes longer.
 const SEEDS_OF_A_DAY: u64 = 10;
-/// Worlds in which faults are rare, and how long they last where nobody asks for more.
+/// Worlds in which faults are rare, and their default length.
 const YEARS: u64 = 2;
 const DAYS: u64 = 30;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Seeds that may fail before the others are not tried any more.
+/// After so many failed seeds no further ones are tried.
 const ENOUGH: usize = 3;
-/// Faults of one seed, one after the other.
+/// Number of faults per seed, injected one after the other.
 const FAULTS: usize = 7;
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "how long to go on is for whoever runs the tests to say"
+    reason = "the length of the simulation is set by the environment"
 )]
 fn setting(name: &str, default: u64) -> u64 {
     let value = std::env::var(name);
     value.map_or(default, |text| text.parse().expect("a number of seeds"))
 }
 
-/// A day, twenty minutes or so of it.
+/// About twenty minutes of a day.
 async fn live(seed: u64) {
     let mut world = World::begin(seed, &BUSY);
     for _ in 0..FAULTS {
@@ -72,7 +72,7 @@ async fn live(seed: u64) {
     world.finish().await;
 }
 
-/// Lives through one world after the other on each processor, until there are none left or enough of them have failed.
+/// Simulates worlds on every processor until all seeds are done or enough of them have failed.
 fn simulate(count: u64, live: impl AsyncFn(u64) + Sync) {
     let first = setting("CANARY_SIMULATION_FIRST", 0);
     let seeds = Mutex::new(first..first + count);
@@ -101,7 +101,7 @@ fn simulate(count: u64, live: impl AsyncFn(u64) + Sync) {
 }
 
 fn block_on(seed: u64, live: impl Future<Output = ()>) {
-    // Jitter of waits.
+    // Jitter of delays.
     fastrand::seed(seed);
     let mut runtime = Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();

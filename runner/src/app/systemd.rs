@@ -1,4 +1,5 @@
-//! Tells systemd of the service's state, from a thread of its own: a manager that takes no notices holds up nobody else.
+//! Notifies systemd of the service's state from a separate thread, so that a manager that does not read its socket
+//! blocks nothing else.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -6,16 +7,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use crate::liveness::{self, BEAT, Component, Impact, Progress, Registry, STALL};
 use crate::watch::systemd;
 
-/// Notices that may wait; further ones are dropped.
-const WAITING: usize = 16;
+/// Capacity of the queue; further notices are dropped.
+const QUEUE_CAPACITY: usize = 16;
 const SYSTEMD: Component = Component {
     name: "systemd",
     impact: Impact::Readiness,
 };
 
-/// Takes notices without waiting. Cheap to clone; the thread ends with the last one.
+/// Queues notices without blocking. Cheap to clone; the thread ends with the last clone.
 #[derive(Debug, Clone)]
-pub(super) struct Systemd(SyncSender<Notice>);
+pub(super) struct SystemdNotifier(SyncSender<Notice>);
 
 #[derive(Debug)]
 enum Notice {
@@ -24,41 +25,41 @@ enum Notice {
     Stopping,
 }
 
-impl Systemd {
-    /// Starts the thread. Without systemd, or what does as it does, nothing comes of a notice.
+impl SystemdNotifier {
+    /// Starts the thread. Without systemd, or a compatible manager, notices are discarded.
     ///
     /// # Errors
     /// The operating system refuses a thread.
     pub(super) fn start(registry: &Registry) -> io::Result<Self> {
-        let (notices_tx, notices_rx) = sync_channel(WAITING);
+        let (notices_tx, notices_rx) = sync_channel(QUEUE_CAPACITY);
         liveness::spawn(SYSTEMD, registry, move |progress| send_all(&notices_rx, progress))?;
         Ok(Self(notices_tx))
     }
 
-    /// So many checks run.
+    /// The service runs so many checks.
     pub(super) fn ready(&self, checks: usize) {
         let plural = if checks == 1 { "" } else { "s" };
         self.send(Notice::Ready(format!("{checks} check{plural}")));
     }
 
-    /// The suite is read again; [`Systemd::ready`] or [`Systemd::refused`] follows.
+    /// A reload began; [`SystemdNotifier::ready`] or [`SystemdNotifier::refused`] follows.
     pub(super) fn reloading(&self) {
         self.send(Notice::Reloading);
     }
 
-    /// The old suite goes on.
+    /// The new suite was rejected; the old one stays active.
     pub(super) fn refused(&self) {
         let status = "the suite was read again and refused; the old one goes on";
         self.send(Notice::Ready(status.to_owned()));
     }
 
-    /// The service ends what is under way.
+    /// The service is shutting down.
     pub(super) fn stopping(&self) {
         self.send(Notice::Stopping);
     }
 
     fn send(&self, notice: Notice) {
-        // A manager that has not read sixteen of them does not read this one either.
+        // A manager that has not read sixteen notices would not read this one either.
         let _full = self.0.try_send(notice);
     }
 }

@@ -1,10 +1,10 @@
-//! The thread that reads the host's trusted certificates. A disk that hangs holds up nobody else.
+//! The thread that reads the host's trusted certificates. A disk that hangs blocks nothing else.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 use crate::liveness::{BEAT, Component, Impact, Progress, Registry, STALL, spawn};
 use crate::net::tls::TrustReader;
 
@@ -12,14 +12,15 @@ const TRUST: Component = Component {
     name: "trust",
     impact: Impact::Readiness,
 };
-/// Beats from one reading to the next, five minutes: certificates that an operator adds or distrusts are in force then.
-const REFRESH: u32 = 300;
-/// How long the start of the host waits for the first reading. Runs wait for it themselves.
-const FIRST_READING: Duration = Duration::from_millis(500);
+/// Number of beats between two reads, five minutes: then certificates that an operator added or distrusted take
+/// effect.
+const REFRESH_BEATS: u32 = 300;
+/// How long the start of the host waits for the first read. Runs wait for it themselves.
+const FIRST_READ_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Ends when it is dropped, unless a disk holds it up: nobody waits for that.
+/// Stops when dropped; not joined, because a disk may block it.
 pub(super) struct TrustThread {
-    /// The thread ends when this is gone.
+    /// The thread ends when this sender is dropped.
     _stop: Sender<()>,
 }
 
@@ -28,30 +29,34 @@ impl TrustThread {
     ///
     /// # Errors
     /// The operating system refuses a thread.
-    pub(super) fn start(reader: TrustReader, reserve: Reserve, registry: &Registry) -> io::Result<Self> {
-        let (stop, stopped) = channel();
+    pub(super) fn start(
+        reader: TrustReader,
+        internal_fds: InternalFds,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        let (stop_tx, stop_rx) = channel();
         let (first_tx, first_rx) = channel();
         let _unjoined = spawn(TRUST, registry, move |progress| {
             progress.working("reading trusted certificates", STALL);
             reader.read();
-            // Nobody waits any more when this is late.
+            // The receiver is gone if this comes too late.
             let _late = first_tx.send(());
-            while is_due(&stopped, progress) {
+            while wait_for_next(&stop_rx, progress) {
                 progress.working("reading trusted certificates", STALL);
-                let _folder_and_file = (reserve.hold(), reserve.hold());
+                let _folder_and_file = (internal_fds.acquire(), internal_fds.acquire());
                 reader.read();
             }
         })?;
-        // What is open while the files are read would be taken for the host's own for ever.
-        let _late = first_rx.recv_timeout(FIRST_READING);
-        Ok(Self { _stop: stop })
+        // Descriptors that are open while the files are read would be counted as the host's own for ever.
+        let _late = first_rx.recv_timeout(FIRST_READ_TIMEOUT);
+        Ok(Self { _stop: stop_tx })
     }
 }
 
-/// Waits for the next reading; false when there is none any more.
-fn is_due(stopped: &Receiver<()>, progress: &Progress) -> bool {
-    (0..REFRESH).all(|_| {
+/// Waits for the next read; false when the thread should stop.
+fn wait_for_next(stop_rx: &Receiver<()>, progress: &Progress) -> bool {
+    (0..REFRESH_BEATS).all(|_| {
         progress.beat();
-        stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout)
+        stop_rx.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout)
     })
 }

@@ -4,65 +4,63 @@ use std::time::SystemTime;
 
 use futures_util::future::join_all;
 
-use crate::alert::Answer;
-use crate::alert::Notifier;
-use crate::alert::Settings;
-use crate::alert::try_out;
+use crate::alert::{DeliveryResult, Notifier, Settings, send_test};
 use crate::console::Console;
-use crate::ledger::audit::Reserve;
-use crate::report::plain;
+use crate::ledger::audit::InternalFds;
+use crate::report::sanitize;
 
-/// `canary alert test` cannot begin.
+/// Why `canary alert test` cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AlertError {
-    /// Nobody would be told.
+    /// No notifier is configured.
     #[error("there is no notifier: write `alerts.notifiers` in the file of `--config`")]
     NoNotifier,
-    /// The settings have none of this name.
+    /// No notifier has this name.
     #[error("no notifier is named `{name}`; there are {known}")]
     NoSuchNotifier {
-        /// As it was asked for.
+        /// The requested name.
         name: String,
-        /// All there are.
+        /// The configured names.
         known: String,
     },
 }
 
-/// Tries these notifiers, all at once, and prints a line for each. Says whether all of them work.
+/// Sends a test notification through these notifiers concurrently and prints a line for each. Returns whether all of
+/// them work.
 pub(super) async fn test(
     settings: &Settings,
     names: &[String],
-    reserve: &Reserve,
+    internal_fds: &InternalFds,
     console: &Console,
 ) -> anyhow::Result<bool> {
-    let notifiers = pick(settings, names)?;
-    let link = settings.link.as_ref();
+    let notifiers = select(settings, names)?;
+    let external_url = settings.external_url.as_ref();
     let now = SystemTime::now();
-    let trials = notifiers
+    let deliveries = notifiers
         .iter()
-        .map(|notifier| try_out(notifier, link, reserve, now));
+        .map(|notifier| send_test(notifier, external_url, internal_fds, now));
     let mut all_well = true;
     let mut lines = Vec::new();
-    for (notifier, trial) in notifiers.iter().zip(join_all(trials).await) {
-        all_well &= trial.is_well();
-        let came = match (&trial.firing, &trial.resolved) {
-            (Answer::Delivered, Some(resolved)) => match resolved.failure() {
+    for (notifier, delivery) in notifiers.iter().zip(join_all(deliveries).await) {
+        all_well &= delivery.is_delivered();
+        let result = match (&delivery.firing, &delivery.resolved) {
+            (DeliveryResult::Sent, Some(resolved)) => match resolved.failure() {
                 None => "ok: the begin and the end of an alert were taken".to_owned(),
                 Some(failure) => format!("failed at the end of an alert: {}", failure.message),
             },
-            (answer, _) => {
-                let message = answer.failure().map(|failure| failure.message.as_str());
+            (failed, _) => {
+                let message = failed.failure().map(|failure| failure.message.as_str());
                 format!("failed: {}", message.unwrap_or_default())
             }
         };
-        let kind = notifier.kind();
-        lines.push(format!("{:<16} {kind:<12} {}", notifier.name, plain(&came)));
+        let kind = notifier.type_name();
+        lines.push(format!("{:<16} {kind:<12} {}", notifier.name, sanitize(&result)));
     }
     console.print(&lines.join("\n"))?;
     Ok(all_well)
 }
 
-fn pick<'a>(settings: &'a Settings, names: &[String]) -> Result<Vec<&'a Notifier>, AlertError> {
+fn select<'a>(settings: &'a Settings, names: &[String]) -> Result<Vec<&'a Notifier>, AlertError> {
     if settings.notifiers.is_empty() {
         return Err(AlertError::NoNotifier);
     }
@@ -74,7 +72,7 @@ fn pick<'a>(settings: &'a Settings, names: &[String]) -> Result<Vec<&'a Notifier
             known: known.join(", "),
         });
     }
-    let is_asked =
+    let is_selected =
         |notifier: &&Notifier| names.is_empty() || names.iter().any(|name| **name == *notifier.name);
-    Ok(settings.notifiers.iter().filter(is_asked).collect())
+    Ok(settings.notifiers.iter().filter(is_selected).collect())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::run::{listen, ready};
+use super::run::{listen, load_and_warn};
 use super::settings::Settings;
 use super::{Format, Output};
 use crate::app::load::Loaded;
@@ -25,40 +25,45 @@ pub(super) struct NoSuchCheck {
     nearest: Option<String>,
 }
 
-/// One run of each check, or of those that `only` names.
+/// Runs every check once, or those that `only` names.
 pub(super) async fn runs(
     suites: &[PathBuf],
     only: &[String],
     host: &Host,
     settings: &Settings,
 ) -> anyhow::Result<Vec<Run>> {
-    let Loaded { suite, plugins, .. } = ready(suites, host).await?;
-    let checks = pick(suite, only)?;
-    let runs = once(&checks, &host.dispatcher(plugins), host).await?;
-    app::check::tell(&checks, &runs, host, &settings.telemetry).context("cannot start telemetry")?;
+    let Loaded { suite, plugins, .. } = load_and_warn(suites, host).await?;
+    let checks = select(suite, only)?;
+    let runs = run_once(&checks, &host.dispatcher(plugins), host).await?;
+    app::check::export(&checks, &runs, host, &settings.telemetry).context("cannot start telemetry")?;
     Ok(runs)
 }
 
-/// One run of each check, until somebody wants it to end.
-pub(super) async fn once(
+/// Runs every check once, until a termination signal.
+pub(super) async fn run_once(
     checks: &[Arc<Check>],
     dispatcher: &Dispatcher,
     host: &Host,
 ) -> anyhow::Result<Vec<Run>> {
     let mut shutdown = listen(host, Duration::ZERO)?;
-    let once = app::check::once(checks, dispatcher);
-    let mut once = std::pin::pin!(once);
+    let run_once = app::check::run_once(checks, dispatcher);
+    let mut run_once = std::pin::pin!(run_once);
     Ok(tokio::select! {
-        runs = &mut once => runs,
+        runs = &mut run_once => runs,
         () = shutdown.requested() => {
-            dispatcher.cut();
-            once.await
+            dispatcher.abort_running();
+            run_once.await
         }
     })
 }
 
-/// Prints them, and gives the exit code.
-pub(super) fn show(runs: &[Run], output: Output, console: &Console, screen: Screen) -> anyhow::Result<u8> {
+/// Prints the runs and returns the exit code.
+pub(super) fn print_runs(
+    runs: &[Run],
+    output: Output,
+    console: &Console,
+    screen: Screen,
+) -> anyhow::Result<u8> {
     match output.format {
         Format::Human => console.print(&report::human(runs, output.detail(), screen))?,
         Format::Json => {
@@ -76,7 +81,7 @@ pub(super) fn show(runs: &[Run], output: Output, console: &Console, screen: Scre
     Ok(report::exit_code(runs))
 }
 
-fn pick(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
+fn select(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
     for name in only {
         if !suite.checks.iter().any(|check| check.name == *name) {
             let similarity = |check: &&Arc<Check>| strsim::damerau_levenshtein(&check.name, name);

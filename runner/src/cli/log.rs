@@ -1,4 +1,4 @@
-//! How the log is written.
+//! Arguments of the log.
 
 use clap::{Args, ValueEnum};
 
@@ -27,7 +27,7 @@ enum LogFormat {
 }
 
 impl LogArgs {
-    /// As asked for. A command that somebody waits for logs without time and level.
+    /// The format that was asked for. A one-shot command logs without time and level.
     pub(super) fn format(&self, is_service: bool) -> Format {
         match self.log_format {
             Some(LogFormat::Json) => Format::Json,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::check::{once, show};
+use super::check::{print_runs, run_once};
 use super::{Output, VariableArgs, units};
 use crate::app::Host;
 use crate::app::load::{Loaded, load_text};
@@ -20,11 +20,11 @@ use crate::suite::{Problem, Problems};
 use document::{Document, Origin};
 use setting::Setting;
 
-/// What problems name as their place where no argument is to blame.
+/// Source of problems that no argument is responsible for.
 const SOURCE: &str = "command line";
-/// How problems begin that are of the check.
+/// Prefix of problems of the check.
 const OF_CHECK: &str = "check `probe`: ";
-/// A hint that makes no sense without a suite.
+/// Part of a hint that makes no sense without a suite.
 const DECLARE: &str = "declare it under `vars`, or ";
 
 /// A check, as flags say it.
@@ -51,7 +51,7 @@ pub(super) struct ProbeArgs {
     pub(super) output: Output,
 }
 
-/// Two settings that cannot both hold.
+/// Two settings that contradict each other.
 #[derive(Debug, thiserror::Error)]
 #[error("`--set {key}`: another `--set` gives a value where this one needs a mapping")]
 pub(super) struct Contradiction {
@@ -59,28 +59,28 @@ pub(super) struct Contradiction {
 }
 
 impl ProbeArgs {
-    /// The check, or what is wrong with the arguments. A number is taken as the text that was written where the plugin
-    /// wants a text.
+    /// Loads the check, or returns the problems of the arguments. A number is retried as text where the plugin wants
+    /// a text.
     async fn load(&self, host: &Host) -> anyhow::Result<Loaded> {
-        let as_it_is = match self.load_with(&BTreeSet::new(), host).await? {
+        let first_attempt = match self.load_with(&BTreeSet::new(), host).await? {
             Ok(loaded) => return Ok(loaded),
-            Err(refused) => refused,
+            Err(invalid) => invalid,
         };
-        let mut as_text: BTreeSet<usize> = as_it_is
+        let mut as_text: BTreeSet<usize> = first_attempt
             .settings
             .into_iter()
-            .filter(|place| self.settings.get(*place).is_some_and(Setting::may_be_text))
+            .filter(|index| self.settings.get(*index).is_some_and(Setting::may_be_text))
             .collect();
         if as_text.is_empty() {
-            return Err(as_it_is.problems.into());
+            return Err(first_attempt.problems.into());
         }
         match self.load_with(&as_text, host).await? {
             Ok(loaded) => return Ok(loaded),
-            Err(refused) => as_text.retain(|place| !refused.settings.contains(place)),
+            Err(invalid) => as_text.retain(|index| !invalid.settings.contains(index)),
         }
         match self.load_with(&as_text, host).await? {
             Ok(loaded) => Ok(loaded),
-            Err(refused) => Err(refused.problems.into()),
+            Err(invalid) => Err(invalid.problems.into()),
         }
     }
 
@@ -88,30 +88,30 @@ impl ProbeArgs {
         &self,
         as_text: &BTreeSet<usize>,
         host: &Host,
-    ) -> Result<Result<Loaded, Refused>, Contradiction> {
+    ) -> Result<Result<Loaded, InvalidArguments>, Contradiction> {
         let document = Document::new(self, as_text)?;
         let loaded = load_text(Path::new(SOURCE), document.text.clone(), host).await;
-        Ok(loaded.map_err(|problems| Refused::new(problems, &document, &self.settings)))
+        Ok(loaded.map_err(|problems| InvalidArguments::new(problems, &document, &self.settings)))
     }
 }
 
-/// What is wrong with the arguments.
-struct Refused {
+/// Problems of the arguments.
+struct InvalidArguments {
     problems: Problems,
-    /// The places of the settings that problems are about.
+    /// Indices of the settings that have problems.
     settings: BTreeSet<usize>,
 }
 
-impl Refused {
+impl InvalidArguments {
     fn new(problems: Problems, document: &Document, arguments: &[Setting]) -> Self {
         let origins = problems.iter().map(|problem| origin(problem, document));
         let settings = origins.filter_map(|origin| match origin {
-            Origin::Setting(place) => Some(place),
+            Origin::Setting(index) => Some(index),
             _ => None,
         });
         Self {
             settings: settings.collect(),
-            problems: problems.map(|problem| of_argument(problem, document, arguments)),
+            problems: problems.map(|problem| attribute_to_argument(problem, document, arguments)),
         }
     }
 }
@@ -121,16 +121,16 @@ fn origin(problem: &Problem, document: &Document) -> Origin {
     at.map_or(Origin::Command, |at| document.origin(at.line))
 }
 
-/// A problem of the argument in place of the line that was made of it.
-fn of_argument(mut problem: Problem, document: &Document, arguments: &[Setting]) -> Problem {
+/// Attributes a problem to the argument instead of the generated line.
+fn attribute_to_argument(mut problem: Problem, document: &Document, arguments: &[Setting]) -> Problem {
     let argument = match origin(&problem, document) {
         Origin::Command => SOURCE.to_owned(),
         Origin::Plugin => "PLUGIN".to_owned(),
         Origin::Target => "TARGET".to_owned(),
         Origin::Timeout => "--timeout".to_owned(),
         Origin::Allow => "--allow".to_owned(),
-        Origin::Setting(place) => {
-            let key = arguments.get(place).map(|setting| setting.key.as_str());
+        Origin::Setting(index) => {
+            let key = arguments.get(index).map(|setting| setting.key.as_str());
             format!("--set {}", key.unwrap_or_default())
         }
     };
@@ -150,7 +150,7 @@ fn of_argument(mut problem: Problem, document: &Document, arguments: &[Setting])
     problem
 }
 
-/// Runs the check once and prints what came of it.
+/// Runs the check once and prints the result.
 pub(super) async fn probe(
     args: &ProbeArgs,
     host: &Host,
@@ -158,17 +158,17 @@ pub(super) async fn probe(
     screen: Screen,
 ) -> anyhow::Result<u8> {
     let loaded = args.load(host).await?;
-    let dispatcher = host.dispatcher(loaded.plugins).recording_conversations();
-    let runs = once(&loaded.suite.checks, &dispatcher, host).await?;
-    if args.output.is_for_people() {
+    let dispatcher = host.dispatcher(loaded.plugins).with_conversations();
+    let runs = run_once(&loaded.suite.checks, &dispatcher, host).await?;
+    if args.output.is_human() {
         runs.iter()
-            .try_for_each(|run| console.print(&in_full(run, screen)))?;
+            .try_for_each(|run| console.print(&format_in_full(run, screen)))?;
     }
-    show(&runs, args.output.in_full(), console, screen)
+    print_runs(&runs, args.output.with_details(), console, screen)
 }
 
-/// What the run did, and what it and its peers said.
-fn in_full(run: &Run, screen: Screen) -> String {
+/// The steps of the run, and its conversation with its peers.
+fn format_in_full(run: &Run, screen: Screen) -> String {
     let steps = report::steps(run, screen);
     let conversation = report::conversation(run, screen);
     format!("{steps}\n{conversation}\n")

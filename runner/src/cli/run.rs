@@ -1,4 +1,4 @@
-//! One function a command: load, do, print, exit code.
+//! Implementation of the commands: load, execute, print, exit code.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,16 +11,12 @@ use anyhow::Context as _;
 use clap::Parser as _;
 
 use super::alert::{self, AlertError};
-use super::check;
-use super::inside;
-use super::probe;
-use super::settings::{SecretArgument, Settings, WrongAddress};
-use super::usage;
-use super::{AlertCommand, Cli, Command, HostedCommand, PluginCommand};
-use crate::admin::Door;
-use crate::app::limits::{self, Need, Scarcity};
+use super::settings::{AdminAddressError, SecretArgument, Settings};
+use super::{AlertCommand, Cli, Command, LocalCommand, PluginCommand, check, client, probe, usage};
+use crate::admin::AdminListener;
+use crate::app::limits::{self, ProcessKind, ResourceShortage};
 use crate::app::load::{Loaded, load};
-use crate::app::{Host, service};
+use crate::app::{Host, bootstrap};
 use crate::console::logging::Format;
 use crate::console::{self, Console};
 use crate::demo;
@@ -37,76 +33,77 @@ use crate::suite::{PluginFacts, PluginSource, Problems, Variable, schema};
 use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
 
-/// A limit of the process, or of the machine, leaves no room for the runner itself.
-const CANNOT_WORK: u8 = 2;
-/// A suite that does not load.
-const BAD_SUITE: u8 = 3;
+/// Exit code when a limit of the process or the machine is too low for the runner.
+const EXIT_LIMITS: u8 = 2;
+/// Exit code for an invalid suite.
+const EXIT_INVALID_SUITE: u8 = 3;
 /// `EX_USAGE` of `sysexits.h`.
-const USAGE: u8 = 64;
-/// How long tasks that do not end may hold up the end.
-const LAST_TASKS: Duration = Duration::from_secs(1);
-/// How long a service that cannot start waits for somebody to read why.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const EXIT_USAGE: u8 = 64;
+/// How long tasks that do not end may delay the exit.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a service that cannot start waits for a reader of its error.
+const FAILURE_LOG_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Parses the arguments and runs the command. The exit code is the command's contract with scripts.
+/// Parses the arguments and runs the command. The exit codes are a contract with scripts.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything that takes time.
     let hangup = HeldHangup::hold();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            return usage::refused(&error, USAGE);
+            return usage::print_refusal(&error, EXIT_USAGE);
         }
     };
     let held = hangup.and_then(|held| held.release_unless(cli.reloads()));
     if let Err(error) = held.and_then(|()| signal::survive_file_size_limit()) {
-        return usage::worked(Err(error));
+        return usage::exit_code(Err(error));
     }
     if let Command::PluginWorker(limits) = cli.command {
-        return usage::worked(worker::run(limits));
+        return usage::exit_code(worker::run(limits));
     }
     let format = cli.log.format(cli.is_service());
-    let carried_out = enough(&cli).and_then(|()| {
-        // A signal has to find a thread that does not wait for a disk.
-        Ok(liveness::apart_from_main(move || carry_out(&cli, format))??)
+    let result = check_limits(&cli).and_then(|()| {
+        // A signal needs a thread that is not blocked by a disk.
+        Ok(liveness::run_off_main_thread(move || run_command(&cli, format))??)
     });
-    carried_out.unwrap_or_else(|scarcity| {
-        Console::fail_without(format, &scarcity.to_string());
-        ExitCode::from(CANNOT_WORK)
+    result.unwrap_or_else(|shortage| {
+        Console::log_failure_to_stderr(format, &shortage.to_string());
+        ExitCode::from(EXIT_LIMITS)
     })
 }
 
-/// Whether the process may have what it takes; before anything that ends badly without it.
-fn enough(cli: &Cli) -> Result<(), Scarcity> {
+/// Checks the process limits first, because a command would fail badly without them.
+fn check_limits(cli: &Cli) -> Result<(), ResourceShortage> {
     match cli.command {
-        // Those need no engine.
-        Command::Inside(_) | Command::PluginWorker(_) => Ok(()),
-        Command::Hosted(_) => limits::suffice(need(cli)),
+        // They need no engine.
+        Command::Client(_) | Command::PluginWorker(_) => Ok(()),
+        Command::Local(_) => limits::check(process_kind(cli)),
     }
 }
 
-fn need(cli: &Cli) -> Need {
-    match cli.is_service() {
-        true => Need::Service,
-        false => Need::Command,
+fn process_kind(cli: &Cli) -> ProcessKind {
+    if cli.is_service() {
+        ProcessKind::Service
+    } else {
+        ProcessKind::Command
     }
 }
 
-fn carry_out(cli: &Cli, format: Format) -> io::Result<ExitCode> {
+fn run_command(cli: &Cli, format: Format) -> io::Result<ExitCode> {
     let liveness = Registry::default();
     let console = Console::start(&liveness, format, &cli.log.filter())?;
     let code = match start(cli, &console, &liveness) {
         Ok(code) => code,
         Err(error) => {
-            let (error, code) = match Scarcity::behind(&error, need(cli)) {
-                Some(scarcity) => (anyhow::Error::msg(scarcity), CANNOT_WORK),
+            let (error, code) = match ResourceShortage::find_in(&error, process_kind(cli)) {
+                Some(shortage) => (anyhow::Error::msg(shortage), EXIT_LIMITS),
                 None => {
-                    let code = code_of(&error);
+                    let code = exit_code(&error);
                     (error, code)
                 }
             };
-            // Whoever waits for a command reads it to the end; a service that fails must not wait for that.
-            console.fail(&error, cli.is_service().then_some(LAST_WORDS));
+            // A command may wait for its reader until the end; a service that fails must not.
+            console.log_failure(&error, cli.is_service().then_some(FAILURE_LOG_TIMEOUT));
             code
         }
     };
@@ -116,9 +113,9 @@ fn carry_out(cli: &Cli, format: Format) -> io::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-fn code_of(error: &anyhow::Error) -> u8 {
+fn exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<Problems>() {
-        return BAD_SUITE;
+        return EXIT_INVALID_SUITE;
     }
     let is_usage = error.is::<GrantError>()
         || error.is::<check::NoSuchCheck>()
@@ -126,26 +123,23 @@ fn code_of(error: &anyhow::Error) -> u8 {
         || error.is::<AlertError>()
         || error.is::<settings::Problems>()
         || error.is::<SecretArgument>()
-        || error.is::<WrongAddress>();
-    match is_usage {
-        true => USAGE,
-        false => 1,
-    }
+        || error.is::<AdminAddressError>();
+    if is_usage { EXIT_USAGE } else { 1 }
 }
 
 fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8> {
     let screen = console::screen(cli.host.no_color());
     let otlp = match &cli.command {
-        Command::Hosted(HostedCommand::Demo { otlp, .. }) => otlp.as_ref(),
+        Command::Local(LocalCommand::Demo { otlp, .. }) => otlp.as_ref(),
         _ => None,
     };
     cli.host.refuse_secrets(otlp)?;
     let command = match &cli.command {
-        // Those need no engine.
-        Command::Inside(inside) => return inside::run(inside, &cli.host.asking()?, console, screen),
-        // It was done before there was a console.
+        // They need no engine.
+        Command::Client(command) => return client::run(command, &cli.host.admin_target()?, console, screen),
+        // Handled before there was a console.
         Command::PluginWorker(_) => return Ok(0),
-        Command::Hosted(command) => command,
+        Command::Local(command) => command,
     };
     let settings = cli.host.settings(otlp, console.secrets())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -158,63 +152,62 @@ fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8
         settings.host.variables = cli.variables();
         settings.host.liveness = liveness.clone();
         let host = Arc::new(Host::start(settings.host.clone())?);
-        hosted(command, &host, &settings, (console, screen)).await
+        run_local(command, &host, &settings, (console, screen)).await
     });
-    // What still computes or waits for a disk does not hold up the end.
-    runtime.shutdown_timeout(LAST_TASKS);
+    // What still computes or waits for a disk does not delay the exit.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     code
 }
 
-async fn hosted(
-    command: &HostedCommand,
+async fn run_local(
+    command: &LocalCommand,
     host: &Arc<Host>,
     settings: &Settings,
     (console, screen): (&Console, Screen),
 ) -> anyhow::Result<u8> {
     match command {
-        HostedCommand::Run { suites, grace, .. } => service(suites, *grace, host, settings, screen).await,
-        HostedCommand::Check {
+        LocalCommand::Run { suites, grace, .. } => run_service(suites, *grace, host, settings, screen).await,
+        LocalCommand::Check {
             suites, only, output, ..
         } => {
             let runs = check::runs(suites, only, host, settings).await?;
-            check::show(&runs, *output, console, screen)
+            check::print_runs(&runs, *output, console, screen)
         }
-        HostedCommand::Validate { suites, .. } => validate(suites, host, console).await,
-        HostedCommand::Probe(arguments) => probe::probe(arguments, host, console, screen).await,
-        HostedCommand::Demo { once, otlp } => {
+        LocalCommand::Validate { suites, .. } => validate(suites, host, console).await,
+        LocalCommand::Probe(arguments) => probe::probe(arguments, host, console, screen).await,
+        LocalCommand::Demo { once, otlp } => {
             let telemetry = otlp.is_some().then_some(&settings.telemetry);
-            let as_told = match once {
-                true => demo::once(host, telemetry, console, screen).await?,
-                false => {
-                    let unsent = settings.telemetry.unsent();
-                    let telemetry = telemetry.unwrap_or(&unsent);
-                    demo::live(host, telemetry, || demo_door(settings), (console, screen)).await?
-                }
+            let is_as_expected = if *once {
+                demo::run_once(host, telemetry, console, screen).await?
+            } else {
+                let unsent = settings.telemetry.without_export();
+                let telemetry = telemetry.unwrap_or(&unsent);
+                demo::run_live(host, telemetry, || open_demo_admin(settings), (console, screen)).await?
             };
-            Ok(u8::from(!as_told))
+            Ok(u8::from(!is_as_expected))
         }
-        HostedCommand::Alert(AlertCommand::Test { notifiers }) => {
-            let all_well = alert::test(&settings.alert, notifiers, &host.reserve, console).await?;
+        LocalCommand::Alert(AlertCommand::Test { notifiers }) => {
+            let all_well = alert::test(&settings.alert, notifiers, &host.internal_fds, console).await?;
             Ok(u8::from(!all_well))
         }
-        HostedCommand::Plugin(PluginCommand::List) => plugin_list(host, console).await,
-        HostedCommand::Plugin(PluginCommand::Inspect { plugin, schema }) => {
+        LocalCommand::Plugin(PluginCommand::List) => plugin_list(host, console).await,
+        LocalCommand::Plugin(PluginCommand::Inspect { plugin, schema }) => {
             inspect(plugin, *schema, host, console).await
         }
-        HostedCommand::Schema => suite_schema(host, console).await,
+        LocalCommand::Schema => suite_schema(host, console).await,
     }
 }
 
-/// Loads a suite; warns of what it can't have here.
-pub(super) async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
+/// Loads a suite and logs resource warnings.
+pub(super) async fn load_and_warn(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
     let loaded = load(suites, host).await?;
-    for shortage in host.shortage(&loaded.suite) {
+    for shortage in host.resource_warnings(&loaded.suite) {
         tracing::warn!("{shortage}");
     }
     Ok(loaded)
 }
 
-async fn service(
+async fn run_service(
     suites: &[PathBuf],
     grace: Duration,
     host: &Arc<Host>,
@@ -223,59 +216,65 @@ async fn service(
 ) -> anyhow::Result<u8> {
     let mut shutdown = listen(host, grace)?;
     let hangup = Hangup::listen().context("cannot listen for signals")?;
-    let door = settings.door()?;
+    let listener = settings.open_admin()?;
     let loaded = tokio::select! {
         loaded = load(suites, host) => loaded?,
         () = shutdown.requested() => return Ok(0),
     };
-    tracing::info!("running {}", counted(loaded.suite.checks.len(), "check"));
-    tell_where(door.as_ref(), &settings.telemetry)?;
-    let settings = service::Settings {
+    tracing::info!("running {}", count_of(loaded.suite.checks.len(), "check"));
+    log_endpoints(listener.as_ref(), &settings.telemetry)?;
+    let settings = bootstrap::Settings {
         grace,
         state: settings.state.clone(),
         alert: settings.alert.clone(),
         telemetry: settings.telemetry.clone(),
         heartbeat: settings.heartbeat.clone(),
-        door,
+        admin_listener: listener,
         hangup,
         screen,
     };
     let (host, paths) = (Arc::clone(host), suites.to_vec());
-    let account = service::run(host, paths, loaded, settings, shutdown.requested()).await?;
-    tracing::info!("{}", report::closing(&account));
+    let account = bootstrap::run(host, paths, loaded, settings, shutdown.requested()).await?;
+    tracing::info!("{}", report::shutdown_summary(&account));
     Ok(0)
 }
 
-/// Takes over SIGTERM and SIGINT; from the first of them on, the process ends within `grace` and a little more.
+/// Installs handlers for SIGTERM and SIGINT; after the first of them the process ends within `grace` plus a margin.
 pub(super) fn listen(host: &Host, grace: Duration) -> anyhow::Result<Shutdown> {
     let failed = "cannot listen for signals";
     signal::guard(&host.settings().liveness, grace).context(failed)?;
     Shutdown::listen().context(failed)
 }
 
-/// The demo can be looked into as well. A runner that has the address already is no reason not to show it.
-fn demo_door(settings: &Settings) -> Option<Door> {
-    let opened = settings.door().map_err(anyhow::Error::new).and_then(|door| {
-        if let Some(door) = &door {
-            say_where(door)?;
-        }
-        Ok(door)
-    });
+/// The demo has an admin address as well. If another runner has it already, the demo runs without.
+fn open_demo_admin(settings: &Settings) -> Option<AdminListener> {
+    let opened = settings
+        .open_admin()
+        .map_err(anyhow::Error::new)
+        .and_then(|listener| {
+            if let Some(listener) = &listener {
+                log_admin_address(listener)?;
+            }
+            Ok(listener)
+        });
     opened.unwrap_or_else(|error| {
         tracing::warn!("{error:#}");
         None
     })
 }
 
-fn say_where(door: &Door) -> io::Result<()> {
-    tracing::info!("metrics on {}/metrics", door.origin()?);
+fn log_admin_address(listener: &AdminListener) -> io::Result<()> {
+    tracing::info!("metrics on {}/metrics", listener.origin()?);
     Ok(())
 }
 
-/// Says where the metrics are, or that nothing is exported.
-fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) -> io::Result<()> {
-    door.map_or(Ok(()), say_where)?;
-    if telemetry.nothing_to_export_to {
+/// Logs where the metrics are, and warns if telemetry is not exported or not persisted.
+fn log_endpoints(
+    listener: Option<&AdminListener>,
+    telemetry: &telemetry::settings::Settings,
+) -> io::Result<()> {
+    listener.map_or(Ok(()), log_admin_address)?;
+    if telemetry.is_unconfigured {
         tracing::warn!(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or `telemetry.endpoint` in the file of `--config`",
         );
@@ -290,27 +289,27 @@ fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) ->
 }
 
 async fn validate(suites: &[PathBuf], host: &Host, console: &Console) -> anyhow::Result<u8> {
-    let Loaded { suite, .. } = ready(suites, host).await?;
-    console.print(&format!("ok: {}", counted(suite.checks.len(), "check")))?;
+    let Loaded { suite, .. } = load_and_warn(suites, host).await?;
+    console.print(&format!("ok: {}", count_of(suite.checks.len(), "check")))?;
     for Variable {
         name,
         value,
         location,
     } in &suite.variables
     {
-        let place = location
+        let location = location
             .as_ref()
             .map_or_else(|| "`--var`".to_owned(), ToString::to_string);
         console.print(&format!(
             "{name}={} ({})",
-            report::plain(value),
-            report::plain(&place)
+            report::sanitize(value),
+            report::sanitize(&location)
         ))?;
     }
     Ok(0)
 }
 
-fn counted(number: usize, what: &str) -> String {
+fn count_of(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
@@ -345,35 +344,37 @@ async fn plugin_list(host: &Host, console: &Console) -> anyhow::Result<u8> {
 }
 
 async fn inspect(name: &str, only_schema: bool, host: &Host, console: &Console) -> anyhow::Result<u8> {
-    let source = match EMBEDDED.iter().any(|(known, _)| *known == name) {
-        true => PluginSource::Embedded,
-        false => PluginSource::File {
+    let source = if EMBEDDED.iter().any(|(known, _)| *known == name) {
+        PluginSource::Embedded
+    } else {
+        PluginSource::File {
             path: Path::new(name).to_owned(),
             digest: None,
-        },
+        }
     };
     let plugin = plugin(name, &source, host).await?;
     let schema = serde_json::to_string_pretty(plugin.config_schema())?;
     let described = plugin.description();
-    let text = match only_schema {
-        true => schema,
-        false => format!(
+    let text = if only_schema {
+        schema
+    } else {
+        format!(
             "name      {}\nversion   {}\nsummary   {}\ntarget    {}\ndigest    sha256:{}\ncontract  canary:check {}\n{}\nconfig schema:\n{schema}",
-            report::plain(&described.name),
-            report::plain(&described.version),
-            report::plain(&described.summary),
-            report::plain(&described.target_syntax),
+            report::sanitize(&described.name),
+            report::sanitize(&described.version),
+            report::sanitize(&described.summary),
+            report::sanitize(&described.target_syntax),
             plugin.digest(),
             plugin.program().contract(),
-            declared(described),
-        ),
+            declarations(described),
+        )
     };
     console.print(&text)?;
     Ok(0)
 }
 
-/// What a plugin declares beside that, a line each.
-fn declared(described: &Description) -> String {
+/// What a plugin declares in addition, one line each.
+fn declarations(described: &Description) -> String {
     let measured = described.measurements.iter().map(|metric| {
         let (name, unit, text) = (&metric.name, &metric.unit, &metric.text);
         format!("measures  {name} {unit}: {text}")
@@ -381,8 +382,8 @@ fn declared(described: &Description) -> String {
     let secret = described
         .secrets
         .iter()
-        .map(|place| format!("secret    config{place}"));
-    let lines = measured.chain(secret).map(|line| report::plain(&line) + "\n");
+        .map(|location| format!("secret    config{location}"));
+    let lines = measured.chain(secret).map(|line| report::sanitize(&line) + "\n");
     lines.collect()
 }
 

@@ -1,4 +1,4 @@
-//! What an operator decides: flags and variables over the file, the file over the defaults.
+//! Merges the settings: flags and environment variables override the file, and the file overrides the defaults.
 
 mod admin;
 mod references;
@@ -12,11 +12,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use url::Url;
 
+pub(super) use self::admin::{AdminAddressError, AdminTarget, SecretArgument};
 use self::admin::{AdminArgs, refuse_credentials};
-pub(super) use self::admin::{Asking, SecretArgument, WrongAddress};
-use self::references::{Recording, ReferenceArgs};
+use self::references::{RecordingEnvironment, ReferenceArgs};
 use super::units;
-use crate::admin::{Door, DoorError};
+use crate::admin::{AdminListener, ListenError};
 use crate::alert::settings as alert;
 use crate::app;
 use crate::console::{self, Streams};
@@ -27,14 +27,14 @@ use crate::plugin::isolated::Limits;
 use crate::quota::Quota;
 use crate::regular_file::{Owner, Session};
 use crate::settings::{Access, Admin, File, Token};
-use crate::suite::{Environment, KnownSecrets, ProcessEnvironment, Secrets, VariableOverrides};
+use crate::suite::{Environment, ProcessEnvironment, SecretRegistry, Secrets, VariableOverrides};
 use crate::telemetry::settings as telemetry;
 use crate::watch::heartbeat;
 
-/// Runs at once, unless told otherwise.
-const CONCURRENCY: u32 = 1_000;
+/// Default maximum of concurrent runs.
+const DEFAULT_CONCURRENCY: u32 = 1_000;
 /// The port of OTLP/gRPC.
-const GRPC: u16 = 4_317;
+const OTLP_GRPC_PORT: u16 = 4_317;
 
 /// What an operator decides for all suites.
 #[derive(Debug, Args)]
@@ -73,8 +73,8 @@ pub(super) struct HostArgs {
     #[arg(long, global = true, env = "CANARY_STATE_DIR", value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
     /// What `run` keeps of checks through restarts: `disk`, in the state folder, or `none`.
-    #[arg(long, global = true, env = "CANARY_STATE", value_name = "WHERE", value_enum, default_value_t = Keep::Disk)]
-    state: Keep,
+    #[arg(long, global = true, env = "CANARY_STATE", value_name = "WHERE", value_enum, default_value_t = StateMode::Disk)]
+    state: StateMode,
     #[command(flatten)]
     references: ReferenceArgs,
     #[command(flatten)]
@@ -92,20 +92,20 @@ pub(super) struct HostArgs {
     home: Option<PathBuf>,
 }
 
-/// The process's environment, with a collector of its own choice.
-struct Surroundings<'a> {
+/// The process environment with the OTLP endpoint overridden.
+struct OtlpOverride<'a> {
     otlp: Option<&'a Url>,
     session: Session,
 }
 
-impl Environment for Surroundings<'_> {
+impl Environment for OtlpOverride<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         let Some(url) = self.otlp else {
             return ProcessEnvironment.variable(name);
         };
         match name {
             "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(url.to_string()),
-            "OTEL_EXPORTER_OTLP_PROTOCOL" if url.port() == Some(GRPC) => Some("grpc".to_owned()),
+            "OTEL_EXPORTER_OTLP_PROTOCOL" if url.port() == Some(OTLP_GRPC_PORT) => Some("grpc".to_owned()),
             _ if name.ends_with("_ENDPOINT")
                 || name.ends_with("_EXPORTER")
                 || name == "OTEL_SDK_DISABLED" =>
@@ -121,60 +121,60 @@ impl Environment for Surroundings<'_> {
     }
 }
 
-/// Where checks are remembered.
+/// Where the state of checks is persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Keep {
+enum StateMode {
     Disk,
     None,
 }
 
-/// Everything that an operator decided.
+/// The effective settings.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) host: app::Settings,
     pub(super) telemetry: telemetry::Settings,
-    /// Who is told that a check is not well.
+    /// Alert settings.
     pub(super) alert: alert::Settings,
-    /// Absent: nobody waits for a sign of life.
+    /// Heartbeat settings; `None` disables it.
     pub(super) heartbeat: Option<heartbeat::Settings>,
     pub(super) admin: Admin,
-    /// Who may look at it there, and who may change something.
+    /// Who may read and change something at the admin address.
     pub(super) access: Access,
-    /// Where what survives a restart is kept.
+    /// State directory; `None` disables persistence.
     pub(super) state: Option<PathBuf>,
-    /// Keeps what the settings hold known as long as they are there.
+    /// Keeps the secrets of the settings registered.
     _secrets: Secrets,
 }
 
 impl Settings {
-    /// Takes the admin address, so that one that is in use is told at start.
-    pub(super) fn door(&self) -> Result<Option<Door>, DoorError> {
+    /// Binds the admin address, so that an address in use fails at startup.
+    pub(super) fn open_admin(&self) -> Result<Option<AdminListener>, ListenError> {
         match &self.admin {
             Admin::None => Ok(None),
-            Admin::Listen(listen) => Door::open(listen, &self.access).map(Some),
+            Admin::Listen(listen) => AdminListener::open(listen, &self.access).map(Some),
         }
     }
 }
 
-/// What nobody may see: what is `named`, what collectors are sent, and what references stand for.
-fn hold<'a>(
-    known: &KnownSecrets,
+/// Registers the secrets: the `named` ones, those that are sent to collectors, and the values of references.
+fn register_secrets<'a>(
+    known: &SecretRegistry,
     named: impl Iterator<Item = &'a str>,
     sent: impl Iterator<Item = Cow<'a, str>>,
-    referred: &Recording<'_>,
+    referred: &RecordingEnvironment<'_>,
 ) -> Secrets {
     let referred = referred.values().into_iter().map(Cow::Owned);
     let all: Vec<Cow<'_, str>> = named.map(Cow::Borrowed).chain(sent).chain(referred).collect();
-    known.hold(all.iter().map(|value| &**value))
+    known.register(all.iter().map(|value| &**value))
 }
 
 impl HostArgs {
-    /// Puts together what was said. `otlp` is where all telemetry goes, whatever else was said of that. From now on no
-    /// text that looks into `known` shows a secret of the settings.
-    pub(super) fn settings(&self, otlp: Option<&Url>, known: &KnownSecrets) -> anyhow::Result<Settings> {
+    /// Reads and merges the settings. `otlp` overrides all other telemetry endpoints. From now on, every text that is
+    /// redacted with `known` hides the secrets of the settings.
+    pub(super) fn settings(&self, otlp: Option<&Url>, known: &SecretRegistry) -> anyhow::Result<Settings> {
         let session = Session::new(Owner::Settings);
-        let environment = &Surroundings { otlp, session };
-        let recording = Recording::new(environment);
+        let environment = &OtlpOverride { otlp, session };
+        let recording = RecordingEnvironment::new(environment);
         let file = self.file(&recording);
         let mut report = file.report;
         let (admin, access) = self
@@ -188,7 +188,7 @@ impl HostArgs {
         alert.share_secrets(known);
         let pinged = heartbeat.iter().flat_map(heartbeat::Settings::secrets);
         let named = access.token.iter().map(Token::expose).chain(pinged);
-        let secrets = hold(known, named, telemetry.secrets(), &recording);
+        let secrets = register_secrets(known, named, telemetry.secrets(), &recording);
         let mut references = self.references.policy(file.suites, recording);
         let own_paths = report.own_paths().iter().chain(self.own_paths());
         let own_paths = own_paths.chain(&state_dir).chain(&cache);
@@ -196,16 +196,19 @@ impl HostArgs {
         report.finish(())?;
         Ok(Settings {
             host: app::Settings {
-                concurrency: self.concurrency.or(file.concurrency).unwrap_or(CONCURRENCY),
+                concurrency: self
+                    .concurrency
+                    .or(file.concurrency)
+                    .unwrap_or(DEFAULT_CONCURRENCY),
                 cache: self.cache(file.cache_dir.as_deref())?,
                 plugin_limits: Some(self.plugin_limits()),
-                compiling: Some(console::compiling),
-                blocked: self.blocked(file.block_networks)?,
+                on_compile: Some(console::log_compiling),
+                blocked_networks: self.blocked(file.block_networks)?,
                 references,
                 variables: VariableOverrides::default(),
                 ceiling: Quota::ceiling(),
                 resolver: None,
-                // Without a file nobody knows what the runner of a suite will have.
+                // Without a file the notifiers of the runner that will run the suite are unknown.
                 notifiers: self.config.is_some().then(|| alert.names()),
                 propagation: telemetry.propagation.clone(),
                 sampler: telemetry.sampler,
@@ -216,7 +219,7 @@ impl HostArgs {
             telemetry,
             alert,
             heartbeat,
-            state: state_dir.filter(|_| self.state == Keep::Disk),
+            state: state_dir.filter(|_| self.state == StateMode::Disk),
             admin,
             access,
             _secrets: secrets,
@@ -235,7 +238,7 @@ impl HostArgs {
         }
     }
 
-    /// As the flags say, or else the file.
+    /// From the flags, or else the file.
     fn blocked(&self, file: Option<Networks>) -> Result<Networks, GrantError> {
         match self.block_networks.as_slice() {
             [] => Ok(file.unwrap_or_default()),
@@ -243,65 +246,67 @@ impl HostArgs {
         }
     }
 
-    /// Every file and folder of the runner that a flag or its variable names.
+    /// Every file and folder of the runner that is named by a flag or its variable.
     fn own_paths(&self) -> impl Iterator<Item = &PathBuf> {
         let files = self.config.iter().chain(self.admin.token_file());
         files.chain(&self.cache_dir).chain(&self.state_dir)
     }
 
-    /// Where a runner is to be asked: as the flags say, or as its own file does.
-    pub(super) fn asking(&self) -> anyhow::Result<Asking> {
+    /// The admin API to connect to: from the flags, or from the runner's file.
+    pub(super) fn admin_target(&self) -> anyhow::Result<AdminTarget> {
         let file = self.file(&ProcessEnvironment);
         let mut report = file.report;
-        let asking = self
+        let target = self
             .admin
-            .asking(file.admin, file.access, &ProcessEnvironment, &mut report);
+            .target(file.admin, file.access, &ProcessEnvironment, &mut report);
         report.finish(())?;
-        Ok(asking?)
+        Ok(target?)
     }
 
-    /// As asked for, or where systemd or the XDG base directory specification has it; nowhere without a home.
+    /// The one that was asked for, or else that of systemd or the XDG base directory specification; `None` without a
+    /// home directory.
     fn state_dir(&self, file: Option<&Path>) -> Option<PathBuf> {
         let own = |folder: &PathBuf| folder.join("canary");
         let home = || Some(self.home.as_ref()?.join(".local").join("state").join("canary"));
-        let asked = self.state_dir.clone().or_else(|| file.map(Path::to_owned));
-        let usual = || {
+        let requested = self.state_dir.clone().or_else(|| file.map(Path::to_owned));
+        let default = || {
             self.state_directory
                 .clone()
                 .or_else(|| self.xdg_state_home.as_ref().map(own))
         };
-        asked.or_else(usual).or_else(home)
+        requested.or_else(default).or_else(home)
     }
 
-    /// As asked for, or where the XDG base directory specification has it; nowhere without a home.
+    /// The one that was asked for, or else that of the XDG base directory specification; `None` without a home
+    /// directory.
     fn cache_dir(&self, file: Option<&Path>) -> Option<PathBuf> {
         let own = |folder: &PathBuf| folder.join("canary");
         let home = || self.home.as_ref().map(|home| home.join(".cache").join("canary"));
-        let usual = || self.xdg_cache_home.as_ref().map(own).or_else(home);
-        let asked = self.cache_dir.as_deref().or(file).map(Path::to_owned);
-        asked.or_else(usual).filter(|_| !self.no_cache)
+        let default = || self.xdg_cache_home.as_ref().map(own).or_else(home);
+        let requested = self.cache_dir.as_deref().or(file).map(Path::to_owned);
+        requested.or_else(default).filter(|_| !self.no_cache)
     }
 
-    /// Without a place that was not asked for the runner does its work all the same.
+    /// A default folder that cannot be used is not an error.
     fn cache(&self, file: Option<&Path>) -> anyhow::Result<Cache> {
         let Some(folder) = self.cache_dir(file) else {
-            return Ok(Cache::none());
+            return Ok(Cache::disabled());
         };
-        let kept = Cache::at(&folder);
+        let cache = Cache::open(&folder);
         if self.cache_dir.is_some() || file.is_some() {
-            return Ok(kept?);
+            return Ok(cache?);
         }
-        Ok(kept.unwrap_or_else(|error| {
+        Ok(cache.unwrap_or_else(|error| {
             let error = anyhow::Error::new(error);
             tracing::warn!(
                 "plugins are compiled at each start: {error:#}; name another folder with `--cache-dir`, or none with \
                  `--no-cache`"
             );
-            Cache::none()
+            Cache::disabled()
         }))
     }
 
-    /// Refuses secrets among the arguments, `otlp` included, since whoever lists processes reads them.
+    /// Refuses secrets in the arguments, including `otlp`, since every user can list them with `ps`.
     pub(super) fn refuse_secrets(&self, otlp: Option<&Url>) -> Result<(), SecretArgument> {
         self.admin.refuse_secrets()?;
         otlp.map_or(Ok(()), |url| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::suite::units::{self, UnitError};
 
-/// Why a value is refused, after the value.
+/// Why a value is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}; {}", .reason.hint())]
 pub(super) struct Invalid {

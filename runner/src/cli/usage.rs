@@ -1,4 +1,4 @@
-//! What is said before there is a log: of arguments that are not understood, which are quoted and may be anything.
+//! Output before the log exists: problems of arguments, which are quoted and may contain anything.
 
 use std::process::ExitCode;
 
@@ -6,9 +6,9 @@ use clap::error::ErrorKind;
 
 use crate::report;
 
-/// Prints help that was asked for, or what is wrong with the arguments; then the exit code is `code`.
-pub(super) fn refused(error: &clap::Error, code: u8) -> ExitCode {
-    // There is nowhere left to say that the output is closed.
+/// Prints help that was requested, or the problem of the arguments; in the latter case the exit code is `code`.
+pub(super) fn print_refusal(error: &clap::Error, code: u8) -> ExitCode {
+    // The output is closed, and there is no other place to report that.
     if !error.use_stderr() {
         let _closed = error.print();
         return ExitCode::SUCCESS;
@@ -17,23 +17,23 @@ pub(super) fn refused(error: &clap::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The exit code of what is done before there is a log.
-pub(super) fn worked(done: std::io::Result<()>) -> ExitCode {
+/// The exit code of work that was done before the log exists.
+pub(super) fn exit_code(done: std::io::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nowhere left to say that the output is closed.
+            // The output is closed, and there is no other place to report that.
             let _closed = clap::Error::raw(ErrorKind::Io, format!("{error}\n")).print();
             ExitCode::FAILURE
         }
     }
 }
 
-/// Line by line, fit for a terminal, without the word that the library puts before it.
+/// Line by line, escaped for a terminal, without the prefix of the library.
 fn plain(error: &clap::Error) -> String {
     let rendered = error.render().to_string();
     let text = rendered.strip_prefix("error: ").unwrap_or(&rendered);
-    text.lines().map(|line| report::plain(line) + "\n").collect()
+    text.lines().map(|line| report::sanitize(line) + "\n").collect()
 }
 
 #[cfg(test)]
@@ -52,10 +52,10 @@ mod tests {
             "--admin=\u{202e}x",
         ] {
             let error = Cli::try_parse_from(["canary", argument]).unwrap_err();
-            let told = plain(&error);
-            let unsafe_chars = told.chars().filter(|char| char.is_control() && *char != '\n');
-            assert_eq!(unsafe_chars.count(), 0, "{told:?}");
-            assert!(!told.contains('\u{202e}') && told.contains("--help"), "{told:?}");
+            let text = plain(&error);
+            let unsafe_chars = text.chars().filter(|char| char.is_control() && *char != '\n');
+            assert_eq!(unsafe_chars.count(), 0, "{text:?}");
+            assert!(!text.contains('\u{202e}') && text.contains("--help"), "{text:?}");
         }
     }
 }

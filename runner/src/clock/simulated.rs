@@ -5,18 +5,18 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// Readings of all clocks at one moment.
+/// A sample of all clocks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
+pub(crate) struct ClockSample {
     pub(crate) wall: SystemTime,
     pub(crate) boot: Duration,
-    pub(crate) awake: Duration,
+    pub(crate) monotonic: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Clocks {
     began: Instant,
-    /// The time of day when they began, and every step since.
+    /// The time of day at the start, plus every step since.
     wall: SystemTime,
     slept: Duration,
 }
@@ -25,12 +25,12 @@ thread_local! {
     static CLOCKS: Cell<Option<Clocks>> = const { Cell::new(None) };
 }
 
-/// The clocks of this thread, until it is dropped.
+/// Replaces the clocks of this thread until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Simulated(());
 
 impl Simulated {
-    /// It is `wall` now.
+    /// Starts at `wall`.
     pub(crate) fn begin(wall: SystemTime) -> Self {
         let began = Instant::now();
         let slept = Duration::ZERO;
@@ -38,17 +38,20 @@ impl Simulated {
         Self(())
     }
 
-    /// The machine slept.
+    /// Simulates a suspend of the machine.
     pub(crate) fn sleep(&self, time: Duration) {
         change(|clocks| clocks.slept += time);
     }
 
-    /// The time of day is set, forward or back.
+    /// Sets the time of day forward or back.
     pub(crate) fn step(&self, seconds: i64) {
         let time = Duration::from_secs(seconds.unsigned_abs());
-        change(|clocks| match seconds < 0 {
-            true => clocks.wall -= time,
-            false => clocks.wall += time,
+        change(|clocks| {
+            if seconds < 0 {
+                clocks.wall -= time
+            } else {
+                clocks.wall += time
+            }
         });
     }
 }
@@ -65,15 +68,15 @@ fn change(change: impl FnOnce(&mut Clocks)) {
     CLOCKS.set(Some(clocks));
 }
 
-/// What the clocks of this thread say; nothing where it has none of its own.
-pub(super) fn read() -> Option<Reading> {
+/// The simulated clocks of this thread, if any.
+pub(super) fn read() -> Option<ClockSample> {
     let Clocks { began, wall, slept } = CLOCKS.get()?;
     // Far from the boot, so that there is a time before it.
-    let awake = Duration::from_secs(1_000_000) + began.elapsed();
-    let boot = awake + slept;
-    Some(Reading {
+    let monotonic = Duration::from_secs(1_000_000) + began.elapsed();
+    let boot = monotonic + slept;
+    Some(ClockSample {
         wall: wall + began.elapsed() + slept,
         boot,
-        awake,
+        monotonic,
     })
 }

@@ -1,7 +1,7 @@
 //! The log: every event of `tracing` that Canary emits, as lines of standard error.
 //!
-//! An event is redacted and formatted where it happens and written by the thread `canary-log`; nothing waits for that. Events of
-//! libraries are left out: at their finer levels they print requests, with the secrets in them.
+//! An event is redacted and formatted where it happens, and written by the thread `canary-log` without blocking the
+//! caller. Events of libraries are excluded: at their finer levels they contain requests, with the secrets in them.
 
 mod filter;
 mod format;
@@ -20,30 +20,30 @@ use format::Record;
 use super::output::Output;
 use crate::suite::Secrets;
 
-/// Sends every event from now on to `log`, and panics as well. Has an effect once in a process.
+/// Sends every event from now on to `log`, including panics. Only the first call in a process has an effect.
 pub(super) fn install(log: Output, format: Format, filter: &Filter, secrets: Secrets) {
-    let layer = Lines { log, format, secrets };
+    let layer = LogLayer { log, format, secrets };
     let subscriber = tracing_subscriber::registry().with(filter.targets()).with(layer);
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
-        // The usual hook writes to standard error itself, and waits for its reader.
+        // The default hook writes to standard error itself, and blocks on its reader.
         std::panic::set_hook(Box::new(log_panic));
     }
 }
 
-/// The line that says that others are missing.
-pub(super) fn dropped(format: Format, count: u64) -> String {
+/// The line that reports dropped lines.
+pub(super) fn dropped_lines(format: Format, count: u64) -> String {
     let message = format!("{count} lines of the log were dropped: nobody read them in time");
     let secrets = Secrets::default();
     format.line(&Record::new(SystemTime::now(), Level::WARN, module_path!(), &secrets).with_message(&message))
 }
 
-/// The line that says why a command failed, whole but for secrets.
-pub(super) fn failure(format: Format, message: &str, secrets: &Secrets) -> String {
+/// The line that says why a command failed, in full but redacted.
+pub(super) fn failure_line(format: Format, message: &str, secrets: &Secrets) -> String {
     format.line(&Record::new(SystemTime::now(), Level::ERROR, module_path!(), secrets).with_message(message))
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
     let payload = panic.payload();
     let message = payload
@@ -52,7 +52,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     tracing::error!(
         thread = thread.name(),
-        place,
+        place = location,
         "panicked: {}",
         message.unwrap_or("no message")
     );
@@ -62,13 +62,13 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-struct Lines {
+struct LogLayer {
     log: Output,
     format: Format,
     secrets: Secrets,
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
+impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let metadata = event.metadata();
         let mut record = Record::new(

@@ -1,4 +1,4 @@
-//! A stream that is written by a thread of its own: a reader that does not read holds up that thread and no other.
+//! An output stream that is written by a separate thread: a reader that does not read blocks only that thread.
 
 #[cfg(test)]
 mod tests;
@@ -12,27 +12,27 @@ use std::time::Duration;
 use crate::liveness::{self, BEAT, Component, Progress, Registry, STALL};
 use crate::report::for_terminal;
 
-/// Texts that wait for a slow reader; further ones are dropped and counted.
+/// Maximum number of queued texts; further ones are dropped and counted.
 const MAX_ENTRIES: usize = 4_096;
-/// Bytes of the texts that wait.
+/// Maximum bytes of queued texts.
 const MAX_BYTES: usize = 4 << 20;
-/// How long what still waits at the end may take.
-const LAST_TEXTS: Duration = Duration::from_secs(1);
+/// How long flushing the queue may take at the end.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Takes texts for one stream. Cheap to clone. The default drops and counts everything.
+/// Queues texts for one stream. Cheap to clone. The default drops and counts everything.
 #[derive(Debug, Clone, Default)]
 pub struct Output(Arc<Shared>);
 
-/// Ends the thread of an [`Output`] when dropped, after what waits has been written or a second has passed.
+/// Stops the thread of an [`Output`] when dropped, after the queue is flushed or a second has passed.
 #[derive(Debug)]
 pub(super) struct OutputThread(Output);
 
 #[derive(Debug, Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// There is something to write, or the end has come.
-    news: Condvar,
-    /// The thread has ended.
+    /// Signals that there is something to write, or that the thread should stop.
+    ready: Condvar,
+    /// Signals that the thread has ended.
     ended: Condvar,
 }
 
@@ -40,16 +40,16 @@ struct Shared {
 struct Queue {
     waiting: VecDeque<Entry>,
     bytes: usize,
-    /// Texts that were never written, since the start.
+    /// Number of texts dropped since the start.
     dropped: u64,
     /// How many of those were reported.
     reported: u64,
-    /// Whether nothing more is taken.
+    /// Whether no more texts are accepted.
     is_closed: bool,
     has_ended: bool,
 }
 
-/// Nobody writes before a thread is started.
+/// Closed until a thread is started.
 impl Default for Queue {
     fn default() -> Self {
         Self {
@@ -66,13 +66,13 @@ impl Default for Queue {
 #[derive(Debug)]
 struct Entry {
     text: String,
-    /// Gets the result where somebody waits for it.
+    /// Receives the result, if somebody waits for it.
     result: Option<SyncSender<io::Result<()>>>,
 }
 
 impl Output {
-    /// Starts the thread that writes to `stream`. `recovered` reports how many texts were dropped, once after each time
-    /// that the stream did not take them; the text that it returns is written as well.
+    /// Starts the thread that writes to `stream`. `recovered` is called with the number of dropped texts, once after
+    /// each outage of the stream; the text that it returns is written as well.
     ///
     /// # Errors
     /// The operating system refuses a thread.
@@ -95,15 +95,14 @@ impl Output {
         Ok((output.clone(), OutputThread(output)))
     }
 
-    /// Hands a text over without waiting. What finds no room is dropped and counted; what a terminal would obey is
-    /// escaped.
+    /// Queues a text without blocking. If the queue is full it is dropped and counted; control sequences are escaped.
     pub fn push(&self, text: &str) {
         self.push_raw(for_terminal(text).into_owned());
     }
 
-    /// Draws a text in place of the last so many lines.
+    /// Draws a text in place of the last `lines` lines.
     pub fn redraw(&self, lines: usize, text: &str) {
-        // Up to the first of them, and clear what is below.
+        // Moves up to the first of them, and clears what is below.
         let back = match lines {
             0 => String::new(),
             lines => format!("\x1b[{lines}A\x1b[J"),
@@ -111,13 +110,13 @@ impl Output {
         self.push_raw(back + &for_terminal(text));
     }
 
-    /// Hands over what commands a terminal.
+    /// Queues a text with control sequences.
     pub(super) fn push_raw(&self, text: String) {
         self.0.push(Entry { text, result: None }, MAX_BYTES);
     }
 
-    /// Has a text of any size written, and waits until it is, for `limit` at most: for a command whose work it is to
-    /// print it. What a terminal would obey is escaped.
+    /// Writes a text of any size and waits for it, for `limit` at most: for a command whose purpose is to print it.
+    /// Control sequences are escaped.
     ///
     /// # Errors
     /// The reader is gone or does not read, or the stream is closed or full.
@@ -125,7 +124,7 @@ impl Output {
         self.write_raw(for_terminal(text).into_owned(), limit)
     }
 
-    /// The same for what commands a terminal.
+    /// The same without escaping control sequences.
     pub(super) fn write_raw(&self, text: String, limit: Option<Duration>) -> io::Result<()> {
         let (result_tx, result_rx) = sync_channel(1);
         let result = Some(result_tx);
@@ -136,19 +135,19 @@ impl Output {
         };
         result.unwrap_or_else(|error| match error {
             RecvTimeoutError::Timeout => Err(io::ErrorKind::TimedOut.into()),
-            // The sender goes with an entry that was dropped.
+            // The sender is dropped with the entry.
             RecvTimeoutError::Disconnected => Err(io::ErrorKind::BrokenPipe.into()),
         })
     }
 
-    /// Texts that were never written, since the start.
+    /// Number of texts dropped since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.0.queue().dropped
     }
 }
 
-/// Takes everything at once, a text each time.
+/// Accepts every write completely, as one text.
 impl Write for Output {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.push(&String::from_utf8_lossy(text));
@@ -171,10 +170,10 @@ impl Shared {
         queue.bytes = bytes;
         queue.waiting.push_back(entry);
         drop(queue);
-        self.news.notify_one();
+        self.ready.notify_one();
     }
 
-    /// The next text, as soon as there is one; nothing when the end has come.
+    /// Waits for the next text; `None` when the thread should stop.
     fn next(&self, progress: &Progress) -> Option<Entry> {
         let mut queue = self.queue();
         loop {
@@ -186,12 +185,12 @@ impl Shared {
                 return None;
             }
             progress.beat();
-            let waited = self.news.wait_timeout(queue, BEAT);
+            let waited = self.ready.wait_timeout(queue, BEAT);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// How many texts were dropped that nobody knows of, once nothing waits any more.
+    /// Number of drops that were not reported yet, once the queue is empty.
     fn unreported(&self) -> Option<u64> {
         let mut queue = self.queue();
         let new = queue.dropped - queue.reported;
@@ -203,7 +202,7 @@ impl Shared {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Every section is a few assignments.
+        // Every critical section is a few assignments.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -212,17 +211,17 @@ impl Drop for OutputThread {
     fn drop(&mut self) {
         let shared = &self.0.0;
         shared.queue().is_closed = true;
-        shared.news.notify_one();
-        // A stream that nobody reads does not hold up the end.
+        shared.ready.notify_one();
+        // A stream that is not read does not delay the exit.
         drop(
             shared
                 .ended
-                .wait_timeout_while(shared.queue(), LAST_TEXTS, |queue| !queue.has_ended),
+                .wait_timeout_while(shared.queue(), FLUSH_TIMEOUT, |queue| !queue.has_ended),
         );
     }
 }
 
-/// Says that the thread has ended, also after a panic.
+/// Signals that the thread has ended, also after a panic.
 struct Ended<'a>(&'a Shared);
 
 impl Drop for Ended<'_> {
@@ -230,7 +229,7 @@ impl Drop for Ended<'_> {
         let mut queue = self.0.queue();
         queue.has_ended = true;
         queue.is_closed = true;
-        // Whoever waits for one of them learns that it is never written.
+        // Dropping the entries notifies their waiters that they are never written.
         queue.waiting.clear();
         drop(queue);
         self.0.ended.notify_all();
@@ -251,18 +250,18 @@ fn write_all(
             shared.queue().dropped += 1;
         }
         if let Some(result) = result {
-            // Nobody may wait any more.
-            let _nobody_waits = result.try_send(written);
+            // The waiter may be gone.
+            let _waiter_gone = result.try_send(written);
         }
         let unreported = is_written.then(|| shared.unreported()).flatten();
         if let Some(text) = unreported.and_then(&recovered) {
-            // A stream that fails again reports the next time.
+            // If the stream fails again, the next success reports it.
             let _failed = write_whole(&mut stream, &text);
         }
     }
 }
 
-/// Writes everything. A stream that does not block, because another program shares it, is tried again and again.
+/// Writes everything. A non-blocking stream, which another program may share, is retried.
 fn write_whole(stream: &mut impl Write, text: &str) -> io::Result<()> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Certificates for the bundled targets, made at each start so that their dates are right.
+//! Certificates for the bundled targets, issued at each start so that their dates are right.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// A server for `localhost` whose certificate ends in `days`, or ended as many days ago.
+    /// TLS configuration for `localhost` with a certificate that expires in `days` days, or expired that long ago.
     pub(super) fn server(&self, days: i64) -> Result<Arc<ServerConfig>, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;

@@ -1,4 +1,4 @@
-//! The live table.
+//! The live table of the demo.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,36 +6,36 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::account::MissReason;
-use crate::alert::Roster;
-use crate::app::{Host, serve};
+use crate::alert::SuiteIndex;
+use crate::app::{Host, supervisor};
 use crate::console::{self, Output};
 use crate::ledger::Ledger;
 use crate::outcome::Run;
-use crate::publish::Board;
+use crate::publish::StatusStore;
 use crate::report::{self, Screen};
 use crate::state::Change;
-use crate::status::Standing;
+use crate::status::CheckStatus;
 use crate::suite::{Check, CheckId, Suite};
 use crate::telemetry::Telemetry;
 
-/// Between two pictures of the table.
+/// Minimum time between two redraws of the table.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Draws the table anew on a terminal; elsewhere writes a line a transition, and the table at the end.
-pub(super) struct Watcher {
+/// Redraws the table on a terminal; elsewhere prints a line for each transition.
+pub(super) struct LiveTable {
     stdout: Output,
     checks: Vec<Arc<Check>>,
     ledger: Arc<Ledger>,
     screen: Screen,
     is_terminal: bool,
     drawn_at: Option<Instant>,
-    /// Lines of the picture on the terminal.
+    /// Lines of the table on the terminal.
     height: usize,
     telemetry: Telemetry,
     last: Vec<Run>,
 }
 
-impl Watcher {
+impl LiveTable {
     pub(super) fn new(host: &Host, telemetry: Telemetry, screen: Screen) -> Self {
         Self {
             stdout: host.settings().streams.stdout.clone(),
@@ -50,63 +50,68 @@ impl Watcher {
         }
     }
 
-    /// The last run of each check that had one.
-    pub(super) fn finish(self) -> Vec<Run> {
+    /// Returns the last run of each check that had one.
+    pub(super) fn into_last_runs(self) -> Vec<Run> {
         self.last
     }
 
-    fn picture(&self, board: &Board) -> String {
-        let account = board.account();
-        let (finished, missed) = (account.finished_in_all(), account.missed_in_all());
+    fn render(&self, store: &StatusStore) -> String {
+        let account = store.total_account();
+        let (finished, missed) = (account.total_finished(), account.total_missed());
         format!(
             "{}\nruns: {} scheduled = {finished} finished + {missed} missed + {} under way   \
              descriptors: {} lent of {}, {} reclaimed   Ctrl-C ends\n",
-            report::live(&board.rows(&self.checks), self.screen),
+            report::live(&store.live_rows(&self.checks), self.screen),
             account.scheduled(),
-            board.under_way(),
+            store.in_flight(),
             self.ledger.leased(),
             self.ledger.capacity(),
             self.ledger.reclaimed(),
         )
     }
 
-    fn draw(&mut self, board: &Board) {
-        let picture = self.picture(board);
-        self.stdout.redraw(self.height, &picture);
-        self.height = picture.lines().count();
+    fn draw(&mut self, store: &StatusStore) {
+        let table = self.render(store);
+        self.stdout.redraw(self.height, &table);
+        self.height = table.lines().count();
         self.drawn_at = Some(Instant::now());
     }
 }
 
-impl serve::Watcher for Watcher {
-    fn laid_out(&mut self, suite: &Suite, _roster: &mut Roster) -> Vec<Change> {
-        self.telemetry.suite(suite.checks.clone());
+impl supervisor::RunObserver for LiveTable {
+    fn suite_changed(&mut self, suite: &Suite, _index: &mut SuiteIndex) -> Vec<Change> {
+        self.telemetry.suite_changed(suite.checks.clone());
         self.checks.clone_from(&suite.checks);
         Vec::new()
     }
 
-    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) -> Vec<Change> {
-        self.telemetry.finished(run, standing);
-        if let Some(transition) = standing.transition.as_ref().filter(|_| !self.is_terminal) {
+    fn run_finished(
+        &mut self,
+        run: &Arc<Run>,
+        check_status: &CheckStatus,
+        store: &StatusStore,
+    ) -> Vec<Change> {
+        self.telemetry.run_finished(run, check_status);
+        if let Some(transition) = check_status.transition.as_ref().filter(|_| !self.is_terminal) {
             self.stdout
                 .push(&report::transition(&run.check, transition, self.screen.colour));
         }
         self.last = self
             .checks
             .iter()
-            .filter_map(|check| Some(Run::clone(&*board.last(&check.id)?)))
+            .filter_map(|check| Some(Run::clone(&*store.last_run(&check.id)?)))
             .collect();
         if self.is_terminal && self.drawn_at.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
-            self.draw(board);
+            self.draw(store);
         }
         Vec::new()
     }
 
-    fn due(&mut self, check: &Arc<Check>) {
-        self.telemetry.started(&check.id);
+    fn run_due(&mut self, check: &Arc<Check>) {
+        self.telemetry.run_due(&check.id);
     }
 
-    fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
-        self.telemetry.missed(check, reason, count);
+    fn runs_missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
+        self.telemetry.runs_missed(check, reason, count);
     }
 }

@@ -11,32 +11,32 @@ use crate::app::{self, Host};
 use crate::outcome::Run;
 
 const TEMPLATE: &str = include_str!("suite.yaml");
-/// The label in which the suite says how a check should end.
-const TOLD: &str = "ends";
+/// The label with the expected outcome of a check.
+const EXPECTED_LABEL: &str = "ends";
 
-/// Reads the bundled suite as a user's would be read, from a file, which goes when it is dropped.
+/// Loads the bundled suite from a temporary file, like a user's suite. The file is removed when dropped.
 pub(super) async fn load(targets: &Targets, host: &Host) -> Result<(NamedTempFile, Loaded), DemoError> {
     let mut file = tempfile::Builder::new()
         .prefix("canary-demo-")
         .suffix(".yaml")
         .tempfile()
         .map_err(DemoError::Write)?;
-    file.write_all(fill_in(targets).as_bytes())
+    file.write_all(render_template(targets).as_bytes())
         .map_err(DemoError::Write)?;
     let paths = [file.path().to_owned()];
     let loaded = app::load::load(&paths, host).await;
     Ok((file, loaded.map_err(DemoError::Suite)?))
 }
 
-/// Whether a run ended as its check's label says.
-pub(super) fn is_as_told(run: &Run) -> bool {
+/// Whether a run ended as its check's label expects.
+pub(super) fn is_as_expected(run: &Run) -> bool {
     run.check
         .labels
-        .get(TOLD)
-        .is_some_and(|told| told == run.outcome.word())
+        .get(EXPECTED_LABEL)
+        .is_some_and(|expected| expected == run.outcome.as_str())
 }
 
-fn fill_in(targets: &Targets) -> String {
+fn render_template(targets: &Targets) -> String {
     let ports = [
         ("<web>", targets.web),
         ("<mail>", targets.mail),
@@ -46,7 +46,7 @@ fn fill_in(targets: &Targets) -> String {
         ("<expired>", targets.expired),
     ];
     let text = TEMPLATE.replace("<authority>", &targets.authority.replace('\n', "\\n"));
-    ports.into_iter().fold(text, |text, (place, address)| {
-        text.replace(place, &address.port().to_string())
+    ports.into_iter().fold(text, |text, (placeholder, address)| {
+        text.replace(placeholder, &address.port().to_string())
     })
 }

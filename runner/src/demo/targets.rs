@@ -1,4 +1,4 @@
-//! The bundled targets: small servers on loopback, some of which are bad on purpose.
+//! The bundled targets: small servers on loopback, some of them faulty on purpose.
 
 use std::future::Future;
 use std::io;
@@ -15,16 +15,16 @@ use tokio_rustls::TlsAcceptor;
 
 use super::DemoError;
 use super::certificates::Authority;
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 
-/// The page of the story, whose rest nobody reads.
-const LARGE_PAGE: usize = 5 << 20;
-/// Before its first byte: time to see who holds which socket.
-const THINKING: Duration = Duration::from_millis(400);
-/// Header lines of a request.
-const MOST_LINES: usize = 64;
+/// Bytes of the large body, which the leaking plugin does not read.
+const LARGE_BODY_BYTES: usize = 5 << 20;
+/// Delay of the large body, so that open sockets can be observed.
+const RESPONSE_DELAY: Duration = Duration::from_millis(400);
+/// Maximum number of header lines of a request.
+const MAX_HEADER_LINES: usize = 64;
 
-/// All of them. They end when this is dropped.
+/// The running targets; they stop when this is dropped.
 pub(super) struct Targets {
     pub(super) web: SocketAddr,
     pub(super) mail: SocketAddr,
@@ -37,34 +37,34 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// Their ends of the connections are open in this process too, and counted in `reserve`.
-    pub(super) async fn start(reserve: &Reserve) -> Result<Self, DemoError> {
+    /// Starts the targets. Their ends of the connections are open in this process too and accounted in `internal_fds`.
+    pub(super) async fn start(internal_fds: &InternalFds) -> Result<Self, DemoError> {
         let authority = Authority::new().map_err(DemoError::Certificates)?;
         let tls = |days| authority.server(days).map_err(DemoError::Certificates);
         let (valid, ending, expired) = (tls(90)?, tls(10)?, tls(-3)?);
-        let mut stage = Opening {
+        let mut demo = Servers {
             servers: JoinSet::new(),
-            reserve: reserve.clone(),
+            internal_fds: internal_fds.clone(),
         };
         Ok(Self {
-            web: stage.serve(web).await?,
-            mail: stage.serve(mail).await?,
-            silent: stage.serve(silent).await?,
-            valid: stage.serve(secure(valid)).await?,
-            ending: stage.serve(secure(ending)).await?,
-            expired: stage.serve(secure(expired)).await?,
+            web: demo.serve(web).await?,
+            mail: demo.serve(mail).await?,
+            silent: demo.serve(silent).await?,
+            valid: demo.serve(secure(valid)).await?,
+            ending: demo.serve(secure(ending)).await?,
+            expired: demo.serve(secure(expired)).await?,
             authority: authority.pem(),
-            _servers: stage.servers,
+            _servers: demo.servers,
         })
     }
 }
 
-struct Opening {
+struct Servers {
     servers: JoinSet<()>,
-    reserve: Reserve,
+    internal_fds: InternalFds,
 }
 
-impl Opening {
+impl Servers {
     async fn serve<F, S>(&mut self, session: S) -> Result<SocketAddr, DemoError>
     where
         S: Fn(TcpStream) -> F + Send + 'static,
@@ -75,35 +75,35 @@ impl Opening {
             .map_err(DemoError::Targets)?;
         let address = listener.local_addr().map_err(DemoError::Targets)?;
         self.servers
-            .spawn(accept(listener, session, self.reserve.clone()));
+            .spawn(accept(listener, session, self.internal_fds.clone()));
         Ok(address)
     }
 }
 
-async fn accept<F, S>(listener: TcpListener, session: S, reserve: Reserve)
+async fn accept<F, S>(listener: TcpListener, session: S, internal_fds: InternalFds)
 where
     S: Fn(TcpStream) -> F + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     let mut sessions = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let held = reserve.hold();
+        let fd_guard = internal_fds.acquire();
         let session = session(stream);
         sessions.spawn(async move {
-            let _held = held;
-            // A check that hangs up in the middle is this server's daily bread.
+            let _fd_guard = fd_guard;
+            // Checks that disconnect in the middle are expected.
             let _ended = session.await;
         });
         while sessions.try_join_next().is_some() {}
     }
 }
 
-/// A small web site.
+/// A small web server.
 async fn web<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut first = String::new();
     stream.read_line(&mut first).await?;
-    for _ in 0..MOST_LINES {
+    for _ in 0..MAX_HEADER_LINES {
         let mut line = String::new();
         if stream.read_line(&mut line).await? <= 2 {
             break;
@@ -127,9 +127,9 @@ async fn web<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> io::Result<()> {
                 .await
         }
         "/large" => {
-            sleep(THINKING).await;
-            // Kept open behind the page, as a web server would: whoever does not close holds the socket.
-            reply(stream, "200 OK", "text/html", &vec![b'x'; LARGE_PAGE]).await?;
+            sleep(RESPONSE_DELAY).await;
+            // Kept open after the body, as web servers do: a client that does not close it leaks the socket.
+            reply(stream, "200 OK", "text/html", &vec![b'x'; LARGE_BODY_BYTES]).await?;
             stream.flush().await?;
             std::future::pending().await
         }
@@ -150,7 +150,7 @@ async fn reply<S: AsyncWrite + Unpin>(
     stream.flush().await
 }
 
-/// The web site behind TLS.
+/// The web server behind TLS.
 fn secure(
     config: Arc<ServerConfig>,
 ) -> impl Fn(TcpStream) -> std::pin::Pin<Box<dyn Future<Output = io::Result<()>> + Send>> + Send {
@@ -161,7 +161,7 @@ fn secure(
     }
 }
 
-/// A mail server that greets and says goodbye.
+/// An SMTP server that greets and says goodbye.
 async fn mail(stream: TcpStream) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     stream
@@ -173,11 +173,11 @@ async fn mail(stream: TcpStream) -> io::Result<()> {
     stream.get_mut().write_all(b"221 goodbye\r\n").await
 }
 
-/// Accepts and says nothing, for ever.
+/// Accepts connections and never replies.
 async fn silent(stream: TcpStream) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut ignored = Vec::new();
-    // Ends when the other side hangs up.
+    // Ends when the client disconnects.
     stream.read_until(b'\0', &mut ignored).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! Room for runs: in a group, and among all.
+//! Concurrency limits for runs: per group, and overall.
 
+mod group_limit;
 mod history;
-mod part;
 #[cfg(test)]
 mod tests;
 
@@ -11,80 +11,80 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::pool::{Claim, Limits, Place, Pool, WaitKind};
-use crate::sandbox::{Extra, Room, Weight};
+use crate::pool::{Claim, Limits, Pool, PoolPermit, WaitKind};
+use crate::sandbox::{ExtraSlots, InstancePool, Weight};
 use crate::suite::CheckId;
-use part::{Held, Part};
+use group_limit::{GroupLimit, GroupPermit};
 
-/// The right to execute one run; given back on drop.
+/// The right to execute one run; released on drop.
 #[derive(Debug)]
 pub struct Permit {
-    // In this order: whoever waits in the group finds room among all.
-    _among_all: Place,
-    _extra: Extra,
-    _in_part: Held,
+    // Dropped in this order, so that the next check of the group finds the overall permit free.
+    _overall: PoolPermit,
+    _extra: ExtraSlots,
+    _in_group: GroupPermit,
     waited: Duration,
 }
 
 impl Permit {
-    /// How long it was waited for.
+    /// How long the run waited for it.
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.waited
     }
 }
 
-/// What a run needs before it may begin.
+/// What a run needs before it may start.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wants<'a> {
+pub(super) struct PermitRequest<'a> {
     pub(super) check: &'a CheckId,
     pub(super) group: Option<&'a Arc<str>>,
-    /// How long the check may take.
+    /// The check's time-out.
     pub(super) timeout: Duration,
     pub(super) plugin: &'a str,
     pub(super) weight: Weight,
-    pub(super) room: &'a Room,
+    pub(super) room: &'a InstancePool,
 }
 
-impl Wants<'_> {
-    async fn extra(&self) -> Option<Extra> {
+impl PermitRequest<'_> {
+    async fn extra(&self) -> Option<ExtraSlots> {
         self.room.acquire(self.weight, self.plugin, self.check).await.ok()
     }
 }
 
-/// All permits. Every group has its own part, and what is left is for the checks without a group, so that no group,
-/// nor these, can take the room of another.
+/// The concurrency limits of all runs. Every group has its own limit, and the remaining permits are for the checks
+/// without a group, so that neither can take the permits of another.
 #[derive(Debug)]
-pub(super) struct Permits {
+pub(super) struct ConcurrencyLimits {
     all: Pool,
     concurrency: usize,
-    /// Held for a lookup, or for one reload.
+    /// Locked for a lookup, or for one reload.
     groups: Mutex<Groups>,
 }
 
 #[derive(Debug)]
 struct Groups {
-    named: HashMap<Arc<str>, Arc<Part>>,
-    rest: Arc<Part>,
+    named: HashMap<Arc<str>, Arc<GroupLimit>>,
+    ungrouped: Arc<GroupLimit>,
 }
 
-impl Permits {
+impl ConcurrencyLimits {
     pub(super) fn new(concurrency: usize) -> Self {
-        let limits = Limits::of(u64::try_from(concurrency).unwrap_or(u64::MAX));
+        let limits = Limits::new(u64::try_from(concurrency).unwrap_or(u64::MAX));
         let all = Pool::new("permits", limits);
         Self {
             concurrency,
             groups: Mutex::new(Groups {
                 named: HashMap::new(),
-                rest: Part::new(&all, concurrency, WaitKind::Shortage),
+                ungrouped: GroupLimit::new(&all, concurrency, WaitKind::Shortage),
             }),
             all,
         }
     }
 
-    /// Gives each group its part. One that is gone keeps its part for the runs that wait in it. What is known of other
-    /// checks than these is forgotten.
-    pub(super) fn divide<'a>(
+    /// Sets the limit of each group. The limit of a removed group lives on for the runs that wait for it. The history
+    /// of checks other than these is discarded.
+    pub(super) fn configure<'a>(
         &self,
         sizes: &BTreeMap<Arc<str>, u32>,
         checks: impl Iterator<Item = &'a CheckId>,
@@ -93,17 +93,17 @@ impl Permits {
         let is_known = |check: &CheckId| checks.contains(check);
         let mut groups = self.groups();
         groups.named.retain(|name, _| sizes.contains_key(name));
-        let mut taken = 0_usize;
+        let mut grouped = 0_usize;
         for (name, size) in sizes {
             let size = usize::try_from(*size).unwrap_or(usize::MAX).min(self.concurrency);
-            taken = taken.saturating_add(size);
-            // A group's limit is what its checks are to wait for.
-            let new = || Part::new(&self.all, size, WaitKind::Intended);
-            let part = groups.named.entry(Arc::clone(name)).or_insert_with(new);
-            part.resize(size, is_known);
+            grouped = grouped.saturating_add(size);
+            // Waiting for the limit of a group is intended by the operator.
+            let new = || GroupLimit::new(&self.all, size, WaitKind::Intended);
+            let limit = groups.named.entry(Arc::clone(name)).or_insert_with(new);
+            limit.resize(size, is_known);
         }
-        let rest = self.concurrency.saturating_sub(taken).max(1);
-        groups.rest.resize(rest, is_known);
+        let ungrouped = self.concurrency.saturating_sub(grouped).max(1);
+        groups.ungrouped.resize(ungrouped, is_known);
     }
 
     /// The pool of all permits.
@@ -111,43 +111,47 @@ impl Permits {
         &self.all
     }
 
-    pub(super) async fn take(&self, wants: Wants<'_>) -> Option<Permit> {
-        let asked_at = Instant::now();
-        let part = self.part(wants.group);
-        let expected = part.expect(wants.check, wants.timeout);
-        let claim = Claim::by(wants.check)
-            .for_check(wants.check.clone())
-            .turn(asked_at + expected.delay)
+    /// Waits for all permits that a run needs; `None` if a pool is closed.
+    ///
+    /// Cancellation: releases the permits acquired so far.
+    pub(super) async fn acquire(&self, request: PermitRequest<'_>) -> Option<Permit> {
+        let requested_at = Instant::now();
+        let limit = self.limit(request.group);
+        let expected = limit.expect(request.check, request.timeout);
+        let claim = Claim::new(request.check)
+            .for_check(request.check.clone())
+            .scheduled_at(requested_at + expected.delay)
             .optional();
-        let in_part = part.acquire(claim.clone(), wants.check, expected.hold);
-        // Never the other way round: whoever waits for a full group would hold room that others could use. The part of
-        // checks without a group is room of all of them, and none for whoever waits for an instance.
-        let (in_part, extra) = match wants.group {
-            Some(_) => (in_part.await?, wants.extra().await?),
+        let in_group = limit.acquire(claim.clone(), request.check, expected.hold);
+        // Never in the opposite order: a run that waits for a full group would hold an instance that others could use.
+        // For checks without a group it is reversed: they share one limit, which a run that waits for an instance must
+        // not occupy.
+        let (in_group, extra) = match request.group {
+            Some(_) => (in_group.await?, request.extra().await?),
             None => {
-                let extra = wants.extra().await?;
-                (in_part.await?, extra)
+                let extra = request.extra().await?;
+                (in_group.await?, extra)
             }
         };
-        let among_all = self.all.acquire(claim, None).await.ok()?;
+        let overall = self.all.acquire(claim, None).await.ok()?;
         Some(Permit {
-            _among_all: among_all,
+            _overall: overall,
             _extra: extra,
-            _in_part: in_part,
-            waited: asked_at.elapsed(),
+            _in_group: in_group,
+            waited: requested_at.elapsed(),
         })
     }
 
-    fn part(&self, group: Option<&Arc<str>>) -> Arc<Part> {
+    fn limit(&self, group: Option<&Arc<str>>) -> Arc<GroupLimit> {
         let groups = self.groups();
-        let part = group
+        let limit = group
             .and_then(|name| groups.named.get(name))
-            .unwrap_or(&groups.rest);
-        Arc::clone(part)
+            .unwrap_or(&groups.ungrouped);
+        Arc::clone(limit)
     }
 
     fn groups(&self) -> MutexGuard<'_, Groups> {
-        // Every section leaves the parts whole.
+        // A critical section cannot leave the groups inconsistent.
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,16 +1,16 @@
-//! How long to wait before the next attempt.
+//! The backoff between the attempts of a run.
 
 use std::time::Duration;
 
-const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(2);
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
-/// The wait after `attempts` attempts: doubled each time up to 2 s, of which the upper half is random, so that checks
-/// that failed together do not come back together. `random` is in `0.0..1.0`.
+/// The backoff after `attempts` attempts: doubled each time up to 2 s, with half jitter, so that checks that failed at
+/// the same time do not retry at the same time. `random` is in `0.0..1.0`.
 pub(super) fn backoff(attempts: u32, random: f64) -> Duration {
-    let doubled = FIRST
+    let doubled = FIRST_BACKOFF
         .saturating_mul(1 << attempts.saturating_sub(1).min(8))
-        .min(LONGEST);
+        .min(MAX_BACKOFF);
     doubled / 2 + (doubled / 2).mul_f64(random.clamp(0.0, 1.0))
 }
 
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_doubles_up_to_its_bound() {
+    fn the_backoff_doubles_up_to_its_bound() {
         let longest: Vec<_> = (1..=7)
             .map(|attempts| backoff(attempts, 1.0).as_millis())
             .collect();
@@ -27,7 +27,7 @@ mod tests {
     }
 
     #[test]
-    fn at_least_half_of_the_wait_is_kept_whatever_the_dice_say() {
+    fn at_least_half_of_the_backoff_remains_for_any_random_value() {
         assert_eq!(backoff(2, 0.0), Duration::from_millis(100));
         assert_eq!(backoff(u32::MAX, 0.0), Duration::from_secs(1));
     }

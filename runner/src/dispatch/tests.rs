@@ -1,4 +1,4 @@
-//! Runs whose attempts are those of a script, by a clock that stands still.
+//! Runs with scripted attempts, on a paused clock.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -16,23 +16,23 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How long an attempt takes.
 const TAKES: Duration = Duration::from_secs(3);
 
-/// Attempts with these outcomes, and then with a pass.
+/// An executor whose attempts have these outcomes, and then pass.
 struct Script {
     outcomes: Mutex<VecDeque<Outcome>>,
-    /// The attempts that began.
+    /// The numbers of the attempts that started.
     numbers: Mutex<Vec<u32>>,
-    room: Room,
-    /// How long each attempt waits for others that compute.
+    room: InstancePool,
+    /// How long each attempt is queued for CPU time.
     queued: Duration,
 }
 
 impl Execute for Script {
-    async fn execute(&self, request: Request<'_>) -> Report {
+    async fn execute(&self, request: AttemptRequest<'_>) -> Report {
         self.numbers.lock().unwrap().push(request.number);
-        let message = request.recorder.text(Part::Verdict, "x".repeat(100));
+        let message = request.recorder.text(Section::Verdict, "x".repeat(100));
         tokio::select! {
             () = request.shutdown.cancelled() => {
-                return Report::without_a_guest(Outcome::Stopped(StopCause::Shutdown));
+                return Report::without_guest(Outcome::Stopped(StopCause::Shutdown));
             }
             () = sleep(TAKES) => {}
         }
@@ -54,12 +54,12 @@ impl Execute for Script {
         }
     }
 
-    fn room(&self) -> &Room {
+    fn room(&self) -> &InstancePool {
         &self.room
     }
 }
 
-/// What an attempt did, by its own clock.
+/// The trail of an attempt, with times since its start.
 fn trail() -> Trail {
     Trail {
         phases: vec![PhaseTime {
@@ -70,7 +70,7 @@ fn trail() -> Trail {
         }],
         denied: vec![Denied {
             at: SECOND,
-            what: QuotaKind::Cpu,
+            quota: QuotaKind::Cpu,
             limit: 1,
         }],
         ..Trail::default()
@@ -95,14 +95,14 @@ fn dispatcher(outcomes: impl IntoIterator<Item = Outcome>) -> Dispatcher<Script>
     let script = Script {
         outcomes: Mutex::new(outcomes.into_iter().collect()),
         numbers: Mutex::default(),
-        room: Room::for_runs(8),
+        room: InstancePool::for_runs(8),
         queued: Duration::ZERO,
     };
     Dispatcher::new(script, Plugins::default(), 8)
 }
 
 fn check(retries: u32) -> Arc<Check> {
-    let plain = Check::plain("page", Duration::from_secs(60));
+    let plain = Check::minimal("page", Duration::from_secs(60));
     Arc::new(Check { retries, ..plain })
 }
 
@@ -119,7 +119,7 @@ impl Dispatcher<Script> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_tries_again_until_an_attempt_is_good_or_no_retry_is_left() {
+async fn a_run_is_retried_until_an_attempt_succeeds_or_no_retry_is_left() {
     let warned = completed(VerdictStatus::Warn);
     for (retries, outcomes, attempts, is_good) in [
         (2, vec![], 1, true),
@@ -146,7 +146,7 @@ async fn a_run_tries_again_until_an_attempt_is_good_or_no_retry_is_left() {
 #[tokio::test(start_paused = true)]
 async fn a_run_has_what_all_its_attempts_did_and_what_the_last_one_logged() {
     let run = dispatcher([failed()]).run_now(&check(1)).await;
-    // By the clock of the run.
+    // Relative to the start of the run.
     let second = run.duration - TAKES + SECOND;
     assert_eq!(run.usage.connections, 2);
     let denied: Vec<_> = run.trail.denied.iter().map(|denied| denied.at).collect();
@@ -173,7 +173,7 @@ async fn the_lag_of_a_run_is_the_time_since_it_was_due_and_says_how_much_of_it_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_draining_has_begun_an_attempt_goes_on_and_nothing_new_begins() {
+async fn once_draining_has_begun_a_running_attempt_continues_and_nothing_new_starts() {
     let check = check(3);
     // In the first attempt, and in the wait after it.
     for after in [SECOND, TAKES + Duration::from_millis(1)] {
@@ -191,16 +191,16 @@ async fn once_draining_has_begun_an_attempt_goes_on_and_nothing_new_begins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_stops_the_attempt_under_way_and_every_later_one_before_it_begins() {
+async fn an_abort_stops_the_running_attempt_and_every_later_one_before_it_starts() {
     let dispatcher = dispatcher([]);
     let check = check(3);
     let later = dispatcher.job(&check, Instant::now());
     let permit = dispatcher.permit(&later).await.unwrap();
-    let cut = async {
+    let abort = async {
         sleep(SECOND).await;
-        dispatcher.cut();
+        dispatcher.abort_running();
     };
-    let (run, ()) = join(dispatcher.run_now(&check), cut).await;
+    let (run, ()) = join(dispatcher.run_now(&check), abort).await;
     let stopped = Outcome::Stopped(StopCause::Shutdown);
     assert_eq!((run.duration, run.attempts), (SECOND, 1));
     assert_eq!(run.outcome, stopped);
@@ -211,7 +211,7 @@ async fn a_cut_stops_the_attempt_under_way_and_every_later_one_before_it_begins(
 
 #[tokio::test(start_paused = true)]
 async fn a_run_has_its_conversation_where_that_is_wanted() {
-    let recording = dispatcher([]).recording_conversations();
+    let recording = dispatcher([]).with_conversations();
     assert!(recording.run_now(&check(0)).await.trail.conversation.is_some());
     assert!(
         dispatcher([])
@@ -224,7 +224,7 @@ async fn a_run_has_its_conversation_where_that_is_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_attempt_waited_for_others_that_compute_excuses_a_failure() {
+async fn time_queued_for_the_cpu_excuses_a_failure() {
     let (mut dispatcher, check) = (dispatcher([failed()]), check(0));
     dispatcher.executor.queued = check.timeout;
     let overloaded = Outcome::Stopped(StopCause::Overload { lost: check.timeout });
@@ -241,7 +241,7 @@ async fn only_what_the_host_lost_during_an_attempt_excuses_a_failure() {
         timeout: 8 * SECOND,
         ..Check::clone(&check(0))
     });
-    let dispatcher = dispatcher([failed(), failed()]).timed_by(clock.clone());
+    let dispatcher = dispatcher([failed(), failed()]).with_stall_clock(clock.clone());
     let beats = async {
         for _ in 0..8 {
             sleep(TAKES / 8).await;
@@ -255,13 +255,13 @@ async fn only_what_the_host_lost_during_an_attempt_excuses_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_divides_the_permits_anew_and_their_pool_is_watched() {
+async fn a_reload_reconfigures_the_limits_and_their_pool_is_monitored() {
     let pools = Pools::default();
-    let dispatcher = dispatcher([]).counted_in(&pools);
+    let dispatcher = dispatcher([]).with_pools(&pools);
     let checks = ["one", "other"].map(|name| {
         Arc::new(Check {
             group: Some("slow".into()),
-            ..Check::plain(name, SECOND)
+            ..Check::minimal(name, SECOND)
         })
     });
     let suite = Suite {
@@ -270,21 +270,25 @@ async fn a_reload_divides_the_permits_anew_and_their_pool_is_watched() {
         maintenance: Vec::new(),
         variables: Vec::new(),
     };
-    dispatcher.replace(Plugins::default(), &suite);
+    dispatcher.apply_suite(Plugins::default(), &suite);
     let [one, other] = checks.map(|check| dispatcher.job(&check, Instant::now()));
     let _permit = timeout(SECOND, dispatcher.permit(&one)).await.unwrap().unwrap();
     let second = timeout(SECOND, dispatcher.permit(&other)).await;
     assert!(second.is_err(), "the group has one permit");
-    let watched: Vec<_> = pools.read().iter().map(|pool| (pool.name, pool.used)).collect();
+    let watched: Vec<_> = pools
+        .snapshots()
+        .iter()
+        .map(|pool| (pool.name, pool.used))
+        .collect();
     assert_eq!(watched, [("permits", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_the_host_failed_at_has_one_attempt_and_says_what_went_wrong() {
+async fn a_run_that_panicked_in_the_host_has_one_attempt_and_the_panic_as_its_summary() {
     let dispatcher = dispatcher([]);
     let job = dispatcher.job(&check(2), Instant::now());
     advance(SECOND).await;
-    let run = dispatcher.broken(job, &"out of luck");
+    let run = dispatcher.failed_run(job, &"out of luck");
     assert_eq!((run.attempts, run.lag), (1, SECOND));
     assert!(run.outcome.summary().contains("out of luck"), "{:?}", run.outcome);
 }
@@ -294,9 +298,9 @@ fn a_failure_or_warning_while_the_host_was_overloaded_says_nothing_of_the_target
     let (quarter, timeout) = (Duration::from_secs(1), Duration::from_secs(4));
     for status in [VerdictStatus::Fail, VerdictStatus::Warn] {
         let failed = completed(status);
-        assert_eq!(blame(failed.clone(), quarter, timeout), failed);
+        assert_eq!(classify_overload(failed.clone(), quarter, timeout), failed);
         let lost = quarter + Duration::from_millis(1);
-        let stopped = blame(failed, lost, timeout);
+        let stopped = classify_overload(failed, lost, timeout);
         assert_eq!(stopped, Outcome::Stopped(StopCause::Overload { lost }));
         let summary = stopped.summary();
         assert!(summary.contains("overloaded for 1s 1ms"), "{summary}");
@@ -304,25 +308,25 @@ fn a_failure_or_warning_while_the_host_was_overloaded_says_nothing_of_the_target
 }
 
 #[test]
-fn a_target_that_is_well_in_spite_of_the_host_is_well() {
+fn a_pass_on_an_overloaded_host_is_a_pass() {
     let passed = completed(VerdictStatus::Pass);
     let (lost, timeout) = (Duration::from_secs(9), Duration::from_secs(1));
-    assert_eq!(blame(passed.clone(), lost, timeout), passed);
+    assert_eq!(classify_overload(passed.clone(), lost, timeout), passed);
 }
 
 #[test]
-fn a_deadline_while_the_host_was_overloaded_is_the_hosts() {
+fn a_deadline_while_the_host_was_overloaded_is_attributed_to_the_host() {
     let timeout = Duration::from_secs(4);
     let late = Outcome::Stopped(StopCause::Deadline { limit: timeout });
     let quarter = timeout / 4;
-    assert_eq!(blame(late.clone(), quarter, timeout), late);
+    assert_eq!(classify_overload(late.clone(), quarter, timeout), late);
     let lost = quarter + Duration::from_millis(1);
     let stopped = Outcome::Stopped(StopCause::Overload { lost });
-    assert_eq!(blame(late, lost, timeout), stopped);
+    assert_eq!(classify_overload(late, lost, timeout), stopped);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_check_that_is_to_fail_is_tried_again_while_its_target_works() {
+async fn a_check_whose_target_must_fail_is_retried_while_the_target_works() {
     let passed = || completed(VerdictStatus::Pass);
     for (outcomes, attempts, status) in [
         (vec![failed()], 1, VerdictStatus::Pass),

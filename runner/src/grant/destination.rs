@@ -1,4 +1,4 @@
-//! A place on the network, in the one form that is judged and connected to.
+//! A network destination, in the one canonical form that is checked and connected to.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,14 +7,14 @@ use super::GrantError;
 use super::effective::connectable;
 use super::name::is_name_byte;
 
-/// Longest host taken, in bytes: what DNS can hold.
+/// Maximum length of a host in bytes, as limited by DNS.
 const MAX_HOST_BYTES: usize = 253;
 
-/// What a check wants to speak with a destination. Grants do not look at it: whoever reaches a place with a
-/// raw stream can speak anything there.
+/// The protocol that a check wants to use with a destination. Grants ignore it: with a raw stream, any protocol is
+/// possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// A byte stream, TLS or not.
+    /// A byte stream, with or without TLS.
     Tcp,
     /// HTTP without TLS.
     Http,
@@ -23,7 +23,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Http => "http",
@@ -32,21 +32,21 @@ impl Scheme {
     }
 }
 
-/// A DNS name or an address.
+/// A DNS name or an IP address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// Lower case, ASCII (IDNA), without a trailing dot.
     Name(String),
-    /// An IPv4-mapped IPv6 address is the IPv4 address, `0.0.0.0` is loopback.
+    /// An IPv4-mapped IPv6 address is stored as IPv4, `0.0.0.0` as loopback.
     Address(IpAddr),
 }
 
 impl Host {
-    /// A host as URLs have it (<https://url.spec.whatwg.org/#host-parsing>), so that decimal and octal forms
-    /// of an IPv4 address are that address. IPv6 with or without brackets. A name in ASCII is taken as it is written.
+    /// Parses a host as in URLs (<https://url.spec.whatwg.org/#host-parsing>), so that decimal and octal forms of an
+    /// IPv4 address become that address. IPv6 with or without brackets. An ASCII name is taken as written.
     ///
     /// # Errors
-    /// When it is neither a name nor an address.
+    /// It is neither a name nor an address.
     pub fn parse(text: &str) -> Result<Self, GrantError> {
         within_limit(text)?;
         if let Ok(address) = text.parse::<IpAddr>() {
@@ -55,12 +55,12 @@ impl Host {
         match url::Host::parse(text) {
             Ok(url::Host::Ipv4(address)) => Ok(Self::Address(connectable(address.into()))),
             Ok(url::Host::Ipv6(address)) => Ok(Self::Address(connectable(address.into()))),
-            Ok(url::Host::Domain(name)) => Self::of_domain(text, &name),
-            // IDNA has no say in names of ASCII, such as `xn--`, which DNS may hold all the same.
+            Ok(url::Host::Domain(name)) => Self::parse_domain(text, &name),
+            // IDNA errors are ignored for ASCII names, such as `xn--`, which are valid in DNS.
             Err(url::ParseError::IdnaError)
                 if text.bytes().all(|byte| byte == b'.' || is_name_byte(byte)) =>
             {
-                Self::of_domain(text, &text.to_ascii_lowercase())
+                Self::parse_domain(text, &text.to_ascii_lowercase())
             }
             Err(source) => Err(GrantError::Host {
                 host: text.to_owned(),
@@ -69,14 +69,14 @@ impl Host {
         }
     }
 
-    fn of_domain(text: &str, name: &str) -> Result<Self, GrantError> {
+    fn parse_domain(text: &str, name: &str) -> Result<Self, GrantError> {
         let name = name.strip_suffix('.').unwrap_or(name);
         if name.contains('*') || name.split('.').any(str::is_empty) {
             return Err(GrantError::Name {
                 host: text.to_owned(),
             });
         }
-        // An international name is longer as DNS has it.
+        // The ASCII form of an international name is longer.
         within_limit(name)?;
         Ok(Self::Name(name.to_owned()))
     }
@@ -84,11 +84,12 @@ impl Host {
 
 fn within_limit(host: &str) -> Result<(), GrantError> {
     let host = host.strip_suffix('.').unwrap_or(host);
-    match host.len() > MAX_HOST_BYTES {
-        true => Err(GrantError::HostTooLong {
+    if host.len() > MAX_HOST_BYTES {
+        Err(GrantError::HostTooLong {
             limit: MAX_HOST_BYTES,
-        }),
-        false => Ok(()),
+        })
+    } else {
+        Ok(())
     }
 }
 
@@ -102,21 +103,21 @@ impl fmt::Display for Host {
     }
 }
 
-/// Where a check wants to go.
+/// A destination that a check wants to reach.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Destination {
     scheme: Scheme,
     host: Host,
     port: u16,
-    /// The name was written with a dot at its end: it is looked up as it stands, and never with a search list.
+    /// The name was written with a trailing dot: it is looked up as is, never with a search list.
     is_absolute: bool,
 }
 
 impl Destination {
-    /// A destination from what a guest or a redirect says.
+    /// Creates a destination from input of a guest or a redirect.
     ///
     /// # Errors
-    /// When `host` is neither a name nor an address, or `port` is 0.
+    /// `host` is neither a name nor an address, or `port` is 0.
     pub fn new(scheme: Scheme, host: &str, port: u16) -> Result<Self, GrantError> {
         if port == 0 {
             return Err(GrantError::Port { port: "0".to_owned() });
@@ -129,7 +130,7 @@ impl Destination {
         })
     }
 
-    /// What is spoken there.
+    /// The protocol used with the destination.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
@@ -141,7 +142,7 @@ impl Destination {
         &self.host
     }
 
-    /// The name to resolve, with the dot at its end if it was written with one; none for an address.
+    /// The name to resolve, with its trailing dot if it was written with one; `None` for an address.
     #[must_use]
     pub fn name_to_resolve(&self) -> Option<String> {
         let dot = if self.is_absolute { "." } else { "" };
@@ -160,6 +161,6 @@ impl Destination {
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}:{}", self.scheme.word(), self.host, self.port)
+        write!(f, "{}://{}:{}", self.scheme.as_str(), self.host, self.port)
     }
 }

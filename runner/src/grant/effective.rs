@@ -1,4 +1,4 @@
-//! Where a packet to an address arrives: the IPv4 address behind every form in which IPv6 can carry one.
+//! The effective destination of a packet: the IPv4 address embedded in any of IPv6's transition formats.
 
 #[cfg(test)]
 mod tests;
@@ -7,17 +7,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Addresses that are an IPv4 address in another form, by their prefix. ISATAP has none.
+/// Transition formats that are recognised by their prefix. ISATAP has none.
 const CARRIERS: [Ipv6Net; 6] = [COMPATIBLE, TRANSLATED, NAT64, LOCAL_NAT64, SIX_TO_FOUR, TEREDO];
-/// `::a.b.c.d` (RFC 4291, section 2.5.5.1).
+/// IPv4-compatible, `::a.b.c.d` (RFC 4291, section 2.5.5.1).
 const COMPATIBLE: Ipv6Net = net([0, 0, 0, 0, 0, 0], 96);
-/// `::ffff:a.b.c.d` (RFC 4291, section 2.5.5.2): the kernel sends IPv4.
+/// IPv4-mapped, `::ffff:a.b.c.d` (RFC 4291, section 2.5.5.2): the kernel sends IPv4.
 const MAPPED: Ipv6Net = net([0, 0, 0, 0, 0, 0xffff], 96);
-/// `::ffff:0:a.b.c.d` (RFC 2765).
+/// IPv4-translated, `::ffff:0:a.b.c.d` (RFC 2765).
 const TRANSLATED: Ipv6Net = net([0, 0, 0, 0, 0xffff, 0], 96);
 /// RFC 6052.
 const NAT64: Ipv6Net = net([0x64, 0xff9b, 0, 0, 0, 0], 96);
-/// RFC 8215: for translators of one's own, with a prefix of any length that RFC 6052 knows.
+/// RFC 8215: for local-use translators, with a prefix of any length that RFC 6052 permits.
 const LOCAL_NAT64: Ipv6Net = net([0x64, 0xff9b, 1, 0, 0, 0], 48);
 /// RFC 3056.
 const SIX_TO_FOUR: Ipv6Net = net([0x2002, 0, 0, 0, 0, 0], 16);
@@ -30,19 +30,20 @@ const fn net([a, b, c, d, e, f]: [u16; 6], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, 0, 0), prefix)
 }
 
-/// An address as grants and blocked networks see it. Every comparison of an address with a network is made here.
+/// An address as compared by grants and blocked networks. Every comparison of an address with a network goes through
+/// this type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectiveAddress {
-    /// As it was given; IPv4 in place of IPv4-mapped IPv6.
+    /// The address as given; IPv4-mapped IPv6 is converted to IPv4.
     given: IpAddr,
-    /// Where a packet to it may arrive; never empty. Several where the form is ambiguous.
+    /// Addresses that a packet may reach; never empty. Several if the format is ambiguous.
     reached: Vec<IpAddr>,
 }
 
 impl EffectiveAddress {
-    /// What `address` stands for.
+    /// Determines which addresses `address` stands for.
     #[must_use]
-    pub fn of(address: IpAddr) -> Self {
+    pub fn new(address: IpAddr) -> Self {
         let given = address.to_canonical();
         let carried = match given {
             IpAddr::V4(_) => Vec::new(),
@@ -59,27 +60,27 @@ impl EffectiveAddress {
         Self { given, reached }
     }
 
-    /// Where a packet to the address may arrive; never empty.
+    /// Addresses that a packet may reach; never empty.
     #[must_use]
     pub fn reached(&self) -> &[IpAddr] {
         &self.reached
     }
 
-    /// Whether a packet may arrive in a network, or is sent to one: what is blocked is compared like this.
+    /// Whether a packet may reach a network, or is addressed to it: the comparison for blocked networks.
     pub(super) fn may_reach(&self, network: &IpNet) -> bool {
         network.contains(&self.given) || self.reached.iter().any(|address| network.contains(address))
     }
 
-    /// Whether a packet arrives in a network and nowhere else: what is granted is compared like this. A network
-    /// of carried IPv4 addresses, such as `2002::/16`, is granted as it is written.
+    /// Whether a packet reaches a network and nothing else: the comparison for grants. A network of embedded IPv4
+    /// addresses, such as `2002::/16`, is granted as written.
     pub(super) fn is_within(&self, network: &IpNet) -> bool {
         self.reached.iter().all(|address| network.contains(address))
-            || (names_a_carrier(network) && network.contains(&self.given))
+            || (is_within_carrier(network) && network.contains(&self.given))
     }
 }
 
-/// The address that a connect to this one is made to, in the form that is compared and shown: on Linux the
-/// unspecified address is the machine itself. That of IPv6 stays, as it may be either loopback.
+/// The address that is actually connected to, in the form that is compared and shown: on Linux the unspecified address
+/// is the machine itself. The IPv6 unspecified address is kept, as it may be either loopback.
 pub(super) fn connectable(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -87,7 +88,7 @@ pub(super) fn connectable(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A network of IPv4-mapped addresses as the IPv4 network that it is.
+/// Converts a network of IPv4-mapped addresses to the IPv4 network.
 pub(super) fn canonical_network(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let (IpAddr::V4(address), Some(prefix)) = (
@@ -99,18 +100,19 @@ pub(super) fn canonical_network(network: IpNet) -> IpNet {
     Ipv4Net::new(address, prefix).map_or(network, IpNet::V4)
 }
 
-fn names_a_carrier(network: &IpNet) -> bool {
+fn is_within_carrier(network: &IpNet) -> bool {
     let IpNet::V6(network) = network else { return false };
     let is_host = network.prefix_len() == 128;
     is_host || CARRIERS.iter().any(|carrier| carrier.contains(network))
 }
 
-/// The IPv4 addresses that an IPv6 address may carry.
+/// The IPv4 addresses that may be embedded in an IPv6 address.
 fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
-    // Loopback has the prefix of `::a.b.c.d`, and is none.
-    let by_prefix = match address.is_loopback() {
-        true => Vec::new(),
-        false => by_prefix(address),
+    // Loopback matches the prefix of `::a.b.c.d`, but embeds no IPv4 address.
+    let by_prefix = if address.is_loopback() {
+        Vec::new()
+    } else {
+        by_prefix(address)
     };
     by_prefix.into_iter().chain(isatap(address)).collect()
 }
@@ -132,14 +134,14 @@ fn by_prefix(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     } else if within(SIX_TO_FOUR) {
         vec![v4(a, b, c, d)]
     } else if within(TEREDO) {
-        // The client, obscured, and the server that introduces it.
+        // The client's address, obfuscated, and the address of the Teredo server.
         vec![v4(!j, !k, !l, !m), v4(c, d, e, f)]
     } else {
         Vec::new()
     }
 }
 
-/// Of several readings those that do not begin with a zero, which comes of the zeros around another one.
+/// Excludes interpretations that begin with a zero, which result from the padding around another one.
 fn plausible(mut readings: Vec<Ipv4Addr>) -> Vec<Ipv4Addr> {
     if readings.iter().any(|v4| !THIS_NETWORK.contains(v4)) {
         readings.retain(|v4| !THIS_NETWORK.contains(v4));
@@ -148,7 +150,7 @@ fn plausible(mut readings: Vec<Ipv4Addr>) -> Vec<Ipv4Addr> {
     readings
 }
 
-/// `0:5efe:a.b.c.d` or `200:5efe:a.b.c.d` below any prefix (RFC 5214, section 6.1).
+/// ISATAP: `0:5efe:a.b.c.d` or `200:5efe:a.b.c.d` below any prefix (RFC 5214, section 6.1).
 fn isatap(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [.., flags, 0, 0x5e, 0xfe, a, b, c, d] = address.octets() else {
         return None;

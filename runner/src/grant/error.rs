@@ -1,4 +1,4 @@
-//! Grants that make no sense, and destinations that are not granted.
+//! Errors for invalid grants, and denials of destinations that are not granted.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::Destination;
 
-/// Why a text is no grant, no destination or no network.
+/// Why a text is not a valid grant, destination or network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// Such as `db.internal:5432`.
@@ -54,11 +54,11 @@ pub enum GrantError {
     Host {
         /// As written.
         host: String,
-        /// The URL standard's word for it.
+        /// The URL parser's error.
         #[source]
         source: url::ParseError,
     },
-    /// A URL where a host is asked for.
+    /// A URL where a host is expected.
     #[error(
         "it is a URL of the scheme `{scheme}`; write the host and the port alone, such as `example.com:443`"
     )]
@@ -69,11 +69,11 @@ pub enum GrantError {
     /// A user name before a host.
     #[error("it has a user name before `@`; write the host and the port alone, such as `example.com:443`")]
     HasUser,
-    /// Such as `::1:80`.
-    #[error("`{place}` needs brackets around its IPv6 address, as in `[2001:db8::1]:443`")]
+    /// An IPv6 address without brackets, such as `::1:80`.
+    #[error("`{endpoint}` needs brackets around its IPv6 address, as in `[2001:db8::1]:443`")]
     NoBrackets {
         /// As written.
-        place: String,
+        endpoint: String,
     },
     /// An empty label, or a `*` where none may be.
     #[error("`{host}` is no host name; a `*` stands alone, or for the first labels as in `*.example.com`")]
@@ -81,7 +81,7 @@ pub enum GrantError {
         /// As written.
         host: String,
     },
-    /// No name that DNS is asked for, such as an address.
+    /// Not a name that can be queried in DNS, such as an address.
     #[error(
         "`{name}` is not a DNS name; between its dots it has letters, digits and signs such as `-` and `_`, 63 at most, and \
          nothing behind them"
@@ -90,22 +90,22 @@ pub enum GrantError {
         /// As written; cut.
         name: String,
     },
-    /// More than DNS can hold.
+    /// Longer than DNS permits.
     #[error("a host name is longer than {limit} bytes")]
     HostTooLong {
         /// In bytes.
         limit: usize,
     },
-    /// No network in CIDR form.
+    /// Not a network in CIDR notation.
     #[error("`{text}` is no network, such as `10.0.0.0/8` or `[fd00::/8]`")]
     Cidr {
         /// As written.
         text: String,
-        /// What the parser says.
+        /// The CIDR parser's error.
         #[source]
         source: ipnet::AddrParseError,
     },
-    /// Such as `10.1.2.3/8`: either the address or the prefix is a slip.
+    /// Such as `10.1.2.3/8`: either the address or the prefix is a mistake.
     #[error("`{text}` has bits beyond its prefix; did you mean `{network}`?")]
     HostBits {
         /// As written.
@@ -121,58 +121,58 @@ pub enum GrantError {
         /// As written.
         text: String,
     },
-    /// A name server is not written as an address.
+    /// A name server that is not written as an address.
     #[error("`{text}` is not the address of a name server, such as `192.0.2.53` or `[2001:db8::53]:53`")]
     NameServer {
         /// As written.
         text: String,
     },
-    /// The target is no URL.
+    /// The target is not a URL.
     #[error("not a URL")]
     Url {
-        /// The URL standard's word for it.
+        /// The URL parser's error.
         #[source]
         source: url::ParseError,
     },
-    /// The target is a URL of another kind.
+    /// The target is a URL of another scheme.
     #[error("its scheme is `{scheme}`")]
     OtherScheme {
         /// Without its colon.
         scheme: String,
     },
-    /// The target does not fit what the plugin asks for.
+    /// The target does not match the plugin's target syntax.
     #[error("the target does not fit the plugin's syntax `{syntax}`")]
     Target {
-        /// As the plugin describes it.
+        /// The plugin's target syntax.
         syntax: String,
-        /// What does not fit.
+        /// What does not match.
         #[source]
         source: Box<Self>,
     },
 }
 
-/// Why a check may not go somewhere. The text is what the guest is told.
+/// Why a check may not reach a destination. The message is returned to the guest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// No grant covers the host and port.
     #[error("`{destination}` is not granted to this check; to grant it, add `{destination}` to its `allow`")]
     NotGranted {
-        /// Where it wanted to go.
+        /// The denied destination.
         destination: Destination,
     },
     /// No grant covers looking the name up.
     #[error("the name `{name}` is not granted to this check; to grant it, add `dns://{name}` to its `allow`")]
     NameNotGranted {
-        /// What it wanted to know.
+        /// The denied name.
         name: String,
     },
-    /// No grant covers the host and port, nor looking the name up, which is to be in a network that is granted.
+    /// No grant covers the host and port, nor looking up the name, whose addresses might be in a granted network.
     #[error(
         "`{destination}` is not granted to this check; to grant it, add `{destination}` to its `allow`, or \
          `dns://{name}` where its addresses are in a network that is granted"
     )]
-    PlaceNotGranted {
-        /// Where it wanted to go.
+    EndpointNotGranted {
+        /// The denied destination.
         destination: Destination,
         /// Its host.
         name: String,
@@ -183,27 +183,27 @@ pub enum Denial {
          `allow`"
     )]
     AddressNotGranted {
-        /// Where it wanted to go.
+        /// The denied destination.
         destination: Destination,
-        /// The answer.
+        /// The resolved address.
         address: IpAddr,
     },
-    /// The operator allows no check to go there, whatever its suite grants.
+    /// The operator blocks the network, whatever the suite grants.
     #[error("`{destination}` is at {address}, in the blocked network {network}")]
     Blocked {
-        /// Where it wanted to go.
+        /// The denied destination.
         destination: Destination,
-        /// The answer, or the host itself.
+        /// The resolved address, or the host itself.
         address: IpAddr,
-        /// The one that holds the address.
+        /// The blocked network that contains the address.
         network: IpNet,
     },
-    /// The operator allows no check to ask this name server.
+    /// The operator blocks this name server.
     #[error("the name server {server} is in the blocked network {network}")]
     NameServerBlocked {
         /// One of the check's `name_servers`.
         server: SocketAddr,
-        /// The one that holds its address.
+        /// The blocked network that contains its address.
         network: IpNet,
     },
 }

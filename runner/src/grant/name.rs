@@ -1,4 +1,4 @@
-//! A name as DNS is asked for it.
+//! A DNS name that can be queried.
 
 #[cfg(test)]
 mod tests;
@@ -7,23 +7,23 @@ use std::fmt;
 
 use super::GrantError;
 
-/// Characters of a name, without the dot at its end: what DNS can hold.
+/// Maximum number of characters in a name, without the trailing dot, as limited by DNS.
 const MAX_NAME: usize = 253;
-/// Characters between two dots.
+/// Maximum number of characters between two dots.
 const MAX_LABEL: usize = 63;
 
-/// A name to ask DNS for: lower case, ASCII (IDNA), without a trailing dot, of the characters that a host may have in a
-/// URL. Its first label may be `*`, which then stands for itself; the root is empty.
+/// A name that can be queried in DNS: lower case, ASCII (IDNA), without a trailing dot, restricted to the characters
+/// that a URL's host may have. Its first label may be `*`, which stands for itself; the root is empty.
 ///
-/// There is no way to write any other character: what is judged is what is asked.
+/// No other character can be written: the checked name is the queried name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DnsName(String);
 
 impl DnsName {
-    /// A name as people write it, with or without a trailing dot.
+    /// Parses a name as people write it, with or without a trailing dot.
     ///
     /// # Errors
-    /// When it is an address, or no name that DNS is asked for.
+    /// It is an address, or not a name that can be queried in DNS.
     pub fn parse(text: &str) -> Result<Self, GrantError> {
         let invalid = || GrantError::DnsName {
             name: text.chars().take(MAX_NAME).collect(),
@@ -31,25 +31,27 @@ impl DnsName {
         if text == "." {
             return Ok(Self(String::new()));
         }
-        // Beyond this even one of characters that IDNA shortens does not fit.
+        // Longer texts do not fit even if IDNA shortens each character.
         if text.len() > 4 * MAX_NAME {
             return Err(invalid());
         }
-        let ascii = match text.is_ascii() {
-            true => text.to_ascii_lowercase(),
-            false => match url::Host::parse(text) {
+        let ascii = if text.is_ascii() {
+            text.to_ascii_lowercase()
+        } else {
+            match url::Host::parse(text) {
                 Ok(url::Host::Domain(name)) => name,
                 _ => return Err(invalid()),
-            },
+            }
         };
         let name = ascii.strip_suffix('.').unwrap_or(&ascii);
-        match is_name(name) {
-            true => Ok(Self(name.to_owned())),
-            false => Err(invalid()),
+        if is_name(name) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(invalid())
         }
     }
 
-    /// The text that is judged, and asked for.
+    /// The name that is checked and queried.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -64,7 +66,7 @@ impl fmt::Display for DnsName {
 
 fn is_name(name: &str) -> bool {
     let mut labels = name.strip_prefix("*.").unwrap_or(name).split('.');
-    // An IPv4 address is no name.
+    // An IPv4 address is not a name.
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     name.len() <= MAX_NAME && labels.clone().all(is_label) && !labels.next_back().is_some_and(is_number)
 }
@@ -73,8 +75,8 @@ fn is_label(label: &str) -> bool {
     (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(is_name_byte)
 }
 
-/// Whether a name may have a byte between its dots: DNS takes any; this leaves out those that have a meaning of their own
-/// in URLs, in grants or in the text form of names.
+/// Whether a label may contain a byte. DNS permits any; this excludes those that have a special meaning in URLs, in
+/// grants or in the presentation format of names.
 pub(super) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !br#".*\#%/:<>?@[]^|"#.contains(&byte)
 }

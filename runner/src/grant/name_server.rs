@@ -7,17 +7,17 @@ use std::str::FromStr;
 use super::GrantError;
 use super::effective::connectable;
 
-/// Where DNS is spoken, over UDP and TCP (RFC 1035, section 4.2).
+/// The DNS port, over UDP and TCP (RFC 1035, section 4.2).
 const PORT: u16 = 53;
 
-/// A server that a check asks for names in place of those of the machine: `192.0.2.53`, `[2001:db8::53]:5353`.
+/// A name server that a check queries instead of the machine's: `192.0.2.53`, `[2001:db8::53]:5353`.
 ///
-/// It is an address, since a name would have to be resolved first. Without a port it is port 53.
+/// It must be an address, since a name would have to be resolved first. The default port is 53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NameServer(SocketAddr);
 
 impl NameServer {
-    /// Where it is asked.
+    /// The address to query.
     #[must_use]
     pub const fn address(self) -> SocketAddr {
         self.0

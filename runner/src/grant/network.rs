@@ -1,4 +1,4 @@
-//! Networks with a meaning, and those that an operator blocks.
+//! Well-known networks, and those that an operator blocks.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::GrantError;
 use super::effective::{EffectiveAddress, canonical_network};
 
-/// RFC 1918, carrier-grade NAT, unique local addresses, and the site-local ones before them.
+/// RFC 1918, carrier-grade NAT, unique local addresses, and their predecessor, site-local addresses.
 const PRIVATE: [IpNet; 6] = [
     v4([10, 0, 0, 0], 8),
     v4([172, 16, 0, 0], 12),
@@ -20,7 +20,7 @@ const PRIVATE: [IpNet; 6] = [
     v6(0xfec0, 10),
 ];
 
-/// With the multicast and broadcast addresses that no router forwards.
+/// Includes the multicast and broadcast addresses that no router forwards.
 const LINK_LOCAL: [IpNet; 5] = [
     v4([169, 254, 0, 0], 16),
     v4([224, 0, 0, 0], 24),
@@ -29,7 +29,7 @@ const LINK_LOCAL: [IpNet; 5] = [
     v6(0xff02, 16),
 ];
 
-/// The unspecified address reaches loopback on Linux.
+/// Includes the unspecified address, which reaches loopback on Linux.
 const LOOPBACK: [IpNet; 5] = [
     v4([127, 0, 0, 0], 8),
     v4([0, 0, 0, 0], 8),
@@ -38,8 +38,8 @@ const LOOPBACK: [IpNet; 5] = [
     v6(0xff01, 16),
 ];
 
-/// Where clouds hand out credentials to the machine that asks: AWS, Google Cloud and most others; AWS containers;
-/// Tencent; Scaleway; Alibaba; Azure; Oracle; then AWS, its containers, Google Cloud, Scaleway and OpenStack by IPv6.
+/// Instance metadata services, which hand out credentials: AWS, Google Cloud and most others; AWS containers; Tencent;
+/// Scaleway; Alibaba; Azure; Oracle; then AWS, its containers, Google Cloud, Scaleway and OpenStack over IPv6.
 const METADATA: [IpNet; 13] = [
     v4([169, 254, 169, 254], 32),
     v4([169, 254, 170, 2], 32),
@@ -71,7 +71,7 @@ const SPECIAL_V4: [IpNet; 8] = [
 
 const GLOBAL_UNICAST_V6: IpNet = v6(0x2000, 3);
 
-/// Within global unicast: protocol assignments with Teredo, documentation twice.
+/// Within global unicast: protocol assignments including Teredo, and two documentation ranges.
 const SPECIAL_V6: [IpNet; 3] = [v6(0x2001, 23), v6_pair(0x2001, 0x0db8, 32), v6(0x3fff, 20)];
 
 const fn v4(octets: [u8; 4], prefix: u8) -> IpNet {
@@ -95,15 +95,15 @@ const fn v6_host(segments: [u16; 8]) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), 128))
 }
 
-/// The operator's `block_networks`: no check reaches them, whatever its suite grants. The default is none.
+/// The operator's `block_networks`: no check may reach them, whatever its suite grants. The default is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
 impl Networks {
-    /// Each of `private`, `link-local`, `metadata`, `loopback`, or a CIDR.
+    /// Parses `private`, `link-local`, `metadata`, `loopback`, or CIDRs.
     ///
     /// # Errors
-    /// On the first that is none of them.
+    /// On the first entry that is none of these.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, GrantError> {
         let mut networks = Vec::new();
         for name in names {
@@ -123,21 +123,21 @@ impl Networks {
         Ok(Self(networks))
     }
 
-    /// The first network that holds an address, or one that a packet to it may reach.
+    /// The first network that contains the address, or another address that a packet to it may reach.
     #[must_use]
-    pub fn holding(&self, address: IpAddr) -> Option<IpNet> {
-        let address = EffectiveAddress::of(address);
+    pub fn find_containing(&self, address: IpAddr) -> Option<IpNet> {
+        let address = EffectiveAddress::new(address);
         self.0.iter().find(|network| address.may_reach(network)).copied()
     }
 }
 
-/// Whether an address is one of the public internet: not private, loopback, link-local, a cloud's metadata
-/// service, carrier-grade NAT, documentation, multicast or reserved. IPv4 within IPv6 is judged by the IPv4
-/// address; what may be several addresses is public if all of them are.
+/// Whether an address is on the public internet: not private, loopback, link-local, a cloud metadata service,
+/// carrier-grade NAT, documentation, multicast or reserved. IPv4 embedded in IPv6 is classified by the IPv4 address; an
+/// ambiguous address is public only if all its interpretations are.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     let is_special = |address: &IpAddr| SPECIAL_V6.iter().any(|network| network.contains(address));
-    let effective = EffectiveAddress::of(address);
+    let effective = EffectiveAddress::new(address);
     !is_special(&address) && effective.reached().iter().all(is_public_as_such)
 }
 
@@ -148,7 +148,7 @@ fn is_public_as_such(address: &IpAddr) -> bool {
     is_unicast && !special.any(|network| network.contains(address))
 }
 
-/// A network in CIDR form, IPv6 in brackets or not.
+/// Parses a network in CIDR notation, with or without brackets for IPv6.
 pub(super) fn parse_cidr(text: &str) -> Result<IpNet, GrantError> {
     let bare = text
         .strip_prefix('[')

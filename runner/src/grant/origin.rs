@@ -7,20 +7,20 @@ use std::str::FromStr;
 
 use super::{Destination, Grant, GrantError, Scheme};
 
-/// An origin that a redirect may take secrets to: `https://login.example.com`, `https://*.example.com:8443`.
+/// An origin to which a redirect may carry secrets: `https://login.example.com`, `https://*.example.com:8443`.
 ///
-/// Hosts and ports are written as in a [`Grant`]. Here the scheme counts: `https://` is no leave to send a secret in
-/// the clear.
+/// Hosts and ports are written as in a [`Grant`]. The scheme matters here: `https://` does not permit sending a secret
+/// in plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretOrigin {
     scheme: Scheme,
-    place: Grant,
+    grant: Grant,
 }
 
 impl SecretOrigin {
-    /// Whether this is the origin of a destination.
+    /// Whether a destination is of this origin.
     pub(super) fn covers(&self, to: &Destination) -> bool {
-        self.scheme == to.scheme() && self.place.covers(to.host(), to.port())
+        self.scheme == to.scheme() && self.grant.covers(to.host(), to.port())
     }
 }
 
@@ -42,7 +42,7 @@ impl FromStr for SecretOrigin {
         };
         Ok(Self {
             scheme,
-            place: text.parse()?,
+            grant: text.parse()?,
         })
     }
 }

@@ -12,23 +12,23 @@ use super::effective::EffectiveAddress;
 use super::network::parse_cidr;
 use super::{DnsName, GrantError, Host};
 
-/// A place that a check may reach: `tcp://*.example.com:5432`, `https://10.0.0.0/8:443`,
-/// `tls://[fd00::/8]:*`, `http://intranet`; or, as `dns://*.example.com`, names that it may look up and no more.
+/// A grant for destinations that a check may reach: `tcp://*.example.com:5432`, `https://10.0.0.0/8:443`,
+/// `tls://[fd00::/8]:*`, `http://intranet`; or, as `dns://*.example.com`, for names that it may only look up.
 ///
-/// The scheme gives the default port (80, 443; `tcp` and `tls` have none) and nothing else: a grant is for a
-/// host and a port, whatever is spoken there. `*` is any host, `*.example.com` every name below `example.com`
-/// at any depth but not `example.com` itself, `:*` any port. A network covers addresses, and names that
-/// resolve into it where the check may look these up. What a place is called may always be looked up.
+/// The scheme determines the default port (80, 443; `tcp` and `tls` have none) and nothing else: a grant is for a host
+/// and port, whatever protocol is used. `*` matches any host, `*.example.com` every name below `example.com` at any
+/// depth but not `example.com` itself, `:*` any port. A network matches addresses, and names that resolve into it if
+/// the check may look them up. The name of a granted host may always be looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     hosts: Hosts,
     purpose: Purpose,
 }
 
-/// What a grant is for.
+/// The purpose of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// Connecting, and looking up on the way; without a port, at any.
+    /// Connecting, including the required lookups; `None` for any port.
     Connect(Option<u16>),
     /// Looking up only.
     LookUp,
@@ -37,32 +37,32 @@ enum Purpose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     Any,
-    /// Every name that ends in this: a dot and a name.
+    /// Every name that ends in this suffix: a dot and a name.
     Below(String),
     Name(String),
     Network(IpNet),
 }
 
 impl Grant {
-    /// One host, and one port or any.
-    pub(super) fn of_place(host: Host, port: Option<u16>) -> Self {
+    /// Creates a grant for one host, at one port or any.
+    pub(super) fn for_host_port(host: Host, port: Option<u16>) -> Self {
         Self {
-            hosts: Hosts::of_host(host),
+            hosts: Hosts::from_host(host),
             purpose: Purpose::Connect(port),
         }
     }
 
-    /// One name, to be looked up.
-    pub(super) fn of_name(name: &DnsName) -> Self {
+    /// Creates a grant for looking up one name.
+    pub(super) fn for_lookup(name: &DnsName) -> Self {
         Self {
             hosts: Hosts::Name(name.as_str().to_owned()),
             purpose: Purpose::LookUp,
         }
     }
 
-    /// `HOST:PORT`, no wildcards.
-    pub(super) fn of_host_and_port(text: &str) -> Result<Self, GrantError> {
-        let own = Self::of_host(text)?;
+    /// Parses `HOST:PORT`, without wildcards.
+    pub(super) fn parse_host_port(text: &str) -> Result<Self, GrantError> {
+        let own = Self::parse_host(text)?;
         match own.purpose {
             Purpose::Connect(Some(_)) => Ok(own),
             Purpose::Connect(None) | Purpose::LookUp => Err(GrantError::NoPort {
@@ -71,15 +71,15 @@ impl Grant {
         }
     }
 
-    /// `HOST:PORT`, or `HOST` for any port of it; no wildcards.
-    pub(super) fn of_host(text: &str) -> Result<Self, GrantError> {
+    /// Parses `HOST:PORT`, or `HOST` for any of its ports; without wildcards.
+    pub(super) fn parse_host(text: &str) -> Result<Self, GrantError> {
         let (host, port) = split_port(text)?;
         let port = port.map(parse_port).transpose()?;
-        Ok(Self::of_place(Host::parse(host)?, port))
+        Ok(Self::for_host_port(Host::parse(host)?, port))
     }
 
-    /// `NAME`, `*.NAME` or `*`, behind `dns://`.
-    fn look_up(names: &str) -> Result<Self, GrantError> {
+    /// Parses `NAME`, `*.NAME` or `*`, after `dns://`.
+    fn parse_lookup(names: &str) -> Result<Self, GrantError> {
         let hosts = match (names, names.strip_prefix("*.")) {
             ("*", _) => Hosts::Any,
             (_, Some(parent)) => Hosts::Below(format!(".{}", DnsName::parse(parent)?.as_str())),
@@ -96,7 +96,7 @@ impl Grant {
         self.has_port(port)
             && match (&self.hosts, host) {
                 (Hosts::Network(network), Host::Address(address)) => {
-                    EffectiveAddress::of(*address).is_within(network)
+                    EffectiveAddress::new(*address).is_within(network)
                 }
                 (Hosts::Any, Host::Address(_)) => true,
                 (hosts, Host::Name(name)) => hosts.cover_name(name),
@@ -104,17 +104,17 @@ impl Grant {
             }
     }
 
-    /// Whether this covers an address, whatever name led to it.
+    /// Whether this covers an address, regardless of the name that led to it.
     pub(super) fn covers_address(&self, address: IpAddr, port: u16) -> bool {
         self.covers(&Host::Address(address), port)
     }
 
-    /// Whether this covers looking up a name; lower case, without a trailing dot.
-    pub(super) fn covers_look_up(&self, name: &str) -> bool {
+    /// Whether this covers looking up a name, given in lower case and without a trailing dot.
+    pub(super) fn covers_lookup(&self, name: &str) -> bool {
         self.hosts.cover_name(name)
     }
 
-    /// Whether this is for addresses, and for this port.
+    /// Whether this covers a network at this port.
     pub(super) fn is_network_at(&self, port: u16) -> bool {
         self.has_port(port) && matches!(self.hosts, Hosts::Network(_))
     }
@@ -131,11 +131,11 @@ impl FromStr for Grant {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        let (scheme, place) = text.split_once("://").ok_or_else(|| GrantError::NoScheme {
+        let (scheme, endpoint) = text.split_once("://").ok_or_else(|| GrantError::NoScheme {
             text: text.to_owned(),
         })?;
         let default_port = match scheme.to_ascii_lowercase().as_str() {
-            "dns" => return Self::look_up(place),
+            "dns" => return Self::parse_lookup(endpoint),
             "tcp" | "tls" => None,
             "http" => Some(80),
             "https" => Some(443),
@@ -146,7 +146,7 @@ impl FromStr for Grant {
                 });
             }
         };
-        let (hosts, port) = split_port(place.strip_suffix('/').unwrap_or(place))?;
+        let (hosts, port) = split_port(endpoint.strip_suffix('/').unwrap_or(endpoint))?;
         let port = match port {
             Some("*") => None,
             Some(port) => Some(parse_port(port)?),
@@ -188,7 +188,7 @@ impl Hosts {
             return parse_cidr(hosts).map(Self::Network);
         }
         let Some(parent) = hosts.strip_prefix("*.") else {
-            return Host::parse(hosts).map(Self::of_host);
+            return Host::parse(hosts).map(Self::from_host);
         };
         match Host::parse(parent)? {
             Host::Name(name) => Ok(Self::Below(format!(".{name}"))),
@@ -198,7 +198,7 @@ impl Hosts {
         }
     }
 
-    fn of_host(host: Host) -> Self {
+    fn from_host(host: Host) -> Self {
         match host {
             Host::Name(name) => Self::Name(name),
             Host::Address(address) => Self::Network(address.into()),
@@ -206,22 +206,22 @@ impl Hosts {
     }
 }
 
-/// The colons within brackets belong to an IPv6 address; without brackets nobody can tell.
-fn split_port(place: &str) -> Result<(&str, Option<&str>), GrantError> {
-    let (host, port) = match place.rsplit_once(':') {
+/// Colons within brackets belong to an IPv6 address; without brackets they are ambiguous.
+fn split_port(endpoint: &str) -> Result<(&str, Option<&str>), GrantError> {
+    let (host, port) = match endpoint.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (place, None),
+        _ => (endpoint, None),
     };
     if host.contains(':') && !host.starts_with('[') {
         return Err(GrantError::NoBrackets {
-            place: place.to_owned(),
+            endpoint: endpoint.to_owned(),
         });
     }
     Ok((host, port))
 }
 
 fn parse_port(text: &str) -> Result<u16, GrantError> {
-    // `parse` alone would take `+80`.
+    // `parse` alone would accept `+80`.
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(port) if is_number && port != 0 => Ok(port),

@@ -28,16 +28,16 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn looks_up(grants: &Grants, name: &str) -> bool {
-    grants.look_up(&DnsName::parse(name).unwrap()).is_ok()
+    grants.check_lookup(&DnsName::parse(name).unwrap()).is_ok()
 }
 
 fn granted(grants: &Grants, host: &str, port: u16) -> bool {
-    grants.name(&to(host, port), Via::Direct) == NameDecision::Granted
+    grants.check_name(&to(host, port), Via::Direct) == NameDecision::Granted
 }
 
 fn reaches(grants: &Grants, host: &str, address: &str, via: Via) -> bool {
     grants
-        .address(&to(host, 443), ip(address), via, &Networks::default())
+        .check_address(&to(host, 443), ip(address), via, &Networks::default())
         .is_ok()
 }
 
@@ -65,23 +65,23 @@ fn a_name_is_granted_at_its_port_only() {
 fn a_name_may_resolve_into_a_granted_network() {
     let grants = grants(&["https://10.0.0.0/8", "dns://*.internal"]);
     assert_eq!(
-        grants.name(&to("web.internal", 443), Via::Direct),
+        grants.check_name(&to("web.internal", 443), Via::Direct),
         NameDecision::ByAddress
     );
     assert!(reaches(&grants, "web.internal", "10.1.2.3", Via::Direct));
     assert!(reaches(&grants, "web.internal", "::ffff:10.1.2.3", Via::Direct));
     assert!(!reaches(&grants, "web.internal", "192.168.0.1", Via::Direct));
     assert!(matches!(
-        grants.name(&to("web.internal", 80), Via::Direct),
+        grants.check_name(&to("web.internal", 80), Via::Direct),
         NameDecision::Denied(_)
     ));
 }
 
-/// What a name holds leaves the machine with the question, whatever its answer.
+/// A queried name leaves the machine, whatever the response is.
 #[test]
 fn a_network_alone_lets_no_name_leave() {
     let grants = grants(&["https://10.0.0.0/8"]);
-    let denied = |host| match grants.name(&to(host, 443), Via::Direct) {
+    let denied = |host| match grants.check_name(&to(host, 443), Via::Direct) {
         NameDecision::Denied(denial) => denial.to_string(),
         other => panic!("{other:?}"),
     };
@@ -91,7 +91,7 @@ fn a_network_alone_lets_no_name_leave() {
          `tcp://73656372.evil.example:443` to its `allow`, or `dns://73656372.evil.example` where its addresses are in a network \
          that is granted"
     );
-    let local = grants.name(&to("localhost", 443), Via::Direct);
+    let local = grants.check_name(&to("localhost", 443), Via::Direct);
     assert_eq!(local, NameDecision::ByAddress, "it is no question");
 }
 
@@ -100,7 +100,7 @@ fn a_name_at_a_port_that_only_names_are_granted_at_is_denied() {
     let grants = grants(&["tcp://a.example:80", "dns://b.example"]);
     assert!(looks_up(&grants, "b.example"));
     assert!(matches!(
-        grants.name(&to("b.example", 80), Via::Direct),
+        grants.check_name(&to("b.example", 80), Via::Direct),
         NameDecision::Denied(Denial::NotGranted { .. })
     ));
 }
@@ -108,7 +108,7 @@ fn a_name_at_a_port_that_only_names_are_granted_at_is_denied() {
 #[test]
 fn localhost_and_what_is_below_it_need_no_grant_to_be_resolved() {
     let grants = grants(&["tcp://127.0.0.0/8:80"]);
-    let name = |host| grants.name(&to(host, 80), Via::Direct);
+    let name = |host| grants.check_name(&to(host, 80), Via::Direct);
     assert_eq!(name("localhost"), NameDecision::ByAddress);
     assert_eq!(name("db.localhost"), NameDecision::ByAddress);
     assert!(matches!(name("localhost.example"), NameDecision::Denied(_)));
@@ -149,8 +149,8 @@ fn an_address_as_the_target_lets_no_name_leave() {
         assert!(!looks_up(&grants, "evil.example"), "{target}");
         assert!(!looks_up(&grants, "1.0.0.127.in-addr.arpa"), "{target}");
         assert!(matches!(
-            grants.name(&to("evil.example", 1), Via::Direct),
-            NameDecision::Denied(Denial::PlaceNotGranted { .. } | Denial::NotGranted { .. })
+            grants.check_name(&to("evil.example", 1), Via::Direct),
+            NameDecision::Denied(Denial::EndpointNotGranted { .. } | Denial::NotGranted { .. })
         ));
     }
 }
@@ -159,14 +159,14 @@ fn an_address_as_the_target_lets_no_name_leave() {
 fn the_grant_that_a_refusal_of_a_place_names_suffices() {
     let places = [own("127.0.0.1:1", "HOST:PORT"), own("a.example:1", "HOST:PORT")];
     for grants in places.into_iter().chain([grants(&["tcp://10.0.0.0/8:1"])]) {
-        let NameDecision::Denied(denial) = grants.name(&to("b.example", 1), Via::Direct) else {
+        let NameDecision::Denied(denial) = grants.check_name(&to("b.example", 1), Via::Direct) else {
             panic!("it is not granted");
         };
         let text = denial.to_string();
         let named = text.split("add `").nth(1).and_then(|rest| rest.split('`').next());
         let wider = self::grants(&[named.unwrap()]);
         assert_eq!(
-            wider.name(&to("b.example", 1), Via::Direct),
+            wider.check_name(&to("b.example", 1), Via::Direct),
             NameDecision::Granted,
             "{text}"
         );
@@ -198,12 +198,12 @@ fn a_blocked_network_beats_a_granted_name() {
         ("x", "64:ff9b::a00:1"),
     ] {
         let denial = grants
-            .address(&to(host, 443), ip(address), Via::Direct, &blocked)
+            .check_address(&to(host, 443), ip(address), Via::Direct, &blocked)
             .unwrap_err();
         assert!(matches!(denial, Denial::Blocked { .. }), "{host}");
     }
     assert_eq!(
-        grants.address(&to("web.internal", 443), ip("1.1.1.1"), Via::Direct, &blocked),
+        grants.check_address(&to("web.internal", 443), ip("1.1.1.1"), Via::Direct, &blocked),
         Ok(())
     );
 }
@@ -281,7 +281,7 @@ fn a_denial_names_the_destination() {
     let here = Destination::new(Scheme::Https, "Evil.example", 443).unwrap();
     let denial = |address, networks: &[&str]| {
         grants
-            .address(&here, ip(address), Via::Direct, &blocked(networks))
+            .check_address(&here, ip(address), Via::Direct, &blocked(networks))
             .unwrap_err()
             .to_string()
     };
@@ -294,7 +294,7 @@ fn a_denial_names_the_destination() {
         denial("fd00::1", &["private"]),
         "`https://evil.example:443` is at fd00::1, in the blocked network fc00::/7"
     );
-    let NameDecision::Denied(denial) = grants.name(&to("::1", 80), Via::Direct) else {
+    let NameDecision::Denied(denial) = grants.check_name(&to("::1", 80), Via::Direct) else {
         panic!("nothing grants loopback");
     };
     assert_eq!(
@@ -339,7 +339,7 @@ fn a_host_may_have_any_byte_that_means_nothing_else() {
 }
 
 #[test]
-fn a_name_is_resolved_as_it_was_written_and_judged_without_its_dot() {
+fn a_name_is_resolved_as_it_was_written_and_checked_without_its_dot() {
     assert_eq!(to("Web.Local.", 80).name_to_resolve().unwrap(), "web.local.");
     assert_eq!(to("Web.Local.", 80).host(), &Host::Name("web.local".to_owned()));
     assert_eq!(to("web.local", 80).name_to_resolve().unwrap(), "web.local");
@@ -355,7 +355,7 @@ fn a_host_is_at_most_as_long_as_dns_can_hold() {
         Destination::new(Scheme::Tcp, &host(254), 80),
         Err(GrantError::HostTooLong { limit: 253 })
     ));
-    // A number may have any number of zeros before it, and is an address all the same.
+    // A number may have any number of leading zeros and is still an address.
     assert!(matches!(
         Destination::new(Scheme::Tcp, &format!("0x{}7f000001", "0".repeat(300)), 80),
         Err(GrantError::HostTooLong { limit: 253 })

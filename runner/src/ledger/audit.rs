@@ -1,6 +1,6 @@
-//! The ledger held against what the operating system says.
+//! Compares the ledger with the descriptors that the operating system reports.
 
-mod judge;
+mod leak_detector;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -12,136 +12,137 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use self::judge::Judge;
+use self::leak_detector::LeakDetector;
 pub use self::process::open_descriptors;
-use self::process::{Descriptor, Process, count};
+use self::process::{Descriptor, ProcessFds, count};
 use super::Ledger;
 
-/// A descriptor that nobody owns is found each time. One that was closed when others had been opened, while the folder was
-/// read, is not: a busy machine takes its time for that.
-const LOOKS: usize = 8;
+/// Maximum number of scans per reading. A leaked descriptor appears in every scan; one that was closed while others
+/// were opened during the scan does not, which is common on a busy machine.
+const MAX_SCANS: usize = 8;
 
-/// Descriptors of the runner itself that come and go: connections to a collector, those of the admin address.
+/// Counts the runner's own short-lived descriptors: connections to a collector, connections of the admin server.
 #[derive(Debug, Clone, Default)]
-pub struct Reserve(Arc<AtomicU64>);
+pub struct InternalFds(Arc<AtomicU64>);
 
-impl Reserve {
-    /// Notes one more; take it just before the descriptor exists, and keep it beside the descriptor.
-    pub fn hold(&self) -> Held {
+impl InternalFds {
+    /// Registers one descriptor. Call it just before the descriptor is created, and keep the guard next to the
+    /// descriptor.
+    pub fn acquire(&self) -> FdGuard {
         self.0.fetch_add(1, Ordering::AcqRel);
-        Held(Arc::clone(&self.0))
+        FdGuard(Arc::clone(&self.0))
     }
 
-    /// Descriptors noted now.
+    /// Number of registered descriptors.
     #[must_use]
-    pub fn held(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// A descriptor of the reserve; given back on drop.
+/// One registered internal descriptor; unregistered on drop.
 #[derive(Debug)]
 #[must_use = "a descriptor is given back when this is dropped"]
-pub struct Held(Arc<AtomicU64>);
+pub struct FdGuard(Arc<AtomicU64>);
 
-impl Drop for Held {
+impl Drop for FdGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// Compares `/proc/self/fd` with a baseline, the ledger and the reserve.
+/// Compares `/proc/self/fd` with a baseline, the ledger and the internal descriptors.
 ///
-/// What is in none of them is unaccounted, which must be 0: a descriptor that nobody owns.
+/// A descriptor in none of them is unaccounted; there must be none.
 #[derive(Debug, Clone)]
 pub struct Audit {
     /// Shared by all clones.
     baseline: Arc<AtomicU64>,
-    reserve: Reserve,
-    /// One for all who ask.
-    judge: Arc<Mutex<Judge>>,
-    process: Process,
+    internal_fds: InternalFds,
+    /// Shared by all callers, so that each call contributes a scan.
+    leak_detector: Arc<Mutex<LeakDetector>>,
+    process: ProcessFds,
 }
 
-/// What was found at one moment.
+/// The result of one scan.
 #[derive(Debug, Default)]
-struct Reading {
+struct Scan {
     open: BTreeSet<Descriptor>,
-    /// How many of them are neither the host's own nor lent.
+    /// Number of open descriptors that are neither the host's own nor lent.
     unaccounted: u64,
 }
 
 impl Audit {
-    /// Takes what is open now, and not lent, as the host's own. Call it when the host is warm: compiled plugins
-    /// keep descriptors of their own.
+    /// Takes everything that is open and not lent as the host's own. Call it once the host is warm, because compiled
+    /// plugins hold descriptors too.
     ///
     /// # Errors
     /// `/proc/self/fd` cannot be read.
-    pub fn baseline(ledger: &Ledger, reserve: &Reserve) -> io::Result<Self> {
-        Self::of(Process::default(), ledger, reserve)
+    pub fn baseline(ledger: &Ledger, internal_fds: &InternalFds) -> io::Result<Self> {
+        Self::new(ProcessFds::default(), ledger, internal_fds)
     }
 
-    fn of(process: Process, ledger: &Ledger, reserve: &Reserve) -> io::Result<Self> {
+    fn new(process: ProcessFds, ledger: &Ledger, internal_fds: &InternalFds) -> io::Result<Self> {
         let audit = Self {
             baseline: Arc::default(),
-            reserve: reserve.clone(),
-            judge: Arc::default(),
+            internal_fds: internal_fds.clone(),
+            leak_detector: Arc::default(),
             process,
         };
-        audit.take_stock(ledger)?;
+        audit.rebaseline(ledger)?;
         Ok(audit)
     }
 
-    /// Finds nothing, and does not look: tests that share a process open descriptors as they like.
+    /// An audit that never scans and reports no leaks, for tests that share one process.
     #[cfg(test)]
-    pub(crate) fn blind(reserve: &Reserve) -> Self {
+    pub(crate) fn disabled(internal_fds: &InternalFds) -> Self {
         Self {
             baseline: Arc::new(u64::MAX.into()),
-            reserve: reserve.clone(),
-            judge: Arc::default(),
-            process: Process::default(),
+            internal_fds: internal_fds.clone(),
+            leak_detector: Arc::default(),
+            process: ProcessFds::default(),
         }
     }
 
-    /// The same, once more: what was opened since then and stays is the host's own.
+    /// Repeats the baseline: descriptors that were opened since and remain open become the host's own.
     ///
     /// # Errors
     /// `/proc/self/fd` cannot be read.
-    pub fn take_stock(&self, ledger: &Ledger) -> io::Result<()> {
-        let own = count(&self.process.of_no_plugin()?).saturating_sub(self.known(ledger));
+    pub fn rebaseline(&self, ledger: &Ledger) -> io::Result<()> {
+        let own = count(&self.process.without_plugin_files()?).saturating_sub(self.accounted(ledger));
         self.baseline.store(own, Ordering::Release);
         Ok(())
     }
 
-    /// Descriptors that are neither the host's own nor lent, at this moment: one that is between two owners is among
-    /// them.
+    /// Number of descriptors that are neither the host's own nor lent at this moment, including those that are being
+    /// handed over between owners.
     ///
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn unaccounted(&self, ledger: &Ledger) -> io::Result<u64> {
-        Ok(self.read(ledger)?.unaccounted)
+        Ok(self.best_scan(ledger)?.unaccounted)
     }
 
-    /// The same of those that stay: the same descriptors, for some seconds, in several readings. Each call is a reading,
-    /// whoever makes it.
+    /// Number of unaccounted descriptors that persist: the same descriptors, over several seconds and scans. Each call,
+    /// from any caller, counts as a scan.
     ///
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn leaked(&self, ledger: &Ledger) -> io::Result<u64> {
-        let found = self.read(ledger)?;
+        let found = self.best_scan(ledger)?;
         let own = self.baseline.load(Ordering::Acquire);
-        let mut judge = self.judge.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(judge.see(Instant::now(), found, own))
+        let mut leak_detector = self.leak_detector.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(leak_detector.observe(Instant::now(), found, own))
     }
 
-    /// The fairest of some looks.
-    fn read(&self, ledger: &Ledger) -> io::Result<Reading> {
-        let mut best = self.look(ledger)?;
-        for _ in 1..LOOKS {
+    /// The scan with the fewest unaccounted descriptors.
+    fn best_scan(&self, ledger: &Ledger) -> io::Result<Scan> {
+        let mut best = self.scan(ledger)?;
+        for _ in 1..MAX_SCANS {
             if best.unaccounted == 0 {
                 break;
             }
-            let next = self.look(ledger)?;
+            let next = self.scan(ledger)?;
             if next.unaccounted < best.unaccounted {
                 best = next;
             }
@@ -149,22 +150,22 @@ impl Audit {
         Ok(best)
     }
 
-    fn look(&self, ledger: &Ledger) -> io::Result<Reading> {
+    fn scan(&self, ledger: &Ledger) -> io::Result<Scan> {
         let baseline = self.baseline.load(Ordering::Acquire);
         #[cfg(test)]
         if baseline == u64::MAX {
-            return Ok(Reading::default());
+            return Ok(Scan::default());
         }
-        // Leases come and go while the folder is read: the larger count is the fair one.
-        let before = self.known(ledger);
-        let open = self.process.of_no_plugin()?;
+        // Leases change while the directory is read; use the larger count to avoid false positives.
+        let before = self.accounted(ledger);
+        let open = self.process.without_plugin_files()?;
         let unaccounted = count(&open)
             .saturating_sub(baseline)
-            .saturating_sub(before.max(self.known(ledger)));
-        Ok(Reading { open, unaccounted })
+            .saturating_sub(before.max(self.accounted(ledger)));
+        Ok(Scan { open, unaccounted })
     }
 
-    fn known(&self, ledger: &Ledger) -> u64 {
-        ledger.leased() + self.reserve.held() + (self.process.reading)()
+    fn accounted(&self, ledger: &Ledger) -> u64 {
+        ledger.leased() + self.internal_fds.count() + (self.process.files_being_read)()
     }
 }

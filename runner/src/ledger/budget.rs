@@ -1,4 +1,4 @@
-//! How many descriptors the host may lend at once.
+//! The number of descriptors that the host may lend at once.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,17 +7,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::pool::{Limits, Pool};
 
-/// Descriptors kept for telemetry, admin, alerts, heartbeat, state and reloads, so that they still work when checks have
-/// taken the rest. The admin address alone may have 216. Where there are few, half of what is free.
-pub(crate) const RESERVE: u64 = 256;
+/// Descriptors reserved for telemetry, admin, alerts, heartbeat, state and reloads, so that they still work when checks
+/// use all the others. The admin server alone may use 216. If few descriptors are free, half of them are reserved.
+pub(crate) const RESERVED_FDS: u64 = 256;
 
-/// Of few descriptors too these are kept, as long as a check can have its smallest share.
-const SMALLEST_RESERVE: u64 = 24;
+/// Minimum reserve when descriptors are scarce, as long as a check still gets its minimum share.
+const MIN_RESERVE: u64 = 24;
 
-/// Descriptors that every check may have at once, however few there are.
-const SMALLEST_SHARE: u64 = 8;
+/// Descriptors that every check may use at once, however scarce they are.
+const MIN_SHARE: u64 = 8;
 
-/// Descriptors that may be lent, shared by all runs. One check has a quarter of them at most.
+/// The budget of descriptors that may be lent, shared by all runs. One check gets at most a quarter of them.
 #[derive(Debug)]
 pub struct Budget {
     pool: Pool,
@@ -25,47 +25,47 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of `capacity` descriptors.
+    /// Creates a budget of `capacity` descriptors.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
-        Self::keeping(RESERVE, capacity)
+        Self::with_reserve(RESERVED_FDS, capacity)
     }
 
-    fn keeping(reserved: u64, capacity: u64) -> Self {
+    fn with_reserve(reserved: u64, capacity: u64) -> Self {
         Self {
             pool: Pool::new("descriptors", limits(capacity)),
             reserved: reserved.into(),
         }
     }
 
-    /// What the process may open, less `baseline` (open now, for the host itself), less the reserve.
+    /// The process limit, minus `baseline` (descriptors that the host itself has open), minus the reserve.
     #[must_use]
     pub fn within(descriptor_limit: u64, baseline: u64) -> Self {
         let free = descriptor_limit.saturating_sub(baseline);
-        Self::keeping(reserved(free), free - reserved(free))
+        Self::with_reserve(reserved(free), free - reserved(free))
     }
 
-    /// The same limit, with another `baseline`. What is lent already stays lent.
-    pub(super) fn refit(&self, descriptor_limit: u64, baseline: u64) {
+    /// Recomputes the budget with the same limit and another `baseline`. Descriptors that are already lent stay lent.
+    pub(super) fn resize(&self, descriptor_limit: u64, baseline: u64) {
         let free = descriptor_limit.saturating_sub(baseline);
         self.reserved.store(reserved(free), Ordering::Release);
         self.pool.resize(limits(free - reserved(free)));
     }
 
-    /// Descriptors that are kept for the host itself, besides those that it always has open.
+    /// Descriptors reserved for the host itself, in addition to those that it always has open.
     pub(super) fn reserved(&self) -> u64 {
         self.reserved.load(Ordering::Acquire)
     }
 
-    /// Descriptors that may be lent at once.
+    /// Maximum number of descriptors that can be lent at once.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         self.pool.limits().capacity
     }
 
-    /// Descriptors lent now.
+    /// Descriptors that are currently lent.
     #[must_use]
-    pub fn taken(&self) -> u64 {
+    pub fn leased(&self) -> u64 {
         self.pool.used()
     }
 
@@ -75,19 +75,19 @@ impl Budget {
 }
 
 fn limits(capacity: u64) -> Limits {
-    Limits::shared(capacity, (capacity / 4).max(SMALLEST_SHARE))
+    Limits::shared(capacity, (capacity / 4).max(MIN_SHARE))
 }
 
-/// What is kept of descriptors that are free.
+/// The reserve, given the number of free descriptors.
 fn reserved(free: u64) -> u64 {
-    let smallest = SMALLEST_RESERVE.min(free.saturating_sub(SMALLEST_SHARE));
-    RESERVE.min(smallest.max(free / 2))
+    let minimum = MIN_RESERVE.min(free.saturating_sub(MIN_SHARE));
+    RESERVED_FDS.min(minimum.max(free / 2))
 }
 
-/// Raises the soft limit on open descriptors to the hard one and returns what is in force now.
+/// Raises the soft limit on open descriptors to the hard limit and returns the effective limit.
 ///
 /// # Errors
-/// The operating system refused; the soft limit stays as it was.
+/// The operating system refused; the soft limit is unchanged.
 pub fn raise_descriptor_limit() -> io::Result<u64> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
@@ -106,15 +106,15 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
 mod tests {
     use super::*;
 
-    /// Descriptors that are lent, and those that are kept.
+    /// Lendable and reserved descriptors.
     fn split(free: u64) -> (u64, u64) {
         let budget = Budget::within(free + 30, 30);
         (budget.capacity(), budget.reserved())
     }
 
     #[test]
-    fn the_host_keeps_what_it_needs_before_checks_get_more_than_the_smallest_share() {
-        assert_eq!(split(10_000), (10_000 - RESERVE, RESERVE));
+    fn the_host_reserves_what_it_needs_before_checks_get_more_than_the_smallest_share() {
+        assert_eq!(split(10_000), (10_000 - RESERVED_FDS, RESERVED_FDS));
         assert_eq!(split(100), (50, 50));
         assert_eq!(split(40), (16, 24));
         assert_eq!(split(22), (8, 14));
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_new_baseline_changes_what_is_kept_too() {
         let budget = Budget::within(130, 30);
-        budget.refit(130, 90);
+        budget.resize(130, 90);
         assert_eq!((budget.capacity(), budget.reserved()), (16, 24));
     }
 }

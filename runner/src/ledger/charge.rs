@@ -1,4 +1,4 @@
-//! What the host opens for several runs at once, and what it had too little of.
+//! Descriptors that the host shares between runs, and shortages of host resources.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use super::{Denial, Page};
 use crate::quota::QuotaKind;
 use crate::trace::Shortage;
 
-/// A run that waited for less has lost nothing that changes what it says of its target.
-const BRIEF: Duration = Duration::from_millis(100);
+/// A shorter wait does not change a run's result and is not recorded as a shortage.
+const TOLERATED_WAIT: Duration = Duration::from_millis(100);
 
-/// A descriptor that the host has open for this run, and perhaps for others too, such as the socket to a name server
-/// that several runs wait for. It counts against the quota `fds` of each of them; given back on drop.
+/// One descriptor that the host has open for this run, possibly shared with others, such as the socket to a name server
+/// that several runs wait for. It counts against the quota `fds` of each of them and is released on drop.
 #[derive(Debug)]
 #[must_use = "a charge is given back when this is dropped"]
 pub struct Charge(Arc<Page>);
@@ -24,34 +24,34 @@ impl Drop for Charge {
     }
 }
 
-/// A wait for something that the host is short of. When the run's time is up before the wait is over, or a part of it
-/// is lost that its peer would have had, that is the host's fault: the page remembers it.
+/// A wait for a scarce host resource. If the run times out before the wait ends, or loses time that its peer would have
+/// had, the host is to blame: the page records the shortage.
 #[derive(Debug)]
-pub struct Waiting<'a> {
+pub struct ShortageWait<'a> {
     page: &'a Page,
     began: Instant,
     shortage: Option<Shortage>,
 }
 
-impl Waiting<'_> {
-    /// What was waited for is there; a wait of over 100 ms is remembered all the same.
+impl ShortageWait<'_> {
+    /// Ends the wait because the resource is available; a wait of more than 100 ms is recorded all the same.
     pub fn end(mut self) {
-        if self.began.elapsed() <= BRIEF {
+        if self.began.elapsed() <= TOLERATED_WAIT {
             self.shortage = None;
         }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for ShortageWait<'_> {
     fn drop(&mut self) {
         if let Some(shortage) = self.shortage {
-            self.page.note_shortage(shortage);
+            self.page.record_shortage(shortage);
         }
     }
 }
 
 impl Page {
-    /// Charges one descriptor that the host shares between runs; nothing when the quota `fds` has no room now.
+    /// Charges one descriptor that the host shares between runs; returns `None` if the quota `fds` has no room.
     pub fn try_charge(self: &Arc<Self>) -> Option<Charge> {
         let mut state = self.state();
         let descriptors = state.open + state.shared + 1;
@@ -62,30 +62,30 @@ impl Page {
         })
     }
 
-    /// The same, but what the quota refuses is a denial.
+    /// Like [`Page::try_charge`], but records a denial when the quota is exhausted.
     ///
     /// # Errors
-    /// The quota `fds` is used up.
+    /// The quota `fds` is exhausted.
     pub fn charge(self: &Arc<Self>) -> Result<Charge, Denial> {
         self.try_charge()
-            .ok_or_else(|| self.refuse(&mut self.state(), QuotaKind::Fds))
+            .ok_or_else(|| self.deny(&mut self.state(), QuotaKind::Fds))
     }
 
-    /// Begins to wait for something that all checks share.
-    pub fn wait_for(&self, what: Shortage) -> Waiting<'_> {
-        Waiting {
+    /// Starts waiting for a resource that all checks share.
+    pub fn begin_wait(&self, what: Shortage) -> ShortageWait<'_> {
+        ShortageWait {
             page: self,
             began: Instant::now(),
             shortage: Some(what),
         }
     }
 
-    /// The host had too little of something for this run.
-    pub fn note_shortage(&self, what: Shortage) {
+    /// Records that a host resource was short for this run.
+    pub fn record_shortage(&self, what: Shortage) {
         self.state().shortage.get_or_insert(what);
     }
 
-    /// What the host had too little of for this run: what it says of its target is not to be believed then.
+    /// The host resource that was short for this run. If there is one, the run's verdict on its target is unreliable.
     #[must_use]
     pub fn shortage(&self) -> Option<Shortage> {
         self.state().shortage

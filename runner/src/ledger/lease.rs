@@ -1,4 +1,4 @@
-//! Descriptors that are lent: the I/O types of every client that works for a check.
+//! Leased descriptors: the I/O types of every client that works for a check.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,22 +14,22 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::sleep;
 
 use super::page::Page;
-use super::slot::{Revocable, Side, Slot};
-use super::traffic::{Activity, LiveView, Traffic};
+use super::slot::{Op, Revocable, Slot};
+use super::traffic::{Activity, ActivityHandle, Traffic};
 use super::{Denial, Refusal};
-use crate::pool::{Claim, Place};
+use crate::pool::{Claim, PoolPermit};
 use crate::quota::QuotaKind;
-use crate::record::{Channel, Content, Layer};
+use crate::record::{ConnectionLog, Content, Layer};
 use crate::trace::Shortage;
 
-/// How long a run waits for a descriptor that another gives back.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long the kernel has to send what it has, before it is offered another datagram.
-const FULL: Duration = Duration::from_millis(5);
+/// How long a run waits for a descriptor that another run releases.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the kernel gets to drain its send buffer before the next attempt to send a datagram.
+const SEND_RETRY_DELAY: Duration = Duration::from_millis(5);
 
-/// The right to open one socket, entered on a page; given back on drop.
+/// The right to open one socket, registered on a page; released on drop.
 ///
-/// Take it first, then create the socket, then [`Lease::stream`] or [`Lease::datagrams`] binds the two.
+/// Acquire it first, then create the socket, then bind the two with [`Lease::stream`] or [`Lease::datagrams`].
 #[derive(Debug)]
 #[must_use = "a lease is given back when it is dropped"]
 pub struct Lease {
@@ -39,35 +39,34 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes a socket of the run's quota, then of the host's budget, when there is one now. Counts as one of
-    /// `connections`.
+    /// Acquires a socket from the run's quota, then from the host's budget; counts as one of `connections`.
     ///
     /// # Errors
-    /// A quota is used up, the host has none left, or the run is over.
-    pub fn take(page: &Arc<Page>, peer: SocketAddr) -> Result<Self, Refusal> {
+    /// A quota is exhausted, the host has no descriptors left, or the run is over.
+    pub fn try_acquire(page: &Arc<Page>, peer: SocketAddr) -> Result<Self, Refusal> {
         page.admit()?;
-        let place = page.ledger().budget().pool().try_acquire(claim(page));
-        Self::of(page, peer, place.map_err(|_| Refusal::HostExhausted)?)
+        let permit = page.ledger().budget().pool().try_acquire(claim(page));
+        Self::register(page, peer, permit.map_err(|_| Refusal::HostExhausted)?)
     }
 
-    /// The same, but waits for a descriptor that another run gives back: for a second at most.
+    /// Like [`Lease::try_acquire`], but waits up to one second for a descriptor that another run releases.
     ///
-    /// Cancellation: gives up the wait; the page remembers that the host was short of descriptors.
+    /// Cancellation: stops waiting; the page records that the host was short of descriptors.
     ///
     /// # Errors
-    /// A quota is used up, the host has none left, or the run is over.
+    /// A quota is exhausted, the host has no descriptors left, or the run is over.
     pub async fn acquire(page: &Arc<Page>, peer: SocketAddr) -> Result<Self, Refusal> {
         page.admit()?;
-        let waiting = page.wait_for(Shortage::Descriptors);
+        let waiting = page.begin_wait(Shortage::Descriptors);
         let pool = page.ledger().budget().pool();
-        let place = pool.acquire(claim(page), Some(PATIENCE)).await;
-        let place = place.map_err(|_| Refusal::HostExhausted)?;
+        let permit = pool.acquire(claim(page), Some(ACQUIRE_TIMEOUT)).await;
+        let permit = permit.map_err(|_| Refusal::HostExhausted)?;
         waiting.end();
-        Self::of(page, peer, place)
+        Self::register(page, peer, permit)
     }
 
-    fn of(page: &Arc<Page>, peer: SocketAddr, place: Place) -> Result<Self, Refusal> {
-        let (index, traffic) = page.enter(peer, place)?;
+    fn register(page: &Arc<Page>, peer: SocketAddr, permit: PoolPermit) -> Result<Self, Refusal> {
+        let (index, traffic) = page.register(peer, permit)?;
         Ok(Self {
             page: Arc::clone(page),
             index,
@@ -75,10 +74,10 @@ impl Lease {
         })
     }
 
-    /// Puts a TCP socket, connected or connecting, under this lease.
+    /// Puts a connected or connecting TCP socket under this lease.
     ///
     /// # Errors
-    /// The run ended since the lease was taken; the socket is closed.
+    /// The run ended after the lease was acquired; the socket is closed.
     pub fn stream(self, socket: TcpStream) -> Result<LeasedStream, Refusal> {
         let slot = self.bind(socket)?;
         Ok(LeasedStream { slot, lease: self })
@@ -87,10 +86,10 @@ impl Lease {
     /// Puts a UDP socket under this lease.
     ///
     /// # Errors
-    /// The run ended since the lease was taken; the socket is closed.
+    /// The run ended after the lease was acquired; the socket is closed.
     pub fn datagrams(self, socket: UdpSocket) -> Result<LeasedUdp, Refusal> {
         let slot = self.bind(socket)?;
-        self.traffic.enter(Activity::Idle);
+        self.traffic.set_activity(Activity::Idle);
         Ok(LeasedUdp { slot, lease: self })
     }
 
@@ -102,7 +101,7 @@ impl Lease {
     }
 
     fn count_in(&self, bytes: usize) {
-        self.traffic.note_receive();
+        self.traffic.on_receive();
         self.page.count_in(bytes);
         self.traffic
             .bytes_in
@@ -117,19 +116,19 @@ impl Lease {
     }
 
     fn deny(&self, kind: QuotaKind) -> io::Error {
-        let denial: Denial = self.page.note_denial(kind);
+        let denial: Denial = self.page.record_denial(kind);
         io::Error::other(Refusal::Quota(denial))
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.page.leave(self.index);
+        self.page.unregister(self.index);
     }
 }
 
-/// A TCP connection that the host lends to a run. Reads and writes count against the run's byte quotas; every
-/// operation fails with [`Refusal::Ended`] once the run is over.
+/// A TCP connection that the host lends to a run. Reads and writes count against the run's byte quotas; every operation
+/// fails with [`Refusal::Ended`] once the run is over.
 #[derive(Debug)]
 pub struct LeasedStream {
     slot: Arc<Slot<TcpStream>>,
@@ -137,13 +136,13 @@ pub struct LeasedStream {
 }
 
 impl LeasedStream {
-    /// Waits until a connecting socket is connected. Dropping the future is safe; the socket closes with `self`.
+    /// Waits until a connecting socket is connected. Dropping the future is safe; the socket is closed with `self`.
     ///
     /// # Errors
-    /// The operating system's reason why it did not connect.
+    /// The operating system's reason for the failure.
     pub async fn connected(&self) -> io::Result<()> {
         std::future::poll_fn(|cx| {
-            self.slot.poll(cx, Side::Write, |socket, cx| {
+            self.slot.poll(cx, Op::Write, |socket, cx| {
                 ready!(socket.poll_write_ready(cx))?;
                 match socket.take_error()? {
                     Some(error) => Poll::Ready(Err(error)),
@@ -152,38 +151,38 @@ impl LeasedStream {
             })
         })
         .await?;
-        self.enter(Activity::Idle);
-        if let Some(channel) = self.channel() {
+        self.set_activity(Activity::Idle);
+        if let Some(connection_log) = self.connection_log() {
             let recorder = self.lease.page.recorder();
             let peer = self.peer_addr().map(|peer| recorder.peer(peer).to_string());
             let local = self.local_addr().map(|local| recorder.peer(local).to_string());
             let (peer, local) = (peer.unwrap_or_default(), local.unwrap_or_default());
-            channel.open(format!("connected to {peer} from {local}"));
+            connection_log.open(format!("connected to {peer} from {local}"));
         }
         Ok(())
     }
 
-    /// Says what the connection does, also while something else owns it.
+    /// Returns a handle that sets the connection's activity while something else owns the stream.
     #[must_use]
-    pub fn live_view(&self) -> LiveView {
-        LiveView(Arc::clone(&self.lease.traffic))
+    pub fn activity_handle(&self) -> ActivityHandle {
+        ActivityHandle(Arc::clone(&self.lease.traffic))
     }
 
-    /// Says what the connection does from now on, for the live view. Reads and writes say so themselves.
-    pub fn enter(&self, activity: Activity) {
-        self.lease.traffic.enter(activity);
-        if let (Activity::Handshake, Some(channel)) = (activity, self.channel()) {
-            channel.enter(Layer::Tls);
+    /// Sets the current activity for the live view. Reads and writes set it themselves.
+    pub fn set_activity(&self, activity: Activity) {
+        self.lease.traffic.set_activity(activity);
+        if let (Activity::Handshake, Some(connection_log)) = (activity, self.connection_log()) {
+            connection_log.set_layer(Layer::Tls);
         }
     }
 
-    /// The connection's part of the run's conversation, where that is wanted.
+    /// The connection's part of the run's conversation, if that is recorded.
     #[must_use]
-    pub fn channel(&self) -> Option<&Channel> {
-        self.lease.traffic.channel.as_ref()
+    pub fn connection_log(&self) -> Option<&ConnectionLog> {
+        self.lease.traffic.connection_log.as_ref()
     }
 
-    /// Address of the peer.
+    /// The remote address.
     ///
     /// # Errors
     /// The socket is not connected, or the run is over.
@@ -193,7 +192,7 @@ impl LeasedStream {
             .unwrap_or_else(|| Err(ended()))
     }
 
-    /// Address on this side.
+    /// The local address.
     ///
     /// # Errors
     /// The run is over.
@@ -203,7 +202,7 @@ impl LeasedStream {
             .unwrap_or_else(|| Err(ended()))
     }
 
-    /// Bytes received and sent, as the network saw them.
+    /// Bytes received and sent on the network.
     #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
         let traffic = &self.lease.traffic;
@@ -215,8 +214,8 @@ impl LeasedStream {
 
     fn note_peer_closed(&self, error: Option<&io::Error>) {
         let is_known = self.lease.traffic.peer_closed.swap(true, Ordering::Relaxed);
-        if let Some(channel) = self.channel().filter(|_| !is_known) {
-            channel.note(match error {
+        if let Some(connection_log) = self.connection_log().filter(|_| !is_known) {
+            connection_log.note(match error {
                 None => "the peer closes its side".to_owned(),
                 Some(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                     "the peer resets the connection".to_owned()
@@ -226,13 +225,13 @@ impl LeasedStream {
         }
     }
 
-    /// At the last byte of the quota, only the end of the stream may still be seen.
+    /// Once the byte quota is used up, only the end of the stream may still be read.
     fn poll_end_of_stream(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut byte = [0];
         let mut byte = ReadBuf::new(&mut byte);
         match ready!(
             self.slot
-                .poll(cx, Side::Read, |socket, cx| socket.poll_peek(cx, &mut byte))
+                .poll(cx, Op::Read, |socket, cx| socket.poll_peek(cx, &mut byte))
         )? {
             0 => {
                 self.note_peer_closed(None);
@@ -243,12 +242,12 @@ impl LeasedStream {
     }
 }
 
-/// A service of the host works for all checks; any other page has a check's share.
+/// An internal service works for all checks; any other page gets a check's share.
 fn claim(page: &Page) -> Claim {
     let owner = page.owner();
     match owner.run {
-        Some(_) => Claim::by(&owner.check),
-        None => Claim::by_host(&owner.check),
+        Some(_) => Claim::new(&owner.check),
+        None => Claim::for_host(&owner.check),
     }
 }
 
@@ -266,25 +265,25 @@ impl AsyncRead for LeasedStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let room = clamp(self.lease.page.left_in(), buffer.remaining());
-        if room == 0 && buffer.remaining() > 0 {
+        let allowed = clamp(self.lease.page.remaining_in(), buffer.remaining());
+        if allowed == 0 && buffer.remaining() > 0 {
             return self.poll_end_of_stream(cx);
         }
-        // Safe code needs the room initialised: one memset of at most a buffer.
-        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        let polled = self.slot.poll(cx, Side::Read, |socket, cx| {
+        // Safe code requires initialised memory: at most one memset of a buffer.
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(allowed));
+        let polled = self.slot.poll(cx, Op::Read, |socket, cx| {
             Pin::new(socket).poll_read(cx, &mut part)
         });
         if polled.is_pending() {
-            self.lease.traffic.note_wait();
+            self.lease.traffic.on_wait();
         }
         ready!(polled).inspect_err(|error| self.note_peer_closed(Some(error)))?;
         let read = part.filled().len();
-        if read == 0 && room > 0 {
+        if read == 0 && allowed > 0 {
             self.note_peer_closed(None);
         }
-        if let Some(channel) = self.channel() {
-            channel.received(Layer::Socket, Content::Dialogue, part.filled());
+        if let Some(connection_log) = self.connection_log() {
+            connection_log.received(Layer::Socket, Content::Dialogue, part.filled());
         }
         buffer.advance(read);
         self.lease.count_in(read);
@@ -294,18 +293,18 @@ impl AsyncRead for LeasedStream {
 
 impl AsyncWrite for LeasedStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let room = clamp(self.lease.page.left_out(), bytes.len());
-        if room == 0 && !bytes.is_empty() {
+        let allowed = clamp(self.lease.page.remaining_out(), bytes.len());
+        if allowed == 0 && !bytes.is_empty() {
             return Poll::Ready(Err(self.lease.deny(QuotaKind::BytesOut)));
         }
-        let part = bytes.get(..room).unwrap_or(bytes);
-        self.lease.traffic.note_send();
-        let written = ready!(self.slot.poll(cx, Side::Write, |socket, cx| {
+        let part = bytes.get(..allowed).unwrap_or(bytes);
+        self.lease.traffic.on_send();
+        let written = ready!(self.slot.poll(cx, Op::Write, |socket, cx| {
             Pin::new(socket).poll_write(cx, part)
         }))?;
         self.lease.count_out(written);
-        if let Some(channel) = self.channel() {
-            channel.sent(
+        if let Some(connection_log) = self.connection_log() {
+            connection_log.sent(
                 Layer::Socket,
                 Content::Dialogue,
                 part.get(..written).unwrap_or(part),
@@ -316,18 +315,18 @@ impl AsyncWrite for LeasedStream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.slot
-            .poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_flush(cx))
+            .poll(cx, Op::Write, |socket, cx| Pin::new(socket).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.slot
-            .poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_shutdown(cx))
+            .poll(cx, Op::Write, |socket, cx| Pin::new(socket).poll_shutdown(cx))
     }
 }
 
 impl Drop for LeasedStream {
     fn drop(&mut self) {
-        // The descriptor is closed before the lease is given back, whoever else may still know the slot.
+        // The descriptor is closed before the lease is released, even if another reference to the slot exists.
         self.slot.revoke(false);
     }
 }
@@ -340,31 +339,31 @@ pub struct LeasedUdp {
 }
 
 impl LeasedUdp {
-    /// Sends one datagram to the connected peer, also while another task waits to receive one.
+    /// Sends one datagram to the connected peer, even while another task waits to receive one.
     ///
     /// # Errors
     /// The operating system refused, or the run is over.
     pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        self.lease.traffic.note_send();
+        self.lease.traffic.on_send();
         loop {
-            // The runtime does not know whether the socket is ready: who receives clears that, to learn of errors.
+            // Bypasses the runtime's readiness: [`LeasedUdp::receive`] clears it to learn about errors.
             let sent = self.slot.with(|socket| SockRef::from(socket).send(datagram));
             match sent.ok_or_else(ended)? {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(FULL).await,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(SEND_RETRY_DELAY).await,
                 sent => return sent,
             }
         }
     }
 
-    /// Receives one datagram from the connected peer; what does not fit the buffer is cut off.
+    /// Receives one datagram from the connected peer; a datagram larger than the buffer is truncated.
     ///
     /// # Errors
-    /// The peer refused or cannot be reached (ICMP), which is noticed at once, or the run is over.
+    /// The peer refused or is unreachable (ICMP), which is reported immediately, or the run is over.
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.lease.traffic.note_wait();
+        self.lease.traffic.on_wait();
         let mut buffer = ReadBuf::new(buffer);
         std::future::poll_fn(|cx| {
-            self.slot.poll(cx, Side::Read, |socket, cx| {
+            self.slot.poll(cx, Op::Read, |socket, cx| {
                 match socket.poll_recv(cx, &mut buffer) {
                     Poll::Pending => poll_error(socket, cx),
                     received => received,
@@ -376,10 +375,10 @@ impl LeasedUdp {
     }
 }
 
-/// Waits for what the network says of the peer, such as that nothing listens at its port. The kernel reports it as an
-/// error and nothing else, which wakes those who wait to write, but not those who wait to read.
+/// Waits for an ICMP error about the peer, such as port unreachable. The kernel reports it only as an error, which
+/// wakes tasks that wait for writability, but not those that wait for readability.
 fn poll_error(socket: &UdpSocket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    // At first a socket is ready for writing as such; from then on it is because of something new.
+    // Initially the socket is simply writable; after that, writability signals a new event.
     for _ in 0..2 {
         ready!(socket.poll_send_ready(cx))?;
         if let Some(error) = socket.take_error()? {

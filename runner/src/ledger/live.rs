@@ -1,11 +1,11 @@
-//! A page as those see it who look from outside.
+//! Views of a page for the live view and the reclaim log.
 
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use super::Page;
+use super::model::{LiveLease, Reclaimed};
 use super::page::Entry;
-use super::record::{LiveLease, Reclaimed};
 use crate::trace::EndCause;
 
 impl Page {

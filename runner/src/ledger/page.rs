@@ -1,4 +1,4 @@
-//! One attempt's own account.
+//! The account of one attempt.
 
 mod state;
 
@@ -9,28 +9,28 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::record::PageOwner;
-use super::recording::Recording;
+use super::active_step::ActiveStep;
+use super::model::PageOwner;
 use super::slot::Revocable;
 use super::traffic::Traffic;
 use super::{Denial, Ledger, Refusal};
 use crate::outcome::{LogLevel, LogLine, Usage};
-use crate::pool::Place;
+use crate::pool::PoolPermit;
 use crate::quota::{Quota, QuotaKind};
-use crate::record::{Channel, MAX_TEXT, Part, Recorder};
+use crate::record::{ConnectionLog, MAX_TEXT, Recorder, Section};
 use crate::trace::{ClosedBy, Connection, EndCause, Phase, PhaseTime, Shortage, Step, StepKind, Trail};
 pub(super) use state::{Entry, State};
 
-/// Closed connections that a page remembers; more are counted only.
-const CONNECTIONS_KEPT: usize = 64;
-/// Steps that a page remembers; more are counted only.
-const STEPS_KEPT: usize = 128;
-/// What a log line takes of a run's record besides its texts.
-const LINE_WEIGHT: u64 = size_of::<LogLine>() as u64;
-/// What a closed connection takes of a run's record.
-const CONNECTION_WEIGHT: u64 = size_of::<Connection>() as u64;
+/// Maximum number of closed connections recorded per page; further ones are only counted.
+const MAX_CONNECTIONS: usize = 64;
+/// Maximum number of steps recorded per page; further ones are only counted.
+const MAX_STEPS: usize = 128;
+/// Record budget used by a log line in addition to its texts, in bytes.
+const LOG_LINE_BYTES: u64 = size_of::<LogLine>() as u64;
+/// Record budget used by a closed connection, in bytes.
+const CONNECTION_BYTES: u64 = size_of::<Connection>() as u64;
 
-/// One attempt's own account: what it may use, what it used, what it has open.
+/// The account of one attempt: its quotas, its usage and its open descriptors.
 pub struct Page {
     ledger: Arc<Ledger>,
     id: u64,
@@ -72,14 +72,14 @@ impl Page {
         &self.quota
     }
 
-    /// Records the texts of the run.
+    /// The recorder for the run's texts.
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// Ends the run's use of the network: closes every descriptor that is still open before it returns, counts
-    /// them as reclaimed, and refuses any further one. Later calls do nothing.
+    /// Ends the run's network access: closes every open descriptor before returning, counts them as reclaimed, and
+    /// refuses new ones. Later calls do nothing.
     pub fn end(&self, cause: EndCause) {
         let leftovers = {
             let mut state = self.state();
@@ -100,46 +100,46 @@ impl Page {
         }
         let now = SystemTime::now();
         for entry in &leftovers {
-            self.ledger.note_reclaimed(self.reclaimed(entry, cause, now));
+            self.ledger.record_reclaimed(self.reclaimed(entry, cause, now));
         }
         let mut state = self.state();
         for entry in leftovers {
-            self.remember(&mut state, entry, ClosedBy::Host(cause));
+            self.record_closed(&mut state, entry, ClosedBy::Host(cause));
         }
     }
 
-    /// Counts a DNS question against the quota `lookups`.
+    /// Counts a DNS query against the quota `lookups`.
     ///
     /// # Errors
-    /// The quota is used up.
+    /// The quota is exhausted.
     pub fn count_lookup(&self) -> Result<(), Denial> {
         let mut state = self.state();
         if state.usage.lookups >= self.quota.lookups {
-            return Err(self.refuse(&mut state, QuotaKind::Lookups));
+            return Err(self.deny(&mut state, QuotaKind::Lookups));
         }
         state.usage.lookups += 1;
         Ok(())
     }
 
-    /// Keeps a line of the guest's log, of 4 KiB with its fields; beyond the quota `log_lines`, or where the run's
-    /// record has no room left, it is dropped and counted.
+    /// Records a line of the guest's log, at most 4 KiB including its fields. Beyond the quota `log_lines`, or when the
+    /// run's record is full, the line is dropped and counted.
     pub fn log(&self, level: LogLevel, message: String, fields: Vec<(String, String)>) {
         let at = self.opened_at.elapsed();
         {
             let mut state = self.state();
             if state.usage.log_lines >= self.quota.log_lines {
-                self.refuse(&mut state, QuotaKind::LogLines);
+                self.deny(&mut state, QuotaKind::LogLines);
                 return;
             }
             state.usage.log_lines += 1;
         }
-        if !self.recorder.admit(Part::Log, LINE_WEIGHT) {
+        if !self.recorder.admit(Section::Log, LOG_LINE_BYTES) {
             let fields: usize = fields.iter().map(|(key, value)| key.len() + value.len()).sum();
-            self.recorder.leave_out(count(message.len() + fields));
+            self.recorder.record_omitted(count(message.len() + fields));
             return;
         }
-        // Not under the lock: to find secrets takes its time.
-        let mut entry = self.recorder.entry(Part::Log, MAX_TEXT);
+        // Outside the lock, because redacting secrets takes time.
+        let mut entry = self.recorder.entry(Section::Log, MAX_TEXT);
         let line = LogLine {
             level,
             message: entry.text(message),
@@ -149,22 +149,23 @@ impl Page {
         self.state().log.push(line);
     }
 
-    /// Counts a refusal that another part of the host decided, such as memory.
-    pub fn note_denial(&self, kind: QuotaKind) -> Denial {
-        self.refuse(&mut self.state(), kind)
+    /// Records a quota denial that another part of the host decided, such as memory.
+    pub fn record_denial(&self, kind: QuotaKind) -> Denial {
+        self.deny(&mut self.state(), kind)
     }
 
-    /// Counts a place or a name that the grants refused.
-    pub fn note_ungranted(&self) {
+    /// Counts a destination or name that the grants denied.
+    pub fn record_ungranted(&self) {
         self.state().usage.ungranted += 1;
     }
 
-    /// Counts a failure of what the check itself asked for, which says nothing of the target.
-    pub fn note_own_failure(&self) {
+    /// Counts a failure of something that the check itself configured (its proxy, its source address) and that says
+    /// nothing about the target.
+    pub fn record_own_failure(&self) {
         self.state().usage.own_failures += 1;
     }
 
-    /// What was used up to now. The sandbox adds memory and cpu.
+    /// Resource usage so far. The sandbox adds memory and CPU.
     #[must_use]
     pub fn usage(&self) -> Usage {
         let mut usage = self.state().usage.clone();
@@ -173,25 +174,25 @@ impl Page {
         usage
     }
 
-    /// Takes the log lines kept up to now.
+    /// Takes the log lines recorded so far.
     #[must_use]
     pub fn take_log(&self) -> Vec<LogLine> {
         std::mem::take(&mut self.state().log)
     }
 
-    /// Takes what was written down up to now; times count from the page's opening.
+    /// Takes the trail recorded so far; times are relative to the page's opening.
     #[must_use]
     pub fn take_trail(&self) -> Trail {
         std::mem::take(&mut self.state().trail)
     }
 
-    /// Begins to write a step down. `limit` tells a step that ran out of time from one that was no longer wanted.
-    pub fn begin(self: &Arc<Self>, kind: StepKind, limit: Instant) -> Recording {
-        Recording::new(Arc::clone(self), kind, limit)
+    /// Starts recording a step. `limit` distinguishes a step that timed out from one that was cancelled.
+    pub fn begin_step(self: &Arc<Self>, kind: StepKind, limit: Instant) -> ActiveStep {
+        ActiveStep::new(Arc::clone(self), kind, limit)
     }
 
-    /// Counts time spent in a phase.
-    pub fn spend(&self, phase: Phase, took: Duration, error: Option<&'static str>) {
+    /// Adds time spent in a phase.
+    pub fn record_phase(&self, phase: Phase, took: Duration, error: Option<&'static str>) {
         let mut state = self.state();
         let known = state.trail.phases.iter_mut().find(|time| time.phase == phase);
         match known {
@@ -208,21 +209,22 @@ impl Page {
         }
     }
 
-    /// Keeps a step that ended.
-    pub(super) fn keep(&self, step: Step) {
+    /// Records a step that ended.
+    pub(super) fn record_step(&self, step: Step) {
         let mut state = self.state();
-        let word = step.error.as_ref().map(|error| error.word);
-        // No socket was made of what was refused.
-        let shortage = word.and_then(Shortage::of_word);
-        let is_refused = word == Some("quota") || shortage.is_some();
+        let code = step.error.as_ref().map(|error| error.code);
+        // A refused step did not create a socket.
+        let shortage = code.and_then(Shortage::from_code);
+        let is_refused = code == Some("quota") || shortage.is_some();
         state.shortage = state.shortage.or(shortage);
         if matches!(step.kind, StepKind::Connect { .. }) && !is_refused {
-            *state.usage.opened.entry(word).or_default() += 1;
+            *state.usage.opened.entry(code).or_default() += 1;
         }
-        let fits = state.trail.steps.len() < STEPS_KEPT && self.recorder.admit(Part::Trail, step.weight());
-        match fits {
-            true => state.trail.steps.push(step),
-            false => state.trail.steps_lost += 1,
+        let fits = state.trail.steps.len() < MAX_STEPS && self.recorder.admit(Section::Trail, step.weight());
+        if fits {
+            state.trail.steps.push(step)
+        } else {
+            state.trail.steps_lost += 1
         }
     }
 
@@ -231,42 +233,46 @@ impl Page {
         self.opened_at
     }
 
-    /// The ledger that it lends from.
+    /// The ledger that this page lends from.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// Whose page it is.
+    /// The owner of this page.
     pub(crate) fn owner(&self) -> &PageOwner {
         &self.owner
     }
 
-    /// Descriptors open now.
+    /// Number of open descriptors.
     #[must_use]
     pub fn open(&self) -> u64 {
         self.state().open
     }
 
-    /// Whether the run may open one more socket.
+    /// Checks that the run may open one more socket.
     pub(super) fn admit(&self) -> Result<(), Refusal> {
-        self.judge(&mut self.state())
+        self.check_quotas(&mut self.state())
     }
 
-    /// Whether the run may open one more socket beside those that are open.
+    /// Whether the run may open one more socket in addition to those that are open.
     pub(crate) fn has_room(&self) -> bool {
         let state = self.state();
         state.open < self.quota.sockets && state.open + state.shared < self.quota.fds
     }
 
-    /// Enters a socket that has its place in the host's budget, and counts a connect.
-    pub(super) fn enter(&self, peer: SocketAddr, place: Place) -> Result<(usize, Arc<Traffic>), Refusal> {
+    /// Registers a socket that has a place in the host's budget, and counts a connection.
+    pub(super) fn register(
+        &self,
+        peer: SocketAddr,
+        permit: PoolPermit,
+    ) -> Result<(usize, Arc<Traffic>), Refusal> {
         let mut state = self.state();
-        self.judge(&mut state)?;
-        let channel = self.recorder.conversation().map(Channel::new);
-        Ok(state.enter(self.recorder.peer(peer), place, channel))
+        self.check_quotas(&mut state)?;
+        let connection_log = self.recorder.conversation().map(ConnectionLog::new);
+        Ok(state.register(self.recorder.peer(peer), permit, connection_log))
     }
 
-    fn judge(&self, state: &mut State) -> Result<(), Refusal> {
+    fn check_quotas(&self, state: &mut State) -> Result<(), Refusal> {
         if state.ended.is_some() {
             return Err(Refusal::Ended);
         }
@@ -277,12 +283,12 @@ impl Page {
         ];
         let is_used_up = |(kind, used): &(QuotaKind, u64)| *used >= self.quota.limit(*kind);
         match used.into_iter().find(is_used_up) {
-            Some((kind, _)) => Err(self.refuse(state, kind).into()),
+            Some((kind, _)) => Err(self.deny(state, kind).into()),
             None => Ok(()),
         }
     }
 
-    /// Binds a descriptor to its entry; the run may have ended in between.
+    /// Attaches a descriptor to its entry; fails if the run ended in between.
     pub(super) fn attach(&self, index: usize, descriptor: Arc<dyn Revocable>) -> Result<(), Refusal> {
         let mut state = self.state();
         let entry = state
@@ -294,29 +300,30 @@ impl Page {
         Ok(())
     }
 
-    /// Strikes an entry out; nothing to do when the end of the run did so before.
-    pub(super) fn leave(&self, index: usize) {
+    /// Removes an entry; does nothing if the end of the run already removed it.
+    pub(super) fn unregister(&self, index: usize) {
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(index).and_then(Option::take) else {
             return;
         };
         state.open -= 1;
-        let by = match entry.traffic.peer_closed.load(Ordering::Relaxed) {
-            true => ClosedBy::Peer,
-            false => ClosedBy::Guest,
+        let by = if entry.traffic.peer_closed.load(Ordering::Relaxed) {
+            ClosedBy::Peer
+        } else {
+            ClosedBy::Guest
         };
-        self.remember(&mut state, entry, by);
+        self.record_closed(&mut state, entry, by);
     }
 
-    /// How many bytes may still be received.
-    pub(super) fn left_in(&self) -> u64 {
+    /// Bytes that may still be received.
+    pub(super) fn remaining_in(&self) -> u64 {
         self.quota
             .bytes_in
             .saturating_sub(self.bytes_in.load(Ordering::Relaxed))
     }
 
-    /// How many bytes may still be sent.
-    pub(super) fn left_out(&self) -> u64 {
+    /// Bytes that may still be sent.
+    pub(super) fn remaining_out(&self) -> u64 {
         self.quota
             .bytes_out
             .saturating_sub(self.bytes_out.load(Ordering::Relaxed))
@@ -330,19 +337,19 @@ impl Page {
         self.bytes_out.fetch_add(count(bytes), Ordering::Relaxed);
     }
 
-    pub(super) fn refuse(&self, state: &mut State, what: QuotaKind) -> Denial {
+    pub(super) fn deny(&self, state: &mut State, what: QuotaKind) -> Denial {
         let limit = self.quota.limit(what);
         self.recorder
             .note(|| format!("refused: {}", Denial { what, limit }));
-        state.deny(what, limit, self.opened_at.elapsed());
+        state.record_denial(what, limit, self.opened_at.elapsed());
         Denial { what, limit }
     }
 
-    fn remember(&self, state: &mut State, entry: Entry, closed_by: ClosedBy) {
+    fn record_closed(&self, state: &mut State, entry: Entry, closed_by: ClosedBy) {
         *state.usage.closed.entry(closed_by).or_default() += 1;
-        entry.traffic.note_closed(closed_by);
+        entry.traffic.log_closed(closed_by);
         let connections = &mut state.trail.connections;
-        if connections.len() >= CONNECTIONS_KEPT || !self.recorder.admit(Part::Trail, CONNECTION_WEIGHT) {
+        if connections.len() >= MAX_CONNECTIONS || !self.recorder.admit(Section::Trail, CONNECTION_BYTES) {
             return;
         }
         connections.push(Connection {
@@ -356,14 +363,14 @@ impl Page {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Every section under this lock is a few assignments that cannot panic half-way.
+        // Critical sections under this lock are a few assignments that cannot panic midway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // Nothing is open: each lease keeps its page.
+        // Nothing is open at this point: each lease holds an `Arc` of its page.
         self.ledger.close_page(self.id);
     }
 }

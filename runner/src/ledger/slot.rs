@@ -1,4 +1,4 @@
-//! A socket that can be taken away from whoever uses it.
+//! A socket that the ledger can revoke from its user.
 
 use std::io;
 use std::net::Shutdown;
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::Refusal;
 
-/// Holds a socket until it is closed: by its user, or by the page when the run ends.
+/// Holds a socket until it is closed, either by its user or by the page when the run ends.
 ///
-/// The lock is held for one system call at most, never across an await.
+/// The lock is held for at most one system call, never across an await.
 #[derive(Debug)]
 pub(super) struct Slot<S> {
     state: Mutex<State<S>>,
@@ -20,14 +20,14 @@ pub(super) struct Slot<S> {
 #[derive(Debug)]
 struct State<S> {
     socket: Option<S>,
-    /// Whoever waits on the socket: a revoked one never becomes ready, so revoking must wake them.
+    /// Tasks that wait on the socket. A revoked socket never becomes ready, so revoking must wake them.
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
-/// The direction in which a user waits.
+/// The I/O operation that a task waits for.
 #[derive(Clone, Copy)]
-pub(super) enum Side {
+pub(super) enum Op {
     Read,
     Write,
 }
@@ -44,15 +44,15 @@ impl<S> Slot<S> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<S>> {
-        // A panic under this lock cannot leave the option half taken.
+        // A panic under this lock cannot leave the option partially taken.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs one poll on the socket; [`Refusal::Ended`] once it is gone.
+    /// Runs one poll on the socket; returns [`Refusal::Ended`] once it is revoked.
     pub(super) fn poll<R>(
         &self,
         cx: &mut Context<'_>,
-        side: Side,
+        op: Op,
         poll: impl FnOnce(&mut S, &mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
         let mut state = self.state();
@@ -61,9 +61,9 @@ impl<S> Slot<S> {
         };
         let polled = poll(socket, cx);
         if polled.is_pending() {
-            let waker = match side {
-                Side::Read => &mut state.reader,
-                Side::Write => &mut state.writer,
+            let waker = match op {
+                Op::Read => &mut state.reader,
+                Op::Write => &mut state.writer,
             };
             match waker {
                 Some(waker) => waker.clone_from(cx.waker()),
@@ -73,15 +73,15 @@ impl<S> Slot<S> {
         polled
     }
 
-    /// Looks at the socket, while there is one.
-    pub(super) fn with<R>(&self, look: impl FnOnce(&S) -> R) -> Option<R> {
-        self.state().socket.as_ref().map(look)
+    /// Runs `read` on the socket, if it is still open.
+    pub(super) fn with<R>(&self, read: impl FnOnce(&S) -> R) -> Option<R> {
+        self.state().socket.as_ref().map(read)
     }
 }
 
-/// What the page can do to a descriptor without knowing its type.
+/// Type-erased handle through which a page revokes a descriptor.
 pub(super) trait Revocable: Send + Sync {
-    /// Closes the descriptor before it returns; with `abort`, a TCP peer gets a reset in place of a goodbye.
+    /// Closes the descriptor before returning. With `abort`, a TCP peer receives a reset instead of a FIN.
     fn revoke(&self, abort: bool);
 }
 
@@ -92,9 +92,10 @@ impl<S: AsFd + Send> Revocable for Slot<S> {
             (state.socket.take(), [state.reader.take(), state.writer.take()])
         };
         if let Some(socket) = socket {
-            match abort {
-                true => reset(socket.as_fd()),
-                false => say_goodbye(socket.as_fd()),
+            if abort {
+                send_reset(socket.as_fd())
+            } else {
+                send_fin(socket.as_fd())
             }
             drop(socket);
         }
@@ -102,18 +103,18 @@ impl<S: AsFd + Send> Revocable for Slot<S> {
     }
 }
 
-/// Closing alone does not do: a process that is just being started has a copy of every descriptor until it executes its
-/// program, and the kernel says nothing to the peer while there is one.
-fn reset(socket: BorrowedFd<'_>) {
-    // Only a courtesy to the kernel, which need not keep the connection for a goodbye: a socket that takes no
-    // linger option is closed all the same.
+/// Sends a reset. Closing alone is not enough: a child process that is being spawned holds a copy of every descriptor
+/// until it calls `exec`, and the kernel does not notify the peer while a copy exists.
+fn send_reset(socket: BorrowedFd<'_>) {
+    // An optimisation for the kernel, which then need not linger; a socket that does not support the linger option is
+    // closed all the same.
     let _not_tcp = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-    // This is what sends the reset; one that has no peer sends none.
+    // This sends the reset; an unconnected socket sends none.
     let _not_connected = rustix::net::connect_unspec(socket);
 }
 
-/// A FIN, for the same reason; what is still being connected is given up.
-fn say_goodbye(socket: BorrowedFd<'_>) {
+/// Sends a FIN, for the same reason as [`send_reset`]; a pending connect is aborted.
+fn send_fin(socket: BorrowedFd<'_>) {
     if socket2::SockRef::from(&socket).shutdown(Shutdown::Write).is_err() {
         let _not_connecting = rustix::net::connect_unspec(socket);
     }

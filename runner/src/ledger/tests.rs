@@ -10,8 +10,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::memory::KEPT;
-use super::{Activity, Budget, Lease, LeasedStream, Ledger, Page, PageOwner, Refusal, RunMark};
+use super::reclaim_log::MAX_ENTRIES;
+use super::{Activity, Budget, Lease, LeasedStream, Ledger, Page, PageOwner, Refusal, RunRef};
 use crate::quota::{Quota, QuotaKind};
 use crate::record::Recorder;
 use crate::suite::{CheckId, Secrets};
@@ -23,7 +23,7 @@ fn page(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
 
 async fn connected(page: &Arc<Page>, listener: &TcpListener) -> (LeasedStream, TcpStream) {
     let peer = listener.local_addr().unwrap();
-    let lease = Lease::take(page, peer).unwrap();
+    let lease = Lease::try_acquire(page, peer).unwrap();
     let socket = TcpStream::connect(peer).await.unwrap();
     let (theirs, _) = listener.accept().await.unwrap();
     (lease.stream(socket).unwrap(), theirs)
@@ -45,9 +45,9 @@ fn a_third_socket_of_two_is_denied_and_counted() {
             ..Quota::default()
         },
     );
-    let _first = Lease::take(&page, NOWHERE).unwrap();
-    let _second = Lease::take(&page, NOWHERE).unwrap();
-    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else {
+    let _first = Lease::try_acquire(&page, NOWHERE).unwrap();
+    let _second = Lease::try_acquire(&page, NOWHERE).unwrap();
+    let Err(Refusal::Quota(denial)) = Lease::try_acquire(&page, NOWHERE) else {
         panic!("it was lent")
     };
     assert_eq!((denial.what, denial.limit), (QuotaKind::Sockets, 2));
@@ -66,9 +66,9 @@ fn a_lease_given_back_can_be_taken_again_until_the_connects_are_used_up() {
         },
     );
     for _ in 0..3 {
-        drop(Lease::take(&page, NOWHERE).unwrap());
+        drop(Lease::try_acquire(&page, NOWHERE).unwrap());
     }
-    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else {
+    let Err(Refusal::Quota(denial)) = Lease::try_acquire(&page, NOWHERE) else {
         panic!("it was lent")
     };
     assert_eq!(denial.what, QuotaKind::Connections);
@@ -79,8 +79,11 @@ fn a_lease_given_back_can_be_taken_again_until_the_connects_are_used_up() {
 fn the_host_refuses_when_its_own_budget_is_lent_out() {
     let ledger = Ledger::new(Budget::new(1));
     let (one, other) = (page(&ledger, Quota::default()), page(&ledger, Quota::default()));
-    let _lease = Lease::take(&one, NOWHERE).unwrap();
-    assert_eq!(Lease::take(&other, NOWHERE).unwrap_err(), Refusal::HostExhausted);
+    let _lease = Lease::try_acquire(&one, NOWHERE).unwrap();
+    assert_eq!(
+        Lease::try_acquire(&other, NOWHERE).unwrap_err(),
+        Refusal::HostExhausted
+    );
 }
 
 #[test]
@@ -88,11 +91,11 @@ fn an_ended_page_lends_nothing() {
     let ledger = Ledger::new(Budget::new(1));
     let page = page(&ledger, Quota::default());
     page.end(EndCause::Returned);
-    assert_eq!(Lease::take(&page, NOWHERE).unwrap_err(), Refusal::Ended);
+    assert_eq!(Lease::try_acquire(&page, NOWHERE).unwrap_err(), Refusal::Ended);
 }
 
 #[tokio::test]
-async fn the_end_of_a_run_closes_what_is_still_held_and_wakes_who_waits() {
+async fn the_end_of_a_run_closes_open_descriptors_and_wakes_waiters() {
     let ledger = Ledger::new(Budget::new(10));
     let page = page(&ledger, Quota::default());
     let listener = listener().await;
@@ -130,7 +133,7 @@ async fn a_dropped_page_closes_nothing_twice_and_leaves_the_live_view() {
 }
 
 #[tokio::test]
-async fn the_live_view_tells_whose_a_connection_is_and_what_it_does() {
+async fn the_live_view_shows_the_owner_and_activity_of_a_connection() {
     let ledger = Ledger::new(Budget::new(10));
     let page = page(&ledger, Quota::default());
     let listener = listener().await;
@@ -151,37 +154,41 @@ async fn the_live_view_tells_whose_a_connection_is_and_what_it_does() {
     theirs.write_all(b"!").await.unwrap();
     reading = Some(ours.read_u8().await.unwrap());
     assert_eq!((reading, activity()), (Some(b'!'), Activity::Receive));
-    ours.enter(Activity::Handshake);
+    ours.set_activity(Activity::Handshake);
     ours.write_all(b"again").await.unwrap();
     assert_eq!(activity(), Activity::Handshake);
 }
 
-/// What a future has at its first poll.
+/// The result of the first poll of a future.
 fn at_once<T>(future: impl Future<Output = std::io::Result<T>>) -> Option<T> {
     use futures_util::FutureExt as _;
     future.now_or_never().map(Result::unwrap)
 }
 
 #[tokio::test]
-async fn what_was_left_open_is_remembered_up_to_a_bound() {
+async fn leaked_connections_are_logged_up_to_a_bound() {
     let ledger = Ledger::new(Budget::new(2_000));
     let (first, last) = (page(&ledger, Quota::default()), page(&ledger, many()));
     let nowhere = |port| SocketAddr::from(([127, 0, 0, 1], port));
-    let _kept = Lease::take(&first, nowhere(1)).unwrap();
+    let _kept = Lease::try_acquire(&first, nowhere(1)).unwrap();
     first.end(EndCause::Returned);
-    let remembered = ledger.last_reclaimed();
+    let reclaimed_entries = ledger.last_reclaimed();
     assert_eq!(
-        (remembered.len(), remembered[0].peer, remembered[0].cause),
+        (
+            reclaimed_entries.len(),
+            reclaimed_entries[0].peer,
+            reclaimed_entries[0].cause
+        ),
         (1, nowhere(1).into(), EndCause::Returned)
     );
     let _kept: Vec<_> = (0..300)
-        .map(|_| Lease::take(&last, nowhere(2)).unwrap())
+        .map(|_| Lease::try_acquire(&last, nowhere(2)).unwrap())
         .collect();
     last.end(EndCause::Deadline);
-    let remembered = ledger.last_reclaimed();
-    assert_eq!((remembered.len(), ledger.reclaimed()), (KEPT, 301));
+    let reclaimed_entries = ledger.last_reclaimed();
+    assert_eq!((reclaimed_entries.len(), ledger.reclaimed()), (MAX_ENTRIES, 301));
     assert!(
-        remembered
+        reclaimed_entries
             .iter()
             .all(|reclaimed| reclaimed.peer == nowhere(2).into())
     );
@@ -259,11 +266,11 @@ async fn bytes_out_stop_at_the_quota() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_waits_for_what_another_gives_back_and_a_long_wait_is_remembered() {
+async fn a_run_waits_for_a_released_descriptor_and_a_long_wait_is_recorded() {
     for (wait, shortage) in [(50, None), (100, None), (101, Some(Shortage::Descriptors))] {
         let ledger = Ledger::new(Budget::new(1));
         let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
-        let lease = Lease::take(&one, NOWHERE).unwrap();
+        let lease = Lease::try_acquire(&one, NOWHERE).unwrap();
         let gives_back = async {
             tokio::time::advance(std::time::Duration::from_millis(wait)).await;
             drop(lease);
@@ -274,10 +281,10 @@ async fn a_run_waits_for_what_another_gives_back_and_a_long_wait_is_remembered()
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_in_vain_for_a_descriptor_is_refused_and_the_page_remembers() {
+async fn a_run_that_waits_in_vain_for_a_descriptor_is_refused_and_the_page_records_the_shortage() {
     let ledger = Ledger::new(Budget::new(1));
     let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
-    let _lease = Lease::take(&one, NOWHERE).unwrap();
+    let _lease = Lease::try_acquire(&one, NOWHERE).unwrap();
     let began = tokio::time::Instant::now();
     let refused = Lease::acquire(&other, NOWHERE).await.unwrap_err();
     assert_eq!(began.elapsed().as_secs(), 1);
@@ -292,7 +299,7 @@ async fn who_waits_in_vain_for_a_descriptor_is_refused_and_the_page_remembers() 
 async fn a_run_whose_time_is_up_while_it_waits_for_a_descriptor_was_short_of_one() {
     let ledger = Ledger::new(Budget::new(1));
     let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
-    let _lease = Lease::take(&one, NOWHERE).unwrap();
+    let _lease = Lease::try_acquire(&one, NOWHERE).unwrap();
     let time = std::time::Duration::from_millis(10);
     let waits = tokio::time::timeout(time, Lease::acquire(&other, NOWHERE)).await;
     assert_eq!(
@@ -304,7 +311,7 @@ async fn a_run_whose_time_is_up_while_it_waits_for_a_descriptor_was_short_of_one
 fn owner(check: &str) -> PageOwner {
     PageOwner {
         check: CheckId::new(check),
-        run: Some(RunMark {
+        run: Some(RunRef {
             trace_id: [7; 16],
             plugin: "tcp".into(),
         }),

@@ -1,27 +1,27 @@
-//! What a descriptor carries, and what it does at the moment: written by the stream, read by whoever looks.
+//! Byte counters and current activity of a descriptor: written by the stream, read by the live view.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-use crate::quota::show_bytes;
-use crate::record::Channel;
+use crate::quota::format_bytes;
+use crate::record::ConnectionLog;
 use crate::trace::ClosedBy;
 
-/// What a connection does at the moment.
+/// What a connection is currently doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Activity {
-    /// It is being connected.
+    /// The TCP connect is in progress.
     #[default]
     Connect,
-    /// Both sides agree on TLS.
+    /// The TLS handshake is in progress.
     Handshake,
-    /// The run writes.
+    /// The run is writing.
     Send,
-    /// The run waits for the first byte of an answer.
+    /// The run is waiting for the first byte of a response.
     Wait,
-    /// The run reads.
+    /// The run is reading.
     Receive,
-    /// It is open, and nobody uses it.
+    /// The connection is open and unused.
     Idle,
 }
 
@@ -35,9 +35,9 @@ impl Activity {
         Self::Idle,
     ];
 
-    /// The word in JSON and tables.
+    /// The name in JSON and tables.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Handshake => "handshake",
@@ -49,18 +49,18 @@ impl Activity {
     }
 }
 
-/// What the live view shows of a connection. It keeps nothing open.
+/// A handle that sets the activity of a connection in the live view. It does not keep the connection open.
 #[derive(Debug, Clone)]
-pub struct LiveView(pub(super) Arc<Traffic>);
+pub struct ActivityHandle(pub(super) Arc<Traffic>);
 
-impl LiveView {
-    /// Says what the connection does from now on. Reads and writes say so themselves.
-    pub fn enter(&self, activity: Activity) {
-        self.0.enter(activity);
+impl ActivityHandle {
+    /// Sets the current activity. Reads and writes set it themselves.
+    pub fn set_activity(&self, activity: Activity) {
+        self.0.set_activity(activity);
     }
 }
 
-/// Counted by the stream and read by the page. Each field stands for itself: nothing follows from their order.
+/// Counters written by the stream and read by the page. Each field is independent: no ordering between them is implied.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     pub(super) bytes_in: AtomicU64,
@@ -68,58 +68,60 @@ pub(super) struct Traffic {
     pub(super) peer_closed: AtomicBool,
     /// An [`Activity`].
     activity: AtomicU8,
-    /// Takes what is said, where the run's conversation is wanted.
-    pub(super) channel: Option<Channel>,
+    /// Receives the bytes when the run's conversation is recorded.
+    pub(super) connection_log: Option<ConnectionLog>,
 }
 
 impl Traffic {
-    pub(super) fn new(channel: Option<Channel>) -> Self {
+    pub(super) fn new(connection_log: Option<ConnectionLog>) -> Self {
         Self {
-            channel,
+            connection_log,
             ..Self::default()
         }
     }
 
     pub(super) fn activity(&self) -> Activity {
-        let place = usize::from(self.activity.load(Ordering::Relaxed));
-        Activity::ALL.get(place).copied().unwrap_or_default()
+        let index = usize::from(self.activity.load(Ordering::Relaxed));
+        Activity::ALL.get(index).copied().unwrap_or_default()
     }
 
-    pub(super) fn enter(&self, activity: Activity) {
+    pub(super) fn set_activity(&self, activity: Activity) {
         self.activity.store(activity as u8, Ordering::Relaxed);
     }
 
-    /// The descriptor is closed.
-    pub(super) fn note_closed(&self, by: ClosedBy) {
-        let Some(channel) = &self.channel else { return };
+    /// Logs that the descriptor was closed.
+    pub(super) fn log_closed(&self, by: ClosedBy) {
+        let Some(connection_log) = &self.connection_log else {
+            return;
+        };
         let who = match by {
             ClosedBy::Guest => "closed by the check".to_owned(),
             ClosedBy::Peer => "closed, by the peer first".to_owned(),
-            ClosedBy::Host(cause) => format!("taken back by the host ({})", cause.word()),
+            ClosedBy::Host(cause) => format!("taken back by the host ({})", cause.as_str()),
         };
-        let bytes = |count: &AtomicU64| show_bytes(count.load(Ordering::Relaxed));
+        let bytes = |count: &AtomicU64| format_bytes(count.load(Ordering::Relaxed));
         let (sent, received) = (bytes(&self.bytes_out), bytes(&self.bytes_in));
-        channel.note(format!("{who}; sent {sent}, received {received}"));
+        connection_log.note(format!("{who}; sent {sent}, received {received}"));
     }
 
-    /// Bytes go out.
-    pub(super) fn note_send(&self) {
+    /// Called when bytes are sent.
+    pub(super) fn on_send(&self) {
         if self.activity() != Activity::Handshake {
-            self.enter(Activity::Send);
+            self.set_activity(Activity::Send);
         }
     }
 
-    /// The run asked for bytes, and there are none.
-    pub(super) fn note_wait(&self) {
+    /// Called when the run waits for bytes and none are available.
+    pub(super) fn on_wait(&self) {
         if matches!(self.activity(), Activity::Send | Activity::Idle) {
-            self.enter(Activity::Wait);
+            self.set_activity(Activity::Wait);
         }
     }
 
-    /// Bytes came in.
-    pub(super) fn note_receive(&self) {
+    /// Called when bytes are received.
+    pub(super) fn on_receive(&self) {
         if self.activity() != Activity::Handshake {
-            self.enter(Activity::Receive);
+            self.set_activity(Activity::Receive);
         }
     }
 }
@@ -133,7 +135,7 @@ mod tests {
         let traffic = Traffic::default();
         assert_eq!(traffic.activity(), Activity::Connect);
         for activity in Activity::ALL {
-            traffic.enter(activity);
+            traffic.set_activity(activity);
             assert_eq!(traffic.activity(), activity);
         }
     }
@@ -141,18 +143,18 @@ mod tests {
     #[test]
     fn a_handshake_is_one_until_it_is_over_and_an_exchange_goes_through_its_phases() {
         let traffic = Traffic::default();
-        traffic.enter(Activity::Handshake);
-        traffic.note_send();
-        traffic.note_wait();
-        traffic.note_receive();
+        traffic.set_activity(Activity::Handshake);
+        traffic.on_send();
+        traffic.on_wait();
+        traffic.on_receive();
         assert_eq!(traffic.activity(), Activity::Handshake);
-        traffic.enter(Activity::Idle);
-        traffic.note_send();
+        traffic.set_activity(Activity::Idle);
+        traffic.on_send();
         assert_eq!(traffic.activity(), Activity::Send);
-        traffic.note_wait();
+        traffic.on_wait();
         assert_eq!(traffic.activity(), Activity::Wait);
-        traffic.note_receive();
-        traffic.note_wait();
+        traffic.on_receive();
+        traffic.on_wait();
         assert_eq!(traffic.activity(), Activity::Receive);
     }
 }

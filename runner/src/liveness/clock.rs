@@ -1,44 +1,44 @@
-//! How much time the host itself has lost.
+//! Measures the time that the host itself has lost.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A task of no other use comes to its turn this late at most while all is well; later, the host lost the time.
-const USUAL: Duration = Duration::from_millis(500);
+/// The maximum delay of the probe task under normal conditions; beyond it, the host lost the time.
+const MAX_PROBE_DELAY: Duration = Duration::from_millis(500);
 
-/// Adds up the time in which the threads that run checks came to nothing: because a check held them all, because the
-/// machine was busy, or because the process was stopped. Cheap to clone; all clones are one clock.
+/// Adds up the time in which the worker threads did not reach their tasks: because a check blocked them all, because
+/// the machine was busy, or because the process was stopped. Cheap to clone; all clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct StallClock(Arc<Mutex<Stalls>>);
 
 #[derive(Debug, Default)]
 struct Stalls {
     lost: Duration,
-    /// When they last came to the task that says so; absent where there is no such task.
-    seen: Option<Instant>,
+    /// When the probe task last ran; `None` if there is no such task.
+    last_probe: Option<Instant>,
 }
 
 impl Stalls {
-    /// What was lost since the last time that they were seen, and may go on.
+    /// Time lost since the probe task last ran; may still be growing.
     fn since(&self, now: Instant) -> Duration {
-        let silence = self.seen.map(|seen| now.duration_since(seen));
-        silence.filter(|silence| *silence > USUAL).unwrap_or_default()
+        let gap = self.last_probe.map(|last_probe| now.duration_since(last_probe));
+        gap.filter(|gap| *gap > MAX_PROBE_DELAY).unwrap_or_default()
     }
 }
 
 impl StallClock {
-    /// A thread that runs checks came to a task of no other use. Due several times within half a second.
+    /// A worker thread ran the probe task. Due several times within half a second.
     pub fn beat(&self) {
         let now = Instant::now();
         let mut stalls = self.stalls();
         let lost = stalls.since(now);
         stalls.lost += lost;
-        stalls.seen = Some(now);
+        stalls.last_probe = Some(now);
     }
 
-    /// What was lost so far, a stall that goes on included.
+    /// Time lost so far, including an ongoing stall.
     #[must_use]
     pub fn lost(&self) -> Duration {
         let stalls = self.stalls();
@@ -46,7 +46,7 @@ impl StallClock {
     }
 
     fn stalls(&self) -> MutexGuard<'_, Stalls> {
-        // Every section is a few assignments.
+        // Every critical section is a few assignments.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn turns_that_come_in_time_lose_nothing() {
+    async fn probes_that_run_in_time_lose_nothing() {
         let clock = StallClock::default();
         millis(10_000).await;
         assert_eq!(clock.lost(), Duration::ZERO);

@@ -1,4 +1,4 @@
-//! Tasks that live for long, beside each other on one runtime.
+//! Long-lived tasks that run concurrently on one runtime.
 
 use std::future::Future;
 
@@ -6,12 +6,13 @@ use tokio::task::JoinSet;
 
 use super::Progress;
 
-/// Tasks that end with this value. Each has a [`Progress`] of its own, so that one that panics or hangs is noticed.
+/// A set of tasks that are aborted on drop. Each has a [`Progress`] of its own, so that one that panics or hangs is
+/// detected.
 #[derive(Debug, Default)]
 pub struct Tasks(JoinSet<()>);
 
 impl Tasks {
-    /// Starts a task on the current runtime.
+    /// Spawns a task on the current runtime.
     pub fn spawn<F>(&mut self, progress: Progress, work: impl FnOnce(Progress) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -19,19 +20,19 @@ impl Tasks {
         self.0.spawn(work(progress));
     }
 
-    /// Waits until every task has ended; one that panicked has ended as well.
+    /// Waits until every task has ended, including by a panic.
     ///
-    /// Cancellation: the tasks go on.
+    /// Cancellation: the tasks continue.
     pub async fn join(&mut self) {
         while self.0.join_next().await.is_some() {}
     }
 
-    /// Ends every task at its next await, and waits for that.
+    /// Aborts every task and waits until they have ended.
     pub async fn shutdown(&mut self) {
         self.0.shutdown().await;
     }
 
-    /// Ends every task at its next await.
+    /// Aborts every task.
     pub fn abort_all(&mut self) {
         self.0.abort_all();
     }

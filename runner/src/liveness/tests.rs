@@ -99,7 +99,7 @@ fn a_thread_that_ends_unasked_is_dead_and_one_that_was_asked_is_not() {
             component,
             &registry,
             runtime().unwrap(),
-            &begun(),
+            &already_begun(),
             move |stop| async move {
                 if name == "asked" {
                     stop.cancelled().await;

@@ -1,4 +1,4 @@
-//! The one place where a thread is started.
+//! The one place that starts threads.
 
 use std::future::Future;
 use std::io;
@@ -11,15 +11,15 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::refused::{ThreadError, refused};
+use super::thread_error::{ThreadError, spawn_error};
 use super::{BEAT, Impact, Progress, Registry};
 
-/// How long the end of a thread may take, where it has named no other time.
-const LAST_MOMENT: Duration = Duration::from_secs(2);
-const JOIN_LOOK: Duration = Duration::from_millis(1);
-/// Bytes of stack of the thread that does what the main one would: as many as that has.
+/// Default time that stopping a thread may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+const JOIN_POLL: Duration = Duration::from_millis(1);
+/// Stack size of a thread that takes over from the main thread, which has as much.
 const MAIN_STACK: usize = 8 << 20;
-/// What a thread is called in health, and what fails when it makes no progress. In the kernel it is `canary-NAME`.
+/// Name of a thread in health, and what fails when it makes no progress. Its kernel name is `canary-NAME`.
 #[derive(Debug, Clone, Copy)]
 pub struct Component {
     /// A word or two.
@@ -28,27 +28,27 @@ pub struct Component {
     pub impact: Impact,
 }
 
-/// For threads that need not wait for anything.
+/// For threads that may begin at once.
 #[must_use]
-pub fn begun() -> CancellationToken {
+pub fn already_begun() -> CancellationToken {
     let begin = CancellationToken::new();
     begin.cancel();
     begin
 }
 
-/// A runtime for one thread that waits for the network, and for nobody else.
+/// A single-threaded runtime for a thread that does network I/O.
 ///
 /// # Errors
 /// The operating system refuses what it needs.
 pub fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
-        // Nothing uses its pool of threads.
+        // Nothing uses the blocking pool.
         .max_blocking_threads(1)
         .build()
 }
 
-/// Starts a thread without a runtime. It has to report at least every [`super::STALL`], also when it has nothing to do.
+/// Starts a thread without a runtime. It has to report at least every [`super::STALL`], also when idle.
 ///
 /// # Errors
 /// The operating system refuses a thread.
@@ -61,106 +61,107 @@ pub fn spawn(
     let name = format!("canary-{}", component.name);
     std::thread::Builder::new()
         .name(name.clone())
-        // Owned by the closure, so that a panic is seen by the drop of `progress`.
+        // Owned by the closure, so that the drop of `progress` sees a panic.
         .spawn(move || work(&{ progress }))
-        .map_err(|error| refused(&name, error))
+        .map_err(|error| spawn_error(&name, error))
 }
 
-/// Whether so many threads can be started now, beside those that there are: they are, and end.
+/// Checks that this many more threads can be started: they are started, and end.
 ///
 /// # Errors
 /// The operating system refuses one of them.
 pub fn can_start(count: usize) -> io::Result<()> {
-    let mut waiting = Vec::new();
+    let mut started = Vec::new();
     let mut refusal = None;
-    while waiting.len() < count && refusal.is_none() {
-        let (end, ended) = sync_channel::<()>(0);
+    while started.len() < count && refusal.is_none() {
+        let (end_tx, end_rx) = sync_channel::<()>(0);
         let thread = std::thread::Builder::new()
             .name("canary-trial".to_owned())
             .spawn(move || {
-                let _ended = ended.recv();
+                let _ended = end_rx.recv();
             });
         match thread {
-            Ok(thread) => waiting.push((end, thread)),
+            Ok(thread) => started.push((end_tx, thread)),
             Err(error) => refusal = Some(error),
         }
     }
-    let started = waiting.len();
-    for (end, thread) in waiting {
-        drop(end);
+    let count_started = started.len();
+    for (end_tx, thread) in started {
+        drop(end_tx);
         let _ended = thread.join();
     }
-    let what = || format!("more than {started} of {count} threads");
+    let what = || format!("more than {count_started} of {count} threads");
     refusal.map_or(Ok(()), |error| Err(ThreadError::new(what(), error).into()))
 }
 
-/// Does `work` on a thread of its own, which the calling one waits for and does nothing else.
+/// Runs `work` on another thread and blocks the calling one until it is done.
 ///
-/// The kernel hands a signal of the process to its main thread first. Were that one waiting for a disk, it would run no
-/// handler, and neither would another thread; one that waits for a thread does.
+/// The kernel delivers a signal of the process to its main thread first. If that were blocked by a disk, it would run
+/// no handler, and neither would another thread; a thread that waits for a thread does.
 ///
 /// # Errors
 /// The operating system refuses a thread.
-pub fn apart_from_main<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub fn run_off_main_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let thread = std::thread::Builder::new()
         .name("canary-command".to_owned())
         .stack_size(MAIN_STACK)
         .spawn(work)
-        .map_err(|error| refused("canary-command", error))?;
-    // Ends as it would have on the calling thread.
+        .map_err(|error| spawn_error("canary-command", error))?;
+    // Propagates the panic as if it had happened on the calling thread.
     thread.join().or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Does `work` on a thread of its own, which ends with it: for what waits for a disk, or computes for long, now and then.
-/// A runtime's pool panics where the operating system has no thread to spare.
+/// Runs `work` on a short-lived thread: for occasional work that blocks on a disk or computes for long. A runtime's
+/// blocking pool would panic where the operating system has no thread to spare.
 ///
-/// Cancellation: the work goes on, and nobody hears what came of it.
+/// Cancellation: the work continues, and its result is dropped.
 ///
 /// # Errors
 /// The operating system refuses a thread, or `work` panicked.
-pub async fn once<T: Send + 'static>(
+pub async fn run_blocking<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
-    let (done_tx, done) = oneshot::channel();
+    let (result_tx, result_rx) = oneshot::channel();
     let name = format!("canary-{name}");
     std::thread::Builder::new()
         .name(name.clone())
         .stack_size(MAIN_STACK)
-        // Nobody waits when this was cancelled.
-        .spawn(move || drop(done_tx.send(work())))
-        .map_err(|error| refused(&name, error))?;
-    done.await
+        // The receiver is gone if this was cancelled.
+        .spawn(move || drop(result_tx.send(work())))
+        .map_err(|error| spawn_error(&name, error))?;
+    result_rx
+        .await
         .map_err(|_| io::Error::other(format!("the thread {name} panicked")))
 }
 
-/// Waits for the end of a thread that was asked for it, for `limit` at most: one that hangs is left behind.
+/// Waits for a thread that was asked to stop, for `limit` at most: one that hangs is left behind.
 pub fn join(thread: JoinHandle<()>, limit: Duration) {
     let began = Instant::now();
     while !thread.is_finished() {
         if began.elapsed() > limit {
             return;
         }
-        std::thread::park_timeout(JOIN_LOOK);
+        std::thread::park_timeout(JOIN_POLL);
     }
     // A panic was logged when it happened.
     let _ended = thread.join();
 }
 
-/// A thread with a runtime of its own: what works there holds nobody up, and nobody holds it up. Ends when dropped.
+/// A thread with a runtime of its own, isolated from the others. Stops when dropped.
 #[derive(Debug)]
 pub struct Thread {
     stop: CancellationToken,
     handle: Option<JoinHandle<()>>,
-    patience: Duration,
+    stop_timeout: Duration,
 }
 
 impl Thread {
-    /// Does `work` on `runtime` from when `begin` is cancelled until it is over; `work` ends when its own token is, and
-    /// when it ends before that, the component counts as dead.
+    /// Runs `work` on `runtime` once `begin` is cancelled; `work` has to end when its own token is cancelled. If it
+    /// ends before that, the component counts as dead.
     ///
-    /// What a thread opens before stock is taken of what is open, or is just about to, would be taken for what it is
-    /// not as long as the process lives: that is what `begin` is for.
+    /// Descriptors that a thread opens before, or while, the host's own are counted would be attributed wrongly as
+    /// long as the process lives: that is what `begin` is for.
     ///
     /// # Errors
     /// The operating system refuses a thread.
@@ -174,7 +175,7 @@ impl Thread {
         let stop = CancellationToken::new();
         let (begin, until) = (begin.clone(), stop.clone());
         let handle = spawn(component, registry, move |progress| {
-            runtime.block_on(reporting(progress, async {
+            runtime.block_on(report_while(progress, async {
                 tokio::select! {
                     () = begin.cancelled() => {}
                     () = until.cancelled() => {}
@@ -182,26 +183,26 @@ impl Thread {
                 work(until.clone()).await;
             }));
             if !until.is_cancelled() {
-                progress.ended_unasked();
+                progress.exited_unexpectedly();
             }
-            // A name that is being looked up holds the end up no longer.
+            // A pending name lookup does not delay the end.
             runtime.shutdown_background();
         })?;
         Ok(Self {
             stop,
             handle: Some(handle),
-            patience: LAST_MOMENT,
+            stop_timeout: STOP_TIMEOUT,
         })
     }
 
-    /// The same, with this much time for its end.
+    /// Sets the time that stopping may take.
     #[must_use]
-    pub fn patiently(mut self, time: Duration) -> Self {
-        self.patience = time + LAST_MOMENT;
+    pub fn with_stop_timeout(mut self, time: Duration) -> Self {
+        self.stop_timeout = time + STOP_TIMEOUT;
         self
     }
 
-    /// Asks for the end without waiting for it, so that several threads end at the same time.
+    /// Requests the thread to stop without waiting for it, so that several threads stop concurrently.
     pub fn stop(&self) {
         self.stop.cancel();
     }
@@ -209,7 +210,7 @@ impl Thread {
     fn end(&mut self) {
         self.stop.cancel();
         if let Some(handle) = self.handle.take() {
-            join(handle, self.patience);
+            join(handle, self.stop_timeout);
         }
     }
 }
@@ -220,8 +221,8 @@ impl Drop for Thread {
     }
 }
 
-/// `work`, while the thread that does it reports that it is not blocked.
-pub(crate) async fn reporting(progress: &Progress, work: impl Future) {
+/// Runs `work` while reporting that its thread is not blocked.
+pub(crate) async fn report_while(progress: &Progress, work: impl Future) {
     let beats = async {
         loop {
             progress.beat();

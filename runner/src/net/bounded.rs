@@ -1,26 +1,26 @@
-//! What a plugin may hand over, short enough by type. The contract (`sdk/wit`) states the same numbers.
+//! Plugin input whose length is bounded by its type. The contract (`sdk/wit`) states the same limits.
 
 use std::ops::Deref;
 
 use super::NetError;
-use crate::quota::show_bytes;
+use crate::quota::format_bytes;
 
-/// Longest URL, in bytes; one that a redirect leads to included.
+/// Maximum length of a URL in bytes, including one from a redirect.
 pub const URL_BYTES: usize = 16 << 10;
-/// Longest host or DNS name, in bytes.
+/// Maximum length of a host or DNS name, in bytes.
 pub const HOST_BYTES: usize = 255;
-/// Longest word of a protocol, in bytes: a method, a kind of DNS record, an address.
-pub const WORD_BYTES: usize = 64;
-/// Longest `HOST:PORT`, in bytes.
-pub const PLACE_BYTES: usize = HOST_BYTES + 8;
-/// Longest delimiter to read up to, in bytes.
+/// Maximum length of a protocol token in bytes: a method, a DNS record type, an address.
+pub const TOKEN_BYTES: usize = 64;
+/// Maximum length of `HOST:PORT`, in bytes.
+pub const ENDPOINT_BYTES: usize = HOST_BYTES + 8;
+/// Maximum length of a delimiter to read up to, in bytes.
 pub const DELIMITER_BYTES: usize = 1 << 10;
-/// Longest PEM text, in bytes.
+/// Maximum length of a PEM text, in bytes.
 pub const PEM_BYTES: usize = 1 << 20;
-/// Most bytes of one write, or of one request's body.
+/// Maximum number of bytes in one write or one request body.
 pub const PAYLOAD_BYTES: usize = 8 << 20;
 
-/// A text or bytes of at most `MAX` bytes.
+/// A text or byte string of at most `MAX` bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bounded<T, const MAX: usize>(T);
 
@@ -28,17 +28,17 @@ pub struct Bounded<T, const MAX: usize>(T);
 pub type UrlText = Bounded<String, URL_BYTES>;
 /// A host or DNS name.
 pub type HostText = Bounded<String, HOST_BYTES>;
-/// A word of a protocol.
-pub type Word = Bounded<String, WORD_BYTES>;
+/// A protocol token.
+pub type Token = Bounded<String, TOKEN_BYTES>;
 /// `HOST:PORT` or `ADDRESS:PORT`.
-pub type PlaceText = Bounded<String, PLACE_BYTES>;
-/// Certificates or a key.
+pub type EndpointText = Bounded<String, ENDPOINT_BYTES>;
+/// Certificates or a private key.
 pub type Pem = Bounded<String, PEM_BYTES>;
 /// Bytes to send.
 pub type Payload = Bounded<Vec<u8>, PAYLOAD_BYTES>;
 
 impl<T: AsRef<[u8]>, const MAX: usize> Bounded<T, MAX> {
-    /// Takes `value` when it is short enough; `what` names it in the error.
+    /// Accepts `value` if it is short enough; `what` names it in the error.
     ///
     /// # Errors
     /// `Invalid`, with the limit.
@@ -64,15 +64,15 @@ impl<T, const MAX: usize> Deref for Bounded<T, MAX> {
     }
 }
 
-/// What a stream is read up to: 1 byte to 1 KiB.
+/// The delimiter of a read: 1 byte to 1 KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delimiter(Vec<u8>);
 
 impl Delimiter {
-    /// Takes bytes that a search can end at.
+    /// Accepts the bytes of a delimiter.
     ///
     /// # Errors
-    /// `Invalid` when there are none, or too many.
+    /// `Invalid` if it is empty or too long.
     pub fn new(bytes: Vec<u8>) -> Result<Self, NetError> {
         if bytes.is_empty() {
             return Err(NetError::Invalid("the delimiter is empty".to_owned()));
@@ -85,9 +85,9 @@ impl Delimiter {
     }
 }
 
-/// The error for something of more than `limit` bytes.
+/// The error for a value of more than `limit` bytes.
 pub(super) fn too_long(what: &str, limit: usize) -> NetError {
-    let limit = show_bytes(u64::try_from(limit).unwrap_or(u64::MAX));
+    let limit = format_bytes(u64::try_from(limit).unwrap_or(u64::MAX));
     NetError::Invalid(format!("{what} is longer than {limit}"))
 }
 

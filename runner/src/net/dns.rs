@@ -1,27 +1,27 @@
-//! DNS questions as a plugin asks them.
+//! DNS queries by plugins.
 
+pub(super) mod client;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod presentation;
 pub(super) mod response;
-pub(super) mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
 
-use super::bounded::{HostText, PlaceText, Word};
-use super::{Client, NetError, Phase, within};
+use super::bounded::{EndpointText, HostText, Token};
+use super::{Client, NetError, Phase, timeout_phase};
 use crate::grant::{Destination, DnsName, GrantError, Scheme, Via};
-use crate::record::Part;
+use crate::record::Section;
 use crate::trace::{Lookup, StepKind};
 use presentation::Presentation;
-use response::{RECORDS, Response};
+use response::{MAX_RECORDS, Response};
 use tokio::time::Instant;
 
-/// What may be asked for: records of a zone, not transfers of one, and nothing that serves the protocol itself.
-const KINDS: [RecordType; 26] = [
+/// Record types that can be queried: zone data, but not zone transfers and no protocol meta types.
+const QUERYABLE_TYPES: [RecordType; 26] = [
     RecordType::A,
     RecordType::AAAA,
     RecordType::CAA,
@@ -50,83 +50,86 @@ const KINDS: [RecordType; 26] = [
     RecordType::TXT,
 ];
 
-/// What a plugin asks.
+/// A DNS question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The name that it is about.
+    /// The name to query.
     pub name: HostText,
-    /// Such as `A` or `MX`.
-    pub kind: Word,
-    /// `ADDRESS:PORT`; absent: the name servers of the check, or the host's resolver.
-    pub server: Option<PlaceText>,
+    /// The record type, such as `A` or `MX`.
+    pub kind: Token,
+    /// `ADDRESS:PORT`; if `None`, the name servers of the check or the host's resolver.
+    pub server: Option<EndpointText>,
 }
 
-/// One record of an answer.
+/// A resource record in a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Owner name.
+pub struct ResourceRecord {
+    /// The owner name.
     pub name: String,
-    /// Such as `A` or `MX`.
+    /// The record type, such as `A` or `MX`.
     pub kind: String,
-    /// Seconds.
+    /// In seconds.
     pub ttl: u32,
     /// In presentation format.
     pub data: String,
 }
 
-/// What a server replied.
+/// A DNS response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// Such as `NOERROR`.
+    /// The response code, such as `NOERROR`.
     pub code: String,
-    /// The server owns the zone.
+    /// The server is authoritative for the zone.
     pub authoritative: bool,
-    /// The server says that it verified DNSSEC.
+    /// The server reports that it verified DNSSEC.
     pub authenticated: bool,
     /// The answer section.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<ResourceRecord>,
     /// The authority section.
-    pub authorities: Vec<Answer>,
-    /// From question to answer.
+    pub authorities: Vec<ResourceRecord>,
+    /// Time from question to response.
     pub duration: Duration,
 }
 
 impl Client {
-    /// Asks one DNS question, of the host's resolver or of a granted server. The name must be granted in either
-    /// case: it is what leaves the machine.
+    /// Sends one DNS query to the host's resolver or to a granted server. The name must be granted in either case,
+    /// because it leaves the machine.
     ///
     /// # Errors
-    /// The quota `lookups`, the grants, the deadline, that nobody answered, or `Protocol` for more than 256 records or
-    /// 64 KiB of text.
+    /// The quota `lookups`, the grants, the deadline, no response, or `Protocol` for more than 256 records or 64 KiB of
+    /// text.
     pub async fn query(&self, question: &Question) -> Result<Reply, NetError> {
         let kind = record_type(question.kind.as_str())?;
         let name = DnsName::parse(question.name.as_str()).map_err(invalid)?;
         self.grants
-            .look_up(&name)
-            .map_err(|denial| self.ungranted(&denial))?;
+            .check_lookup(&name)
+            .map_err(|denial| self.deny(&denial))?;
         let server = self.granted_server(question.server.as_ref())?;
         if server.is_none() {
-            self.judge_name_servers()?;
+            self.check_name_servers()?;
         }
         self.page.count_lookup()?;
         let asked_at = Instant::now();
-        let limit = self.limit(None);
-        let asked = Lookup {
-            name: self.page.recorder().text(Part::Trail, name.to_string()),
+        let limit = self.deadline_after(None);
+        let lookup = Lookup {
+            name: self.page.recorder().text(Section::Trail, name.to_string()),
             addresses: Vec::new(),
         };
-        let step = self.page().begin(StepKind::Lookup(asked), limit);
+        let step = self.page().begin_step(StepKind::Lookup(lookup), limit);
         let reply = async {
-            let query = self.shared.resolver.query(&self.asker, &name, kind, server);
+            let query = self
+                .services
+                .resolver
+                .query(&self.query_client, &name, kind, server);
             let response = query.await?;
             Reply::new(&response, asked_at.elapsed()).await
         };
-        let reply = within(limit, Phase::Resolve, reply).await;
-        step.end(reply.as_ref().err().map(NetError::told));
+        let reply = timeout_phase(limit, Phase::Resolve, reply).await;
+        step.end(reply.as_ref().err().map(NetError::code_and_message));
         reply
     }
 
-    fn granted_server(&self, server: Option<&PlaceText>) -> Result<Option<SocketAddr>, NetError> {
+    fn granted_server(&self, server: Option<&EndpointText>) -> Result<Option<SocketAddr>, NetError> {
         let Some(text) = server.map(|text| text.as_str()) else {
             return Ok(None);
         };
@@ -141,21 +144,21 @@ impl Client {
         let destination =
             Destination::new(Scheme::Tcp, &server.ip().to_string(), server.port()).map_err(invalid)?;
         self.grants
-            .address(&destination, server.ip(), Via::Direct, &self.shared.blocked)
-            .map_err(|denial| self.ungranted(&denial))?;
+            .check_address(&destination, server.ip(), Via::Direct, &self.services.blocked)
+            .map_err(|denial| self.deny(&denial))?;
         Ok(Some(server))
     }
 }
 
 impl Reply {
     async fn new(response: &Response, duration: Duration) -> Result<Self, NetError> {
-        if response.is_cut {
-            let error = format!("the answer has more than {RECORDS} records");
+        if response.has_excess_records {
+            let error = format!("the answer has more than {MAX_RECORDS} records");
             return Err(NetError::Protocol(error));
         }
         let mut presentation = Presentation::new();
         Ok(Self {
-            code: wire::code_word(response.code),
+            code: client::rcode_name(response.code),
             authoritative: response.is_authoritative,
             authenticated: response.is_authenticated,
             answers: presentation.section(&response.answers).await?,
@@ -168,7 +171,7 @@ impl Reply {
 fn record_type(text: &str) -> Result<RecordType, NetError> {
     let parsed = text.to_ascii_uppercase().parse().ok();
     parsed
-        .filter(|kind| KINDS.contains(kind))
+        .filter(|kind| QUERYABLE_TYPES.contains(kind))
         .ok_or_else(|| NetError::Invalid(format!("`{text}` is not a record type that can be asked for")))
 }
 

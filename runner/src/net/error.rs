@@ -1,40 +1,40 @@
-//! Why the host could not do what a plugin asked.
+//! Errors of network operations that plugins request.
 
 use std::error::Error as StdError;
 use std::io;
 
 use rustix::io::Errno;
 
-use super::http::Extent;
+use super::http::BodyProgress;
 use super::tls;
 use crate::ledger::{Denial, Refusal};
 use crate::trace;
 
-/// The step of an exchange in which something happened.
+/// The phase of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Name to addresses.
+    /// Resolving the name.
     Resolve,
     /// The TCP connect.
     Connect,
     /// The TLS handshake.
     Handshake,
-    /// Writing a request.
+    /// Writing the request.
     Send,
-    /// From the last byte sent to the first received.
+    /// From the last byte sent to the first byte received.
     Wait,
-    /// Reading an answer.
+    /// Reading the response.
     Receive,
 }
 
-/// Bytes of what a peer sent first.
-const PEER_SENT: usize = 64;
+/// Maximum number of bytes kept of what a peer sent first.
+const MAX_PEER_SENT: usize = 64;
 
 impl Phase {
-    /// The word in metrics, spans and messages.
+    /// The name in metrics, spans and messages.
     #[must_use]
-    pub fn word(self) -> &'static str {
-        trace::Phase::from(self).word()
+    pub fn as_str(self) -> &'static str {
+        trace::Phase::from(self).as_str()
     }
 }
 
@@ -51,26 +51,26 @@ impl From<Phase> for trace::Phase {
     }
 }
 
-/// A refusal or failure, as the plugin sees it: always a value, never a trap.
+/// A denial or failure of a network operation, returned to the plugin as a value; never a trap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
-    /// The suite grants this check no such destination; the text names it.
+    /// The destination is not granted to this check; the message names it.
     #[error("{0}")]
     Denied(String),
-    /// The check's own quota is used up.
+    /// The check's own quota is exhausted.
     #[error(transparent)]
     Quota(#[from] Denial),
-    /// The host itself has no descriptor left to lend.
+    /// The host has no descriptors left to lend.
     #[error("the host has no descriptor left to lend")]
     HostExhausted,
-    /// The host's own roots cannot be read, and the check brings none.
+    /// The host's root certificates cannot be read, and the check provides none.
     #[error("the host's trusted certificates cannot be read: {0}")]
     TrustStore(String),
-    /// The host asks too many other questions of name servers.
+    /// The host has too many other DNS queries in flight.
     #[error("the host is busy with other DNS questions")]
     DnsBusy,
-    /// The run's deadline, or a shorter limit that the plugin set, passed.
-    #[error("timed out in phase {}", .0.word())]
+    /// The run's deadline passed, or a shorter time limit set by the plugin.
+    #[error("timed out in phase {}", .0.as_str())]
     Timeout(Phase),
     /// The name does not resolve.
     #[error("name does not resolve: {0}")]
@@ -90,36 +90,36 @@ pub enum NetError {
     /// The TLS handshake failed.
     #[error("tls: {0}")]
     Tls(String),
-    /// The peer broke its protocol.
+    /// The peer violated the protocol.
     #[error("protocol: {0}")]
     Protocol(String),
-    /// The body of an answer did not come whole.
-    #[error("{} after {extent} of the body", break_off(.cause))]
+    /// The body of a response is incomplete.
+    #[error("{} after {extent} of the body", body_cause(.cause))]
     Body {
-        /// What ended it.
+        /// Why it ended.
         cause: Box<Self>,
-        /// How far it came.
-        extent: Extent,
+        /// How much was received.
+        extent: BodyProgress,
     },
-    /// What happened in this phase, of an error that does not say so itself.
+    /// An error with its phase, for errors that do not name it themselves.
     #[error("{cause}")]
-    In {
+    InPhase {
         /// The phase.
         phase: Phase,
-        /// What it was.
+        /// The error.
         cause: Box<Self>,
-        /// What the peer sent first where that was another protocol: 64 bytes at most.
+        /// The first bytes that the peer sent, if they belong to another protocol: at most 64 bytes.
         peer_sent: Option<Box<[u8]>>,
     },
-    /// What the check itself asked for on the way to its target failed: its proxy, its source address.
+    /// Something that the check itself configured on the way to its target failed: its proxy, its source address.
     #[error("{what}: {cause}")]
-    Own {
+    OwnFailure {
         /// Such as ``the proxy `proxy.test:3128` ``.
         what: String,
-        /// How.
+        /// The error.
         cause: Box<Self>,
     },
-    /// The plugin asked for something that makes no sense.
+    /// The plugin requested something invalid.
     #[error("invalid request: {0}")]
     Invalid(String),
     /// Anything else.
@@ -127,10 +127,10 @@ pub enum NetError {
     Other(String),
 }
 
-/// What ended a body, without the phase, which is that of all of them.
-fn break_off(cause: &NetError) -> String {
+/// Why a body ended, without the phase, which is always the same.
+fn body_cause(cause: &NetError) -> String {
     match cause {
-        NetError::In { cause, .. } => break_off(cause),
+        NetError::InPhase { cause, .. } => body_cause(cause),
         NetError::Timeout(_) => "timed out".to_owned(),
         NetError::Closed => "the connection was closed".to_owned(),
         NetError::Reset => "the connection was reset".to_owned(),
@@ -171,17 +171,17 @@ impl From<io::Error> for NetError {
                 Self::Reset
             }
             io::ErrorKind::UnexpectedEof => Self::Closed,
-            // The kernel's own give-up on a connect: nobody answered.
+            // The kernel gave up on the connect because the peer did not respond.
             io::ErrorKind::TimedOut => Self::Timeout(Phase::Connect),
             _ => Self::Other(error.to_string()),
         }
     }
 }
 
-/// What rustls says where a connection ended without a goodbye.
+/// The text of rustls for a connection that ended without a close_notify alert.
 const NO_CLOSE_NOTIFY: &str = "without sending TLS close_notify";
 
-/// The kernel has no descriptor or memory to give, which says nothing of the peer.
+/// The kernel is out of descriptors or memory, which says nothing about the peer.
 fn is_exhausted(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(
@@ -191,15 +191,15 @@ fn is_exhausted(error: &io::Error) -> bool {
 }
 
 impl NetError {
-    /// A bounded set of words, fit for a metric.
+    /// A code from a bounded set, suitable as a metric attribute.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Denied(_) => "denied",
             Self::Quota(_) => "quota",
-            Self::HostExhausted => trace::Shortage::Descriptors.word(),
-            Self::DnsBusy => trace::Shortage::Dns.word(),
-            Self::TrustStore(_) => trace::Shortage::TrustStore.word(),
+            Self::HostExhausted => trace::Shortage::Descriptors.as_str(),
+            Self::DnsBusy => trace::Shortage::Dns.as_str(),
+            Self::TrustStore(_) => trace::Shortage::TrustStore.as_str(),
             Self::Timeout(_) => "timeout",
             Self::Unresolved(_) => "unresolved",
             Self::Refused => "refused",
@@ -208,16 +208,18 @@ impl NetError {
             Self::Closed => "closed",
             Self::Tls(_) => "tls",
             Self::Protocol(_) => "protocol",
-            Self::Body { cause, .. } | Self::In { cause, .. } | Self::Own { cause, .. } => cause.word(),
+            Self::Body { cause, .. } | Self::InPhase { cause, .. } | Self::OwnFailure { cause, .. } => {
+                cause.code()
+            }
             Self::Invalid(_) => "invalid",
             Self::Other(_) => "other",
         }
     }
 
-    /// The same, with the phase that it came in where it does not say so itself.
-    pub(crate) fn during(self, phase: Phase) -> Self {
+    /// Adds the phase, unless the error already names one.
+    pub(crate) fn in_phase(self, phase: Phase) -> Self {
         match self {
-            Self::Reset | Self::Closed | Self::Tls(_) | Self::Protocol(_) | Self::Other(_) => Self::In {
+            Self::Reset | Self::Closed | Self::Tls(_) | Self::Protocol(_) | Self::Other(_) => Self::InPhase {
                 phase,
                 cause: Box::new(self),
                 peer_sent: None,
@@ -226,56 +228,56 @@ impl NetError {
         }
     }
 
-    /// The same, as a failure of something that the check itself asked for. What the host refused or lacks stays that.
-    pub(super) fn own(self, what: impl Into<String>) -> Self {
+    /// Marks a failure of something that the check itself configured. Denials and shortages are returned unchanged.
+    pub(super) fn into_own_failure(self, what: impl Into<String>) -> Self {
         match self {
             Self::Denied(_) | Self::Quota(_) | Self::HostExhausted | Self::DnsBusy | Self::Invalid(_) => self,
-            cause => Self::Own {
+            cause => Self::OwnFailure {
                 what: what.into(),
                 cause: Box::new(cause),
             },
         }
     }
 
-    /// Whether it is a failure of something that the check itself asked for.
-    pub(super) fn is_own(&self) -> bool {
-        matches!(self.without_phase(), Self::Own { .. })
+    /// Whether it is a failure of something that the check itself configured.
+    pub(super) fn is_own_failure(&self) -> bool {
+        matches!(self.without_phase(), Self::OwnFailure { .. })
     }
 
-    /// The same, of a peer that first sent this in place of the protocol that it was asked for.
-    pub(super) fn after(self, sent: &[u8], phase: Phase) -> Self {
-        let sent = sent.get(..PEER_SENT).unwrap_or(sent);
-        Self::In {
+    /// Adds the first bytes of a peer that uses another protocol than requested.
+    pub(super) fn with_peer_sent(self, sent: &[u8], phase: Phase) -> Self {
+        let sent = sent.get(..MAX_PEER_SENT).unwrap_or(sent);
+        Self::InPhase {
             phase,
             cause: Box::new(self),
             peer_sent: (!sent.is_empty()).then(|| sent.into()),
         }
     }
 
-    /// What the peer sent first, where that was not the protocol that it was asked for.
+    /// The first bytes that the peer sent, if they belong to another protocol than requested.
     #[must_use]
     pub fn peer_sent(&self) -> Option<&[u8]> {
         match self {
-            Self::In { peer_sent, .. } => peer_sent.as_deref(),
+            Self::InPhase { peer_sent, .. } => peer_sent.as_deref(),
             _ => None,
         }
     }
 
-    /// Without its phase.
+    /// The error without its phase.
     #[must_use]
     pub fn without_phase(&self) -> &Self {
         match self {
-            Self::In { cause, .. } => cause.without_phase(),
+            Self::InPhase { cause, .. } => cause.without_phase(),
             other => other,
         }
     }
 
-    /// As a step of the run's record is told of it.
-    pub(super) fn told(&self) -> (&'static str, String) {
-        (self.word(), self.to_string())
+    /// Code and message for a step of the run's record.
+    pub(super) fn code_and_message(&self) -> (&'static str, String) {
+        (self.code(), self.to_string())
     }
 
-    /// What a protocol library says, with the cause that it wrapped when that was a refusal or an I/O error.
+    /// Converts an error of a protocol library; a wrapped refusal or I/O error takes precedence.
     pub(super) fn from_protocol(error: &(dyn StdError + 'static)) -> Self {
         if let Some(refusal) = Refusal::find(error) {
             return refusal.into();
@@ -289,7 +291,7 @@ impl NetError {
                     return Self::Tls(tls::explain(failed));
                 }
                 match (io.kind(), inner) {
-                    // What HTTP/2's library makes of the end of a connection; the kernel's own comes without a text.
+                    // The HTTP/2 library's error for a closed connection; the kernel's own error has no text.
                     (io::ErrorKind::BrokenPipe, Some(_)) => return Self::Closed,
                     (kind, None) => return io::Error::from(kind).into(),
                     (kind @ (io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset), Some(_)) => {
@@ -301,13 +303,17 @@ impl NetError {
             if !text.is_empty() {
                 text.push_str(": ");
             }
-            // An end of an HTTP/2 connection brings bytes of the peer's along, which the library writes as Rust does.
-            let said = error.to_string();
-            // HTTP/2's library keeps the text of an I/O error and no more.
-            if said.contains(NO_CLOSE_NOTIFY) {
+            // The HTTP/2 library includes bytes from the peer in its error, formatted as Rust literals.
+            let message = error.to_string();
+            // The HTTP/2 library keeps only the text of an I/O error.
+            if message.contains(NO_CLOSE_NOTIFY) {
                 return Self::Closed;
             }
-            text.push_str(said.split_once(" (b\"").map_or(&*said, |(reason, _)| reason));
+            text.push_str(
+                message
+                    .split_once(" (b\"")
+                    .map_or(&*message, |(reason, _)| reason),
+            );
             next = error.source();
         }
         Self::Protocol(text)

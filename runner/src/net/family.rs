@@ -3,10 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// Which addresses are wanted.
+/// Which address families to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Family {
-    /// Both, as they come.
+    /// Both, in the resolver's order.
     #[default]
     Any,
     /// IPv4 only.
@@ -20,7 +20,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// What to look up: an order makes no difference there.
+    /// The families to look up: an order of preference makes no difference there.
     pub(super) fn without_preference(self) -> Self {
         match self {
             Self::PreferV4 | Self::PreferV6 => Self::Any,

@@ -1,4 +1,4 @@
-//! HTTP, one exchange at a time: every request has a connection of its own, nothing is pooled.
+//! HTTP client. Every request uses a connection of its own; there is no pool.
 
 mod body;
 mod check;
@@ -13,7 +13,6 @@ mod framing;
 mod head;
 mod hop;
 mod inbound;
-mod noted;
 mod outbound;
 mod proxy;
 mod redirect;
@@ -22,6 +21,7 @@ mod socks;
 mod step;
 #[cfg(test)]
 mod tests;
+mod transcript;
 mod version;
 
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use std::sync::Arc;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use url::Url;
 
-pub use body::Extent;
-pub use check::Unchecked;
+pub use body::BodyProgress;
+pub use check::UncheckedRequest;
 pub use environment::EnvironmentProxies;
 pub use exchange::Exchange;
 pub use fields::Fields;
@@ -44,62 +44,62 @@ use super::{Client, NetError, Timings};
 use crate::clock;
 use crate::grant::Via;
 use crate::quota::QuotaKind;
-use cookies::Jar;
-use hop::Journey;
+use cookies::CookieJar;
+use hop::RequestContext;
 
-/// Most headers of an answer over HTTP/1.
-const HEADERS: usize = 4096;
-/// Most bytes of an answer's head over HTTP/1; what is read ahead of the body has no more room either.
-const HEAD_BYTES: usize = 128 << 10;
-/// Redirects that a plugin may ask for.
-const MOST_REDIRECTS: u32 = 20;
-/// Requests of one [`Client::send_all`].
-const MOST_AT_ONCE: usize = 64;
+/// Maximum number of headers in an HTTP/1 response.
+const MAX_HEADERS: usize = 4096;
+/// Maximum size of an HTTP/1 response head in bytes; read-ahead of the body is bounded by it too.
+const MAX_HEAD_BYTES: usize = 128 << 10;
+/// Maximum number of redirects that a plugin may request.
+const MAX_REDIRECTS: u32 = 20;
+/// Maximum number of requests in one [`Client::send_all`].
+const MAX_CONCURRENT: usize = 64;
 
 /// A redirect that was followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
-    /// What was asked for.
+    /// The requested URL.
     pub url: String,
-    /// Such as 302.
+    /// The status, such as 302.
     pub status: u16,
-    /// `address:port`.
+    /// The remote address, `address:port`.
     pub peer: String,
-    /// Of this hop.
+    /// Timings of this hop.
     pub timings: Timings,
 }
 
-/// The answer of the last hop.
+/// The response of the last hop.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// That of the last hop.
+    /// The URL of the last hop.
     pub url: String,
-    /// Such as 200.
+    /// The status, such as 200.
     pub status: u16,
-    /// Of the answer.
+    /// The response's HTTP version.
     pub version: HttpVersion,
     /// As received.
     pub headers: Fields,
     /// At most `max_body` bytes.
     pub body: Vec<u8>,
-    /// The peer sent, or would have sent, more than `max_body`.
+    /// The body is longer than `max_body`.
     pub truncated: bool,
     /// The body was read to its end.
     pub complete: bool,
-    /// Bytes of body, as far as it was read.
+    /// Number of body bytes read.
     pub body_length: u64,
-    /// `address:port`.
+    /// The remote address, `address:port`.
     pub peer: String,
-    /// Of the last hop.
+    /// Timings of the last hop.
     pub timings: Timings,
-    /// For `https`.
+    /// The TLS session, for `https`.
     pub tls: Option<TlsSession>,
-    /// The redirects before, in order.
+    /// The preceding redirects, in order.
     pub hops: Vec<Hop>,
 }
 
 impl Response {
-    /// Bytes of memory that are kept of it, its body left out.
+    /// Retained memory in bytes, excluding the body.
     fn weight(&self) -> usize {
         let hops = self.hops.iter().map(Hop::weight);
         let tls = self.tls.as_ref().map_or(0, TlsSession::weight);
@@ -114,49 +114,51 @@ impl Hop {
 }
 
 impl Client {
-    /// Sends a request and reads the answer as the request's options say.
+    /// Sends a request and reads the response as specified by its options.
     ///
     /// Cancellation: dropping the future closes its connection.
     ///
     /// # Errors
-    /// Grants, quotas, time, the network, TLS, or a peer that breaks HTTP.
+    /// Grants, quotas, the time, the network, TLS, or a peer that violates HTTP.
     pub async fn send(&self, request: Request) -> Result<Response, NetError> {
         let options = Arc::clone(&request.options);
-        self.open(request).await?.whole(&options).await
+        self.open(request).await?.read_to_end(&options).await
     }
 
-    /// Sends a request and follows its redirects, each checked against the grants again, up to the head of the last answer.
-    /// Secrets stay with the origin of the request, and with those that the suite names.
+    /// Sends a request and follows its redirects, each checked against the grants, up to the head of the final
+    /// response. Secrets are sent only to the origin of the request and to those named in the suite.
     ///
     /// Cancellation: dropping the future, or the exchange, closes its connection.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As for [`Client::send`].
     pub async fn open(&self, request: Request) -> Result<Exchange, NetError> {
-        self.within(request.options.timeout).follow(request).await
+        self.with_timeout(request.options.timeout)
+            .follow_redirects(request)
+            .await
     }
 
-    async fn follow(&self, request: Request) -> Result<Exchange, NetError> {
-        self.fits_quota(&request)?;
+    async fn follow_redirects(&self, request: Request) -> Result<Exchange, NetError> {
+        self.check_quota(&request)?;
         let options = Arc::clone(&request.options);
         let mut next = request;
-        let journey = Journey::new(self, &options, &next.url)?;
+        let context = RequestContext::new(self, &options, &next.url)?;
         let mut hops = Vec::new();
-        let mut cookies = Jar::default();
+        let mut cookies = CookieJar::default();
         loop {
             let via = if hops.is_empty() {
                 Via::Direct
             } else {
                 Via::Redirect
             };
-            let cookie = journey.cookies(&cookies, &next).await?;
-            let (mut exchange, headers) = journey.hop(&next, cookie, via, hops.len()).await?;
+            let cookie = context.cookies(&cookies, &next).await?;
+            let (mut exchange, headers) = context.send_hop(&next, cookie, via, hops.len()).await?;
             cookies.store(&next.url, &headers, clock::wall());
             let redirect = match options.max_redirects {
                 0 => None,
                 _ => {
                     let status = exchange.response().status;
-                    journey.redirect(&next, status, &headers).await?
+                    context.redirect(&next, status, &headers).await?
                 }
             };
             let Some(redirected) = redirect else {
@@ -164,11 +166,11 @@ impl Client {
                 return Ok(exchange);
             };
             let response = exchange.into_response();
-            if hops.len() >= usize::try_from(options.max_redirects.min(MOST_REDIRECTS)).unwrap_or_default() {
+            if hops.len() >= usize::try_from(options.max_redirects.min(MAX_REDIRECTS)).unwrap_or_default() {
                 return Err(too_many_redirects(hops.len(), &redirected.url));
             }
             let recorder = self.page.recorder();
-            recorder.note(|| format!("following the redirect to {}", hop::bare(&redirected.url)));
+            recorder.note(|| format!("following the redirect to {}", hop::redact_url(&redirected.url)));
             hops.push(Hop {
                 url: next.url.into(),
                 status: response.status,
@@ -179,33 +181,33 @@ impl Client {
         }
     }
 
-    /// A body that can never be sent is not kept for the time of an exchange.
-    fn fits_quota(&self, request: &Request) -> Result<(), NetError> {
+    /// Rejects a body that exceeds the quota before the exchange starts.
+    fn check_quota(&self, request: &Request) -> Result<(), NetError> {
         let bytes = u64::try_from(request.body.len()).unwrap_or(u64::MAX);
         if bytes > self.page.quota().bytes_out {
-            return Err(self.page.note_denial(QuotaKind::BytesOut).into());
+            return Err(self.page.record_denial(QuotaKind::BytesOut).into());
         }
         Ok(())
     }
 
-    /// Sends all at once, within the socket quota; one result a request, in the same order.
+    /// Sends all requests concurrently, within the socket quota; returns one result per request, in order.
     pub async fn send_all(
         &self,
         requests: impl ExactSizeIterator<Item = Result<Request, NetError>>,
     ) -> Vec<Result<Response, NetError>> {
-        let refused = requests.len().saturating_sub(MOST_AT_ONCE);
+        let refused = requests.len().saturating_sub(MAX_CONCURRENT);
         let sent: FuturesOrdered<_> = requests
-            .take(MOST_AT_ONCE)
+            .take(MAX_CONCURRENT)
             .map(async |request| self.send(request?).await)
             .collect();
         let mut results: Vec<_> = sent.collect().await;
-        let refusal = || Err(too_many("requests at once", MOST_AT_ONCE));
+        let refusal = || Err(too_many("requests at once", MAX_CONCURRENT));
         results.extend(std::iter::repeat_with(refusal).take(refused));
         results
     }
 }
 
 fn too_many_redirects(followed: usize, next: &Url) -> NetError {
-    let next = hop::bare(next);
+    let next = hop::redact_url(next);
     NetError::Protocol(format!("more than {followed} redirects, the next to `{next}`"))
 }

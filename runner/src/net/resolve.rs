@@ -1,18 +1,18 @@
-//! The DNS service: names to addresses, for all runs, on descriptors and limits of its own.
+//! The DNS resolver shared by all runs, with its own descriptors and limits.
 //!
-//! A lookup is polled by the runs that want it. When the last of them ends, the lookup's sockets close with it.
+//! A query is polled by the runs that wait for it. When the last of them ends, the query's sockets are closed.
 
-mod asker;
 mod exchange;
 mod families;
-mod flight;
+mod messages;
 mod names;
-mod schedule;
+mod query_client;
+mod scheduler;
 mod servers;
 mod settings;
 #[cfg(test)]
 pub(crate) mod simulated;
-mod words;
+mod single_flight;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -21,42 +21,42 @@ use futures_util::FutureExt as _;
 use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
-pub use asker::Asker;
+pub use query_client::QueryClient;
 pub use settings::{NameFiles, ResolverSettings};
 
+use super::dns::client;
 use super::dns::response::Response;
-use super::dns::wire;
 use super::{Family, NetError};
 use crate::grant::DnsName;
 use crate::ledger::Ledger;
 use crate::liveness::Registry;
-use exchange::{Answered, Question, Service};
-pub use families::Patience;
-use families::{Asked, Found};
-use flight::Flights;
+use exchange::{QueryResult, QueryService, Question};
+pub use families::LookupMode;
+use families::{FamilyResult, Found};
 use names::wire_name;
-use schedule::Party;
-use settings::{Current, Hosts, Source, SystemFiles, Whose};
+use scheduler::QueryOrigin;
+use settings::{ConfigSource, Hosts, LookupConfig, ServerOwner, SystemFiles};
+use single_flight::SingleFlight;
 
 /// Resolves names for all runs.
 #[derive(Debug)]
 pub struct Resolver {
-    source: Source,
-    service: Arc<Service>,
-    flights: Flights<Question, Answered>,
+    source: ConfigSource,
+    service: Arc<QueryService>,
+    in_flight: SingleFlight<Question, QueryResult>,
 }
 
-/// What a name resolved to.
+/// The addresses of a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolved {
-    /// IPv6 first where both exist, never empty.
+    /// Never empty; IPv6 first if there are both.
     pub addresses: Vec<IpAddr>,
-    /// No family was left out because there was no answer about it.
+    /// False if one family is missing because its query was not answered in time.
     pub is_complete: bool,
 }
 
 impl Resolved {
-    /// All that there is.
+    /// A complete result.
     #[must_use]
     pub const fn complete(addresses: Vec<IpAddr>) -> Self {
         Self {
@@ -67,57 +67,58 @@ impl Resolved {
 }
 
 impl Resolver {
-    /// A resolver that goes by `/etc/resolv.conf` and `/etc/hosts`, as they are at the time. Its sockets are
-    /// entered in the ledger under the name `dns`. Waits a second at most for the files to be read; whoever reads them
-    /// for longer is seen in `liveness`.
+    /// Creates a resolver that uses the current contents of `/etc/resolv.conf` and `/etc/hosts`. Its sockets are
+    /// registered in the ledger under the name `dns`. Waits up to one second for the files to be read; a longer read is
+    /// visible in `liveness`.
     #[must_use]
     pub fn system(ledger: &Arc<Ledger>, liveness: &Registry) -> Self {
         let files = SystemFiles::read("/etc/resolv.conf".into(), "/etc/hosts".into(), liveness);
-        Self::of(Source::System(files), ledger)
+        Self::from_source(ConfigSource::System(files), ledger)
     }
 
-    /// The files that it goes by.
+    /// The files that configure it.
     #[must_use]
     pub fn files(&self) -> NameFiles {
         self.source.files()
     }
 
-    /// A resolver with settings of its own, which knows no host by file.
+    /// Creates a resolver with fixed settings and no hosts file.
     #[must_use]
     pub fn new(settings: ResolverSettings, ledger: &Arc<Ledger>) -> Self {
-        let current = Current {
+        let current = LookupConfig {
             settings,
-            whose: Whose::Machine,
+            owner: ServerOwner::Machine,
             hosts: Arc::default(),
         };
-        Self::of(Source::Fixed(Arc::new(current)), ledger)
+        Self::from_source(ConfigSource::Fixed(Arc::new(current)), ledger)
     }
 
-    fn of(source: Source, ledger: &Arc<Ledger>) -> Self {
+    fn from_source(source: ConfigSource, ledger: &Arc<Ledger>) -> Self {
         Self {
             source,
-            service: Arc::new(Service::new(ledger)),
-            flights: Flights::new(),
+            service: Arc::new(QueryService::new(ledger)),
+            in_flight: SingleFlight::new(),
         }
     }
 
-    /// The addresses of a name: those of the hosts file, where it has the name as it is written, or what the name servers
-    /// say of it and of the names that the search list makes of it.
+    /// Resolves a name: from the hosts file, if it contains the name as written, or from the name servers, which are
+    /// queried for the name and for the names that the search list derives from it.
     ///
-    /// Cancellation: dropping the future closes its sockets, unless another run waits for the same answer.
+    /// Cancellation: dropping the future closes its sockets, unless another run waits for the same response.
     ///
     /// # Errors
-    /// `Unresolved` with the servers' answer, or why none came; `DnsBusy` or a quota where nobody was asked.
+    /// `Unresolved` with the servers' response or the reason why there is none; `DnsBusy` or a quota if no server was
+    /// queried.
     pub async fn resolve(
         &self,
-        asker: &Asker,
+        query_client: &QueryClient,
         name: &str,
         family: Family,
-        patience: Patience,
+        mode: LookupMode,
     ) -> Result<Resolved, NetError> {
-        let current = asker.current(&self.source);
-        if let Some(known) = known(&current.hosts, name, family) {
-            return Ok(Resolved::complete(known));
+        let current = query_client.current(&self.source);
+        if let Some(local_answer) = local_answer(&current.hosts, name, family) {
+            return Ok(Resolved::complete(local_answer));
         }
         let mut failed = None;
         let mut is_searched_on = true;
@@ -125,13 +126,16 @@ impl Resolver {
             if candidate.is_searched && !is_searched_on {
                 continue;
             }
-            let asked = (family, patience);
-            match self.addresses(asker, &current, candidate.name, asked).await {
+            let preferences = (family, mode);
+            match self
+                .addresses(query_client, &current, candidate.name, preferences)
+                .await
+            {
                 Ok(addresses) => return Ok(addresses),
-                Err(Miss::Nobody(error)) => return Err(error),
+                Err(LookupFailure::NotQueried(error)) => return Err(error),
                 Err(miss) => {
-                    is_searched_on &= !matches!(miss, Miss::Final(_));
-                    // Of the names that are tried, people know the one that they wrote.
+                    is_searched_on &= !matches!(miss, LookupFailure::Final(_));
+                    // Report the error for the name as the user wrote it, if possible.
                     if failed.is_none() || !candidate.is_searched {
                         failed = Some(miss.into());
                     }
@@ -142,60 +146,67 @@ impl Resolver {
         Err(failed.unwrap_or_else(too_long))
     }
 
-    /// One question to the resolver's own servers, or to `server`.
+    /// Sends one query to the resolver's own servers, or to `server`.
     ///
     /// # Errors
-    /// No server answered, or the name or kind makes no sense.
+    /// No server answered, or the name or type is invalid.
     pub(in crate::net) async fn query(
         &self,
-        asker: &Asker,
+        query_client: &QueryClient,
         name: &DnsName,
         kind: RecordType,
         server: Option<SocketAddr>,
     ) -> Result<Arc<Response>, NetError> {
-        let asked = wire_name(name.as_str())
+        let wire_name = wire_name(name.as_str())
             .ok_or_else(|| NetError::Invalid(format!("`{name}` is longer than DNS allows")))?;
-        let query = Query::query(asked, kind);
-        let current = asker.current(&self.source);
+        let query = Query::query(wire_name, kind);
+        let current = query_client.current(&self.source);
         let question = match server {
             None => Question::for_records(&current, query),
             Some(server) => Question::to_server(server, &current, query),
         };
-        self.ask(asker, question).await
+        self.query_shared(query_client, question).await
     }
 
     async fn addresses(
         &self,
-        asker: &Asker,
-        current: &Current,
+        query_client: &QueryClient,
+        current: &LookupConfig,
         name: Name,
-        (family, patience): (Family, Patience),
-    ) -> Result<Resolved, Miss> {
+        (family, mode): (Family, LookupMode),
+    ) -> Result<Resolved, LookupFailure> {
         let settings = &current.settings;
-        let of = |kind| self.addresses_of(asker, current, Query::query(name.clone(), kind));
+        let of = |kind| self.addresses_of(query_client, current, Query::query(name.clone(), kind));
         let (v6, v4) = match family.without_preference() {
             Family::V6 if settings.no_aaaa => (None, None),
             Family::V6 => (Some(of(RecordType::AAAA).await), None),
             Family::Any if !settings.no_aaaa => {
-                families::both(of(RecordType::AAAA), of(RecordType::A), patience).await
+                families::query_both(of(RecordType::AAAA), of(RecordType::A), mode).await
             }
             _ => (None, Some(of(RecordType::A).await)),
         };
         let is_complete = match family.without_preference() {
-            Family::Any if !settings.no_aaaa => [&v6, &v4].into_iter().all(is_known),
+            Family::Any if !settings.no_aaaa => [&v6, &v4].into_iter().all(is_certain),
             _ => true,
         };
         let answers = [v6, v4].into_iter().flatten().collect();
         Ok(Resolved {
-            addresses: judge(answers, &name, family)?,
+            addresses: merge_answers(answers, &name, family)?,
             is_complete,
         })
     }
 
-    async fn addresses_of(&self, asker: &Asker, current: &Current, query: Query) -> Asked {
-        let reply = self.ask(asker, Question::for_addresses(current, query)).await?;
+    async fn addresses_of(
+        &self,
+        query_client: &QueryClient,
+        current: &LookupConfig,
+        query: Query,
+    ) -> FamilyResult {
+        let reply = self
+            .query_shared(query_client, Question::for_addresses(current, query))
+            .await?;
         Ok(match reply.code {
-            // A stub resolver's server follows aliases itself: the addresses at the end are all in the answer.
+            // The name server follows aliases for a stub resolver: the response contains all final addresses.
             ResponseCode::NoError => Found::Addresses(
                 reply
                     .answers
@@ -208,90 +219,97 @@ impl Resolver {
         })
     }
 
-    /// Asks, together with all who ask the same at the time. The sockets are the service's; the quota of each run
-    /// that waits is charged for them.
-    async fn ask(&self, asker: &Asker, question: Question) -> Answered {
-        let _turn = asker.turn().await?;
-        let flight = self.flights.join(&question, |progress| {
-            let party = Party {
-                whose: question.whose(),
+    /// Queries the name servers, sharing one query with all runs that ask the same question at the time. The sockets
+    /// belong to the query service; they are charged to the quota of each waiting run.
+    async fn query_shared(&self, query_client: &QueryClient, question: Question) -> QueryResult {
+        let _permit = query_client.acquire().await?;
+        let shared = self.in_flight.join(&question, |progress| {
+            let origin = QueryOrigin {
+                owner: question.owner(),
                 destination: question.destination(),
-                check: asker.check(),
-                plugin: asker.plugin(),
+                check: query_client.check(),
+                plugin: query_client.plugin(),
             };
             Arc::clone(&self.service)
-                .ask(question.clone(), party, progress)
+                .query(question.clone(), origin, progress)
                 .boxed()
         });
-        if let Some(conversation) = asker.conversation() {
-            flight.progress.note_in(conversation);
+        if let Some(conversation) = query_client.conversation() {
+            shared.progress.add_conversation(conversation);
         }
-        let waits = asker.waits(flight.progress);
-        let answer = flight.exchange.await;
-        waits.end();
+        let wait = query_client.begin_wait(shared.progress);
+        let answer = shared.exchange.await;
+        wait.end();
         answer
     }
 }
 
 /// Why a name has no addresses.
-enum Miss {
-    /// The next domain of the search list may have them.
+enum LookupFailure {
+    /// The next domain of the search list is tried.
     Next(NetError),
-    /// The search list ends here, as it does in glibc.
+    /// The search ends here, as in glibc.
     Final(NetError),
-    /// The host or the run could ask nobody.
-    Nobody(NetError),
+    /// The host or the run could not send a query.
+    NotQueried(NetError),
 }
 
-impl From<Miss> for NetError {
-    fn from(miss: Miss) -> Self {
-        let (Miss::Next(error) | Miss::Final(error) | Miss::Nobody(error)) = miss;
+impl From<LookupFailure> for NetError {
+    fn from(miss: LookupFailure) -> Self {
+        let (LookupFailure::Next(error) | LookupFailure::Final(error) | LookupFailure::NotQueried(error)) =
+            miss;
         error
     }
 }
 
-/// Whether it is certain which addresses of one family there are.
-fn is_known(answer: &Option<Asked>) -> bool {
+/// Whether the addresses of a family are known for certain.
+fn is_certain(answer: &Option<FamilyResult>) -> bool {
     matches!(answer, Some(Ok(Found::Addresses(_) | Found::NoSuchName)))
 }
 
-/// The addresses of all answers, or what is worst among these.
-fn judge(answers: Vec<Asked>, name: &Name, family: Family) -> Result<Vec<IpAddr>, Miss> {
-    let unresolved = |why: &str| NetError::Unresolved(format!("`{}`{why}", shown(name)));
+/// Merges the answers for all families; returns the addresses, or the most severe failure.
+fn merge_answers(
+    answers: Vec<FamilyResult>,
+    name: &Name,
+    family: Family,
+) -> Result<Vec<IpAddr>, LookupFailure> {
+    let unresolved = |why: &str| NetError::Unresolved(format!("`{}`{why}", display_name(name)));
     let mut addresses = Vec::new();
-    let mut miss = Miss::Next(unresolved(&format!(" has no {family} address")));
+    let mut miss = LookupFailure::Next(unresolved(&format!(" has no {family} address")));
     let mut exists = true;
-    // What one family misses matters only where neither has addresses.
+    // A missing answer for one family only matters if there are no addresses at all.
     for answer in answers {
         match answer {
             Ok(Found::Addresses(found)) => addresses.extend(found),
             Ok(Found::NoSuchName) => exists = false,
             Ok(Found::Failed(code)) => {
-                let error = unresolved(&format!(": {}", wire::code_word(code)));
+                let error = unresolved(&format!(": {}", client::rcode_name(code)));
                 miss = match code {
-                    ResponseCode::ServFail => Miss::Next(error),
-                    _ => Miss::Final(error),
+                    ResponseCode::ServFail => LookupFailure::Next(error),
+                    _ => LookupFailure::Final(error),
                 };
             }
-            Err(error @ NetError::Unresolved(_)) => miss = Miss::Final(error),
-            Err(error) => miss = Miss::Nobody(error),
+            Err(error @ NetError::Unresolved(_)) => miss = LookupFailure::Final(error),
+            Err(error) => miss = LookupFailure::NotQueried(error),
         }
     }
     match (addresses.is_empty(), exists, &miss) {
         (false, ..) => Ok(addresses),
-        (true, false, Miss::Next(_) | Miss::Final(_)) => Err(Miss::Next(unresolved(": NXDOMAIN"))),
+        (true, false, LookupFailure::Next(_) | LookupFailure::Final(_)) => {
+            Err(LookupFailure::Next(unresolved(": NXDOMAIN")))
+        }
         (true, ..) => Err(miss),
     }
 }
 
-/// As people write it, without the dot at the end.
-fn shown(name: &Name) -> String {
+/// The name as users write it, without the trailing dot.
+fn display_name(name: &Name) -> String {
     let text = name.to_string();
     text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
-/// What is known without a question.
-fn known(hosts: &Hosts, name: &str, family: Family) -> Option<Vec<IpAddr>> {
+/// The answer that is known without a query.
+fn local_answer(hosts: &Hosts, name: &str, family: Family) -> Option<Vec<IpAddr>> {
     let listed = hosts.addresses(name, family);
     if !listed.is_empty() {
         return Some(listed);
@@ -299,7 +317,7 @@ fn known(hosts: &Hosts, name: &str, family: Family) -> Option<Vec<IpAddr>> {
     is_localhost(name).then(|| loopback(family))
 }
 
-/// RFC 6761: these names never leave the host. glibc asks name servers for them, but for `localhost` in the hosts file.
+/// RFC 6761: these names are never sent to a server. glibc queries them, except for `localhost` in the hosts file.
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or_default();

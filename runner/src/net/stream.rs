@@ -1,4 +1,4 @@
-//! A leased connection, plain or TLS, that knows when bytes moved.
+//! A leased connection, plain or TLS, that records when bytes are transferred.
 
 use std::io;
 use std::pin::Pin;
@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::NetError;
-use super::tls::{self, Secured};
+use super::tls::{self, TlsConnection};
 use crate::ledger::{LeasedStream, Refusal};
-use crate::record::{Channel, Content, Layer};
+use crate::record::{ConnectionLog, Content, Layer};
 
 /// Plain TCP, or TLS on it.
 #[derive(Debug)]
@@ -19,11 +19,11 @@ pub enum Transport {
     /// TCP.
     Plain(LeasedStream),
     /// TLS on TCP.
-    Tls(Box<Secured>),
+    Tls(Box<TlsConnection>),
 }
 
 impl Transport {
-    /// The connection underneath.
+    /// The underlying TCP connection.
     #[must_use]
     pub fn tcp(&self) -> &LeasedStream {
         match self {
@@ -32,9 +32,9 @@ impl Transport {
         }
     }
 
-    /// The connection's part of the run's conversation, where that is wanted.
-    pub(super) fn channel(&self) -> Option<&Channel> {
-        self.tcp().channel()
+    /// The connection's part of the run's conversation, if that is recorded.
+    pub(super) fn connection_log(&self) -> Option<&ConnectionLog> {
+        self.tcp().connection_log()
     }
 }
 
@@ -51,9 +51,9 @@ impl AsyncRead for Transport {
             Self::Tls(stream) => stream,
         };
         let polled = Pin::new(stream).poll_read(cx, buffer);
-        if let Some(channel) = this.channel() {
+        if let Some(connection_log) = this.connection_log() {
             let new = buffer.filled().get(before..).unwrap_or_default();
-            channel.received(Layer::Tls, Content::Dialogue, new);
+            connection_log.received(Layer::Tls, Content::Dialogue, new);
         }
         polled
     }
@@ -67,8 +67,8 @@ impl AsyncWrite for Transport {
             Self::Tls(stream) => stream,
         };
         let polled = Pin::new(stream).poll_write(cx, bytes);
-        if let (Poll::Ready(Ok(written)), Some(channel)) = (&polled, this.channel()) {
-            channel.sent(
+        if let (Poll::Ready(Ok(written)), Some(connection_log)) = (&polled, this.connection_log()) {
+            connection_log.sent(
                 Layer::Tls,
                 Content::Dialogue,
                 bytes.get(..*written).unwrap_or(bytes),
@@ -92,56 +92,60 @@ impl AsyncWrite for Transport {
     }
 }
 
-/// When an exchange's bytes moved, seen from outside while a protocol library owns the stream.
+/// Timestamps of the I/O of an exchange, observable while a protocol library owns the stream.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Moments {
+pub(super) struct IoTimestamps {
     pub(super) last_write: Option<Instant>,
     pub(super) first_read: Option<Instant>,
-    /// Why the stream ended, of which protocol libraries make errors of their own: TLS failed, or a quota is used up.
+    /// Why the stream failed, which protocol libraries hide in errors of their own: TLS failed, or a quota is
+    /// exhausted.
     pub(super) failure: Option<NetError>,
 }
 
-/// A stream that notes its [`Moments`].
+/// A stream that records [`IoTimestamps`].
 #[derive(Debug)]
-pub(super) struct Timed {
+pub(super) struct TimedStream {
     transport: Transport,
-    moments: Arc<Mutex<Moments>>,
+    timestamps: Arc<Mutex<IoTimestamps>>,
 }
 
-impl Timed {
-    /// A peer that refuses something and goes leaves an alert that can still be read.
-    fn look_for_alert(&mut self, cx: &mut Context<'_>) {
+impl TimedStream {
+    /// Reads a TLS alert that a peer may have sent before it closed the connection.
+    fn read_alert(&mut self, cx: &mut Context<'_>) {
         let mut byte = [0];
         let read = Pin::new(&mut self.transport).poll_read(cx, &mut ReadBuf::new(&mut byte));
         if let Poll::Ready(read) = read {
-            // Nobody is there who could make anything of what was read.
-            drop(self.note(read));
+            // The caller has no use for the read itself.
+            drop(self.record_failure(read));
         }
     }
 
-    pub(super) fn new(transport: Transport, moments: Arc<Mutex<Moments>>) -> Self {
-        Self { transport, moments }
+    pub(super) fn new(transport: Transport, timestamps: Arc<Mutex<IoTimestamps>>) -> Self {
+        Self {
+            transport,
+            timestamps,
+        }
     }
 }
 
-pub(super) fn read(moments: &Mutex<Moments>) -> Moments {
-    moments.lock().unwrap_or_else(PoisonError::into_inner).clone()
+pub(super) fn snapshot_of(timestamps: &Mutex<IoTimestamps>) -> IoTimestamps {
+    timestamps.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-impl Timed {
-    /// Keeps what TLS or the ledger says of a failure.
-    fn note<T>(&self, done: io::Result<T>) -> io::Result<T> {
+impl TimedStream {
+    /// Records a failure reported by TLS or the ledger.
+    fn record_failure<T>(&self, done: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &done {
             let refusal = Refusal::find(error).map(NetError::from);
             let failure = refusal.or_else(|| tls::find_failure(error).map(NetError::Tls));
-            let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
-            moments.failure = moments.failure.take().or(failure);
+            let mut timestamps = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
+            timestamps.failure = timestamps.failure.take().or(failure);
         }
         done
     }
 }
 
-impl AsyncRead for Timed {
+impl AsyncRead for TimedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -150,30 +154,30 @@ impl AsyncRead for Timed {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut this.transport).poll_read(cx, buffer));
-        this.note(read)?;
+        this.record_failure(read)?;
         if buffer.filled().len() > before {
-            let mut moments = this.moments.lock().unwrap_or_else(PoisonError::into_inner);
-            // What comes before a request is sent, such as HTTP/2 settings, is no answer to it.
-            if moments.last_write.is_some() {
-                moments.first_read.get_or_insert_with(Instant::now);
+            let mut timestamps = this.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
+            // Data that arrives before the request is sent, such as HTTP/2 settings, is not a response to it.
+            if timestamps.last_write.is_some() {
+                timestamps.first_read.get_or_insert_with(Instant::now);
             }
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Timed {
+impl AsyncWrite for TimedStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.transport).poll_write(cx, bytes));
-        let written = this.note(written);
+        let written = this.record_failure(written);
         if written.is_err() {
-            this.look_for_alert(cx);
+            this.read_alert(cx);
         }
         let written = written?;
-        let mut moments = this.moments.lock().unwrap_or_else(PoisonError::into_inner);
-        if moments.first_read.is_none() {
-            moments.last_write = Some(Instant::now());
+        let mut timestamps = this.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
+        if timestamps.first_read.is_none() {
+            timestamps.last_write = Some(Instant::now());
         }
         Poll::Ready(Ok(written))
     }

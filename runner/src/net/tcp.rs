@@ -1,6 +1,6 @@
-//! A byte stream as a plugin uses it: reads, writes, and TLS from the middle, each by the run's deadline.
+//! A byte stream for plugins: reads, writes and STARTTLS, each bounded by the run's deadline.
 
-mod received;
+mod read_buffer;
 
 use std::time::Duration;
 
@@ -9,99 +9,99 @@ use tokio::time::{Instant, timeout};
 
 use super::bounded::{Delimiter, Payload};
 use super::stream::Transport;
-use super::tls::{Demand, Examination, TlsOptions, TlsSession};
-use super::{Client, NetError, Phase, within};
+use super::tls::{Examination, TlsOptions, TlsParameters, TlsSession};
+use super::{Client, NetError, Phase, timeout_phase};
 use crate::ledger::{Activity, LeasedStream};
-use received::Received;
+use read_buffer::ReadBuffer;
 
-/// The most that one read hands out, in bytes, whatever the plugin asks for.
-const LONGEST_READ: usize = 1 << 20;
+/// Maximum number of bytes returned by one read, regardless of what the plugin requests.
+const MAX_READ: usize = 1 << 20;
 const CHUNK: usize = 16 << 10;
-/// How long a read takes that does not wait.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// Time limit of a non-blocking read.
+const READY_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// One connection, plain until TLS is started on it. It closes when it is dropped.
+/// One connection, plain until TLS is started on it. It is closed on drop.
 #[derive(Debug)]
 pub struct Stream {
-    /// Absent after a failed handshake: the bytes on the wire have lost their meaning.
+    /// `None` after a failed handshake, since the byte stream is then undefined.
     transport: Option<Transport>,
     host: String,
-    /// Nothing more is written.
+    /// The write side is closed.
     is_shut_down: bool,
-    /// Received behind a delimiter that a read stopped at.
-    behind: Received,
-    last: Info,
+    /// Bytes received after the delimiter of a read.
+    buffered: ReadBuffer,
+    last: ConnectionInfo,
     examination: Option<Examination>,
 }
 
-/// Where a connection goes and what went over it.
+/// Addresses and byte counts of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Info {
-    /// `address:port`.
+pub struct ConnectionInfo {
+    /// The remote address, `address:port`.
     pub peer: String,
-    /// `address:port`.
+    /// The local address, `address:port`.
     pub local: String,
-    /// As the network saw them.
+    /// Bytes received on the network.
     pub bytes_in: u64,
-    /// As the network saw them.
+    /// Bytes sent on the network.
     pub bytes_out: u64,
 }
 
 impl Stream {
-    /// A plain stream to `host`, which TLS will ask for by that name.
+    /// Creates a plain stream to `host`, which is also the default server name for TLS.
     #[must_use]
     pub fn new(stream: LeasedStream, host: String) -> Self {
         let address = |found: std::io::Result<std::net::SocketAddr>| {
             found.map(|address| address.to_string()).unwrap_or_default()
         };
-        let last = Info {
+        let last = ConnectionInfo {
             peer: address(stream.peer_addr()),
             local: address(stream.local_addr()),
-            ..Info::default()
+            ..ConnectionInfo::default()
         };
         Self {
             transport: Some(Transport::Plain(stream)),
             host,
             is_shut_down: false,
-            behind: Received::default(),
+            buffered: ReadBuffer::default(),
             last,
             examination: None,
         }
     }
 
-    /// What the server showed when it had nothing in common with this host.
+    /// The server's legacy TLS parameters, if the handshake failed because nothing in common was found.
     #[must_use]
     pub fn examination(&self) -> Option<&Examination> {
         self.examination.as_ref()
     }
 
-    /// Where it goes, and the bytes so far.
+    /// Addresses and the byte counts so far.
     #[must_use]
-    pub fn info(&self) -> Info {
+    pub fn info(&self) -> ConnectionInfo {
         let (bytes_in, bytes_out) = match &self.transport {
             Some(transport) => transport.tcp().traffic(),
             None => (self.last.bytes_in, self.last.bytes_out),
         };
-        Info {
+        ConnectionInfo {
             bytes_in,
             bytes_out,
             ..self.last.clone()
         }
     }
 
-    /// Turns the connection into a TLS session. When that fails, the connection is closed.
+    /// Upgrades the connection to TLS. If that fails, the connection is closed.
     ///
     /// # Errors
-    /// The handshake, the time, or a connection that is TLS already or has unread plain bytes: whoever sent them
-    /// before the handshake was not under its protection.
+    /// The handshake, the time, or a connection that already uses TLS or has unread plain bytes, which an attacker
+    /// could have injected before the handshake.
     pub async fn start_tls(
         &mut self,
         client: &Client,
         options: &TlsOptions,
     ) -> Result<(TlsSession, Duration), NetError> {
-        if !self.behind.is_empty() {
+        if !self.buffered.is_empty() {
             let reason = "the peer sent more in plain text before TLS".to_owned();
-            return Err(NetError::Protocol(reason).during(Phase::Handshake));
+            return Err(NetError::Protocol(reason).in_phase(Phase::Handshake));
         }
         let stream = match self.transport.take() {
             Some(Transport::Plain(stream)) => stream,
@@ -111,48 +111,49 @@ impl Stream {
             }
             None => return Err(closed()),
         };
-        let wanted = Demand {
+        let parameters = TlsParameters {
             host: &self.host,
             options,
-            awaits_admission: true,
-            // After STARTTLS another connection would be at the begin of its dialogue.
+            awaits_client_auth: true,
+            // After STARTTLS a new connection would not be in the same protocol state.
             is_direct: stream.traffic() == (0, 0),
         };
-        let secured = client.secure(stream, wanted).await;
-        let (stream, session, took) = secured.map_err(|unsecured| {
-            self.examination = unsecured.shown;
-            unsecured.error
+        let secured = client.secure(stream, parameters).await;
+        let (stream, session, took) = secured.map_err(|failure| {
+            self.examination = failure.examination;
+            failure.error
         })?;
         self.transport = Some(Transport::Tls(Box::new(stream)));
         Ok((session, took))
     }
 
-    /// Up to `max` bytes as soon as there are any; empty at the end of the stream.
+    /// Returns up to `max` bytes as soon as any are available; empty at the end of the stream.
     ///
     /// # Errors
     /// The network, a quota, or the time.
     pub async fn read(&mut self, client: &Client, max: usize) -> Result<Vec<u8>, NetError> {
-        let max = max.min(LONGEST_READ);
-        if !self.behind.is_empty() {
-            return Ok(self.behind.take(max));
+        let max = max.min(MAX_READ);
+        if !self.buffered.is_empty() {
+            return Ok(self.buffered.take(max));
         }
         self.receive(client, max).await
     }
 
-    /// What [`Stream::read`] returns if it need not wait for it; nothing when it would. Takes a millisecond at most.
+    /// Returns what [`Stream::read`] would return without waiting; `None` if it would have to wait. Takes at most one
+    /// millisecond.
     ///
     /// # Errors
     /// As [`Stream::read`].
     pub async fn read_ready(&mut self, client: &Client, max: usize) -> Result<Option<Vec<u8>>, NetError> {
-        // The runtime looks at sockets while something waits: it has to be given the time.
-        let read = timeout(AT_ONCE, self.read(client, max)).await;
+        // The runtime polls sockets only while something waits: give it time to do so.
+        let read = timeout(READY_TIMEOUT, self.read(client, max)).await;
         if let Some(transport) = &self.transport {
-            transport.tcp().enter(Activity::Idle);
+            transport.tcp().set_activity(Activity::Idle);
         }
         read.ok().transpose()
     }
 
-    /// Says to the peer that nothing more comes; what it sends can still be read.
+    /// Closes the write side; data from the peer can still be read.
     ///
     /// # Errors
     /// The network, or the time.
@@ -160,39 +161,39 @@ impl Stream {
         let transport = self.transport.as_mut().ok_or_else(closed)?;
         self.is_shut_down = true;
         let shutting = async { Ok(transport.shutdown().await?) };
-        let shut = timed(client, Phase::Send, shutting).await;
-        transport.tcp().enter(Activity::Idle);
+        let shut = timed_phase(client, Phase::Send, shutting).await;
+        transport.tcp().set_activity(Activity::Idle);
         shut
     }
 
-    /// Reads up to and with `delimiter`.
+    /// Reads up to and including `delimiter`.
     ///
     /// # Errors
-    /// `Protocol` when `max` bytes held none, `Closed` when the stream ended before; and as [`Stream::read`].
+    /// `Protocol` if it is not within `max` bytes, `Closed` if the stream ends first; and as for [`Stream::read`].
     pub async fn read_until(
         &mut self,
         client: &Client,
         delimiter: &Delimiter,
         max: usize,
     ) -> Result<Vec<u8>, NetError> {
-        let max = max.min(LONGEST_READ);
+        let max = max.min(MAX_READ);
         loop {
-            if let Some(end) = self.behind.find(delimiter).filter(|end| *end <= max) {
-                return Ok(self.behind.take(end));
+            if let Some(end) = self.buffered.find(delimiter).filter(|end| *end <= max) {
+                return Ok(self.buffered.take(end));
             }
-            if self.behind.len() >= max {
+            if self.buffered.len() >= max {
                 let reason = format!("no delimiter within {max} bytes");
-                return Err(NetError::Protocol(reason).during(Phase::Receive));
+                return Err(NetError::Protocol(reason).in_phase(Phase::Receive));
             }
             let more = self.receive(client, CHUNK).await?;
             if more.is_empty() {
                 return Err(closed());
             }
-            self.behind.extend(&more);
+            self.buffered.extend(&more);
         }
     }
 
-    /// Returns once the operating system has taken every byte.
+    /// Writes all bytes; returns once the operating system has accepted them.
     ///
     /// # Errors
     /// The network, a quota, or the time.
@@ -207,8 +208,8 @@ impl Stream {
             transport.write_all(bytes).await?;
             Ok(transport.flush().await?)
         };
-        let written = timed(client, Phase::Send, writing).await;
-        transport.tcp().enter(Activity::Idle);
+        let written = timed_phase(client, Phase::Send, writing).await;
+        transport.tcp().set_activity(Activity::Idle);
         written
     }
 
@@ -216,34 +217,36 @@ impl Stream {
         let transport = self.transport.as_mut().ok_or_else(closed)?;
         let mut buffer = vec![0; max.min(CHUNK)];
         let reading = async { Ok(transport.read(&mut buffer).await?) };
-        let read = timed(client, Phase::Receive, reading).await;
-        transport.tcp().enter(Activity::Idle);
+        let read = timed_phase(client, Phase::Receive, reading).await;
+        transport.tcp().set_activity(Activity::Idle);
         let read = read?;
         buffer.truncate(read);
         Ok(buffer)
     }
 }
 
-/// The peer has closed, or this side has after a handshake that failed.
+/// The error for a connection that the peer closed, or that was closed after a failed handshake.
 fn closed() -> NetError {
-    NetError::Closed.during(Phase::Receive)
+    NetError::Closed.in_phase(Phase::Receive)
 }
 
-/// Bounds an operation by the run's deadline, and writes its time down.
-async fn timed<T>(
+/// Bounds an operation by the run's deadline, and records its duration.
+async fn timed_phase<T>(
     client: &Client,
     phase: Phase,
     operation: impl Future<Output = Result<T, NetError>>,
 ) -> Result<T, NetError> {
     let started_at = Instant::now();
-    let done = within(client.limit(None), phase, operation).await;
+    let done = timeout_phase(client.deadline_after(None), phase, operation).await;
     if let Err(error) = &done {
         client
             .page()
             .recorder()
-            .note(|| format!("{}: {error}", phase.word()));
+            .note(|| format!("{}: {error}", phase.as_str()));
     }
-    let error = done.as_ref().err().map(NetError::word);
-    client.page().spend(phase.into(), started_at.elapsed(), error);
+    let error = done.as_ref().err().map(NetError::code);
+    client
+        .page()
+        .record_phase(phase.into(), started_at.elapsed(), error);
     done
 }

@@ -1,21 +1,19 @@
-//! TLS on a leased stream. Fetching a certificate and judging it are apart: what a peer shows is reported in full,
-//! with the reasons why it is not trusted.
+//! TLS on a leased stream. Fetching a certificate chain and validating it are separate: the peer's chain is reported in
+//! full, with the reasons why it is not trusted.
 
 mod adapted;
-mod admission;
 mod candidates;
 mod certificate;
+mod chain_validation;
 mod check;
+mod client_auth;
 mod der;
 mod explain;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod identity;
-mod judgement;
 mod key;
 mod legacy;
-mod noted;
-mod observed;
 mod ocsp;
 mod options;
 mod p521;
@@ -24,6 +22,8 @@ mod pss;
 mod reasons;
 mod roots;
 mod signature;
+mod sniffed;
+mod transcript;
 mod trust;
 mod verify;
 mod weight;
@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::{ClientConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
@@ -45,9 +45,9 @@ pub use certificate::Certificate;
 pub(super) use explain::find_failure;
 pub use explain::{explain, explain_io};
 pub use legacy::Examination;
-pub use observed::Observed;
 pub use options::{Alpn, TlsOptions};
 pub use reasons::{Reason, ReasonCode, Reasons};
+pub use sniffed::SniffedStream;
 pub use trust::{TrustReader, TrustStore};
 
 use super::bounded::{Pem, too_many};
@@ -55,69 +55,71 @@ use super::{Client, NetError, Phase};
 use crate::grant::Host;
 use crate::ledger::{Activity, LeasedStream};
 use crate::pem;
-use crate::record::{self, Part};
+use crate::record::{self, Section};
 use crate::trace::{CertificateFacts, Handshake, StepKind};
-use admission::await_admission;
+use client_auth::await_client_auth;
 use identity::Identity;
 pub(crate) use roots::Roots;
-use verify::Recorder;
+use verify::RecordingVerifier;
 
-/// Most certificates of a chain that are looked at, the leaf included.
-const CHAIN: usize = 32;
-/// Most roots that a plugin brings.
-const ROOTS: usize = 512;
+/// Maximum number of certificates of a chain that are examined, including the leaf.
+const MAX_CHAIN: usize = 32;
+/// Maximum number of roots that a plugin may provide.
+const MAX_ROOTS: usize = 512;
 
 /// A TLS session on a leased connection.
-pub type Secured = TlsStream<Observed<LeasedStream>>;
+pub type TlsConnection = TlsStream<SniffedStream<LeasedStream>>;
 
-/// What a session is to be made with, and how.
+/// Parameters of a handshake.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Demand<'a> {
-    /// The server's, which is asked for and verified where the options name no other.
+pub(super) struct TlsParameters<'a> {
+    /// The host of the server; the default server name, unless the options set another one.
     pub(super) host: &'a str,
     pub(super) options: &'a TlsOptions,
-    /// Whether the handshake listens for a while to whether the server lets the client in, since nobody may read from the
-    /// session.
-    pub(super) awaits_admission: bool,
-    /// Whether another connection to the same address would come as far as this one.
+    /// Whether to wait for the server's decision on the client certificate, since the caller might never read.
+    pub(super) awaits_client_auth: bool,
+    /// Whether a new connection to the same address would reach the same state as this one.
     pub(super) is_direct: bool,
 }
 
-/// Why there is no session, and what the server shows of itself without one.
+/// Why a handshake failed, and the server's legacy parameters if they could be determined.
 #[derive(Debug)]
-pub(super) struct Unsecured {
+pub(super) struct TlsFailure {
     pub(super) error: NetError,
-    pub(super) shown: Option<Examination>,
+    pub(super) examination: Option<Examination>,
 }
 
-impl From<NetError> for Unsecured {
+impl From<NetError> for TlsFailure {
     fn from(error: NetError) -> Self {
-        Self { error, shown: None }
+        Self {
+            error,
+            examination: None,
+        }
     }
 }
 
-impl From<std::io::Error> for Unsecured {
+impl From<std::io::Error> for TlsFailure {
     fn from(error: std::io::Error) -> Self {
         NetError::from(error).into()
     }
 }
 
-impl From<Unsecured> for NetError {
-    fn from(unsecured: Unsecured) -> Self {
-        unsecured.error
+impl From<TlsFailure> for NetError {
+    fn from(failure: TlsFailure) -> Self {
+        failure.error
     }
 }
 
-/// Why there is no session.
-enum Failed {
-    /// Maybe the server does not speak TLS of today.
-    NothingInCommon(NetError),
-    Otherwise(NetError),
+/// Why a handshake failed.
+enum HandshakeError {
+    /// Possibly the server supports no modern TLS.
+    Incompatible(NetError),
+    Other(NetError),
 }
 
-impl From<NetError> for Failed {
+impl From<NetError> for HandshakeError {
     fn from(error: NetError) -> Self {
-        Self::Otherwise(error)
+        Self::Other(error)
     }
 }
 
@@ -130,116 +132,118 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// What a handshake showed.
+/// The result of a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSession {
-    /// As negotiated.
+    /// The negotiated version.
     pub version: TlsVersion,
-    /// Such as `TLS13_AES_256_GCM_SHA384`.
+    /// The negotiated cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
     pub cipher_suite: String,
-    /// As negotiated.
+    /// The negotiated protocol.
     pub alpn: Option<String>,
-    /// As the peer sent it, leaf first; 32 at most.
+    /// As sent by the peer, leaf first; at most 32.
     pub chain: Vec<Certificate>,
-    /// The path that verified, leaf first, root last.
+    /// The path that was verified, leaf first, root last.
     pub verified_chain: Option<Vec<Certificate>>,
-    /// Why the chain is not trusted; none when it is.
+    /// Why the chain is not trusted; empty if it is.
     pub untrusted: Reasons,
-    /// DER.
+    /// The stapled OCSP response, in DER.
     pub ocsp_staple: Option<Vec<u8>>,
 }
 
-/// The one cryptographic provider: two in a dependency graph make rustls's default panic.
+/// The crypto provider. It is passed explicitly, because rustls's default panics if a dependency graph contains two.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     let make = || {
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-        // In TLS 1.2 a server with a key on this curve has to see that the client knows it (RFC 8422, section 5.1).
+        // In TLS 1.2 a server with a key on this curve has to see that the client supports it (RFC 8422, section 5.1).
         provider.kx_groups.push(&p521::P521);
         let algorithms = &mut provider.signature_verification_algorithms;
-        *algorithms = pss::beside(algorithms);
+        *algorithms = pss::with_pss_algorithms(algorithms);
         Arc::new(provider)
     };
     Arc::clone(PROVIDER.get_or_init(make))
 }
 
 impl Client {
-    /// Turns a connection into a TLS session by the run's deadline; also says how long the handshake took. Where the server
-    /// and this host have nothing in common, the error says what the server chooses of older things.
+    /// Performs a handshake by the run's deadline; also returns its duration. If the server has nothing in common with
+    /// this host, the error names the legacy parameters that the server chooses.
     ///
     /// Cancellation: dropping the future closes the connection.
     ///
     /// # Errors
-    /// As [`handshake`], a server that refuses the client, and the time.
+    /// As for [`handshake`], a server that rejects the client, and the time.
     pub(super) async fn secure(
         &self,
         stream: LeasedStream,
-        wanted: Demand<'_>,
-    ) -> Result<(Secured, TlsSession, Duration), Unsecured> {
+        parameters: TlsParameters<'_>,
+    ) -> Result<(TlsConnection, TlsSession, Duration), TlsFailure> {
         let ends = (stream.peer_addr()?, stream.local_addr()?.ip());
-        match self.shake(stream, wanted).await {
+        match self.perform_handshake(stream, parameters).await {
             Ok(secured) => Ok(secured),
-            Err(Failed::NothingInCommon(error)) if wanted.is_direct => {
-                Err(self.compare_offers(error, ends, wanted).await)
+            Err(HandshakeError::Incompatible(error)) if parameters.is_direct => {
+                Err(self.compare_offers(error, ends, parameters).await)
             }
-            Err(Failed::NothingInCommon(error) | Failed::Otherwise(error)) => Err(error.into()),
+            Err(HandshakeError::Incompatible(error) | HandshakeError::Other(error)) => Err(error.into()),
         }
     }
 
-    async fn shake(
+    async fn perform_handshake(
         &self,
         stream: LeasedStream,
-        wanted: Demand<'_>,
-    ) -> Result<(Secured, TlsSession, Duration), Failed> {
-        let Demand { host, options, .. } = wanted;
-        let limit = self.limit(None);
+        parameters: TlsParameters<'_>,
+    ) -> Result<(TlsConnection, TlsSession, Duration), HandshakeError> {
+        let TlsParameters { host, options, .. } = parameters;
+        let limit = self.deadline_after(None);
         let recorder = self.page.recorder();
         let begun = Handshake {
-            server_name: recorder.text(Part::Trail, server_name(options, host)),
+            server_name: recorder.text(Section::Trail, server_name(options, host)),
             peer: stream.peer_addr().ok().map(|peer| recorder.peer(peer)),
             ..Handshake::default()
         };
-        let mut step = self.page().begin(StepKind::Handshake(Box::new(begun)), limit);
+        let mut step = self.page.begin_step(StepKind::Handshake(Box::new(begun)), limit);
         let started_at = Instant::now();
-        stream.enter(Activity::Handshake);
-        let shaken = async {
-            let roots = roots_of(&self.shared.trust, options, limit).await?;
-            let verifier = Arc::new(Recorder::new(roots, options.require_valid));
-            let shaken = handshake(stream, host, options, &verifier).await;
-            let session = shaken.as_ref().ok().map(|(_, session, _)| session);
-            noted::note_chain(recorder, session, &verifier);
-            let (mut stream, session, identity) = shaken?;
+        stream.set_activity(Activity::Handshake);
+        let outcome = async {
+            let roots = roots_for(&self.services.trust, options, limit).await?;
+            let verifier = Arc::new(RecordingVerifier::new(roots, options.require_valid));
+            let outcome = handshake(stream, host, options, &verifier).await;
+            let session = outcome.as_ref().ok().map(|(_, session, _)| session);
+            transcript::record_chain(recorder, session, &verifier);
+            let (mut stream, session, identity) = outcome?;
             let took = started_at.elapsed();
-            let is_late = session.version == TlsVersion::Tls13 && identity.was_asked();
-            if wanted.awaits_admission && is_late {
-                await_admission(&mut stream, took).await?;
+            let is_late = session.version == TlsVersion::Tls13 && identity.was_requested();
+            if parameters.awaits_client_auth && is_late {
+                await_client_auth(&mut stream, took).await?;
             }
             Ok((stream, session, took))
         };
-        let late = Err(Failed::Otherwise(NetError::Timeout(Phase::Handshake)));
-        let shaken = timeout_at(limit, shaken).await.unwrap_or(late);
-        if let (Some(StepKind::Handshake(told)), Ok((_, session, _))) = (step.kind(), &shaken) {
-            tell(told, session, recorder);
+        let late = Err(HandshakeError::Other(NetError::Timeout(Phase::Handshake)));
+        let outcome = timeout_at(limit, outcome).await.unwrap_or(late);
+        if let (Some(StepKind::Handshake(summary)), Ok((_, session, _))) = (step.kind(), &outcome) {
+            record_session(summary, session, recorder);
         }
-        step.end(match &shaken {
+        step.end(match &outcome {
             Ok(_) => None,
-            Err(Failed::NothingInCommon(error) | Failed::Otherwise(error)) => Some(error.told()),
+            Err(HandshakeError::Incompatible(error) | HandshakeError::Other(error)) => {
+                Some(error.code_and_message())
+            }
         });
-        let (stream, session, took) = shaken?;
-        stream.get_ref().0.inner().enter(Activity::Idle);
+        let (stream, session, took) = outcome?;
+        stream.get_ref().0.inner().set_activity(Activity::Idle);
         Ok((stream, session, took))
     }
 }
 
-fn tell(told: &mut Handshake, session: &TlsSession, recorder: &record::Recorder) {
-    let text = |text: &str| recorder.text(Part::Trail, text);
-    told.version = Some(match session.version {
+fn record_session(summary: &mut Handshake, session: &TlsSession, recorder: &record::Recorder) {
+    let text = |text: &str| recorder.text(Section::Trail, text);
+    summary.version = Some(match session.version {
         TlsVersion::Tls12 => "1.2",
         TlsVersion::Tls13 => "1.3",
     });
-    told.cipher_suite = Some(text(&session.cipher_suite));
-    told.alpn = session.alpn.as_deref().map(text);
-    told.leaf = session.chain.first().map(|leaf| CertificateFacts {
+    summary.cipher_suite = Some(text(&session.cipher_suite));
+    summary.alpn = session.alpn.as_deref().map(text);
+    summary.leaf = session.chain.first().map(|leaf| CertificateFacts {
         subject: text(&leaf.subject),
         issuer: text(&leaf.issuer),
         not_before: leaf.not_before,
@@ -247,56 +251,57 @@ fn tell(told: &mut Handshake, session: &TlsSession, recorder: &record::Recorder)
         fingerprint: text(&leaf.fingerprint),
     });
     let above = session.chain.iter().skip(1).filter(|above| above.is_readable());
-    told.chain_not_after = above.map(|above| above.not_after).min();
-    told.untrusted = session.untrusted.as_result().err().map(|why| text(&why));
+    summary.chain_not_after = above.map(|above| above.not_after).min();
+    summary.untrusted = session.untrusted.as_result().err().map(|why| text(&why));
 }
 
-/// Turns a stream into a TLS session with `host`, whose chain `recorder` verifies and remembers.
+/// Performs a handshake on a stream with `host`; `verifier` verifies and records the chain.
 ///
 /// Cancellation: dropping the future drops the stream.
 ///
 /// # Errors
-/// The options make no sense, the handshake failed, or the chain does not verify and must.
+/// The options are invalid, the handshake failed, or the chain is invalid and must be valid.
 async fn handshake<S>(
     stream: S,
     host: &str,
     options: &TlsOptions,
-    recorder: &Arc<Recorder>,
-) -> Result<(TlsStream<Observed<S>>, TlsSession, Arc<Identity>), Failed>
+    verifier: &Arc<RecordingVerifier>,
+) -> Result<(TlsStream<SniffedStream<S>>, TlsSession, Arc<Identity>), HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let identity = Arc::new(identity(options)?);
-    let config = client_config(options, Arc::clone(recorder), Arc::clone(&identity))?;
-    let name = server_name_of(server_name(options, host))?;
-    let connecting = TlsConnector::from(Arc::new(config)).connect(name, Observed::new(stream));
+    let config = client_config(options, Arc::clone(verifier), Arc::clone(&identity))?;
+    let name = parse_server_name(server_name(options, host))?;
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, SniffedStream::new(stream));
     let stream = match connecting.into_fallible().await {
         Ok(stream) => stream,
         Err((error, mut stream)) => {
             let error = stream.parting_error(error).await;
-            if pss::is_refused_signature(&error) && recorder.has_seen_pss_key() {
-                return Err(Failed::Otherwise(NetError::Tls(pss::OVER_TLS_1_2.to_owned())));
+            if pss::is_refused_signature(&error) && verifier.has_seen_pss_key() {
+                return Err(HandshakeError::Other(NetError::Tls(pss::OVER_TLS_1_2.to_owned())));
             }
-            // Who asks for a certificate took what was offered.
-            let has_nothing = !identity.was_asked() && legacy::has_nothing_in_common(&error, &stream);
+            // A server that requests a certificate has accepted the offered parameters.
+            let has_nothing = !identity.was_requested() && legacy::has_nothing_in_common(&error, &stream);
             let error = stream.explain(error);
-            return Err(match has_nothing {
-                true => Failed::NothingInCommon(error),
-                false => Failed::Otherwise(error),
+            return Err(if has_nothing {
+                HandshakeError::Incompatible(error)
+            } else {
+                HandshakeError::Other(error)
             });
         }
     };
-    let session = session(stream.get_ref().1, recorder)?;
+    let session = session(stream.get_ref().1, verifier)?;
     Ok((stream, session, identity))
 }
 
-/// Those that the plugin brings, or the host's.
-async fn roots_of(trust: &TrustStore, options: &TlsOptions, limit: Instant) -> Result<Arc<Roots>, NetError> {
+/// The roots that the plugin provides, or the host's.
+async fn roots_for(trust: &TrustStore, options: &TlsOptions, limit: Instant) -> Result<Arc<Roots>, NetError> {
     match &options.ca_certificates {
         Some(pem) => Ok(Arc::new(Roots::new(parse_certificates(
             pem,
             "ca certificates",
-            ROOTS,
+            MAX_ROOTS,
         )?))),
         None => trust.roots(limit).await,
     }
@@ -306,9 +311,9 @@ fn server_name<'a>(options: &'a TlsOptions, host: &'a str) -> &'a str {
     options.server_name.as_ref().map_or(host, |name| name.as_str())
 }
 
-/// The name to ask for and to verify, in ASCII and without a dot at its end.
-fn server_name_of(text: &str) -> Result<ServerName<'static>, NetError> {
-    // A peer may have chosen it, with a redirect: what TLS cannot carry is not the plugin's fault.
+/// The name for SNI and verification, in ASCII and without a trailing dot.
+fn parse_server_name(text: &str) -> Result<ServerName<'static>, NetError> {
+    // The name may come from a redirect: if it is not a valid server name, that is not the plugin's fault.
     let unfit = |_| NetError::Tls(format!("`{text}` cannot be a server name in TLS"));
     match Host::parse(text).map_err(|error| NetError::Tls(error.to_string()))? {
         Host::Name(name) => ServerName::try_from(name).map_err(unfit),
@@ -320,7 +325,7 @@ fn identity(options: &TlsOptions) -> Result<Identity, NetError> {
     let Some((chain, key)) = &options.client_identity else {
         return Ok(Identity::default());
     };
-    let chain = parse_certificates(chain, "client certificates", CHAIN)?;
+    let chain = parse_certificates(chain, "client certificates", MAX_CHAIN)?;
     let key = pem::private_key(key.as_bytes())
         .map_err(|error| NetError::Invalid(format!("client key: the text {error}")))?;
     Identity::new(chain, key)
@@ -328,7 +333,7 @@ fn identity(options: &TlsOptions) -> Result<Identity, NetError> {
 
 fn client_config(
     options: &TlsOptions,
-    recorder: Arc<Recorder>,
+    verifier: Arc<RecordingVerifier>,
     identity: Arc<Identity>,
 ) -> Result<ClientConfig, NetError> {
     let invalid = |error: rustls::Error| NetError::Invalid(format!("tls options: {}", explain(&error)));
@@ -336,10 +341,10 @@ fn client_config(
         .with_protocol_versions(versions(options)?)
         .map_err(invalid)?
         .dangerous()
-        .with_custom_certificate_verifier(recorder)
+        .with_custom_certificate_verifier(verifier)
         .with_client_cert_resolver(identity);
     config.alpn_protocols = options.alpn.clone().into_protocols();
-    // A check wants the whole handshake each time, and no cache that outlives the run.
+    // A check needs a full handshake each time, and no cache may outlive the run.
     config.resumption = Resumption::disabled();
     Ok(config)
 }
@@ -361,22 +366,22 @@ fn versions(options: &TlsOptions) -> Result<&'static [&'static SupportedProtocol
     }
 }
 
-fn parse_certificates(pem: &Pem, what: &str, most: usize) -> Result<Vec<CertificateDer<'static>>, NetError> {
-    match pem::certificates(pem.as_bytes(), most + 1) {
-        Ok(certificates) if certificates.len() > most => Err(too_many(what, most)),
+fn parse_certificates(pem: &Pem, what: &str, max: usize) -> Result<Vec<CertificateDer<'static>>, NetError> {
+    match pem::certificates(pem.as_bytes(), max + 1) {
+        Ok(certificates) if certificates.len() > max => Err(too_many(what, max)),
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(NetError::Invalid(format!("{what}: the text {error}"))),
     }
 }
 
-fn session(connection: &rustls::ClientConnection, recorder: &Recorder) -> Result<TlsSession, NetError> {
+fn session(connection: &ClientConnection, verifier: &RecordingVerifier) -> Result<TlsSession, NetError> {
     let incomplete = || NetError::Tls("the handshake ended without its parameters".to_owned());
     let version = match connection.protocol_version().ok_or_else(incomplete)? {
         rustls::ProtocolVersion::TLSv1_2 => TlsVersion::Tls12,
         _ => TlsVersion::Tls13,
     };
     let suite = connection.negotiated_cipher_suite().ok_or_else(incomplete)?;
-    let seen = recorder.take().ok_or_else(incomplete)?;
+    let seen = verifier.take().ok_or_else(incomplete)?;
     let chain = certificate::parse_chain(&seen.chain, &[]);
     let verified_chain = seen
         .verified_chain

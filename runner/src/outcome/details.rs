@@ -1,20 +1,20 @@
-//! How much there is of a run, and the run without what takes most of it.
+//! The size of a run, and runs without their details.
 
 use super::{LogLine, Outcome, Run, Verdict};
 use crate::record::Text;
 use crate::trace::{Connection, Denied, PhaseTime, Step, StepKind, Trail};
 
-/// Bytes of an item of a list that has no text.
+/// Bytes charged for a list item besides its texts.
 const ITEM: usize = 128;
 
 impl Run {
-    /// The bytes that it takes, roughly; never much fewer than there are.
+    /// The approximate size in bytes; never much less than the real one.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.core_weight() + self.details_weight()
     }
 
-    /// The bytes of what [`Run::without_details`] keeps.
+    /// The size of what [`Run::without_details`] retains.
     #[must_use]
     pub fn core_weight(&self) -> usize {
         let text = match &self.outcome {
@@ -27,15 +27,15 @@ impl Run {
         size_of::<Self>() + counts * ITEM + text
     }
 
-    /// The bytes of what [`Run::without_details`] leaves out.
+    /// The size of what [`Run::without_details`] drops.
     #[must_use]
     pub fn details_weight(&self) -> usize {
         let log: usize = self.log.iter().map(of_line).sum();
         log + of_trail(&self.trail) + self.verdict_said().map_or(0, of_verdict)
     }
 
-    /// The same run without its log, its trail, and what its verdict says beyond a summary, for where there is no room
-    /// for all of it. What it lacks counts as cut.
+    /// The same run without its log, its trail, and the details of its verdict, for when there is no space for all of
+    /// it. What is dropped counts as cut.
     #[must_use]
     pub fn without_details(&self) -> Self {
         let mut usage = self.usage.clone();
@@ -60,7 +60,7 @@ impl Run {
         }
     }
 
-    /// How many entries its details have.
+    /// The number of entries in its details.
     fn entries(&self) -> usize {
         let trail = &self.trail;
         let lists = trail.steps.len() + trail.phases.len() + trail.denied.len() + trail.connections.len();
@@ -184,11 +184,16 @@ mod tests {
         assert_eq!(
             (
                 bare.outcome.summary(),
-                bare.outcome.word(),
+                bare.outcome.as_str(),
                 bare.duration,
                 bare.trace
             ),
-            (run.outcome.summary(), run.outcome.word(), run.duration, run.trace)
+            (
+                run.outcome.summary(),
+                run.outcome.as_str(),
+                run.duration,
+                run.trace
+            )
         );
         assert!(bare.log.is_empty() && bare.trail.steps.is_empty());
         assert_eq!(bare.trail.steps_lost, 5);

@@ -1,19 +1,19 @@
-//! What a guest logs.
+//! Log lines of guests.
 
 use std::time::Duration;
 
 use crate::record::Text;
 
-/// How important a guest finds a log line.
+/// The level of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Finest.
+    /// Every step.
     Trace,
     /// For a plugin's developer.
     Debug,
-    /// Worth reading.
+    /// What happened.
     Info,
-    /// Someone should look.
+    /// Someone should look at it.
     Warn,
     /// Something failed.
     Error,
@@ -22,11 +22,11 @@ pub enum LogLevel {
 /// A line that a guest logged, bounded by the run's quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// How important.
+    /// The level.
     pub level: LogLevel,
     /// At most 4 KiB, fields included.
     pub message: Text,
-    /// Values beside the message.
+    /// Key-value pairs besides the message.
     pub fields: Vec<(Text, Text)>,
     /// Since the run's start.
     pub at: Duration,

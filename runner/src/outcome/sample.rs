@@ -1,4 +1,4 @@
-//! A run as plain as can be, for tests of what happens to runs.
+//! A minimal run for tests.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

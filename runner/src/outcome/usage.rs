@@ -1,4 +1,4 @@
-//! What a run used, was refused, and failed at by itself.
+//! What a run used, was denied, and failed at by its own fault.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,26 +7,27 @@ use crate::quota::QuotaKind;
 use crate::record::RecordUsage;
 use crate::trace::ClosedBy;
 
-/// What failed about a check, and not about its target.
+/// Why a check, and not its target, is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnFault {
-    /// It was refused something that its verdict may hang on: a place or a name that it has no grant for, or anything that
-    /// its quotas limit, but for log lines and the record.
+    /// It was denied something that its verdict may depend on: a destination or a name that is not granted, or a
+    /// quota other than log lines and the record.
     Refused,
-    /// What it asked for cannot be had, or cannot be known: see [`Usage::own_failures`].
+    /// What it asked for is impossible or cannot be known: see [`Usage::own_failures`].
     Unworkable,
 }
 
-/// What a run used of its quotas. Of several attempts: sums where a quota counts over the run, peaks elsewhere.
+/// What a run used of its quotas. Over several attempts: sums for quotas that count over the run, peaks for the
+/// others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Most of the guest's own sockets open at once.
     pub sockets_peak: u64,
-    /// Most kernel descriptors open at once that the run caused, of any kind.
+    /// Most kernel descriptors of any kind open at once because of the run.
     pub fds_peak: u64,
-    /// Connects.
+    /// Connect attempts.
     pub connections: u64,
-    /// DNS questions.
+    /// DNS queries.
     pub lookups: u64,
     /// Bytes received.
     pub bytes_in: u64,
@@ -34,29 +35,29 @@ pub struct Usage {
     pub bytes_out: u64,
     /// Bytes, linear memories and tables together.
     pub memory_peak: u64,
-    /// Time on a processor: the guest's own code, and what the host computed for it.
+    /// CPU time: the guest's own code, and what the host computed for it.
     pub cpu: Duration,
-    /// Log lines kept.
+    /// Log lines recorded.
     pub log_lines: u64,
-    /// Connects that ended, by the word of their error; nothing for those that succeeded.
+    /// Connect attempts that ended, by error code; `None` for those that succeeded.
     pub opened: BTreeMap<Option<&'static str>, u64>,
     /// Connections that were closed, by who did it.
     pub closed: BTreeMap<ClosedBy, u64>,
-    /// Refusals, by quota.
+    /// Denials, by quota.
     pub denials: BTreeMap<QuotaKind, u64>,
-    /// Places and names that the grants refused.
+    /// Destinations and names that the grants denied.
     pub ungranted: u64,
-    /// Failures of what the check itself asked for: its source address, its proxy, an address family that an address in
-    /// the suite is not of, a rule about a part of the answer that it does not keep.
+    /// Failures of what the check itself asked for: its source address, its proxy, an address family that a literal
+    /// address in the suite does not belong to, or a rule about a part of the response that was not read.
     pub own_failures: u64,
     /// Descriptors that the guest left open and the host closed.
     pub reclaimed: u64,
-    /// What the record of the run takes, and what was cut off it: of all attempts.
+    /// The size of the run's record, and what was cut from it, over all attempts.
     pub record: RecordUsage,
 }
 
 impl Usage {
-    /// Adds what a further attempt used.
+    /// Adds the usage of a further attempt.
     pub fn absorb(&mut self, other: &Self) {
         self.sockets_peak = self.sockets_peak.max(other.sockets_peak);
         self.fds_peak = self.fds_peak.max(other.fds_peak);
@@ -75,19 +76,21 @@ impl Usage {
         self.reclaimed += other.reclaimed;
     }
 
-    /// Why a verdict of fail says nothing of the target, if it is the check itself that failed. Nothing else decides that.
+    /// Why a failing verdict says nothing about the target because the check itself failed. This is the only place
+    /// where that is decided.
     #[must_use]
     pub fn own_fault(&self) -> Option<OwnFault> {
         let mut kinds = self.denials.keys();
         let was_refused =
             self.ungranted > 0 || kinds.any(|kind| !matches!(kind, QuotaKind::LogLines | QuotaKind::Record));
-        match was_refused {
-            true => Some(OwnFault::Refused),
-            false => (self.own_failures > 0).then_some(OwnFault::Unworkable),
+        if was_refused {
+            Some(OwnFault::Refused)
+        } else {
+            (self.own_failures > 0).then_some(OwnFault::Unworkable)
         }
     }
 
-    /// What the record takes and lacks in the end; what it had no room for counts as denied.
+    /// Sets the final size of the record; what did not fit counts as denied.
     pub fn note_record(&mut self, record: RecordUsage) {
         self.record = record;
         if record.denied > 0 {
@@ -106,7 +109,7 @@ fn add<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
 mod tests {
     use super::*;
 
-    /// `unit` of everything that is counted, under keys that only some of them have.
+    /// Usage with distinct values derived from `unit`, with keys that only some usages have.
     fn usage(unit: u64, kind: QuotaKind, by: ClosedBy) -> Usage {
         Usage {
             sockets_peak: unit,

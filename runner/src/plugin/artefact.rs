@@ -1,23 +1,23 @@
-//! What a plugin is compiled to: its machine code, and what it says of itself.
+//! The compiled form of a plugin: its machine code and its description.
 
 use super::refusal::Refusal;
 use crate::sandbox::Description;
 
-/// Bytes of the largest artefact that is taken.
-pub(super) const LARGEST: u64 = 256 << 20;
-/// Bytes of a schema that a plugin gives.
+/// Maximum size of an artefact, in bytes.
+pub(super) const MAX_BYTES: u64 = 256 << 20;
+/// Maximum size of a config schema, in bytes.
 const MAX_SCHEMA: usize = 1 << 20;
-/// Bytes of each other text that a plugin gives of itself.
+/// Maximum size of each other text of a description, in bytes.
 const MAX_TEXT: usize = 4 << 10;
-/// Measurements that a plugin declares.
+/// Maximum number of declared measurements.
 const MAX_METRICS: usize = 256;
-/// Places of secrets that a plugin declares.
+/// Maximum number of declared secrets.
 const MAX_SECRETS: usize = 64;
-/// Bytes that say how long the description is.
-const PREFIX: usize = size_of::<u32>();
+/// Bytes of the length prefix of the description.
+const LENGTH_PREFIX: usize = size_of::<u32>();
 
-/// Machine code, with what the plugin said of itself when it was made. Its bytes are the description's length as
-/// four bytes in little endian, the description in JSON, and the code.
+/// Machine code with the plugin's description. Encoded as the length of the description in four little-endian bytes,
+/// the description in JSON, and the code.
 #[derive(Debug)]
 pub(super) struct Artefact {
     pub(super) description: Description,
@@ -26,35 +26,37 @@ pub(super) struct Artefact {
 }
 
 impl Artefact {
+    /// Encodes a description and its code.
+    ///
     /// # Errors
-    /// The description is larger than it may be.
+    /// The description exceeds a limit.
     pub(super) fn new(description: Description, code: &[u8]) -> Result<Self, Refusal> {
-        judge(&description)?;
+        validate(&description)?;
         let unwritable = |error: String| Refusal::Describe(format!("it cannot be written down: {error}"));
         let text = serde_json::to_vec(&description).map_err(|error| unwritable(error.to_string()))?;
         let length = u32::try_from(text.len()).map_err(|error| unwritable(error.to_string()))?;
         let bytes = [&length.to_le_bytes(), text.as_slice(), code].concat();
         Ok(Self {
             description,
-            code_at: PREFIX + text.len(),
+            code_at: LENGTH_PREFIX + text.len(),
             bytes,
         })
     }
 
-    /// From [`Artefact::bytes`]; nothing when they are not an artefact's, or its description is too large.
+    /// Decodes [`Artefact::bytes`]; `None` if the bytes are not an artefact or the description exceeds a limit.
     pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
-        let (length, rest) = bytes.split_first_chunk::<PREFIX>()?;
+        let (length, rest) = bytes.split_first_chunk::<LENGTH_PREFIX>()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let description: Description = serde_json::from_slice(rest.get(..length)?).ok()?;
-        judge(&description).ok()?;
+        validate(&description).ok()?;
         Some(Self {
             description,
-            code_at: PREFIX + length,
+            code_at: LENGTH_PREFIX + length,
             bytes,
         })
     }
 
-    /// Bytes of all of it.
+    /// Size of the encoding, in bytes.
     pub(super) fn len(&self) -> u64 {
         self.bytes.len().try_into().unwrap_or(u64::MAX)
     }
@@ -67,14 +69,14 @@ impl Artefact {
         &self.bytes
     }
 
-    /// What the engine serialised.
+    /// The machine code as the engine serialised it.
     pub(super) fn code(&self) -> &[u8] {
         self.bytes.get(self.code_at..).unwrap_or_default()
     }
 }
 
-/// What a plugin says of itself is kept for as long as it is in use, and shown to people.
-fn judge(description: &Description) -> Result<(), Refusal> {
+/// Checks a description against the limits: it stays in memory while the plugin is in use, and is shown to people.
+fn validate(description: &Description) -> Result<(), Refusal> {
     let Description {
         name,
         version,

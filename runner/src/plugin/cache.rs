@@ -1,7 +1,7 @@
-//! Artefacts, kept on disk between starts.
+//! The cache of compiled plugins on disk.
 //!
-//! Machine code from disk is trusted code: it is taken only from a folder that nobody else can write to, and only when
-//! it is what was written there. A file is read whole, and its digest is compared before any of those bytes is used.
+//! Machine code from disk is trusted code: it is read only from a folder that no other user can write to, and only if
+//! it is unchanged. A file is read whole, and its digest is verified before any of its bytes is used.
 
 mod entry;
 mod evict;
@@ -22,71 +22,71 @@ use super::artefact::{self, Artefact};
 use crate::regular_file::{self, Owner};
 use crate::sandbox::Engine;
 
-/// Where compiled plugins are kept. Without a folder every plugin is compiled at each start.
+/// A folder for compiled plugins. Without a folder every plugin is compiled at each start.
 ///
-/// Several processes may share a folder. Files that were not used for 90 days are removed, and the longest unused ones
-/// when there are more than 256 or they are larger than 1 GiB together.
+/// Several processes may share a folder. Files that were not used for 90 days are removed, and the least recently
+/// used ones if there are more than 256 or they exceed 1 GiB together.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
     folder: Option<PathBuf>,
 }
 
-/// A folder for compiled plugins, or a file in it, that cannot be used.
+/// Why the cache folder, or a file in it, cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// The folder cannot be made or looked into.
+    /// The folder cannot be created or read.
     #[error("cannot use the folder `{}` for compiled plugins", .folder.display())]
     Folder {
-        /// Which.
+        /// Which folder.
         folder: PathBuf,
-        /// Of the operating system.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Others than this user could put machine code there.
+    /// Other users could write machine code there.
     #[error("others may write to `{}`", .folder.display())]
-    NotOwn {
-        /// Which.
+    WritableByOthers {
+        /// Which folder.
         folder: PathBuf,
     },
     /// A file cannot be read.
     #[error("cannot read `{}`", .path.display())]
     Read {
-        /// Which.
+        /// Which file.
         path: PathBuf,
-        /// Of the operating system.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A file is not what was written there.
+    /// The content of a file is not what was written.
     #[error("`{}` is damaged", .path.display())]
     Damaged {
-        /// Which.
+        /// Which file.
         path: PathBuf,
     },
     /// A file cannot be written.
     #[error("cannot write `{}`", .path.display())]
     Write {
-        /// Which.
+        /// Which file.
         path: PathBuf,
-        /// Of the operating system.
+        /// Error of the operating system.
         source: io::Error,
     },
 }
 
 impl Cache {
-    /// Keeps nothing.
+    /// A cache that stores nothing.
     #[must_use]
-    pub fn none() -> Self {
+    pub fn disabled() -> Self {
         Self::default()
     }
 
-    /// Keeps compiled plugins in `folder`, which is made with mode 0700 when it is not there. What is too old or too
-    /// much there is removed.
+    /// Opens a cache in `folder`, which is created with mode 0700 if it does not exist. Files that exceed the limits
+    /// are evicted.
     ///
     /// # Errors
-    /// The folder cannot be used, or others than this user may write to it.
-    pub fn at(folder: &Path) -> Result<Self, CacheError> {
+    /// The folder cannot be used, or other users may write to it.
+    pub fn open(folder: &Path) -> Result<Self, CacheError> {
         let own = folder.to_owned();
-        let prepared = regular_file::within(Owner::PluginCache, folder, move || prepare(&own));
+        let prepared = regular_file::with_timeout(Owner::PluginCache, folder, move || prepare(&own));
         let failed = |source| CacheError::Folder {
             folder: folder.to_owned(),
             source,
@@ -97,10 +97,10 @@ impl Cache {
         })
     }
 
-    /// What was kept of a plugin for this engine. Waits for the disk.
+    /// Reads the artefact of a plugin for this engine. Blocks on the disk.
     ///
     /// # Errors
-    /// What is there cannot be used, for this reason.
+    /// The file cannot be read or is damaged.
     pub(super) fn read(&self, digest: &str, engine: &Engine) -> Result<Option<Artefact>, CacheError> {
         let Some(path) = self.path(digest, engine) else {
             return Ok(None);
@@ -114,10 +114,10 @@ impl Cache {
         artefact.map(Some).ok_or(CacheError::Damaged { path })
     }
 
-    /// Keeps what a plugin was compiled to. Waits for the disk, for ten seconds at most.
+    /// Writes the artefact of a plugin. Blocks on the disk for ten seconds at most.
     ///
     /// # Errors
-    /// It is not kept.
+    /// It was not written.
     pub(super) fn write(
         &self,
         digest: &str,
@@ -128,8 +128,8 @@ impl Cache {
             return Ok(());
         };
         let (own, folder, artefact) = (path.clone(), folder.to_owned(), Arc::clone(artefact));
-        // The disk may hang: the plugin is compiled, and can be used all the same.
-        let written = regular_file::within(Owner::PluginCache, &path, move || {
+        // The disk may hang: the plugin is compiled and can be used in any case.
+        let written = regular_file::with_timeout(Owner::PluginCache, &path, move || {
             let header = entry::header(file_name(&own), artefact.bytes());
             if !evict::evict(&folder, SystemTime::now()) {
                 return Err(io::ErrorKind::QuotaExceeded.into());
@@ -145,7 +145,7 @@ impl Cache {
 
     fn path(&self, digest: &str, engine: &Engine) -> Option<PathBuf> {
         let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-        entry::MARK.hash(&mut hasher);
+        entry::MAGIC.hash(&mut hasher);
         engine
             .wasmtime()
             .precompile_compatibility_hash()
@@ -167,9 +167,9 @@ fn prepare(folder: &Path) -> Result<(), CacheError> {
         .create(folder)
         .map_err(failed)?;
     let metadata = fs::metadata(folder).map_err(failed)?;
-    let is_own = metadata.uid() == rustix::process::getuid().as_raw();
-    if !is_own || metadata.permissions().mode() & 0o022 != 0 {
-        return Err(CacheError::NotOwn {
+    let is_owned_by_user = metadata.uid() == rustix::process::getuid().as_raw();
+    if !is_owned_by_user || metadata.permissions().mode() & 0o022 != 0 {
+        return Err(CacheError::WritableByOthers {
             folder: folder.to_owned(),
         });
     }
@@ -183,19 +183,19 @@ fn file_name(path: &Path) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// The whole file, which is used now, so that its age begins anew.
+/// Reads the whole file and marks it as used now, which restarts its age.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let own = path.to_owned();
-    regular_file::within(Owner::PluginCache, path, move || {
+    regular_file::with_timeout(Owner::PluginCache, path, move || {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
         let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(own)?;
-        let most = artefact::LARGEST + entry::HEADER;
+        let most = artefact::MAX_BYTES + entry::HEADER;
         let length = file.metadata()?.len();
         if length > most {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        // On a disk that takes no writes it grows old from when it was written.
+        // On a read-only disk it ages from when it was written.
         let _untouched = file.set_modified(SystemTime::now());
         let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
         file.take(most).read_to_end(&mut bytes)?;
@@ -203,25 +203,25 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     })?
 }
 
-/// Written beside and renamed, each of them on the disk before the next: neither another process nor a power cut meets
-/// half a file under its name.
+/// Writes a temporary file, syncs and renames it, so that neither another process nor a power failure leaves half a
+/// file under its name.
 fn write(folder: &Path, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let prefix = format!("{}.", String::from_utf8_lossy(file_name(path)));
     let mut part = tempfile::Builder::new()
         .prefix(&prefix)
-        .suffix(evict::PART)
+        .suffix(evict::PART_SUFFIX)
         .tempfile_in(folder)?;
     for bytes in parts {
         part.write_all(bytes)?;
     }
     part.as_file().sync_all()?;
     part.persist(path).map_err(|error| error.error)?;
-    // The file is whole, and used from now on; what a power cut takes of it is compiled again.
+    // The file is complete and usable; if a power failure loses the rename, the plugin is compiled again.
     let _synced = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
-/// A hash that is the same in every build of the runner, unlike the standard library's.
+/// FNV-1a, which is stable across builds of the runner, unlike the standard library's hash.
 struct Fnv(u64);
 
 impl Hasher for Fnv {

@@ -1,16 +1,16 @@
-//! Untrusted plugins are examined by a process of this same program, which has limits that this one cannot have.
+//! Examines untrusted plugins in a separate process of this same program, with limits that this process cannot have.
 //!
-//! It gets bytes, and hands back an artefact, a judgement or a refusal; see [`worker`] for what it is kept from. How it
-//! ended otherwise is an [`IsolationError`] that says which limit it met and how to raise it.
+//! The process receives bytes, and returns an artefact, the result of a validation, or a refusal; see [`worker`] for
+//! how it is confined. If it ends otherwise, an [`IsolationError`] says which limit it hit and how to raise it.
 
-mod allowance;
 mod confine;
 mod error;
-mod exchange;
+mod pipes;
 mod process;
 mod protocol;
 #[cfg(test)]
 mod tests;
+mod time_budget;
 pub mod worker;
 
 use std::sync::Arc;
@@ -21,21 +21,22 @@ pub use self::error::IsolationError;
 pub use self::worker::{SUBCOMMAND, WorkerLimits};
 
 use self::process::Program;
-use self::protocol::{Answer, Task};
+use self::protocol::{Reply, Task};
 use super::PluginError;
 use super::artefact::Artefact;
 use super::loader::blocking;
 use super::refusal::{Refusal, bounded};
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 use crate::sandbox::Engine;
-use crate::suite::{ConfigAnswer, ConfigRequest, Judgement, SchemaRequest};
+use crate::suite::{ConfigRequest, ConfigResponse, SchemaRequest, SchemaResponse};
 
-/// What examining one plugin may take.
+/// Limits of examining one plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From the start of the process to its end, less what a busy machine kept it waiting: ten times this at most.
+    /// From the start of the process to its end, without the time for which a busy machine delayed it; at most ten
+    /// times this in all.
     pub time: Duration,
-    /// Bytes of memory that it may write to.
+    /// Bytes of memory that the process may write to.
     pub memory: u64,
 }
 
@@ -48,100 +49,105 @@ impl Default for Limits {
     }
 }
 
-/// Has other processes examine plugins.
+/// Runs worker processes that examine plugins.
 #[derive(Debug)]
 pub struct Isolation {
     program: Program,
     limits: Limits,
-    /// Counts the pipes to such a process.
-    reserve: Reserve,
+    /// Accounts for the pipes to such a process.
+    internal_fds: InternalFds,
 }
 
 impl Isolation {
-    /// By processes of the program that this process runs, even when its file was replaced since.
+    /// Uses the program that this process runs, even if its file was replaced since.
     #[must_use]
-    pub fn new(limits: Limits, reserve: Reserve) -> Self {
+    pub fn new(limits: Limits, internal_fds: InternalFds) -> Self {
         Self {
-            program: Program::own(limits),
+            program: Program::worker(limits),
             limits,
-            reserve,
+            internal_fds,
         }
     }
 
-    /// Compiles a plugin for an engine, and lets it describe itself.
+    /// Compiles and describes a plugin for an engine.
     pub(super) async fn load(&self, wasm: Vec<u8>, engine: &Engine) -> Result<Artefact, PluginError> {
         let pooling = engine.is_pooling();
-        match self.ask(Task::Load { pooling }, wasm).await? {
-            (Answer::Artefact, payload) => {
-                Artefact::parse(payload).ok_or_else(|| IsolationError::Unintelligible.into())
+        match self.run_task(Task::Load { pooling }, wasm).await? {
+            (Reply::Artefact, payload) => {
+                Artefact::parse(payload).ok_or_else(|| IsolationError::InvalidReply.into())
             }
-            (Answer::Refused(refusal), _) => {
+            (Reply::Refused(refusal), _) => {
                 let is_out_of_memory = matches!(refusal, Refusal::NoMemory(_));
-                match is_out_of_memory || error::is_out_of_memory(&refusal.to_string()) {
-                    true => Err(IsolationError::TooMuchMemory {
+                if is_out_of_memory || error::is_out_of_memory(&refusal.to_string()) {
+                    Err(IsolationError::TooMuchMemory {
                         limit: self.limits.memory,
                     }
-                    .into()),
-                    false => Err(Refusal::bounded(refusal).into()),
+                    .into())
+                } else {
+                    Err(Refusal::bounded(refusal).into())
                 }
             }
-            (Answer::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason)).into()),
-            (Answer::Judgement | Answer::Configs, _) => Err(IsolationError::Unintelligible.into()),
+            (Reply::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason)).into()),
+            (Reply::Validation | Reply::Configs, _) => Err(IsolationError::InvalidReply.into()),
         }
     }
 
-    /// Has a schema judge configurations.
-    pub(super) async fn judge(&self, request: SchemaRequest) -> Result<Judgement, IsolationError> {
+    /// Validates configurations against a schema.
+    pub(super) async fn validate(&self, request: SchemaRequest) -> Result<SchemaResponse, IsolationError> {
         let payload =
             serde_json::to_vec(&request).map_err(|error| IsolationError::Failed(error.to_string()))?;
-        match self.ask(Task::Judge, payload).await? {
-            (Answer::Judgement, payload) => {
-                serde_json::from_slice(&payload).map_err(|_| IsolationError::Unintelligible)
+        match self.run_task(Task::Validate, payload).await? {
+            (Reply::Validation, payload) => {
+                serde_json::from_slice(&payload).map_err(|_| IsolationError::InvalidReply)
             }
-            (Answer::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason))),
-            _ => Err(IsolationError::Unintelligible),
+            (Reply::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason))),
+            _ => Err(IsolationError::InvalidReply),
         }
     }
 
-    /// Has a plugin, of which this is the machine code for an engine, judge configurations.
+    /// Validates configurations with a plugin, given its machine code for an engine.
     pub(super) async fn check_configs(
         &self,
         code: Vec<u8>,
         request: &ConfigRequest,
         engine: &Engine,
-    ) -> Result<ConfigAnswer, IsolationError> {
+    ) -> Result<ConfigResponse, IsolationError> {
         let mut payload = protocol::frame(request)?;
         payload.extend(code);
         let pooling = engine.is_pooling();
-        match self.ask(Task::CheckConfigs { pooling }, payload).await? {
-            (Answer::Configs, payload) => {
-                serde_json::from_slice(&payload).map_err(|_| IsolationError::Unintelligible)
+        match self.run_task(Task::CheckConfigs { pooling }, payload).await? {
+            (Reply::Configs, payload) => {
+                serde_json::from_slice(&payload).map_err(|_| IsolationError::InvalidReply)
             }
-            (Answer::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason))),
-            (Answer::Refused(refusal), _) => Err(IsolationError::Failed(bounded(&refusal.to_string()))),
-            _ => Err(IsolationError::Unintelligible),
+            (Reply::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason))),
+            (Reply::Refused(refusal), _) => Err(IsolationError::Failed(bounded(&refusal.to_string()))),
+            _ => Err(IsolationError::InvalidReply),
         }
     }
 
-    async fn ask(&self, task: Task, payload: Vec<u8>) -> Result<(Answer, Vec<u8>), IsolationError> {
-        let cancel = Cancel::default();
-        let (program, limits, reserve) = (self.program.clone(), self.limits, self.reserve.clone());
-        let cancelled = Arc::clone(&cancel.0);
-        let answer = blocking(move || {
+    async fn run_task(&self, task: Task, payload: Vec<u8>) -> Result<(Reply, Vec<u8>), IsolationError> {
+        let cancel_on_drop = CancelOnDrop::default();
+        let (program, limits, internal_fds) = (self.program.clone(), self.limits, self.internal_fds.clone());
+        let cancelled = Arc::clone(&cancel_on_drop.0);
+        let reply = blocking(move || {
             let header = protocol::frame(&task)?;
-            // Its three pipes; they are closed before these are given back.
-            let _held = [reserve.hold(), reserve.hold(), reserve.hold()];
+            // Its three pipes; they are closed before the guards are dropped.
+            let _pipes = [
+                internal_fds.acquire(),
+                internal_fds.acquire(),
+                internal_fds.acquire(),
+            ];
             process::run(&program, &[&header, &payload], limits, &cancelled)
         });
-        protocol::split(answer.await??).ok_or(IsolationError::Unintelligible)
+        protocol::split(reply.await??).ok_or(IsolationError::InvalidReply)
     }
 }
 
-/// Has the thread that waits for a process kill it, when nobody waits for the thread any more.
+/// Makes the thread that waits for a process kill it, when the caller no longer waits.
 #[derive(Default)]
-struct Cancel(Arc<AtomicBool>);
+struct CancelOnDrop(Arc<AtomicBool>);
 
-impl Drop for Cancel {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! From the bytes of a plugin to a program: by the cache, or by compiling.
+//! Loads the program of a plugin from the cache, or compiles it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,132 +8,136 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::artefact::Artefact;
 use super::cache::Cache;
 use super::isolated::{Isolation, IsolationError};
-use super::shared::{Compiled, Shared};
+use super::registry::{Compiled, PluginRegistry};
 use super::{Plugin, PluginError, Refusal, compile};
 use crate::liveness;
 use crate::sandbox::{Program, Sandbox};
-use crate::suite::{ConfigAnswer, ConfigRequest, Judgement, SchemaRequest, judge};
+use crate::suite::{ConfigRequest, ConfigResponse, SchemaRequest, SchemaResponse, validate_configs};
 
-/// Plugins that are loaded at once. Each can take the memory that loading one may take, and a thread of a processor.
-const AT_ONCE: usize = 2;
+/// Maximum number of plugins that are loaded at once. Each may take the memory limit of loading and a processor.
+const MAX_CONCURRENT_LOADS: usize = 2;
 
 /// Loads plugins. Cheap to clone.
 #[derive(Clone)]
 pub struct Loader {
     cache: Cache,
-    /// Absent: plugins are trusted, and loaded in this process.
+    /// `None` if plugins are trusted and loaded in this process.
     isolation: Option<Arc<Isolation>>,
-    turns: Arc<Semaphore>,
-    shared: Shared,
-    /// Given the name of each plugin that is compiled, which takes a while.
-    compiling: Option<fn(&str)>,
+    slots: Arc<Semaphore>,
+    registry: PluginRegistry,
+    /// Called with the name of each plugin before it is compiled, which takes a while.
+    on_compile: Option<fn(&str)>,
 }
 
-/// A plugin that is to be loaded.
+/// A plugin to load.
 pub(super) struct Wasm<'a> {
     pub(super) name: &'a str,
-    /// Of its bytes.
+    /// SHA-256 of the bytes.
     pub(super) digest: &'a str,
-    /// Borrowed: it is embedded, and trusted as this program is.
+    /// Borrowed if the plugin is embedded, and then trusted like this program.
     pub(super) bytes: Cow<'static, [u8]>,
 }
 
 impl Loader {
-    /// Compiles in this process: for plugins that are trusted.
+    /// Compiles all plugins in this process: for trusted plugins.
     #[must_use]
-    pub fn trusting(cache: Cache) -> Self {
+    pub fn in_process(cache: Cache) -> Self {
         Self {
             cache,
             isolation: None,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            shared: Shared::default(),
-            compiling: None,
+            slots: Arc::new(Semaphore::new(MAX_CONCURRENT_LOADS)),
+            registry: PluginRegistry::default(),
+            on_compile: None,
         }
     }
 
-    /// Has another process load what is not embedded.
+    /// Compiles plugins that are not embedded in a separate process.
     #[must_use]
     pub fn isolated(cache: Cache, isolation: Isolation) -> Self {
         Self {
             isolation: Some(Arc::new(isolation)),
-            ..Self::trusting(cache)
+            ..Self::in_process(cache)
         }
     }
 
-    /// Gives `notice` the name of each plugin before it is compiled.
+    /// Calls `notice` with the name of each plugin before it is compiled.
     #[must_use]
-    pub fn noticing(self, notice: Option<fn(&str)>) -> Self {
+    pub fn on_compile(self, notice: Option<fn(&str)>) -> Self {
         Self {
-            compiling: notice,
+            on_compile: notice,
             ..self
         }
     }
 
-    /// Has a schema judge configurations. The schema of a plugin that is not embedded does so in another process.
+    /// Validates configurations against a schema, in a separate process if plugins are isolated.
     ///
-    /// Cancellation: the other process is killed.
+    /// Cancellation: the process is killed.
     ///
     /// # Errors
-    /// It did not come to an end within the limits.
-    pub async fn judge(&self, request: impl FnOnce() -> SchemaRequest) -> Result<Judgement, IsolationError> {
-        let _turn = self.turn().await;
-        // Made now: requests that wait would be schemas that wait.
+    /// It did not finish within the limits.
+    pub async fn validate(
+        &self,
+        request: impl FnOnce() -> SchemaRequest,
+    ) -> Result<SchemaResponse, IsolationError> {
+        let _slot = self.acquire_slot().await;
+        // Built only now: requests that wait must not hold their schemas.
         let request = request();
         match &self.isolation {
-            Some(isolation) => isolation.judge(request).await,
-            None => Ok(judge(&request)),
+            Some(isolation) => isolation.validate(request).await,
+            None => Ok(validate_configs(&request)),
         }
     }
 
-    /// Has a plugin judge configurations that its schema allows. One that is not embedded does so in another process.
+    /// Has a plugin validate configurations that fit its schema, in a separate process if it is not embedded and
+    /// plugins are isolated.
     ///
-    /// Cancellation: the other process is killed.
+    /// Cancellation: the process is killed.
     ///
     /// # Errors
-    /// It did not come to an end within the limits.
+    /// It did not finish within the limits.
     pub async fn check_configs(
         &self,
         plugin: &Plugin,
         is_embedded: bool,
         request: ConfigRequest,
         sandbox: &Sandbox,
-    ) -> Result<ConfigAnswer, PluginError> {
+    ) -> Result<ConfigResponse, PluginError> {
         let isolation = self.isolation.as_ref().filter(|_| !is_embedded);
         if request.is_empty() {
-            return Ok(ConfigAnswer::default());
+            return Ok(ConfigResponse::default());
         }
         let Some(isolation) = isolation else {
             return Ok(sandbox.check_configs(plugin.program(), &request).await);
         };
-        let _turn = self.turn().await;
+        let _slot = self.acquire_slot().await;
         let program = plugin.program().clone();
         let code = blocking(move || program.serialize()).await?;
         let code = code.map_err(|error| IsolationError::Failed(error.to_string()))?;
         Ok(isolation.check_configs(code, &request, sandbox.engine()).await?)
     }
 
-    /// Plugins that are in memory.
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
+    /// The plugins in memory.
+    pub(super) fn registry(&self) -> &PluginRegistry {
+        &self.registry
     }
 
-    /// Waits until it is one's turn to load a plugin, which is over when this is dropped.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
-        self.turns.acquire().await.ok()
+    /// Waits for a slot to load a plugin, which is released on drop.
+    pub(super) async fn acquire_slot(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.slots.acquire().await.ok()
     }
 
     pub(super) async fn load(&self, wasm: Wasm<'_>, sandbox: &Sandbox) -> Result<Compiled, PluginError> {
         let digest = wasm.digest.into();
-        let (program, artefact) = match self.cached(&wasm, sandbox).await? {
+        let (program, artefact) = match self.load_cached(&wasm, sandbox).await? {
             Some(found) => found,
-            None => self.made(wasm, sandbox).await?,
+            None => self.compile_and_cache(wasm, sandbox).await?,
         };
         let description = artefact.description.clone();
         let schema = &description.config_schema;
-        let room = self
-            .shared
-            .room(artefact.len(), schema.len().try_into().unwrap_or(u64::MAX))?;
+        let reservation = self
+            .registry
+            .reserve_memory(artefact.len(), schema.len().try_into().unwrap_or(u64::MAX))?;
         let config_schema = serde_json::from_str(schema)
             .map_err(|error| Refusal::Describe(format!("its config schema is not JSON: {error}")))?;
         Ok(Compiled {
@@ -141,14 +145,18 @@ impl Loader {
             config_schema: Arc::new(config_schema),
             description,
             program,
-            _room: room,
+            _memory: reservation,
         })
     }
 
-    /// Compiles it, and writes the cache.
-    async fn made(&self, wasm: Wasm<'_>, sandbox: &Sandbox) -> Result<(Program, Arc<Artefact>), PluginError> {
-        compile::judge_preamble(&wasm.bytes)?;
-        if let Some(notice) = self.compiling {
+    /// Compiles the plugin and writes it to the cache.
+    async fn compile_and_cache(
+        &self,
+        wasm: Wasm<'_>,
+        sandbox: &Sandbox,
+    ) -> Result<(Program, Arc<Artefact>), PluginError> {
+        compile::validate_preamble(&wasm.bytes)?;
+        if let Some(notice) = self.on_compile {
             notice(wasm.name);
         }
         let (name, digest) = (wasm.name, wasm.digest.to_owned());
@@ -157,13 +165,13 @@ impl Loader {
                 let artefact = isolation.load(bytes, sandbox.engine()).await?;
                 (restore(&artefact, sandbox)?, artefact)
             }
-            (_, bytes) => self.here(bytes, sandbox).await?,
+            (_, bytes) => self.compile_in_process(bytes, sandbox).await?,
         };
         let (cache, engine) = (self.cache.clone(), sandbox.engine().clone());
         let artefact = Arc::new(artefact);
         let written = Arc::clone(&artefact);
-        let kept = blocking(move || cache.write(&digest, &engine, &written)).await?;
-        if let Err(error) = kept {
+        let cache_written = blocking(move || cache.write(&digest, &engine, &written)).await?;
+        if let Err(error) = cache_written {
             let error = anyhow::Error::new(error);
             tracing::warn!(
                 "plugin `{name}` is not cached and will be compiled again at the next start: {error:#}"
@@ -172,8 +180,8 @@ impl Loader {
         Ok((program, artefact))
     }
 
-    /// What the cache has of the plugin. What is damaged there is made again.
-    async fn cached(
+    /// Loads the plugin from the cache. A damaged file is compiled again.
+    async fn load_cached(
         &self,
         wasm: &Wasm<'_>,
         sandbox: &Sandbox,
@@ -196,7 +204,7 @@ impl Loader {
         }))
     }
 
-    async fn here(
+    async fn compile_in_process(
         &self,
         bytes: Cow<'static, [u8]>,
         sandbox: &Sandbox,
@@ -207,19 +215,19 @@ impl Loader {
     }
 }
 
-/// A program of what another process, or this one before, made of the plugin. The other has done the same with it within
-/// its limits, so that this comes to an end.
+/// Restores the program of an artefact from the cache or from the worker process. Its creator has restored it
+/// within its limits, so this finishes too.
 fn restore(artefact: &Artefact, sandbox: &Sandbox) -> Result<Program, PluginError> {
     let component = compile::restore(artefact.code(), sandbox.engine())?;
     let linked = sandbox.link(&component);
     Ok(linked.map_err(Refusal::from)?)
 }
 
-/// Does what waits for disks, processors or other processes off the runtime's workers.
+/// Runs work that waits for disks, processors or processes off the runtime's worker threads.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, IsolationError> {
-    liveness::once("plugin", work)
+    liveness::run_blocking("plugin", work)
         .await
         .map_err(IsolationError::Thread)
 }

@@ -4,36 +4,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::LinkError;
 
-/// Characters of a text that is about a plugin, and partly its own.
+/// Maximum characters of a text about a plugin, which may contain text of the plugin.
 const MAX_TEXT: usize = 2_000;
 
-/// Why bytes are no plugin of this host.
+/// Why bytes are not a plugin of this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Refusal {
-    /// Core wasm, or no wasm at all.
+    /// Core wasm, or not wasm at all.
     #[error("not a wasm component: {0}")]
     NotAComponent(String),
-    /// A component of another world.
+    /// It cannot be linked to this host.
     #[error("no plugin of this host")]
     Link(#[source] LinkError),
-    /// It may be sound: the host has no room for it.
+    /// The plugin may be sound: the host lacks a resource to link it.
     #[error(transparent)]
     NoRoom(LinkError),
-    /// It may be sound: this process, or the machine, is short of memory.
+    /// The plugin may be sound: this process or the machine is short of memory.
     #[error("there is too little memory to load it: {0}")]
     NoMemory(String),
-    /// It cannot say what it is.
+    /// Its `describe` failed.
     #[error("it does not describe itself: {0}")]
     Describe(String),
 }
 
 impl Refusal {
-    /// Whether it may pass by itself: the host is short of something, and the plugin may be sound.
+    /// Whether the refusal may disappear by itself: the host is short of a resource, and the plugin may be sound.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::NoRoom(_) | Self::NoMemory(_))
     }
 
-    /// With texts of a length that can be shown, and no control characters in them.
+    /// Cuts its texts to a length that can be shown, without control characters.
     pub(super) fn bounded(self) -> Self {
         match self {
             Self::NotAComponent(text) => Self::NotAComponent(bounded(&text)),
@@ -60,9 +60,12 @@ impl From<LinkError> for Refusal {
 }
 
 pub(super) fn bounded(text: &str) -> String {
-    let printable = |character: char| match character.is_control() {
-        true => char::REPLACEMENT_CHARACTER,
-        false => character,
+    let printable = |character: char| {
+        if character.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            character
+        }
     };
     text.trim_end().chars().take(MAX_TEXT).map(printable).collect()
 }

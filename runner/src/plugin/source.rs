@@ -1,4 +1,4 @@
-//! Where plugins come from.
+//! The sources of plugins: embedded ones and files.
 
 use std::borrow::Cow;
 use std::io;
@@ -9,8 +9,8 @@ use super::loader::blocking;
 use crate::regular_file::Session;
 use crate::suite::PluginSource;
 
-/// The largest plugin that is read, in bytes. Language runtimes come to some 20 MiB.
-pub(super) const LARGEST: u64 = 64 << 20;
+/// Maximum size of a plugin in bytes. Plugins with a language runtime have about 20 MiB.
+pub(super) const MAX_BYTES: u64 = 64 << 20;
 
 /// The plugins that are compiled into the runner, built from `plugins/` by the build script.
 pub const EMBEDDED: [(&str, &[u8]); 4] = [
@@ -29,7 +29,8 @@ pub fn embedded(name: &str) -> Option<&'static [u8]> {
         .map(|(_, wasm)| *wasm)
 }
 
-/// The bytes of a plugin, read within the time that `session` has left, and the digest that they must have.
+/// Reads the bytes of a plugin within the time that `session` has left, and returns the digest that the suite
+/// requires.
 pub(super) async fn read(
     name: &str,
     source: &PluginSource,
@@ -44,7 +45,7 @@ pub(super) async fn read(
         },
         PluginSource::File { path, digest } => {
             let (own, session) = (path.clone(), session.clone());
-            let wasm = blocking(move || session.read(&own, LARGEST)).await?;
+            let wasm = blocking(move || session.read(&own, MAX_BYTES)).await?;
             let wasm = wasm.map_err(|source| unreadable(path, source))?;
             Ok((Cow::Owned(wasm), digest.clone()))
         }

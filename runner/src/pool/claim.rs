@@ -1,4 +1,4 @@
-//! What somebody wants of a pool, and on whose account.
+//! Claims on units of a pool.
 
 use std::sync::Arc;
 
@@ -6,28 +6,28 @@ use tokio::time::Instant;
 
 use crate::suite::CheckId;
 
-/// What somebody wants of a pool.
+/// A claim on units of a pool.
 #[derive(Debug, Clone)]
 pub struct Claim {
     pub(super) holder: Arc<str>,
     pub(super) units: u64,
-    /// A tighter share than the pool's.
+    /// A tighter share than that of the pool.
     pub(super) share: u64,
-    /// A service of the host: it works for all checks, and comes before each of them.
+    /// Whether it is for a service of the host, which works for all checks and has priority over each of them.
     pub(super) is_host: bool,
     is_optional: bool,
-    /// On whose account it is shown; the holder when absent.
+    /// The check to report as the holder; `None` reports `holder`.
     pub(super) check: Option<CheckId>,
-    /// The plugin of that check, with a part of its own in a pool by use.
+    /// The plugin of that check, whose usage counts in a fair pool.
     pub(super) plugin: Option<Arc<str>>,
-    /// When it has its turn, in place of what its holder has.
-    pub(super) turn: Option<Instant>,
+    /// A position in the queue that replaces the one of its holder.
+    pub(super) scheduled_at: Option<Instant>,
 }
 
 impl Claim {
-    /// One unit for `holder`, whose share it counts on.
+    /// Claims one unit that counts against the share of `holder`.
     #[must_use]
-    pub fn by(holder: impl Into<Arc<str>>) -> Self {
+    pub fn new(holder: impl Into<Arc<str>>) -> Self {
         Self {
             holder: holder.into(),
             units: 1,
@@ -36,32 +36,32 @@ impl Claim {
             is_optional: false,
             check: None,
             plugin: None,
-            turn: None,
+            scheduled_at: None,
         }
     }
 
-    /// One unit for a service of the host itself, which has no share.
+    /// Claims one unit for a service of the host itself, which has no share.
     #[must_use]
-    pub fn by_host(service: impl Into<Arc<str>>) -> Self {
+    pub fn for_host(service: impl Into<Arc<str>>) -> Self {
         Self {
             is_host: true,
-            ..Self::by(service)
+            ..Self::new(service)
         }
     }
 
-    /// So many units, all at once.
+    /// Claims this many units, all at once.
     #[must_use]
     pub fn units(self, units: u64) -> Self {
         Self { units, ..self }
     }
 
-    /// The holder may have `share` units at once, or the pool's share where that is less.
+    /// Limits the holder to `share` units at once, or to the pool's share if that is less.
     #[must_use]
     pub fn at_most(self, share: u64) -> Self {
         Self { share, ..self }
     }
 
-    /// A wait that is given up is no refusal: the holder can do without.
+    /// A wait that is given up does not count as a refusal: the holder can do without.
     #[must_use]
     pub fn optional(self) -> Self {
         Self {
@@ -74,7 +74,7 @@ impl Claim {
         self.is_optional
     }
 
-    /// The check that it is shown for.
+    /// Sets the check to report as the holder.
     #[must_use]
     pub fn for_check(self, check: CheckId) -> Self {
         Self {
@@ -83,16 +83,16 @@ impl Claim {
         }
     }
 
-    /// Among claims that all have a turn, the one comes first whose turn is earlier.
+    /// Among claims that are all scheduled, the one with the earlier time comes first.
     #[must_use]
-    pub fn turn(self, at: Instant) -> Self {
+    pub fn scheduled_at(self, at: Instant) -> Self {
         Self {
-            turn: Some(at),
+            scheduled_at: Some(at),
             ..self
         }
     }
 
-    /// The plugin whose checks have a part together, in a pool by use.
+    /// Sets the plugin whose checks share their usage, in a fair pool.
     #[must_use]
     pub fn for_plugin(self, plugin: Arc<str>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Who has what of a pool, and who is next.
+//! The state of a pool: who holds units, and whose claim is next.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,29 +7,29 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Place;
+use super::PoolPermit;
 use super::claim::Claim;
-use super::reading::{Record, WaitKind};
-use super::turns::{ByUse, Note};
-use super::usage::Used;
-use super::waiting::{Plugin, Rank, Waiter, Waiting};
+use super::fair_queue::{FairOrder, UsageEvent};
+use super::snapshot::{PoolStats, WaitKind};
+use super::usage::UseResult;
+use super::wait_queue::{PluginKey, Rank, WaitQueue, Waiter};
 use crate::suite::CheckId;
 
-/// How much there is, and how much of it one holder may have.
+/// The limits of a pool and of each holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Units that may be taken at once.
+    /// Units that may be held at once.
     pub capacity: u64,
-    /// Units that one holder may have at once.
+    /// Units that one holder may hold at once.
     pub share: u64,
     /// The last units of the capacity, which only holders of nothing may take.
     pub reserved: u64,
 }
 
 impl Limits {
-    /// Everybody may have everything.
+    /// Limits without a share: one holder may hold everything.
     #[must_use]
-    pub fn of(capacity: u64) -> Self {
+    pub fn new(capacity: u64) -> Self {
         Self {
             capacity,
             share: capacity,
@@ -37,7 +37,7 @@ impl Limits {
         }
     }
 
-    /// One holder may have `share` units, and a quarter of the capacity is for holders of nothing.
+    /// One holder may hold `share` units, and a quarter of the capacity is reserved for holders of nothing.
     #[must_use]
     pub fn shared(capacity: u64, share: u64) -> Self {
         Self {
@@ -48,25 +48,25 @@ impl Limits {
     }
 }
 
-/// What became of a claim.
-pub(super) enum Entered {
-    Now,
-    Waits(Rank),
+/// The result of admitting a claim.
+pub(super) enum Admission {
+    Granted,
+    Queued(Rank),
     Refused,
 }
 
-/// Whether there is room for a claim.
+/// Whether a claim can be granted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
-    Enough,
-    /// Its holder has too much.
+pub(super) enum Availability {
+    Available,
+    /// Its holder would exceed its share.
     OverShare,
-    /// All of them together have too much.
+    /// The pool would exceed its capacity.
     Full,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Holding {
+pub(super) struct HolderUnits {
     pub(super) units: u64,
     waiting: u64,
 }
@@ -81,18 +81,18 @@ pub(super) struct HeldByCheck {
 pub(super) struct State {
     pub(super) limits: Limits,
     used: u64,
-    pub(super) holders: HashMap<Arc<str>, Holding>,
+    pub(super) holders: HashMap<Arc<str>, HolderUnits>,
     pub(super) checks: HashMap<CheckId, HeldByCheck>,
-    pub(super) waiting: Waiting,
+    pub(super) waiting: WaitQueue,
     arrivals: u64,
-    /// For a pool that serves those first who have used least.
-    pub(super) usage: Option<ByUse>,
-    /// Turns are measured from here.
+    /// Present in a fair pool.
+    pub(super) usage: Option<FairOrder>,
+    /// Scheduled positions are measured from here.
     pub(super) began: Instant,
-    /// What to make of a wait here.
+    /// What a wait in this pool means.
     pub(super) wait_kind: WaitKind,
-    /// Shared with the parts of this pool. Locked after the state.
-    pub(super) record: Arc<Mutex<Record>>,
+    /// Shared with the subpools of this pool. Locked after the state.
+    pub(super) stats: Arc<Mutex<PoolStats>>,
 }
 
 impl State {
@@ -102,29 +102,29 @@ impl State {
             used: 0,
             holders: HashMap::new(),
             checks: HashMap::new(),
-            waiting: Waiting::default(),
+            waiting: WaitQueue::default(),
             arrivals: 0,
             usage: None,
             began: Instant::now(),
             wait_kind: WaitKind::Shortage,
-            record: Arc::default(),
+            stats: Arc::default(),
         }
     }
 
-    /// A part of the pool of this state.
-    pub(super) fn part(&self, limits: Limits, wait_kind: WaitKind) -> Self {
+    /// The state of a subpool.
+    pub(super) fn subpool(&self, limits: Limits, wait_kind: WaitKind) -> Self {
         Self {
             began: self.began,
             wait_kind,
-            record: Arc::clone(&self.record),
+            stats: Arc::clone(&self.stats),
             ..Self::new(limits)
         }
     }
 
-    /// Serves those first whose check has used least.
-    pub(super) fn by_use(limits: Limits) -> Self {
+    /// The state of a fair pool.
+    pub(super) fn fair(limits: Limits) -> Self {
         Self {
-            usage: Some(ByUse::default()),
+            usage: Some(FairOrder::default()),
             ..Self::new(limits)
         }
     }
@@ -137,75 +137,78 @@ impl State {
         self.holders.get(holder).map_or(0, |holding| holding.units)
     }
 
-    /// Enters the claim when there is room, and nobody waits who comes first.
-    pub(super) fn try_enter(&mut self, claim: &Claim) -> bool {
+    /// Grants the claim if it can be granted and no claim waits that comes first.
+    pub(super) fn try_admit(&mut self, claim: &Claim) -> bool {
         let rank = self.rank(claim);
-        let enters = self.room(claim) == Room::Enough && self.is_first(&rank);
-        match enters {
-            true => self.take(claim),
-            false => self.note_refusal(claim, Instant::now()),
+        let is_admitted = self.availability(claim) == Availability::Available && self.is_first(&rank);
+        if is_admitted {
+            self.allocate(claim);
+        } else {
+            self.record_refusal(claim, Instant::now());
         }
-        enters
+        is_admitted
     }
 
-    /// Enters the claim, or has it wait for `tx`.
-    pub(super) fn enter(&mut self, claim: &Claim, tx: oneshot::Sender<Place>) -> Entered {
-        if self.waiting.is_empty() && self.room(claim) == Room::Enough {
-            self.take(claim);
-            return Entered::Now;
+    /// Grants the claim, or queues it with `tx` as its waiter.
+    pub(super) fn admit(&mut self, claim: &Claim, tx: oneshot::Sender<PoolPermit>) -> Admission {
+        if self.waiting.is_empty() && self.availability(claim) == Availability::Available {
+            self.allocate(claim);
+            return Admission::Granted;
         }
         let now = Instant::now();
-        // What nobody else has nobody else gives back.
+        // Units that only this holder holds can be released by no other.
         if self.used + claim.units > self.limits.capacity && self.held_by(&claim.holder) == self.used {
-            self.note_refusal(claim, now);
-            return Entered::Refused;
+            self.record_refusal(claim, now);
+            return Admission::Refused;
         }
         let rank = self.rank(claim);
         self.arrivals += 1;
         self.holding(claim).waiting += claim.units;
-        self.note_use(claim, Note::Wait);
+        self.record_use(claim, UsageEvent::Wait);
         let waiter = Waiter {
             claim: claim.clone(),
-            wait: self.record().begin_wait(self.wait_kind, now),
+            wait: self.stats().begin_wait(self.wait_kind, now),
             tx,
         };
         self.waiting.insert(rank.clone(), waiter);
-        match self.serve_one(&rank) {
-            true => Entered::Now,
-            false => {
-                self.record().waits += 1;
-                Entered::Waits(rank)
-            }
+        if self.serve_one(&rank) {
+            Admission::Granted
+        } else {
+            self.stats().waits += 1;
+            Admission::Queued(rank)
         }
     }
 
-    /// The claim that just came may be the first for which there is room.
+    /// Grants a claim that was just queued if it is the first one that can be granted.
     fn serve_one(&mut self, rank: &Rank) -> bool {
-        let has_room = self.waiting.get(rank).map(|waiter| self.room(&waiter.claim));
-        let serves = has_room == Some(Room::Enough) && self.is_first(rank);
+        let availability = self
+            .waiting
+            .get(rank)
+            .map(|waiter| self.availability(&waiter.claim));
+        let serves = availability == Some(Availability::Available) && self.is_first(rank);
         if serves {
             self.grant(rank);
         }
         serves
     }
 
-    /// Whether nobody waits before `rank` but for the holder's own share.
+    /// Whether no claim before `rank` waits for anything but its holder's own share.
     fn is_first(&self, rank: &Rank) -> bool {
         let mut before = self.waiting.before(rank, |plugin| self.used_by(plugin));
-        before.all(|waiter| self.room(&waiter.claim) == Room::OverShare)
+        before.all(|waiter| self.availability(&waiter.claim) == Availability::OverShare)
     }
 
-    /// Everybody for whom there is room now, in order. Whoever waits for the holder's own share is passed over;
-    /// whoever waits for the pool holds up those behind, or a large claim would never have its turn.
+    /// Grants all claims that can be granted now, in order. Those that wait for their holder's own share are skipped;
+    /// one that waits for the pool blocks those behind it, or a large claim would never be served.
     pub(super) fn serve(&mut self) -> Vec<Waiter> {
         let mut granted = Vec::new();
         for plugin in self.waiting.plugins(|plugin| self.used_by(plugin)) {
             let mut last = None;
             while let Some((rank, waiter)) = self.waiting.next(&plugin, last.as_ref()) {
-                match self.room(&waiter.claim) {
-                    Room::Enough => granted.extend(self.grant(&rank)),
-                    Room::OverShare => {}
-                    Room::Full => return granted,
+                match self.availability(&waiter.claim) {
+                    Availability::Available => granted.extend(self.grant(&rank)),
+                    Availability::OverShare => {}
+                    Availability::Full => return granted,
                 }
                 last = Some(rank);
             }
@@ -217,30 +220,30 @@ impl State {
         let waiter = self.waiting.remove(rank)?;
         self.stop_waiting(&waiter.claim);
         self.end_wait(waiter.wait);
-        self.take(&waiter.claim);
+        self.allocate(&waiter.claim);
         Some(waiter)
     }
 
-    /// Takes a claim out that waits no longer.
-    pub(super) fn give_up(&mut self, claim: &Claim, rank: &Rank, is_refusal: bool) {
-        // It was granted in the same moment: the place finds nobody, and comes back.
+    /// Removes a claim that no longer waits.
+    pub(super) fn cancel_wait(&mut self, claim: &Claim, rank: &Rank, is_refusal: bool) {
+        // It was granted at the same moment: the permit is dropped by its sender and comes back.
         let Some(waiter) = self.waiting.remove(rank) else {
             return;
         };
         self.stop_waiting(claim);
         self.end_wait(waiter.wait);
         if is_refusal {
-            self.note_refusal(claim, Instant::now());
+            self.record_refusal(claim, Instant::now());
         }
     }
 
-    /// Gives back what was held for `time`.
-    pub(super) fn leave(&mut self, claim: &Claim, time: Duration, used: Used) {
+    /// Releases what was held for `time`.
+    pub(super) fn release(&mut self, claim: &Claim, time: Duration, used: UseResult) {
         self.used = self.used.saturating_sub(claim.units);
         let holding = self.holding(claim);
         holding.units = holding.units.saturating_sub(claim.units);
-        self.forget_if_idle(claim);
-        self.note_use(claim, Note::GiveBack(time, used));
+        self.remove_if_idle(claim);
+        self.record_use(claim, UsageEvent::Release(time, used));
         if let Some(check) = &claim.check
             && let Some(held) = self.checks.get_mut(check)
         {
@@ -251,10 +254,10 @@ impl State {
         }
     }
 
-    fn take(&mut self, claim: &Claim) {
+    fn allocate(&mut self, claim: &Claim) {
         self.used += claim.units;
         self.holding(claim).units += claim.units;
-        self.note_use(claim, Note::Hold);
+        self.record_use(claim, UsageEvent::Hold);
         if let Some(check) = &claim.check {
             let nothing = || HeldByCheck {
                 units: 0,
@@ -267,17 +270,17 @@ impl State {
     fn stop_waiting(&mut self, claim: &Claim) {
         let holding = self.holding(claim);
         holding.waiting = holding.waiting.saturating_sub(claim.units);
-        self.forget_if_idle(claim);
-        self.note_use(claim, Note::StopWaiting);
+        self.remove_if_idle(claim);
+        self.record_use(claim, UsageEvent::StopWaiting);
     }
 
-    pub(super) fn note_use(&mut self, claim: &Claim, note: Note) {
+    pub(super) fn record_use(&mut self, claim: &Claim, event: UsageEvent) {
         if let Some(usage) = &mut self.usage {
-            usage.note(claim, note);
+            usage.record(claim, event);
         }
     }
 
-    pub(super) fn room(&self, claim: &Claim) -> Room {
+    pub(super) fn availability(&self, claim: &Claim) -> Availability {
         let Limits {
             capacity,
             share,
@@ -286,22 +289,22 @@ impl State {
         let wanted = self.used + claim.units;
         if claim.is_host {
             return if wanted > capacity {
-                Room::Full
+                Availability::Full
             } else {
-                Room::Enough
+                Availability::Available
             };
         }
         let held = self.held_by(&claim.holder);
-        let kept_back = if held > 0 { reserved } else { 0 };
+        let reserved_units = if held > 0 { reserved } else { 0 };
         match held + claim.units {
-            units if units > share.min(claim.share) => Room::OverShare,
-            _ if wanted > capacity.saturating_sub(kept_back) => Room::Full,
-            _ => Room::Enough,
+            units if units > share.min(claim.share) => Availability::OverShare,
+            _ if wanted > capacity.saturating_sub(reserved_units) => Availability::Full,
+            _ => Availability::Available,
         }
     }
 
     fn rank(&self, claim: &Claim) -> Rank {
-        if let Some(at) = claim.turn {
+        if let Some(at) = claim.scheduled_at {
             let turn = at.saturating_duration_since(self.began).as_micros();
             return Rank::new(None, u64::try_from(turn).unwrap_or(u64::MAX), self.arrivals);
         }
@@ -317,17 +320,17 @@ impl State {
         Rank::new(claim.plugin.clone(), usage.by_check(claim), self.arrivals)
     }
 
-    /// In a pool by use, what counts as used by a plugin.
-    pub(super) fn used_by(&self, plugin: &Plugin) -> u64 {
+    /// The usage of a plugin, in a fair pool.
+    pub(super) fn used_by(&self, plugin: &PluginKey) -> u64 {
         let usage = self.usage.as_ref().zip(plugin.as_ref());
         usage.map_or(0, |(usage, plugin)| usage.by_plugin(plugin))
     }
 
-    fn holding(&mut self, claim: &Claim) -> &mut Holding {
+    fn holding(&mut self, claim: &Claim) -> &mut HolderUnits {
         self.holders.entry(Arc::clone(&claim.holder)).or_default()
     }
 
-    fn forget_if_idle(&mut self, claim: &Claim) {
+    fn remove_if_idle(&mut self, claim: &Claim) {
         let holding = self.holders.get(&claim.holder);
         if holding.is_some_and(|holding| holding.units == 0 && holding.waiting == 0) {
             self.holders.remove(&claim.holder);

@@ -12,8 +12,8 @@ fn pool(limits: Limits) -> Pool {
     Pool::new("test", limits)
 }
 
-fn take(pool: &Pool, holder: &str) -> Place {
-    pool.try_acquire(Claim::by(holder)).unwrap()
+fn take(pool: &Pool, holder: &str) -> PoolPermit {
+    pool.try_acquire(Claim::new(holder)).unwrap()
 }
 
 fn now<T>(future: impl Future<Output = T>) -> Option<T> {
@@ -21,53 +21,53 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 #[test]
-fn what_is_dropped_is_given_back() {
-    let pool = pool(Limits::of(1));
-    let place = take(&pool, "a");
-    let refused = pool.try_acquire(Claim::by("b")).unwrap_err();
+fn a_dropped_permit_is_released() {
+    let pool = pool(Limits::new(1));
+    let permit = take(&pool, "a");
+    let refused = pool.try_acquire(Claim::new("b")).unwrap_err();
     assert_eq!((pool.used(), refused), (1, Busy { pool: "test" }));
-    drop(place);
+    drop(permit);
     assert_eq!((pool.used(), pool.held_by("a")), (0, 0));
     drop(take(&pool, "b"));
 }
 
 #[test]
-fn nobody_has_more_than_a_share() {
+fn no_holder_has_more_than_its_share() {
     let pool = pool(Limits {
         share: 2,
-        ..Limits::of(10)
+        ..Limits::new(10)
     });
-    let _places = [take(&pool, "greedy"), take(&pool, "greedy")];
-    assert!(pool.try_acquire(Claim::by("greedy")).is_err());
+    let _permits = [take(&pool, "greedy"), take(&pool, "greedy")];
+    assert!(pool.try_acquire(Claim::new("greedy")).is_err());
     let _other = take(&pool, "other");
-    assert!(pool.try_acquire(Claim::by("other").at_most(1)).is_err());
-    assert_eq!(pool.read().since_short, None, "there is room for all others");
+    assert!(pool.try_acquire(Claim::new("other").at_most(1)).is_err());
+    assert_eq!(pool.snapshot().since_short, None, "there is room for all others");
 }
 
 #[test]
-fn the_last_quarter_is_for_those_who_have_nothing() {
+fn the_last_quarter_is_reserved_for_holders_of_nothing() {
     let pool = pool(Limits::shared(8, 8));
     let _greedy: Vec<_> = (0..6).map(|_| take(&pool, "greedy")).collect();
-    assert!(pool.try_acquire(Claim::by("greedy")).is_err());
+    assert!(pool.try_acquire(Claim::new("greedy")).is_err());
     let _others = [take(&pool, "modest"), take(&pool, "small")];
     assert_eq!(pool.used(), 8);
 }
 
 #[test]
-fn the_host_comes_before_everybody_and_has_no_share() {
+fn the_host_comes_first_and_has_no_share() {
     let pool = pool(Limits::shared(4, 1));
-    let claim = || Claim::by_host("dns");
-    let _places: Vec<_> = (0..4).map(|_| pool.try_acquire(claim()).unwrap()).collect();
+    let claim = || Claim::for_host("dns");
+    let _permits: Vec<_> = (0..4).map(|_| pool.try_acquire(claim()).unwrap()).collect();
     assert!(pool.try_acquire(claim()).is_err());
 }
 
 #[tokio::test]
 async fn the_first_claim_of_one_comes_before_the_second_of_another() {
-    let pool = pool(Limits::of(3));
+    let pool = pool(Limits::new(3));
     let (other, first, second) = (take(&pool, "other"), take(&pool, "greedy"), take(&pool, "greedy"));
-    let mut again = Box::pin(pool.acquire(Claim::by("greedy"), None));
+    let mut again = Box::pin(pool.acquire(Claim::new("greedy"), None));
     assert!(again.as_mut().now_or_never().is_none());
-    let mut modest = Box::pin(pool.acquire(Claim::by("modest"), None));
+    let mut modest = Box::pin(pool.acquire(Claim::new("modest"), None));
     assert!(modest.as_mut().now_or_never().is_none());
     drop(first);
     let _modest = modest.await.unwrap();
@@ -77,26 +77,26 @@ async fn the_first_claim_of_one_comes_before_the_second_of_another() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_share_holds_up_nobody_else() {
+async fn a_claim_that_waits_for_its_share_blocks_no_other() {
     let pool = pool(Limits {
         share: 1,
-        ..Limits::of(3)
+        ..Limits::new(3)
     });
     let first = take(&pool, "greedy");
-    let mut again = Box::pin(pool.acquire(Claim::by("greedy"), None));
+    let mut again = Box::pin(pool.acquire(Claim::new("greedy"), None));
     assert!(again.as_mut().now_or_never().is_none());
-    drop(now(pool.acquire(Claim::by("other"), None)).unwrap().unwrap());
+    drop(now(pool.acquire(Claim::new("other"), None)).unwrap().unwrap());
     drop(first);
     drop(again.await.unwrap());
 }
 
 #[tokio::test]
-async fn a_large_claim_has_its_turn_though_small_ones_go_on_coming() {
-    let pool = pool(Limits::of(3));
+async fn a_large_claim_is_served_though_small_ones_keep_coming() {
+    let pool = pool(Limits::new(3));
     let small = take(&pool, "small");
-    let mut large = Box::pin(pool.acquire(Claim::by("large").units(3), None));
+    let mut large = Box::pin(pool.acquire(Claim::new("large").units(3), None));
     assert!(large.as_mut().now_or_never().is_none());
-    assert!(now(pool.acquire(Claim::by("late"), None)).is_none());
+    assert!(now(pool.acquire(Claim::new("late"), None)).is_none());
     drop(small);
     drop(large.await.unwrap());
     assert_eq!(pool.used(), 0);
@@ -104,44 +104,44 @@ async fn a_large_claim_has_its_turn_though_small_ones_go_on_coming() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_ends_when_patience_does_and_is_a_shortage() {
-    let pool = pool(Limits::of(1));
-    let place = pool.try_acquire(Claim::by("zone").for_check(CheckId::new("hog")));
+    let pool = pool(Limits::new(1));
+    let permit = pool.try_acquire(Claim::new("zone").for_check(CheckId::new("hog")));
     let began = Instant::now();
-    let refused = pool.acquire(Claim::by("late"), Some(PATIENCE)).await;
+    let refused = pool.acquire(Claim::new("late"), Some(PATIENCE)).await;
     assert_eq!(refused.unwrap_err(), Busy { pool: "test" });
     assert_eq!(began.elapsed(), PATIENCE);
-    let read = pool.read();
+    let read = pool.snapshot();
     assert_eq!((read.waiting, read.waits, read.refused), (0, 1, 1));
     assert_eq!((read.waited, read.since_short), (PATIENCE, Some(Duration::ZERO)));
     assert_eq!(read.holders, [("hog".into(), 1)]);
-    drop(place);
+    drop(permit);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_second_is_a_shortage_before_anybody_gives_up() {
-    let pool = pool(Limits::of(1));
-    let place = take(&pool, "hog");
-    let waits = pool.acquire(Claim::by("late"), None);
+async fn a_wait_of_a_second_is_a_shortage_before_it_is_given_up() {
+    let pool = pool(Limits::new(1));
+    let permit = take(&pool, "hog");
+    let waits = pool.acquire(Claim::new("late"), None);
     let looks = async {
-        assert_eq!(pool.read().since_short, None);
+        assert_eq!(pool.snapshot().since_short, None);
         tokio::time::advance(Duration::from_secs(1)).await;
-        let read = pool.read();
+        let read = pool.snapshot();
         assert_eq!((read.waiting, read.since_short), (1, Some(Duration::ZERO)));
         assert_eq!(read.holders, [("hog".into(), 1)]);
-        drop(place);
+        drop(permit);
     };
     let (granted, ()) = join(waits, looks).await;
     drop(granted.unwrap());
     tokio::time::advance(Duration::from_secs(7)).await;
-    assert_eq!(pool.read().since_short, Some(Duration::from_secs(7)));
+    assert_eq!(pool.snapshot().since_short, Some(Duration::from_secs(7)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_what_only_the_same_holder_can_give_back() {
-    let pool = pool(Limits::of(1));
-    let _place = take(&pool, "a");
+async fn no_claim_waits_for_what_only_its_own_holder_can_release() {
+    let pool = pool(Limits::new(1));
+    let _permit = take(&pool, "a");
     assert!(
-        now(pool.acquire(Claim::by("a"), Some(PATIENCE)))
+        now(pool.acquire(Claim::new("a"), Some(PATIENCE)))
             .unwrap()
             .is_err()
     );
@@ -149,75 +149,75 @@ async fn nobody_waits_for_what_only_the_same_holder_can_give_back() {
 
 #[tokio::test]
 async fn a_wait_that_is_given_up_leaves_nothing_and_frees_those_behind() {
-    let pool = pool(Limits::of(2));
-    let place = take(&pool, "a");
-    let mut large = Box::pin(pool.acquire(Claim::by("large").units(2), None));
+    let pool = pool(Limits::new(2));
+    let permit = take(&pool, "a");
+    let mut large = Box::pin(pool.acquire(Claim::new("large").units(2), None));
     assert!(large.as_mut().now_or_never().is_none());
-    let mut small = Box::pin(pool.acquire(Claim::by("small"), None));
+    let mut small = Box::pin(pool.acquire(Claim::new("small"), None));
     assert!(small.as_mut().now_or_never().is_none());
     drop(large);
     drop(small.await.unwrap());
-    drop(place);
-    assert_eq!((pool.used(), pool.read().waiting), (0, 0));
+    drop(permit);
+    assert_eq!((pool.used(), pool.snapshot().waiting), (0, 0));
 }
 
 #[tokio::test]
-async fn a_place_that_was_granted_to_somebody_who_is_gone_comes_back() {
-    let pool = pool(Limits::of(1));
-    let place = take(&pool, "a");
-    let mut waits = Box::pin(pool.acquire(Claim::by("b"), None));
+async fn a_permit_that_was_granted_to_a_dropped_waiter_comes_back() {
+    let pool = pool(Limits::new(1));
+    let permit = take(&pool, "a");
+    let mut waits = Box::pin(pool.acquire(Claim::new("b"), None));
     assert!(waits.as_mut().now_or_never().is_none());
-    drop(place);
+    drop(permit);
     assert_eq!(pool.used(), 1, "it is on its way");
     drop(waits);
     assert_eq!(pool.used(), 0);
 }
 
 #[tokio::test]
-async fn a_pool_that_grows_serves_those_who_wait() {
-    let pool = pool(Limits::of(0));
-    let other = Claim::by("b");
-    pool.resize(Limits::of(1));
-    let place = take(&pool, "a");
+async fn a_pool_that_grows_serves_waiting_claims() {
+    let pool = pool(Limits::new(0));
+    let other = Claim::new("b");
+    pool.resize(Limits::new(1));
+    let permit = take(&pool, "a");
     let mut waits = Box::pin(pool.acquire(other, None));
     assert!(waits.as_mut().now_or_never().is_none());
-    pool.resize(Limits::of(2));
+    pool.resize(Limits::new(2));
     drop(waits.await.unwrap());
-    drop(place);
+    drop(permit);
 }
 
-fn by_use(plugin: &str, check: &str) -> Claim {
-    Claim::by(check)
+fn fair_claim(plugin: &str, check: &str) -> Claim {
+    Claim::new(check)
         .for_check(CheckId::new(check))
         .for_plugin(plugin.into())
 }
 
-/// Has `claim` hold a unit for so many seconds, in vain.
+/// Holds a unit for `claim` for so many seconds, unproductively.
 async fn use_up(pool: &Pool, claim: Claim, seconds: u64) {
-    let place = pool.try_acquire(claim).unwrap();
+    let permit = pool.try_acquire(claim).unwrap();
     tokio::time::advance(Duration::from_secs(seconds)).await;
-    drop(place);
+    drop(permit);
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_use_the_check_comes_first_that_has_used_least() {
-    let pool = Pool::by_use("test", Limits::of(1));
-    use_up(&pool, by_use("p", "greedy"), 10).await;
-    let place = pool.try_acquire(by_use("p", "other")).unwrap();
-    let mut greedy = Box::pin(pool.acquire(by_use("p", "greedy"), None));
+async fn in_a_fair_pool_the_check_comes_first_that_has_used_least() {
+    let pool = Pool::fair("test", Limits::new(1));
+    use_up(&pool, fair_claim("p", "greedy"), 10).await;
+    let permit = pool.try_acquire(fair_claim("p", "other")).unwrap();
+    let mut greedy = Box::pin(pool.acquire(fair_claim("p", "greedy"), None));
     assert!(greedy.as_mut().now_or_never().is_none());
     assert!(
-        !pool.should_give_way(&by_use("p", "other")),
+        !pool.should_yield(&fair_claim("p", "other")),
         "greedy has used more"
     );
-    let mut modest = Box::pin(pool.acquire(by_use("p", "modest"), None));
+    let mut modest = Box::pin(pool.acquire(fair_claim("p", "modest"), None));
     assert!(modest.as_mut().now_or_never().is_none());
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(
-        pool.should_give_way(&by_use("p", "other")),
+        pool.should_yield(&fair_claim("p", "other")),
         "modest has used nothing"
     );
-    drop(place);
+    drop(permit);
     let modest = modest.await.unwrap();
     assert!(greedy.as_mut().now_or_never().is_none());
     drop(modest);
@@ -225,37 +225,39 @@ async fn by_use_the_check_comes_first_that_has_used_least() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_use_the_plugin_comes_first_that_has_used_least_however_many_checks_it_has() {
-    let pool = Pool::by_use("test", Limits::of(1));
+async fn in_a_fair_pool_the_plugin_comes_first_that_has_used_least_however_many_checks_it_has() {
+    let pool = Pool::fair("test", Limits::new(1));
     for number in 0..10 {
-        use_up(&pool, by_use("many", &format!("{number}")), 1).await;
+        use_up(&pool, fair_claim("many", &format!("{number}")), 1).await;
     }
-    use_up(&pool, by_use("one", "check"), 5).await;
-    let place = pool.try_acquire(by_use("many", "held")).unwrap();
-    let mut new = Box::pin(pool.acquire(by_use("many", "new"), None));
+    use_up(&pool, fair_claim("one", "check"), 5).await;
+    let permit = pool.try_acquire(fair_claim("many", "held")).unwrap();
+    let mut new = Box::pin(pool.acquire(fair_claim("many", "new"), None));
     assert!(new.as_mut().now_or_never().is_none());
-    let mut one = Box::pin(pool.acquire(by_use("one", "check"), None));
+    let mut one = Box::pin(pool.acquire(fair_claim("one", "check"), None));
     assert!(one.as_mut().now_or_never().is_none());
-    drop(place);
+    drop(permit);
     drop(one.await.unwrap());
     drop(new.await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_use_only_as_many_give_way_as_wait_and_those_that_have_used_most() {
-    let pool = Pool::by_use("test", Limits::of(3));
-    let holders: Vec<Claim> = (0..3).map(|number| by_use("p", &format!("{number}"))).collect();
+async fn in_a_fair_pool_only_as_many_yield_as_wait_and_those_that_have_used_most() {
+    let pool = Pool::fair("test", Limits::new(3));
+    let holders: Vec<Claim> = (0..3)
+        .map(|number| fair_claim("p", &format!("{number}")))
+        .collect();
     for (claim, seconds) in holders.iter().zip(1..) {
         use_up(&pool, claim.clone(), seconds).await;
     }
     let holders_again = holders.iter().cloned();
-    let _places: Vec<_> = holders_again
+    let _permits: Vec<_> = holders_again
         .map(|claim| pool.try_acquire(claim).unwrap())
         .collect();
     let give_way = || {
         holders
             .iter()
-            .map(|claim| pool.should_give_way(claim))
+            .map(|claim| pool.should_yield(claim))
             .collect::<Vec<_>>()
     };
     assert_eq!(give_way(), [false; 3]);
@@ -264,7 +266,7 @@ async fn by_use_only_as_many_give_way_as_wait_and_those_that_have_used_most() {
         .into_iter()
         .enumerate()
     {
-        let claim = by_use("p", &format!("new{number}"));
+        let claim = fair_claim("p", &format!("new{number}"));
         let mut waits = Box::pin(pool.acquire(claim, None));
         assert!(waits.as_mut().now_or_never().is_none());
         wait.push(waits);
@@ -273,14 +275,16 @@ async fn by_use_only_as_many_give_way_as_wait_and_those_that_have_used_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_use_one_that_is_served_as_a_rule_is_not_asked_to_give_way_while_it_holds_a_unit() {
-    let pool = Pool::by_use("test", Limits::of(1));
+async fn in_a_fair_pool_one_that_is_usually_served_need_not_yield_while_it_holds_a_unit() {
+    let pool = Pool::fair("test", Limits::new(1));
     for _ in 0..4 {
-        pool.try_acquire(by_use("p", "served")).unwrap().used_well();
+        pool.try_acquire(fair_claim("p", "served"))
+            .unwrap()
+            .release_productive();
     }
-    let _place = pool.try_acquire(by_use("p", "served")).unwrap();
-    let mut new = Box::pin(pool.acquire(by_use("p", "new"), None));
+    let _permit = pool.try_acquire(fair_claim("p", "served")).unwrap();
+    let mut new = Box::pin(pool.acquire(fair_claim("p", "new"), None));
     assert!(new.as_mut().now_or_never().is_none());
     tokio::time::advance(Duration::from_millis(500)).await;
-    assert!(!pool.should_give_way(&by_use("p", "served")));
+    assert!(!pool.should_yield(&fair_claim("p", "served")));
 }

@@ -1,8 +1,8 @@
-//! How much of a pool each check has used lately, and what for.
+//! Recent usage of a pool by each check or plugin, and how productive it was.
 //!
-//! What counts is what was used in vain. Units that led to something hardly count, so that many of them are no reason to
-//! wait; those that are held now count as the check's earlier ones did, so that one which is served as a rule is not
-//! taken for one that never is while it waits for its answer.
+//! Only unproductive usage counts in full. Productive usage hardly counts, so that much of it is no reason to wait.
+//! Units that are held now are expected to be as productive as the earlier ones, so that a check which is usually
+//! served does not rank with those that never are, while it waits for its answer.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,154 +10,163 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// After this time, what was used counts half.
+/// After this time usage counts half.
 const HALF_LIFE: Duration = Duration::from_secs(30);
-/// A unit that is held or waited for counts as used for so long in advance: what comes all at once is not all first.
+/// Time that is charged in advance for each unit held or waited for, so that a burst of claims does not come first as
+/// a whole.
 const ADVANCE: Duration = Duration::from_millis(50);
-/// What was used well counts a part of its time.
-const WELL: u32 = 1_024;
-/// What was used well for less counts as much: it is known to be served all the same.
-const LEAST: Duration = Duration::from_millis(250);
-/// What counts where nothing is known. The more was used well, the less of it counts: one that is served as a rule comes
-/// before those of which nothing is known.
+/// Productive usage counts for this fraction of its time.
+const PRODUCTIVE_DIVISOR: u32 = 1_024;
+/// Minimum time of productive use: a shorter one also shows that the check is served.
+const MIN_PRODUCTIVE: Duration = Duration::from_millis(250);
+/// Usage of an unknown check. The more productive usage is known, the less of this counts: a check that is usually
+/// served comes before unknown ones.
 const UNKNOWN: Duration = Duration::from_millis(100);
-/// Users that are remembered, apart from those that have or want something now.
-const REMEMBERED: usize = 16_384;
+/// Maximum number of remembered users, besides those that hold or wait for something now.
+const MAX_REMEMBERED: usize = 16_384;
 
 /// Units times time, by user: a check, or a plugin with all its checks.
 #[derive(Debug)]
-pub(super) struct Usage<K>(HashMap<K, Recent>);
+pub(super) struct RecentUsage<K>(HashMap<K, Entry>);
 
-/// How units were used that are given back.
+/// How productive the use of released units was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Used {
-    Well,
-    InVain,
+pub(super) enum UseResult {
+    Productive,
+    Unproductive,
 }
 
 #[derive(Debug, Clone)]
-struct Recent {
-    in_vain: Duration,
-    well: Duration,
+struct Entry {
+    unproductive: Duration,
+    productive: Duration,
     held: u64,
-    /// How long what is held has been, all together.
-    so_far: Duration,
+    /// Total time for which the held units have been held.
+    held_time: Duration,
     waiting: u64,
-    /// When all of this was last brought up to date.
+    /// When this entry was last updated.
     at: Instant,
 }
 
-impl<K> Default for Usage<K> {
+impl<K> Default for RecentUsage<K> {
     fn default() -> Self {
         Self(HashMap::new())
     }
 }
 
-impl<K: Clone + Eq + Hash> Usage<K> {
-    /// What counts as used by `user`, in microseconds.
-    pub(super) fn of(&self, user: &K, now: Instant) -> u64 {
-        let recent = self.0.get(user);
-        micros(recent.map_or(UNKNOWN, |recent| recent.by(now).counts()))
+impl<K: Clone + Eq + Hash> RecentUsage<K> {
+    /// The usage charged to `user`, in microseconds.
+    pub(super) fn charged(&self, user: &K, now: Instant) -> u64 {
+        let entry = self.0.get(user);
+        micros(entry.map_or(UNKNOWN, |entry| entry.as_of(now).counts()))
     }
 
-    /// What `user` is known to have used, and not well.
-    pub(super) fn in_vain(&self, user: &K, now: Instant) -> Duration {
-        let recent = self.0.get(user).map(|recent| recent.by(now));
-        recent.map_or(Duration::ZERO, |recent| {
-            recent.in_vain.saturating_add(recent.so_far)
+    /// The unproductive usage of `user`, including what is held now.
+    pub(super) fn unproductive(&self, user: &K, now: Instant) -> Duration {
+        let entry = self.0.get(user).map(|entry| entry.as_of(now));
+        entry.map_or(Duration::ZERO, |entry| {
+            entry.unproductive.saturating_add(entry.held_time)
         })
     }
 
-    /// The same as [`Usage::of`], with what counts in advance for what `user` has and waits for.
+    /// As [`RecentUsage::charged`], with an advance for what `user` holds and waits for.
     pub(super) fn with_advance(&self, user: &K, now: Instant) -> u64 {
-        let recent = self.0.get(user);
-        micros(recent.map_or(UNKNOWN, |recent| recent.by(now).with_advance()))
+        let entry = self.0.get(user);
+        micros(entry.map_or(UNKNOWN, |entry| entry.as_of(now).with_advance()))
     }
 
     pub(super) fn hold(&mut self, user: &K, units: u64, now: Instant) {
-        let recent = self.recent(user, now);
-        recent.held = recent.held.saturating_add(units);
+        let entry = self.entry(user, now);
+        entry.held = entry.held.saturating_add(units);
     }
 
-    /// Gives back units that were held for `time`.
-    pub(super) fn give_back(&mut self, user: &K, units: u64, (time, used): (Duration, Used), now: Instant) {
-        let recent = self.recent(user, now);
+    /// Releases units that were held for `time`.
+    pub(super) fn release(
+        &mut self,
+        user: &K,
+        units: u64,
+        (time, used): (Duration, UseResult),
+        now: Instant,
+    ) {
+        let entry = self.entry(user, now);
         let time = times(time, units);
-        recent.held = recent.held.saturating_sub(units);
-        recent.so_far = recent.so_far.saturating_sub(time);
+        entry.held = entry.held.saturating_sub(units);
+        entry.held_time = entry.held_time.saturating_sub(time);
         match used {
-            Used::Well => recent.well = recent.well.saturating_add(time.max(LEAST)),
-            Used::InVain => recent.in_vain = recent.in_vain.saturating_add(time),
+            UseResult::Productive => {
+                entry.productive = entry.productive.saturating_add(time.max(MIN_PRODUCTIVE))
+            }
+            UseResult::Unproductive => entry.unproductive = entry.unproductive.saturating_add(time),
         }
     }
 
-    /// What was given back as used in vain after `time` turns out to have been used well.
-    pub(super) fn turns_out_well(&mut self, user: &K, units: u64, time: Duration, now: Instant) {
-        let recent = self.recent(user, now);
+    /// Turns use of `time` that was released as unproductive into productive use.
+    pub(super) fn mark_productive(&mut self, user: &K, units: u64, time: Duration, now: Instant) {
+        let entry = self.entry(user, now);
         let time = times(time, units);
-        recent.in_vain = recent.in_vain.saturating_sub(time);
-        recent.well = recent.well.saturating_add(time.max(LEAST));
+        entry.unproductive = entry.unproductive.saturating_sub(time);
+        entry.productive = entry.productive.saturating_add(time.max(MIN_PRODUCTIVE));
     }
 
     pub(super) fn wait(&mut self, user: &K, units: u64, now: Instant) {
-        let recent = self.recent(user, now);
-        recent.waiting = recent.waiting.saturating_add(units);
+        let entry = self.entry(user, now);
+        entry.waiting = entry.waiting.saturating_add(units);
     }
 
     pub(super) fn stop_waiting(&mut self, user: &K, units: u64, now: Instant) {
-        let recent = self.recent(user, now);
-        recent.waiting = recent.waiting.saturating_sub(units);
+        let entry = self.entry(user, now);
+        entry.waiting = entry.waiting.saturating_sub(units);
     }
 
-    /// The record of a user, up to date.
-    fn recent(&mut self, user: &K, now: Instant) -> &mut Recent {
-        if self.0.len() >= REMEMBERED && !self.0.contains_key(user) {
-            self.0.retain(|_, recent| recent.held > 0 || recent.waiting > 0);
+    /// The entry of a user, updated to `now`.
+    fn entry(&mut self, user: &K, now: Instant) -> &mut Entry {
+        if self.0.len() >= MAX_REMEMBERED && !self.0.contains_key(user) {
+            self.0.retain(|_, entry| entry.held > 0 || entry.waiting > 0);
         }
-        let recent = self.0.entry(user.clone()).or_insert_with(|| Recent {
-            in_vain: Duration::ZERO,
-            well: Duration::ZERO,
+        let entry = self.0.entry(user.clone()).or_insert_with(|| Entry {
+            unproductive: Duration::ZERO,
+            productive: Duration::ZERO,
             held: 0,
-            so_far: Duration::ZERO,
+            held_time: Duration::ZERO,
             waiting: 0,
             at: now,
         });
-        *recent = recent.by(now);
-        recent
+        *entry = entry.as_of(now);
+        entry
     }
 }
 
-impl Recent {
-    /// As it is now.
-    fn by(&self, now: Instant) -> Self {
+impl Entry {
+    /// The entry as of `now`.
+    fn as_of(&self, now: Instant) -> Self {
         let elapsed = now.saturating_duration_since(self.at);
         let left = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
         Self {
-            in_vain: self.in_vain.mul_f64(left),
-            well: self.well.mul_f64(left),
-            so_far: self.so_far.saturating_add(times(elapsed, self.held)),
+            unproductive: self.unproductive.mul_f64(left),
+            productive: self.productive.mul_f64(left),
+            held_time: self.held_time.saturating_add(times(elapsed, self.held)),
             at: now,
             ..*self
         }
     }
 
     fn counts(&self) -> Duration {
-        self.with_expected(self.so_far)
+        self.with_expected(self.held_time)
     }
 
     fn with_advance(&self) -> Duration {
         let units = self.held.saturating_add(self.waiting);
-        self.with_expected(self.so_far.saturating_add(times(ADVANCE, units)))
+        self.with_expected(self.held_time.saturating_add(times(ADVANCE, units)))
     }
 
-    /// What was used, and the part of `open` that will have been used in vain if it is as before.
+    /// The usage, and the part of `open` that is expected to be unproductive if it is like before.
     fn with_expected(&self, open: Duration) -> Duration {
-        let in_vain = self.in_vain.saturating_add(UNKNOWN);
-        let part = in_vain.as_secs_f64() / in_vain.saturating_add(self.well).as_secs_f64();
+        let unproductive = self.unproductive.saturating_add(UNKNOWN);
+        let part = unproductive.as_secs_f64() / unproductive.saturating_add(self.productive).as_secs_f64();
         let expected = open.saturating_add(UNKNOWN).mul_f64(part);
-        self.in_vain
+        self.unproductive
             .saturating_add(expected)
-            .saturating_add(self.well / WELL)
+            .saturating_add(self.productive / PRODUCTIVE_DIVISOR)
     }
 }
 
@@ -176,27 +185,27 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const USER: &str = "a";
 
-    fn of(usage: &Usage<&'static str>, now: Instant) -> Duration {
-        Duration::from_micros(usage.of(&USER, now))
+    fn charged(usage: &RecentUsage<&'static str>, now: Instant) -> Duration {
+        Duration::from_micros(usage.charged(&USER, now))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_used_in_vain_counts_less_as_time_passes() {
-        let (mut usage, start) = (Usage::default(), Instant::now());
-        assert_eq!(of(&usage, start), UNKNOWN);
+    async fn unproductive_use_counts_less_as_time_passes() {
+        let (mut usage, start) = (RecentUsage::default(), Instant::now());
+        assert_eq!(charged(&usage, start), UNKNOWN);
         usage.hold(&USER, 2, start);
         let end = start + 4 * SECOND;
-        assert_eq!(of(&usage, end), 8 * SECOND + UNKNOWN);
-        usage.give_back(&USER, 2, (4 * SECOND, Used::InVain), end);
-        assert_eq!(of(&usage, end), 8 * SECOND + UNKNOWN);
-        assert_eq!(of(&usage, end + HALF_LIFE), 4 * SECOND + UNKNOWN);
-        assert_eq!(of(&usage, end + 1_000 * HALF_LIFE), UNKNOWN);
+        assert_eq!(charged(&usage, end), 8 * SECOND + UNKNOWN);
+        usage.release(&USER, 2, (4 * SECOND, UseResult::Unproductive), end);
+        assert_eq!(charged(&usage, end), 8 * SECOND + UNKNOWN);
+        assert_eq!(charged(&usage, end + HALF_LIFE), 4 * SECOND + UNKNOWN);
+        assert_eq!(charged(&usage, end + 1_000 * HALF_LIFE), UNKNOWN);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_waited_for_counts_in_advance_until_the_wait_ends() {
-        let (mut usage, now) = (Usage::default(), Instant::now());
-        let ahead = |usage: &Usage<_>| Duration::from_micros(usage.with_advance(&USER, now));
+        let (mut usage, now) = (RecentUsage::default(), Instant::now());
+        let ahead = |usage: &RecentUsage<_>| Duration::from_micros(usage.with_advance(&USER, now));
         usage.wait(&USER, 3, now);
         assert_eq!(ahead(&usage), 3 * ADVANCE + UNKNOWN);
         usage.stop_waiting(&USER, 3, now);
@@ -204,25 +213,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_used_well_counts_less_than_what_is_not_known() {
-        let (mut usage, now) = (Usage::default(), Instant::now());
+    async fn productive_use_counts_less_than_unknown_use() {
+        let (mut usage, now) = (RecentUsage::default(), Instant::now());
         for time in [Duration::ZERO, SECOND] {
             usage.hold(&USER, 1, now);
-            usage.give_back(&USER, 1, (time, Used::Well), now);
-            assert!(of(&usage, now) < UNKNOWN / 3, "{time:?}");
+            usage.release(&USER, 1, (time, UseResult::Productive), now);
+            assert!(charged(&usage, now) < UNKNOWN / 3, "{time:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_held_counts_as_earlier_units_did() {
-        for (used, more) in [(Used::Well, Duration::ZERO), (Used::InVain, 8 * SECOND)] {
-            let (mut usage, start) = (Usage::default(), Instant::now());
+        for (used, more) in [
+            (UseResult::Productive, Duration::ZERO),
+            (UseResult::Unproductive, 8 * SECOND),
+        ] {
+            let (mut usage, start) = (RecentUsage::default(), Instant::now());
             usage.hold(&USER, 1, start);
-            usage.give_back(&USER, 1, (1_000 * SECOND, used), start);
+            usage.release(&USER, 1, (1_000 * SECOND, used), start);
             let now = start + 8 * SECOND;
-            let before = of(&usage, now);
+            let before = charged(&usage, now);
             usage.hold(&USER, 1, start);
-            let counts = of(&usage, now).saturating_sub(before);
+            let counts = charged(&usage, now).saturating_sub(before);
             assert!(
                 counts.abs_diff(more) < Duration::from_millis(10),
                 "{used:?} {counts:?}"
@@ -231,23 +243,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_turns_out_well_was_not_in_vain() {
-        let (mut usage, now) = (Usage::default(), Instant::now());
+    async fn use_that_turns_out_productive_no_longer_counts_as_unproductive() {
+        let (mut usage, now) = (RecentUsage::default(), Instant::now());
         usage.hold(&USER, 2, now);
-        usage.give_back(&USER, 2, (SECOND, Used::InVain), now);
-        assert!(of(&usage, now) > SECOND);
-        usage.turns_out_well(&USER, 2, SECOND, now);
-        assert!(of(&usage, now) < UNKNOWN);
+        usage.release(&USER, 2, (SECOND, UseResult::Unproductive), now);
+        assert!(charged(&usage, now) > SECOND);
+        usage.mark_productive(&USER, 2, SECOND, now);
+        assert!(charged(&usage, now) < UNKNOWN);
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_so_many_users_are_remembered() {
-        let (mut usage, now) = (Usage::default(), Instant::now());
+        let (mut usage, now) = (RecentUsage::default(), Instant::now());
         usage.hold(&0, 1, now);
-        for number in 1..2 * REMEMBERED {
+        for number in 1..2 * MAX_REMEMBERED {
             usage.hold(&number, 1, now);
-            usage.give_back(&number, 1, (Duration::ZERO, Used::InVain), now);
+            usage.release(&number, 1, (Duration::ZERO, UseResult::Unproductive), now);
         }
-        assert!(usage.0.len() <= REMEMBERED && usage.0.contains_key(&0));
+        assert!(usage.0.len() <= MAX_REMEMBERED && usage.0.contains_key(&0));
     }
 }

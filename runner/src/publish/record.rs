@@ -1,51 +1,52 @@
-//! What is kept of a check through restarts.
+//! The persistent record of a check.
 
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::account::Account;
+use crate::account::RunAccount;
 use crate::age::Since;
 use crate::outcome::Run;
-use crate::status::{Standing, Status, Thresholds, Tracker};
+use crate::status::{CheckStatus, Status, Thresholds, Tracker};
 use crate::suite::Check;
 
-/// A check's status, streaks, account and last outcome.
+/// A check's status, streaks, run account and last outcome, as persisted across restarts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Record {
-    /// What became of its runs.
-    pub account: Account,
-    /// Its status, and the rows of outcomes behind it.
+pub struct CheckRecord {
+    /// The account of its runs.
+    pub account: RunAccount,
+    /// Its status, and the streaks of outcomes that determine it.
     pub tracker: Tracker,
-    /// Runs in a row that were not well.
+    /// Consecutive unsuccessful runs.
     pub failures: u64,
-    /// The last due time, whatever became of it; of a check that was not due yet, the time from which the next follows.
+    /// The last due time, whether it was run or missed; for a check that was not due yet, the time that its first due
+    /// time is derived from.
     #[serde(deserialize_with = "since::optional")]
     pub last_due: Option<Since>,
-    /// Its interval at that time; zero where a cron expression took its place.
+    /// Its interval at that time; zero if it had a cron expression.
     pub interval: Duration,
     /// Its cron expression and time zone at that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
-    /// When the status changed last.
+    /// When the status last changed.
     pub changed: Option<SystemTime>,
     /// When the last run ended.
     pub last_finish: Option<SystemTime>,
-    /// When the last run ended that was well.
+    /// When the last successful run ended.
     pub last_success: Option<SystemTime>,
-    /// Of the last run that ended.
+    /// The last run that ended.
     pub last: Option<LastRun>,
 }
 
-/// A run in a few words.
+/// A summary of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
     /// `pass`, `warn`, `fail`, `stopped` or `faulted`.
     pub outcome: String,
     /// Why it did not complete.
     pub cause: Option<String>,
-    /// One line for a person, secrets cut out.
+    /// One line for people, secrets redacted.
     pub summary: String,
     /// From the first attempt's start to the outcome.
     pub duration: Duration,
@@ -57,42 +58,44 @@ pub struct LastRun {
     pub trace_id: String,
 }
 
-impl Record {
-    /// The status by all outcomes so far.
+impl CheckRecord {
+    /// The status according to all outcomes so far.
     #[must_use]
     pub fn status(&self) -> Status {
         self.tracker.status()
     }
 
-    pub(super) fn note_due(&mut self, check: &Check, at: Since) {
+    pub(super) fn record_due(&mut self, check: &Check, at: Since) {
         self.last_due = Some(at);
         self.interval = check.cadence.interval().unwrap_or_default();
         self.cron = check.cadence.cron().map(ToString::to_string);
     }
 
-    /// Whether the check was due at the same times as now.
+    /// Whether the recorded cadence is the one of `check`.
     pub(super) fn has_cadence_of(&self, check: &Check) -> bool {
         let cron = check.cadence.cron().map(ToString::to_string);
         (self.interval, &self.cron) == (check.cadence.interval().unwrap_or_default(), &cron)
     }
 
-    /// Whether it is known when the check was last due by its cadence.
+    /// Whether the last due time by the current cadence is known.
     pub(super) fn is_in_cadence_of(&self, check: &Check) -> bool {
         self.last_due.is_some() && self.has_cadence_of(check)
     }
 
-    pub(super) fn take(&mut self, run: &Run, thresholds: Thresholds, now: SystemTime) -> Standing {
+    /// Records a run, and returns the resulting status.
+    pub(super) fn record_run(&mut self, run: &Run, thresholds: Thresholds, now: SystemTime) -> CheckStatus {
         let transition = self.tracker.observe(&run.outcome, thresholds, now);
         if transition.is_some() {
             self.changed = Some(now);
         }
-        match run.outcome.is_good() {
-            true => (self.failures, self.last_success) = (0, Some(now)),
-            false => self.failures = self.failures.saturating_add(1),
+        if run.outcome.is_good() {
+            (self.failures, self.last_success) = (0, Some(now));
+        } else {
+            self.failures = self.failures.saturating_add(1);
         }
         self.last_finish = Some(now);
-        self.last = Some(LastRun::of(run));
-        Standing {
+        self.last = Some(LastRun::new(run));
+        CheckStatus {
             status: self.tracker.status(),
             transition,
             consecutive_failures: self.failures,
@@ -102,9 +105,9 @@ impl Record {
 }
 
 impl LastRun {
-    fn of(run: &Run) -> Self {
+    fn new(run: &Run) -> Self {
         Self {
-            outcome: run.outcome.word().to_owned(),
+            outcome: run.outcome.as_str().to_owned(),
             cause: run.outcome.cause().map(str::to_owned),
             summary: run.outcome.summary(),
             duration: run.duration,
@@ -115,22 +118,22 @@ impl LastRun {
     }
 }
 
-/// Moments that older versions wrote as a time of day.
+/// Deserialisation of moments, which older versions wrote as a wall-clock time.
 mod since {
     use super::{Deserialize, Deserializer, Since, SystemTime};
 
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Written {
+    enum StoredMoment {
         Since(Since),
         TimeOfDay(SystemTime),
     }
 
     pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Since>, D::Error> {
-        let written = Option::<Written>::deserialize(deserializer)?;
-        Ok(written.map(|written| match written {
-            Written::Since(since) => since,
-            Written::TimeOfDay(wall) => Since::at(wall),
+        let stored = Option::<StoredMoment>::deserialize(deserializer)?;
+        Ok(stored.map(|stored| match stored {
+            StoredMoment::Since(since) => since,
+            StoredMoment::TimeOfDay(wall) => Since::at(wall),
         }))
     }
 }
@@ -140,12 +143,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_due_time_that_an_older_version_kept_is_read() {
+    fn a_due_time_that_an_older_version_wrote_is_read() {
         let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_014_400);
         let older = serde_json::json!({ "last_due": noon });
-        let record: Record = serde_json::from_value(older).unwrap();
+        let record: CheckRecord = serde_json::from_value(older).unwrap();
         assert_eq!(record.last_due, Some(Since::at(noon)));
         let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert_eq!(serde_json::from_str::<CheckRecord>(&text).unwrap(), record);
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// By the order of [`QuotaKind::ALL`], in the quotas' units.
+/// In the order of [`QuotaKind::ALL`], in the quotas' units.
 fn limits(quota: &Quota) -> [u64; 10] {
     QuotaKind::ALL.map(|kind| quota.limit(kind))
 }
@@ -65,6 +65,6 @@ fn a_value_is_shown_in_the_largest_unit_that_it_is_a_multiple_of() {
         (QuotaKind::BytesOut, 1024 * MIB, "1 GiB"),
     ];
     for (kind, value, shown) in cases {
-        assert_eq!(kind.show(value), shown, "{kind}");
+        assert_eq!(kind.format_value(value), shown, "{kind}");
     }
 }

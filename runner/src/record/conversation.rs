@@ -1,8 +1,8 @@
-//! What a run and its peers said to each other, for a person who reads it: kept only for a run that is asked for it.
+//! The conversation of a run with its peers, for human readers. Recorded only when it is requested for the run.
 //!
-//! The bytes are noted where the host moves them, by the innermost layer that they have a meaning in: a [`Channel`] belongs
-//! to a socket, and what goes through a socket is noted there until TLS or HTTP takes over. So no protocol is left out.
-//! Secrets are masked once everything is there, so that none is divided by the pieces in which it came.
+//! Bytes are recorded where the host moves them, by the innermost layer in which they are meaningful: a
+//! [`ConnectionLog`] belongs to a socket, and the socket's bytes are recorded until TLS or HTTP takes over. So every
+//! protocol is covered. Secrets are masked at the end, so that a secret split across reads is still recognised.
 
 mod events;
 mod masks;
@@ -21,29 +21,29 @@ use super::Text;
 use crate::redact::Secrets;
 use events::Events;
 
-/// One run's conversation while it goes on. Clones are the same one.
+/// The conversation of a run in progress. Clones share their content.
 #[derive(Debug, Clone)]
 pub struct Conversation(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     began: Instant,
-    /// Held for a few assignments and for copying what was said.
+    /// Held for a few assignments and while bytes are copied.
     events: Mutex<Events>,
 }
 
-/// Who said something.
+/// The origin of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speaker {
-    /// The host, about what it does and finds.
+pub enum LineKind {
+    /// A note by the host about its actions and findings.
     Note,
-    /// The host, to the peer.
+    /// Bytes sent to the peer.
     Sent,
-    /// The peer.
+    /// Bytes received from the peer.
     Received,
 }
 
-impl Speaker {
+impl LineKind {
     /// `note`, `sent` or `received`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -58,45 +58,45 @@ impl Speaker {
 /// One line of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Since the run's start.
+    /// Time since the start of the run.
     pub at: Duration,
-    /// Number of the connection, from 1; absent for what belongs to none.
+    /// Connection number, from 1; `None` if the line belongs to no connection.
     pub connection: Option<u32>,
-    /// Who said it.
-    pub speaker: Speaker,
-    /// Without secrets and control characters.
+    /// Origin of the line.
+    pub kind: LineKind,
+    /// The text, without secrets and control characters.
     pub text: Text,
 }
 
-/// A conversation that is over.
+/// A finished conversation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transcript {
-    /// In the order in which they began.
+    /// Lines, ordered by start time.
     pub lines: Vec<Line>,
-    /// Bytes that were said and are not shown.
+    /// Number of bytes that are not shown.
     pub bytes_left_out: u64,
-    /// Lines that are not shown.
+    /// Number of lines that are not shown.
     pub lines_left_out: u64,
 }
 
-/// Where bytes have a meaning, from the outermost layer to the innermost.
+/// The layer that records the bytes of a connection, from outermost to innermost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Layer {
-    /// What goes through the socket is what is said.
+    /// Bytes are recorded at the socket.
     Socket,
-    /// What goes through the socket is TLS.
+    /// The socket carries TLS; plaintext is recorded above it.
     Tls,
-    /// HTTP notes heads and bodies itself.
+    /// HTTP records heads and bodies itself.
     Http,
 }
 
-/// What a part of what was said is.
+/// The kind of recorded bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// Commands, answers, heads.
+    /// Commands, responses, message heads.
     Dialogue,
-    /// The body of an HTTP message, of which the first part is shown.
+    /// An HTTP message body, of which only the beginning is shown.
     Body,
 }
 
@@ -108,7 +108,7 @@ impl Conversation {
         }))
     }
 
-    /// Notes what the host does or finds.
+    /// Adds a note about an action or finding of the host.
     pub fn note(&self, text: impl Into<String>) {
         let at = self.0.began.elapsed();
         self.events().note(at, None, text.into());
@@ -123,32 +123,32 @@ impl Conversation {
     }
 }
 
-/// One connection's part of a conversation. Clones are the same one.
+/// The conversation on one connection. Clones share their state.
 #[derive(Debug, Clone)]
-pub struct Channel {
+pub struct ConnectionLog {
     conversation: Conversation,
-    state: Arc<ChannelState>,
+    state: Arc<LogState>,
 }
 
 #[derive(Debug, Default)]
-struct ChannelState {
-    /// 0 until there is a connection.
+struct LogState {
+    /// 0 until the connection is established.
     number: AtomicU32,
     /// A [`Layer`].
     layer: AtomicU8,
-    /// Whether the peer answers in TLS where it was spoken to in TLS.
+    /// Whether the peer responds in TLS when it was addressed in TLS.
     reply: AtomicU8,
 }
 
-/// Nothing came yet; what came is TLS; what came is something else.
+/// Nothing was received yet; the first bytes were TLS; the first bytes were something else.
 const UNKNOWN: u8 = 0;
 const TLS: u8 = 1;
 const PLAIN: u8 = 2;
-/// Kinds of records, with which each of them begins (RFC 8446, section 5.1).
+/// TLS record types; each record begins with one (RFC 8446, section 5.1).
 const RECORDS: std::ops::RangeInclusive<u8> = 20..=24;
 
-impl Channel {
-    /// For a socket that is about to be connected.
+impl ConnectionLog {
+    /// Creates the log for a socket that is about to be connected.
     #[must_use]
     pub fn new(conversation: &Conversation) -> Self {
         Self {
@@ -157,36 +157,36 @@ impl Channel {
         }
     }
 
-    /// There is a connection.
+    /// Assigns a connection number once the connection is established.
     pub fn open(&self, text: String) {
         let number = self.conversation.events().next_connection();
         self.state.number.store(number, Ordering::Relaxed);
         self.note(text);
     }
 
-    /// From now on this layer notes what is said.
-    pub fn enter(&self, layer: Layer) {
+    /// Sets the layer that records bytes from now on.
+    pub fn set_layer(&self, layer: Layer) {
         self.state.layer.store(layer as u8, Ordering::Relaxed);
     }
 
-    /// Notes something about the connection, if there is one.
+    /// Adds a note about the connection, if it is established.
     pub fn note(&self, text: impl Into<String>) {
         let Some(number) = self.number() else { return };
         let at = self.conversation.0.began.elapsed();
         self.conversation.events().note(at, Some(number), text.into());
     }
 
-    /// Bytes that were sent in a layer; noted if this is the one that notes.
+    /// Records bytes sent by a layer, if this is the recording layer.
     pub fn sent(&self, layer: Layer, content: Content, bytes: &[u8]) {
         if self.is_in(layer) {
-            self.say(Speaker::Sent, content, bytes);
+            self.record(LineKind::Sent, content, bytes);
         }
     }
 
-    /// Bytes that were received in a layer; noted if this is the one that notes, or if they are not TLS in answer to TLS.
+    /// Records bytes received by a layer, if this is the recording layer, or if they are not TLS in response to TLS.
     pub fn received(&self, layer: Layer, content: Content, bytes: &[u8]) {
         if self.is_in(layer) || layer == Layer::Socket && self.is_plain_reply(bytes) {
-            self.say(Speaker::Received, content, bytes);
+            self.record(LineKind::Received, content, bytes);
         }
     }
 
@@ -211,19 +211,19 @@ impl Channel {
         reply.load(Ordering::Relaxed) == PLAIN
     }
 
-    fn say(&self, speaker: Speaker, content: Content, bytes: &[u8]) {
+    fn record(&self, line_kind: LineKind, content: Content, bytes: &[u8]) {
         let Some(number) = self.number().filter(|_| !bytes.is_empty()) else {
             return;
         };
         let at = self.conversation.0.began.elapsed();
         self.conversation
             .events()
-            .say(at, (number, speaker, content), bytes);
+            .record(at, (number, line_kind, content), bytes);
     }
 }
 
-/// A text for a line, which was made out of what was said.
+/// Creates the text of a line from recorded bytes.
 fn line(text: String, secrets: &Secrets) -> Text {
     let kept = text.len();
-    Text::recorded(Cow::Owned(text), kept, secrets)
+    Text::redacted(Cow::Owned(text), kept, secrets)
 }

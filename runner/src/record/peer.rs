@@ -1,15 +1,15 @@
-//! Addresses as far as everyone may know them.
+//! Addresses, redacted where they are secret.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::redact::{REDACTED, Secrets};
 
-/// An IP address, or that it is secret.
+/// An IP address, or a placeholder if it is secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(Option<IpAddr>);
 
-/// Where a connection goes, without what is secret of it.
+/// The remote address of a connection, with its secret parts redacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer {
     ip: Address,
@@ -18,7 +18,7 @@ pub struct Peer {
 
 impl Address {
     pub(super) fn new(address: IpAddr, secrets: &Secrets) -> Self {
-        let is_public = secrets.is_empty() || !secrets.holds(&address.to_string());
+        let is_public = secrets.is_empty() || !secrets.contains_secret(&address.to_string());
         Self(is_public.then_some(address))
     }
 }
@@ -27,8 +27,8 @@ impl Peer {
     pub(super) fn new(address: SocketAddr, secrets: &Secrets) -> Self {
         let ip = Address::new(address.ip(), secrets);
         let hidden = !secrets.is_empty()
-            && (secrets.holds(&address.port().to_string())
-                || ip.0.is_some() && secrets.holds(&address.to_string()));
+            && (secrets.contains_secret(&address.port().to_string())
+                || ip.0.is_some() && secrets.contains_secret(&address.to_string()));
         Self {
             ip,
             port: (!hidden).then_some(address.port()),
@@ -41,7 +41,7 @@ impl Peer {
         self.ip
     }
 
-    /// The port, unless it is secret.
+    /// The port, or `None` if it is secret.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port

@@ -5,21 +5,21 @@ use super::*;
 const BUDGET: u64 = 64 << 10;
 
 fn recorder(secrets: &[&str]) -> Arc<Recorder> {
-    Recorder::new(Secrets::of(secrets.iter().copied()), BUDGET)
+    Recorder::new(Secrets::new(secrets.iter().copied()), BUDGET)
 }
 
 #[test]
 fn a_text_that_fits_stays_as_it_is() {
     let recorder = recorder(&[]);
-    assert_eq!(recorder.text(Part::Trail, "200 OK"), "200 OK");
+    assert_eq!(recorder.text(Section::Trail, "200 OK"), "200 OK");
     let usage = recorder.usage();
-    assert_eq!((usage.bytes, usage.cut), (6 + TEXT_WEIGHT, 0));
+    assert_eq!((usage.bytes, usage.cut), (6 + TEXT_OVERHEAD, 0));
 }
 
 #[test]
 fn a_long_text_is_cut_at_a_character_and_counted_and_keeps_no_memory() {
     let recorder = recorder(&[]);
-    let text = recorder.text(Part::Trail, "ä".repeat(8 << 20));
+    let text = recorder.text(Section::Trail, "ä".repeat(8 << 20));
     assert_eq!(text.chars().count(), MAX_TEXT / 2 + 1);
     assert!(text.ends_with('…'));
     assert!(String::from(text).capacity() <= MAX_TEXT + 8);
@@ -32,13 +32,13 @@ fn a_long_text_is_cut_at_a_character_and_counted_and_keeps_no_memory() {
 fn texts_never_take_more_than_the_budget_and_the_conclusion_always_finds_room() {
     let recorder = recorder(&[]);
     let mut kept = 0;
-    for part in [Part::Log, Part::Trail, Part::Verdict] {
+    for part in [Section::Log, Section::Trail, Section::Verdict] {
         for _ in 0..100 {
             kept += recorder.text(part, "x".repeat(3_000)).len();
         }
         assert!(!recorder.admit(part, 1));
     }
-    let summary = recorder.text(Part::Conclusion, "s".repeat(3_000));
+    let summary = recorder.text(Section::Conclusion, "s".repeat(3_000));
     assert_eq!(summary.len(), 3_000);
     let usage = recorder.usage();
     assert!(
@@ -51,7 +51,7 @@ fn texts_never_take_more_than_the_budget_and_the_conclusion_always_finds_room() 
 #[test]
 fn a_number_whose_digits_are_a_secret_is_none() {
     let recorder = recorder(&["4938172635", "8080"]);
-    let entry = recorder.entry(Part::Verdict, MAX_TEXT);
+    let entry = recorder.entry(Section::Verdict, MAX_TEXT);
     for secret in [4_938_172_635.0, -4_938_172_635.0, 4_938_172_635.5] {
         assert!(entry.number(secret).is_nan(), "{secret}");
     }
@@ -65,15 +65,17 @@ fn a_number_whose_digits_are_a_secret_is_none() {
 fn empty_texts_and_entries_have_a_weight() {
     let recorder = recorder(&[]);
     let pairs = (0..100_000).map(|_| (String::new(), String::new())).collect();
-    assert!(recorder.entry(Part::Log, MAX_TEXT).pairs(pairs).len() <= 256);
-    let admitted = (0..100_000).filter(|_| recorder.admit(Part::Trail, 100)).count();
+    assert!(recorder.entry(Section::Log, MAX_TEXT).pairs(pairs).len() <= 256);
+    let admitted = (0..100_000)
+        .filter(|_| recorder.admit(Section::Trail, 100))
+        .count();
     assert!(admitted < 640, "{admitted}");
 }
 
 #[test]
 fn the_texts_of_an_entry_share_its_limit() {
     let recorder = recorder(&[]);
-    let mut line = recorder.entry(Part::Log, MAX_TEXT);
+    let mut line = recorder.entry(Section::Log, MAX_TEXT);
     let message = line.text("m".repeat(3_000));
     let fields = line.pairs(vec![
         ("key".to_owned(), "v".repeat(2_000)),
@@ -90,18 +92,18 @@ fn the_texts_of_an_entry_share_its_limit() {
 #[test]
 fn an_attempt_that_is_tried_again_gives_back_its_log_and_its_verdict() {
     let recorder = recorder(&[]);
-    let _log = recorder.text(Part::Log, "x".repeat(2_000));
-    let _step = recorder.text(Part::Trail, "x".repeat(1_000));
-    let _summary = recorder.text(Part::Conclusion, "x".repeat(1_000));
-    recorder.try_again();
-    assert_eq!(recorder.usage().bytes, 1_000 + TEXT_WEIGHT);
+    let _log = recorder.text(Section::Log, "x".repeat(2_000));
+    let _step = recorder.text(Section::Trail, "x".repeat(1_000));
+    let _summary = recorder.text(Section::Conclusion, "x".repeat(1_000));
+    recorder.reset_for_retry();
+    assert_eq!(recorder.usage().bytes, 1_000 + TEXT_OVERHEAD);
 }
 
 #[test]
 fn a_quota_of_nothing_records_nothing() {
     let recorder = Recorder::new(Secrets::default(), 0);
-    assert_eq!(recorder.text(Part::Conclusion, "summary"), "…");
-    assert!(!recorder.admit(Part::Trail, 1));
+    assert_eq!(recorder.text(Section::Conclusion, "summary"), "…");
+    assert!(!recorder.admit(Section::Trail, 1));
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn a_secret_at_the_cut_is_masked_and_not_divided() {
     let recorder = recorder(&["cutsecret-0123456789-abcdef"]);
     for before in MAX_TEXT - 27..=MAX_TEXT {
         let text = format!("{}cutsecret-0123456789-abcdef", "p".repeat(before));
-        let recorded = recorder.text(Part::Log, text);
+        let recorded = recorder.text(Section::Log, text);
         assert!(!recorded.contains("cut"), "{}", &recorded[before - 1..]);
     }
 }

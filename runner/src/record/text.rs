@@ -1,4 +1,4 @@
-//! A text of a run's record.
+//! A text in a run's record.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,45 +6,45 @@ use std::ops::Deref;
 
 use crate::redact::Secrets;
 
-/// A text of a run's record: bounded, without secrets. Made by a [`super::Recorder`] only, or of a text that is part
-/// of the program.
+/// A text in a run's record: bounded and without secrets. Created only by a [`super::Recorder`] or from a string
+/// literal.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Cow<'static, str>);
 
 impl Text {
-    /// A text that is part of the program.
+    /// Creates a text from a string literal.
     #[must_use]
-    pub const fn fixed(text: &'static str) -> Self {
+    pub const fn from_static(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
     }
 
-    /// The first `kept` bytes of a text, redacted before they are cut.
-    pub(super) fn recorded(text: Cow<'_, str>, kept: usize, secrets: &Secrets) -> Self {
+    /// Redacts a text and then truncates it to its first `length` bytes.
+    pub(super) fn redacted(text: Cow<'_, str>, length: usize, secrets: &Secrets) -> Self {
         if text.is_empty() {
             return Self::default();
         }
-        if kept == 0 {
-            return Self::fixed("…");
+        if length == 0 {
+            return Self::from_static("…");
         }
-        if !secrets.is_empty() || kept < text.len() {
-            return Self::owned(secrets.redact_within(&text, kept));
+        if !secrets.is_empty() || length < text.len() {
+            return Self::owned(secrets.redact_truncated(&text, length));
         }
         Self::owned(text.into_owned())
     }
 
     fn owned(mut text: String) -> Self {
-        // A text that had been longer must not keep its memory.
+        // Release the memory of the untruncated text.
         text.shrink_to_fit();
         Self(Cow::Owned(text))
     }
 
-    /// The same behind a text that is part of the program.
+    /// Prepends a string literal.
     #[must_use]
-    pub fn behind(self, prefix: &'static str) -> Self {
+    pub fn with_prefix(self, prefix: &'static str) -> Self {
         Self::owned(format!("{prefix}{self}"))
     }
 
-    /// The text.
+    /// The text as a string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

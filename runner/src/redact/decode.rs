@@ -1,5 +1,5 @@
-//! What a text may be written as: escapes of URLs, forms, JSON, Rust, HTML, mail, LDAP, DNS and shells, lists of numbers,
-//! base64 and hexadecimal. Each decoder undoes one of them, and any may be applied to what another one gives.
+//! Decoders of common encodings: escapes of URLs, forms, JSON, Rust, HTML, mail, LDAP, DNS and shells, lists of
+//! numbers, base64 and hexadecimal. Each decoder undoes one of them, and any may be applied to the output of another.
 
 mod base64;
 mod dialects;
@@ -8,36 +8,36 @@ mod hexadecimal;
 mod lists;
 mod text;
 
-use super::reading::{Draft, Reading, Unit, character, is_invisible};
+use super::decoded_text::{DecodedText, DecodedTextBuilder, Unit, character, is_invisible};
 
-/// What an escape stands for.
-pub(super) enum Decoded {
+/// The decoded form of an escape sequence.
+pub(super) enum Replacement {
     Byte(u8),
     Char(char),
     Text(&'static str),
-    /// A line that goes on, or the sign of an escape.
-    Nothing,
+    /// A line continuation, or only the escape character.
+    Empty,
 }
 
-/// The escape that these begin with, and how many of them it is.
-pub(super) type Escape = fn(&[Unit]) -> Option<(Decoded, usize)>;
+/// Decodes the escape sequence at the start of the units, and returns its length.
+pub(super) type Escape = fn(&[Unit]) -> Option<(Replacement, usize)>;
 
-/// What makes another reading of one.
+/// A decoder from one text to another.
 pub(super) enum Decoder {
-    /// Escapes, of which there are none where a reading has none of these signs, of one or two bytes.
+    /// Escape sequences, which occur only in texts that contain one of these signs of one or two bytes.
     Escapes(Escape, &'static [&'static [u8]]),
-    /// Characters that show nothing, which may stand within an escape.
+    /// Invisible characters, which may interrupt an escape sequence.
     Invisible,
-    /// Numbers of this radix.
+    /// Lists of numbers of this radix.
     List(u32),
     Base64,
     Hexadecimal,
 }
 
-/// All of them; those that are met most often come first.
+/// All decoders; the most common encodings come first.
 pub(super) const DECODERS: [Decoder; 14] = [
     Decoder::Escapes(string, &[b"\\", b"%", b"&"]),
-    // A `\` in front of what is escaped for a URL or in HTML is no sign of an escape.
+    // A `\` before what is escaped for a URL or in HTML is not an escape character.
     Decoder::Escapes(dialects::url, &[b"25", b"\\"]),
     Decoder::Escapes(dialects::html, &[b"p;", b"\\"]),
     Decoder::Escapes(form, &[b"+"]),
@@ -54,27 +54,27 @@ pub(super) const DECODERS: [Decoder; 14] = [
 ];
 
 impl Decoder {
-    /// What a reading reads as when it is decoded; nothing where there is nothing to decode.
-    pub(super) fn apply(&self, reading: &Reading) -> Option<Reading> {
+    /// The decoded text; nothing if there is nothing to decode.
+    pub(super) fn apply(&self, decoded: &DecodedText) -> Option<DecodedText> {
         match self {
             Self::Escapes(escape, signs) => {
-                let may_be = signs.iter().any(|sign| reading.has(sign));
-                may_be.then(|| unescaped(reading, *escape)).flatten()
+                let may_be = signs.iter().any(|sign| decoded.has(sign));
+                may_be.then(|| unescaped(decoded, *escape)).flatten()
             }
-            Self::Invisible => (!reading.is_ascii())
-                .then(|| unescaped(reading, invisible))
+            Self::Invisible => (!decoded.is_ascii())
+                .then(|| unescaped(decoded, invisible))
                 .flatten(),
-            Self::List(radix) => lists::decode(reading.units(), *radix),
-            Self::Base64 => base64::decode(reading.units()),
-            Self::Hexadecimal => hexadecimal::decode(reading.units()),
+            Self::List(radix) => lists::decode(decoded.units(), *radix),
+            Self::Base64 => base64::decode(decoded.units()),
+            Self::Hexadecimal => hexadecimal::decode(decoded.units()),
         }
     }
 }
 
-/// What is left of a reading when one level of its escapes is decoded.
-pub(super) fn unescaped(reading: &Reading, escape: Escape) -> Option<Reading> {
-    let units = reading.units();
-    let mut draft = Draft::of(units);
+/// The text with one level of escapes decoded.
+pub(super) fn unescaped(decoded: &DecodedText, escape: Escape) -> Option<DecodedText> {
+    let units = decoded.units();
+    let mut builder = DecodedTextBuilder::new(units);
     let mut place = 0;
     while let Some(rest) = units.get(place..).filter(|rest| !rest.is_empty()) {
         let Some((read, length)) = escape(rest) else {
@@ -82,14 +82,14 @@ pub(super) fn unescaped(reading: &Reading, escape: Escape) -> Option<Reading> {
             continue;
         };
         let end = units.len().min(place + length);
-        draft.replace(place..end, &read);
+        builder.replace(place..end, &read);
         place = end;
     }
-    draft.finish()
+    builder.finish()
 }
 
-/// As in a URL, a string of a programming language, or HTML.
-pub(super) fn string(units: &[Unit]) -> Option<(Decoded, usize)> {
+/// Escapes of URLs, strings of programming languages, or HTML.
+pub(super) fn string(units: &[Unit]) -> Option<(Replacement, usize)> {
     match units.first()?.byte {
         b'%' => percent(units),
         b'\\' => backslash(units),
@@ -98,33 +98,33 @@ pub(super) fn string(units: &[Unit]) -> Option<(Decoded, usize)> {
     }
 }
 
-/// The same where a `+` is a blank.
-pub(super) fn form(units: &[Unit]) -> Option<(Decoded, usize)> {
+/// As [`string`], and `+` for a space.
+pub(super) fn form(units: &[Unit]) -> Option<(Replacement, usize)> {
     match units.first()?.byte {
-        b'+' => Some((Decoded::Byte(b' '), 1)),
+        b'+' => Some((Replacement::Byte(b' '), 1)),
         _ => string(units),
     }
 }
 
-fn invisible(units: &[Unit]) -> Option<(Decoded, usize)> {
+fn invisible(units: &[Unit]) -> Option<(Replacement, usize)> {
     let (char, length) = character(units);
     char.filter(|char| is_invisible(*char))
-        .map(|_| (Decoded::Nothing, length))
+        .map(|_| (Replacement::Empty, length))
 }
 
 /// `%41`, and `%u0041` of JavaScript's `escape`.
-fn percent(units: &[Unit]) -> Option<(Decoded, usize)> {
+fn percent(units: &[Unit]) -> Option<(Replacement, usize)> {
     if let Some(byte) = hex(units, 1, 2) {
-        return Some((Decoded::Byte(byte), 3));
+        return Some((Replacement::Byte(byte), 3));
     }
     let is_long = matches!(at(units, 1), Some(b'u' | b'U'));
     let code = number(units, 2, 6).filter(|_| is_long)?;
-    Some((Decoded::Char(char::from_u32(code)?), 6))
+    Some((Replacement::Char(char::from_u32(code)?), 6))
 }
 
-fn backslash(units: &[Unit]) -> Option<(Decoded, usize)> {
+fn backslash(units: &[Unit]) -> Option<(Replacement, usize)> {
     let byte = at(units, 1)?;
-    let simple = |byte| Some((Decoded::Byte(byte), 2));
+    let simple = |byte| Some((Replacement::Byte(byte), 2));
     match byte {
         b'n' => simple(b'\n'),
         b'r' => simple(b'\r'),
@@ -132,20 +132,20 @@ fn backslash(units: &[Unit]) -> Option<(Decoded, usize)> {
         b'a' | b'b' | b'e' | b'f' | b'v' => simple(0),
         b'x' | b'X' => in_braces(units).or_else(|| {
             let byte = hex(units, 2, 2)?;
-            Some((Decoded::Byte(byte), 4))
+            Some((Replacement::Byte(byte), 4))
         }),
         b'u' => in_braces(units).or_else(|| utf16(units)),
         b'U' => in_braces(units).or_else(|| utf32(units)).or_else(|| utf16(units)),
         b'0'..=b'7' => octal(units),
-        b'\n' => Some((Decoded::Nothing, 2)),
+        b'\n' => Some((Replacement::Empty, 2)),
         _ if byte.is_ascii_punctuation() || byte == b' ' => simple(byte),
-        _ if !byte.is_ascii() => Some((Decoded::Nothing, 1)),
+        _ if !byte.is_ascii() => Some((Replacement::Empty, 1)),
         _ => None,
     }
 }
 
 /// Up to three digits.
-fn octal(units: &[Unit]) -> Option<(Decoded, usize)> {
+fn octal(units: &[Unit]) -> Option<(Replacement, usize)> {
     let digits = (1..=3).map_while(|place| char::from(at(units, place)?).to_digit(8));
     let (mut value, mut length) = (0, 1);
     for digit in digits {
@@ -155,44 +155,44 @@ fn octal(units: &[Unit]) -> Option<(Decoded, usize)> {
         }
         (value, length) = (longer, length + 1);
     }
-    Some((Decoded::Byte(u8::try_from(value).ok()?), length))
+    Some((Replacement::Byte(u8::try_from(value).ok()?), length))
 }
 
 /// `\u{e9}` of Rust, `\x{e9}` of Perl.
-fn in_braces(units: &[Unit]) -> Option<(Decoded, usize)> {
+fn in_braces(units: &[Unit]) -> Option<(Replacement, usize)> {
     if at(units, 2) != Some(b'{') {
         return None;
     }
     let is_digit = |place: &usize| at(units, *place).is_some_and(|byte| byte.is_ascii_hexdigit());
     let end = 3 + (3..10).take_while(is_digit).count();
     let char = char::from_u32(number(units, 3, end)?)?;
-    (at(units, end) == Some(b'}')).then_some((Decoded::Char(char), end + 1))
+    (at(units, end) == Some(b'}')).then_some((Replacement::Char(char), end + 1))
 }
 
-/// `\u00e9` of JSON, where two may make one character.
-fn utf16(units: &[Unit]) -> Option<(Decoded, usize)> {
+/// `\u00e9` of JSON, including surrogate pairs.
+fn utf16(units: &[Unit]) -> Option<(Replacement, usize)> {
     let high = number(units, 2, 6)?;
     if let Some(char) = char::from_u32(high) {
-        return Some((Decoded::Char(char), 6));
+        return Some((Replacement::Char(char), 6));
     }
     let is_pair = at(units, 6) == Some(b'\\') && matches!(at(units, 7), Some(b'u' | b'U'));
     let low = number(units, 8, 12).filter(|_| is_pair)?;
     let pair = [u16::try_from(high).ok()?, u16::try_from(low).ok()?];
     let char = char::decode_utf16(pair).next()?.ok()?;
-    Some((Decoded::Char(char), 12))
+    Some((Replacement::Char(char), 12))
 }
 
 /// `\U000000e9` of C and Python.
-fn utf32(units: &[Unit]) -> Option<(Decoded, usize)> {
+fn utf32(units: &[Unit]) -> Option<(Replacement, usize)> {
     let char = char::from_u32(number(units, 2, 10)?)?;
-    Some((Decoded::Char(char), 10))
+    Some((Replacement::Char(char), 10))
 }
 
 fn hex(units: &[Unit], start: usize, digits: usize) -> Option<u8> {
     u8::try_from(number(units, start, start + digits)?).ok()
 }
 
-/// Hexadecimal, between two places.
+/// A hexadecimal number at `start..end`.
 fn number(units: &[Unit], start: usize, end: usize) -> Option<u32> {
     let mut value = None;
     for place in start..end {

@@ -1,4 +1,4 @@
-//! Secrets that stand whole in texts that somebody wrote for all to see.
+//! Detection of whole secrets in texts that are meant to be public.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use super::Secrets;
 /// Values of a suite's references that are long enough not to be an ordinary word.
 pub(crate) struct ExposedSecrets {
     values: Vec<Arc<str>>,
-    /// Finds parts of them as well, quickly.
+    /// A fast filter, which also matches excerpts.
     parts: Secrets,
 }
 
 impl ExposedSecrets {
-    /// `parts` knows all of the values.
+    /// `parts` must cover all of the values.
     pub(super) fn new(values: impl IntoIterator<Item = Arc<str>>, parts: Secrets) -> Self {
-        /// Bytes: a shorter one is hidden in texts of its holder only.
-        const LEAST: usize = 8;
+        /// Minimum length in bytes: a shorter one is masked in texts of its owner only.
+        const MIN_BYTES: usize = 8;
         let is_long =
-            |value: &Arc<str>| value.len() >= LEAST && value.chars().collect::<BTreeSet<_>>().len() > 2;
+            |value: &Arc<str>| value.len() >= MIN_BYTES && value.chars().collect::<BTreeSet<_>>().len() > 2;
         Self {
             values: values.into_iter().filter(is_long).collect(),
             parts,
@@ -33,9 +33,9 @@ impl ExposedSecrets {
         self.values.is_empty()
     }
 
-    /// Whether one of them is in a text as a whole, in any case, or in one of the encodings that texts are copied in.
-    pub(crate) fn are_in(&self, text: &str) -> bool {
-        if self.is_empty() || !self.parts.holds(text) {
+    /// Whether one of them occurs in a text as a whole, case-insensitively, in plain or in a common encoding.
+    pub(crate) fn appear_in(&self, text: &str) -> bool {
+        if self.is_empty() || !self.parts.contains_secret(text) {
             return false;
         }
         let unescaped = [text.to_owned(), text.replace('+', " ")];
@@ -47,7 +47,7 @@ impl ExposedSecrets {
                 return true;
             }
             let encoded = BASE64_STANDARD_NO_PAD.encode(value.as_bytes());
-            // What the last character is depends on what follows.
+            // The last character depends on what follows.
             let whole = encoded.get(..encoded.len().saturating_sub(1)).unwrap_or(&encoded);
             let forms = [value.to_string(), whole.to_owned(), hex::encode(value.as_bytes())];
             forms.iter().any(|form| text.contains(&form.to_lowercase()))

@@ -3,7 +3,7 @@ mod compositions;
 mod edges;
 mod escapes;
 mod forms;
-mod known;
+mod registry;
 
 use std::fmt::Write as _;
 
@@ -13,14 +13,14 @@ use percent_encoding::{CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::*;
 
-/// Everything that makes a value look different where it turns up.
+/// Encoders that may change how a value looks.
 pub(crate) const ODD: &str = "P@ss w\u{f6}rd<1>%41+\"quo\\te\"'s\tTop\nline two; $HOME & `x`=?#/";
 
 fn secrets(values: &[&str]) -> Secrets {
-    Secrets::of(values.iter().copied())
+    Secrets::new(values.iter().copied())
 }
 
-/// `value` as others write it.
+/// `value` as written by an encoder.
 #[expect(clippy::too_many_lines, reason = "a table of encodings")]
 pub(crate) fn encodings(value: &str) -> Vec<String> {
     let json = serde_json::to_string(value).unwrap();
@@ -110,7 +110,7 @@ fn numbers(value: &str, before: &str, between: &str, show: impl Fn(u8) -> String
     before.to_owned() + &shown.join(between)
 }
 
-/// With a sign before each of some characters, as `cmd` and PowerShell have it.
+/// With an escape character before some characters, as in `cmd` and PowerShell.
 fn escaped(value: &str, sign: char, which: &str) -> String {
     let before = |char| which.contains(char).then_some(sign);
     value
@@ -216,7 +216,7 @@ fn a_secret_that_a_cut_divides_is_masked_and_what_is_cut_is_not_read() {
             "p".repeat(40 - kept),
             "z".repeat(1 << 20)
         );
-        let redacted = secrets.redact_within(&text, 40);
+        let redacted = secrets.redact_truncated(&text, 40);
         let masked = if kept == 0 { "" } else { "***" };
         assert!(
             redacted.starts_with(&format!("{}{masked}", "p".repeat(40 - kept))),
@@ -229,8 +229,8 @@ fn a_secret_that_a_cut_divides_is_masked_and_what_is_cut_is_not_read() {
 
 #[test]
 fn a_cut_is_at_a_character() {
-    assert_eq!(Secrets::default().redact_within("äää", 3), "ä…");
-    assert_eq!(Secrets::default().redact_within("äää", 6), "äää");
+    assert_eq!(Secrets::default().redact_truncated("äää", 3), "ä…");
+    assert_eq!(Secrets::default().redact_truncated("äää", 6), "äää");
 }
 
 #[test]
@@ -360,14 +360,14 @@ fn other_texts_stay_as_they_are() {
 
 #[test]
 fn redacting_twice_changes_nothing_and_no_form_is_left() {
-    let pieces = [
+    let fingerprints = [
         "ab", "%41", "\\n", "\"", "Zz9", " ", "\n", "é", "&amp;", "+", "''", "k",
     ];
     for seed in 0..400 {
         let mut dice = fastrand::Rng::with_seed(seed);
         let mut draw = |most: usize| -> String {
             (0..dice.usize(..most))
-                .map(|_| *dice.choice(&pieces).unwrap())
+                .map(|_| *dice.choice(&fingerprints).unwrap())
                 .collect()
         };
         let value = format!("{}s3cret{}", draw(12), draw(12));

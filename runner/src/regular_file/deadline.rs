@@ -1,4 +1,5 @@
-//! Waiting for a disk, but not for ever: a system call on a mount whose server is gone cannot be interrupted.
+//! Timeouts for disk operations: a system call on a mount whose server is gone cannot be interrupted, so its thread is
+//! abandoned.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,33 +11,33 @@ use std::time::Duration;
 use super::Owner;
 use crate::liveness;
 
-/// What a thread that reads is called.
-const THREAD: &str = "canary-file";
-/// How long one file may take.
-pub const LIMIT: Duration = Duration::from_secs(10);
+/// Name of the reading threads.
+const THREAD_NAME: &str = "canary-file";
+/// Timeout of one file.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a file was not waited for.
+/// Why a read was abandoned or not started.
 #[derive(Debug, thiserror::Error)]
 pub enum Stalled {
-    /// It took too long.
+    /// It timed out.
     #[error("no answer from the disk within {} s", .limit.as_secs_f32())]
-    Now {
-        /// What it was given.
+    TimedOut {
+        /// The timeout.
         limit: Duration,
     },
-    /// An earlier attempt at the same file still waits.
+    /// An earlier read of the same file is still blocked.
     #[error("an earlier read of it still waits for the disk")]
-    Before,
-    /// Too many attempts of the same owner at other files still wait.
+    StillBlocked,
+    /// Too many reads of other files by the same owner are still blocked.
     #[error("{0} earlier reads still wait for the disk")]
     TooMany(usize),
-    /// All reads of a session together took too long.
+    /// All reads of a session together timed out.
     #[error("the disk is too slow: reading all files took longer than {} s", .limit.as_secs_f32())]
-    Session {
-        /// What they were given.
+    SessionTimedOut {
+        /// The timeout.
         limit: Duration,
     },
-    /// Nobody needs it any more.
+    /// The result is no longer needed.
     #[error("reading was cancelled")]
     Cancelled,
 }
@@ -47,14 +48,14 @@ impl From<Stalled> for io::Error {
     }
 }
 
-/// Reads that are under way, those that were given up included.
+/// Tracks reads in flight, including abandoned ones.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reads(Arc<Shared>);
+pub(super) struct ReadTracker(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    under_way: Mutex<Vec<Read>>,
-    /// Notified when a read ends or is given up.
+    in_flight: Mutex<Vec<Read>>,
+    /// Notified when a read ends or is abandoned.
     changed: Condvar,
 }
 
@@ -63,76 +64,77 @@ struct Read {
     number: u64,
     owner: Owner,
     path: PathBuf,
-    is_given_up: bool,
+    is_abandoned: bool,
 }
 
-/// A read that somebody waits for; its drop gives it up, unless it has ended.
+/// A read in flight. Dropping it abandons the read, unless it has ended.
 #[derive(Debug)]
 #[must_use = "dropped, it counts as given up"]
-pub struct Started {
+pub struct PendingRead {
     number: u64,
-    reads: Reads,
+    reads: ReadTracker,
 }
 
-impl Drop for Started {
+impl Drop for PendingRead {
     fn drop(&mut self) {
-        let mut under_way = self.reads.lock();
-        let own = under_way.iter_mut().find(|read| read.number == self.number);
-        own.into_iter().for_each(|read| read.is_given_up = true);
+        let mut in_flight = self.reads.lock();
+        let own = in_flight.iter_mut().find(|read| read.number == self.number);
+        own.into_iter().for_each(|read| read.is_abandoned = true);
         self.reads.0.changed.notify_all();
     }
 }
 
-/// What the thread holds while it waits; its drop says that it does so no longer.
-struct UnderWay {
+/// Held by the reading thread; dropping it removes the read from the tracker.
+struct InFlight {
     number: u64,
-    reads: Reads,
+    reads: ReadTracker,
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.reads.lock().retain(|read| read.number != self.number);
         self.reads.0.changed.notify_all();
     }
 }
 
-/// Does `work`, which waits for the disk on behalf of `path`, for at most [`LIMIT`]. While another read of the same path
-/// by the same owner is under way, that is waited for first: one thread at a time may hang on a path.
+/// Runs `work`, which blocks on the disk at `path`, for at most [`READ_TIMEOUT`]. Waits for another read of the same
+/// path by the same owner first: only one thread at a time may block on a path.
 ///
-/// When that is over its thread is given up: it ends as soon as the disk answers. An owner has at most as many such
-/// threads as [`Owner`] says; until one of them ends, and for the same path in any case, its further calls fail at once.
+/// After the timeout the thread is abandoned: it ends as soon as the disk responds. Each [`Owner`] has a maximum number
+/// of abandoned threads; beyond it, and for the same path in any case, further calls fail immediately until one of them
+/// ends.
 ///
 /// # Errors
-/// `TimedOut` with [`Stalled`] inside; the operating system has no thread to spare.
-pub fn within<T: Send + 'static>(
+/// `TimedOut` with a [`Stalled`]; or a thread cannot be spawned.
+pub fn with_timeout<T: Send + 'static>(
     owner: Owner,
     path: &Path,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
-    Reads::of_process().within(LIMIT, owner, path, work)
+    ReadTracker::global().run_with_timeout(READ_TIMEOUT, owner, path, work)
 }
 
-/// Begins the same without waiting: `deliver` gets what comes of it, on the thread that did it. The caller decides how
-/// long it waits, and drops what it was given when it does no longer.
+/// Starts `work` without waiting for it: `deliver` is called with its result on the thread that ran it. The caller
+/// decides how long to wait, and drops the returned handle to abandon the read.
 ///
 /// # Errors
-/// As [`within`].
-pub fn start<T: 'static>(
+/// As [`with_timeout`].
+pub fn spawn<T: 'static>(
     owner: Owner,
     path: &Path,
     work: impl FnOnce() -> T + Send + 'static,
     deliver: impl FnOnce(T) + Send + 'static,
-) -> io::Result<Started> {
-    Reads::of_process().start(owner, path, work, deliver)
+) -> io::Result<PendingRead> {
+    ReadTracker::global().spawn(owner, path, work, deliver)
 }
 
-impl Reads {
-    pub(super) fn of_process() -> &'static Self {
-        static READS: OnceLock<Reads> = OnceLock::new();
+impl ReadTracker {
+    pub(super) fn global() -> &'static Self {
+        static READS: OnceLock<ReadTracker> = OnceLock::new();
         READS.get_or_init(Self::default)
     }
 
-    pub(super) fn within<T: Send + 'static>(
+    pub(super) fn run_with_timeout<T: Send + 'static>(
         &self,
         limit: Duration,
         owner: Owner,
@@ -141,84 +143,81 @@ impl Reads {
     ) -> io::Result<T> {
         self.wait_for_same(limit, owner, path);
         let (tx, rx) = sync_channel(1);
-        // Nobody waits when this one was given up.
-        let started = self.start(owner, path, work, move |done| drop(tx.send(done)))?;
+        // The receiver is gone if the read was abandoned.
+        let started = self.spawn(owner, path, work, move |done| drop(tx.send(done)))?;
         match rx.recv_timeout(limit) {
             Ok(done) => return Ok(done),
-            Err(RecvTimeoutError::Disconnected) => return Err(failed()),
+            Err(RecvTimeoutError::Disconnected) => return Err(panicked()),
             Err(RecvTimeoutError::Timeout) => {}
         }
         drop(started);
-        // It may have come to an end since.
-        rx.try_recv().map_err(|_| Stalled::Now { limit }.into())
+        // It may have ended in the meantime.
+        rx.try_recv().map_err(|_| Stalled::TimedOut { limit }.into())
     }
 
-    pub(super) fn start<T: 'static>(
+    pub(super) fn spawn<T: 'static>(
         &self,
         owner: Owner,
         path: &Path,
         work: impl FnOnce() -> T + Send + 'static,
         deliver: impl FnOnce(T) + Send + 'static,
-    ) -> io::Result<Started> {
+    ) -> io::Result<PendingRead> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        self.admit(Read {
+        self.register_read(Read {
             number,
             owner,
             path: path.to_owned(),
-            is_given_up: false,
+            is_abandoned: false,
         })?;
         let reads = self.clone();
-        let under_way = UnderWay { number, reads };
-        let reading = move || {
+        let in_flight = InFlight { number, reads };
+        let run = move || {
             let done = work();
-            // Before anybody hears of it, so that it is not taken for one that is given up.
-            drop(under_way);
+            // Before the result is delivered, so that the read does not count as abandoned.
+            drop(in_flight);
             deliver(done);
         };
         std::thread::Builder::new()
-            .name(THREAD.to_owned())
-            .spawn(reading)
-            .map_err(|error| liveness::refused(THREAD, error))?;
+            .name(THREAD_NAME.to_owned())
+            .spawn(run)
+            .map_err(|error| liveness::spawn_error(THREAD_NAME, error))?;
         let reads = self.clone();
-        Ok(Started { number, reads })
+        Ok(PendingRead { number, reads })
     }
 
     fn wait_for_same(&self, limit: Duration, owner: Owner, path: &Path) {
-        let is_waited_for = |under_way: &mut Vec<Read>| {
-            let mut reads = under_way.iter();
-            reads.any(|read| read.owner == owner && read.path == path && !read.is_given_up)
+        let is_awaited = |in_flight: &mut Vec<Read>| {
+            let mut reads = in_flight.iter();
+            reads.any(|read| read.owner == owner && read.path == path && !read.is_abandoned)
         };
-        let waited = self
-            .0
-            .changed
-            .wait_timeout_while(self.lock(), limit, is_waited_for);
-        // Whatever came of it is judged next.
+        let waited = self.0.changed.wait_timeout_while(self.lock(), limit, is_awaited);
+        // The caller checks the outcome next.
         drop(waited);
     }
 
-    fn admit(&self, read: Read) -> Result<(), Stalled> {
-        let mut under_way = self.lock();
-        let given_up = under_way
+    fn register_read(&self, read: Read) -> Result<(), Stalled> {
+        let mut in_flight = self.lock();
+        let abandoned = in_flight
             .iter()
-            .filter(|other| other.is_given_up && other.owner == read.owner);
-        let places = read.owner.places();
-        if given_up.clone().any(|other| other.path == read.path) {
-            return Err(Stalled::Before);
+            .filter(|other| other.is_abandoned && other.owner == read.owner);
+        let max_abandoned = read.owner.max_abandoned();
+        if abandoned.clone().any(|other| other.path == read.path) {
+            return Err(Stalled::StillBlocked);
         }
-        if given_up.count() >= places {
-            return Err(Stalled::TooMany(places));
+        if abandoned.count() >= max_abandoned {
+            return Err(Stalled::TooMany(max_abandoned));
         }
-        under_way.push(read);
+        in_flight.push(read);
         Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Read>> {
-        // Every section is a few assignments.
-        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        // Every critical section is a few assignments.
+        self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn failed() -> io::Error {
+fn panicked() -> io::Error {
     io::Error::other("the thread that reads it panicked")
 }

@@ -1,4 +1,4 @@
-//! Reading many files for one purpose, such as a suite: all of them together have a deadline as well.
+//! Reads that share a timeout, such as those of all files of a suite.
 
 use std::io;
 use std::path::Path;
@@ -6,28 +6,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::deadline::{LIMIT, Reads, Stalled};
-use super::{Owner, Policy, anything, read_now};
+use super::deadline::{READ_TIMEOUT, ReadTracker, Stalled};
+use super::{Owner, Policy, allow_all, read_file};
 use crate::clock;
 
-/// How long a disk may be waited for while all files of one purpose are read, which may be 10,000 of a network.
-const ALL: Duration = Duration::from_secs(120);
+/// Maximum time that all reads of a session may block, for example on 10,000 files of a network file system.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Reads that belong together. Each has [`LIMIT`], and all of them have two minutes; what is done between them does not
-/// count. When that is over, or nobody needs them any more, every further read fails at once.
+/// Reads that share a timeout. Each has [`READ_TIMEOUT`], and all of them together two minutes; time between reads does
+/// not count. After that, or after cancellation, every further read fails immediately.
 ///
-/// Cheap to clone; all clones are one.
+/// Cheap to clone; clones share their state.
 #[derive(Debug, Clone)]
 pub struct Session {
     owner: Owner,
-    reads: Reads,
+    reads: ReadTracker,
     limit: Duration,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    waited: Mutex<Duration>,
+    blocked_time: Mutex<Duration>,
     is_cancelled: AtomicBool,
 }
 
@@ -46,10 +46,10 @@ impl Session {
     /// Reads on behalf of `owner`.
     #[must_use]
     pub fn new(owner: Owner) -> Self {
-        Self::within_limit(owner, Reads::of_process().clone(), ALL)
+        Self::with_limit(owner, ReadTracker::global().clone(), SESSION_TIMEOUT)
     }
 
-    pub(super) fn within_limit(owner: Owner, reads: Reads, limit: Duration) -> Self {
+    pub(super) fn with_limit(owner: Owner, reads: ReadTracker, limit: Duration) -> Self {
         Self {
             owner,
             reads,
@@ -58,7 +58,7 @@ impl Session {
         }
     }
 
-    /// The same session, for reads on behalf of another.
+    /// The same session, for reads on behalf of another owner.
     #[must_use]
     pub fn on_behalf_of(&self, owner: Owner) -> Self {
         Self {
@@ -67,7 +67,8 @@ impl Session {
         }
     }
 
-    /// What cancels it: a read that is under way is waited for, for its own limit at most, and no other one begins.
+    /// A guard that cancels the session: a read in flight is waited for, up to its own timeout, and no further one
+    /// starts.
     pub fn cancel_on_drop(&self) -> CancelOnDrop {
         CancelOnDrop(self.clone())
     }
@@ -75,57 +76,65 @@ impl Session {
     /// As [`super::read`].
     ///
     /// # Errors
-    /// The same, and `TimedOut` with [`Stalled`] inside when the session is over.
+    /// The same, and `TimedOut` with a [`Stalled`] when the session has timed out or was cancelled.
     pub fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        self.read_permitted(path, limit, &anything())
+        self.read_permitted(path, limit, &allow_all())
     }
 
     /// As [`super::read_permitted`].
     ///
     /// # Errors
-    /// The same, and `TimedOut` with [`Stalled`] inside when the session is over.
+    /// The same, and `TimedOut` with a [`Stalled`] when the session has timed out or was cancelled.
     pub fn read_permitted(&self, path: &Path, limit: u64, policy: &Policy) -> io::Result<Vec<u8>> {
         let (file, policy) = (path.to_owned(), Arc::clone(policy));
-        self.within(path, move || read_now(&file, limit, &policy))?
+        self.with_timeout(path, move || read_file(&file, limit, &policy))?
     }
 
-    /// As [`super::within`].
+    /// As [`super::with_timeout`].
     ///
     /// # Errors
-    /// The same, and `TimedOut` with [`Stalled`] inside when the session is over.
-    pub fn within<T: Send + 'static>(
+    /// The same, and `TimedOut` with a [`Stalled`] when the session has timed out or was cancelled.
+    pub fn with_timeout<T: Send + 'static>(
         &self,
         path: &Path,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        let left = self.left()?;
-        let began = clock::awake();
-        let done = self.reads.within(left.min(LIMIT), self.owner, path, work);
-        *self.waited() += clock::awake().saturating_sub(began);
-        match done {
-            // What it was given was the rest.
-            Err(error) if left < LIMIT && error.kind() == io::ErrorKind::TimedOut => Err(self.over().into()),
-            done => done,
+        let remaining = self.remaining()?;
+        let started_at = clock::monotonic();
+        let result = self
+            .reads
+            .run_with_timeout(remaining.min(READ_TIMEOUT), self.owner, path, work);
+        *self.blocked_time() += clock::monotonic().saturating_sub(started_at);
+        match result {
+            // The read had only the rest of the session's time.
+            Err(error) if remaining < READ_TIMEOUT && error.kind() == io::ErrorKind::TimedOut => {
+                Err(self.timed_out().into())
+            }
+            result => result,
         }
     }
 
-    fn left(&self) -> Result<Duration, Stalled> {
+    fn remaining(&self) -> Result<Duration, Stalled> {
         if self.shared.is_cancelled.load(Ordering::Acquire) {
             return Err(Stalled::Cancelled);
         }
-        let left = self.limit.saturating_sub(*self.waited());
-        match left.is_zero() {
-            true => Err(self.over()),
-            false => Ok(left),
+        let remaining = self.limit.saturating_sub(*self.blocked_time());
+        if remaining.is_zero() {
+            Err(self.timed_out())
+        } else {
+            Ok(remaining)
         }
     }
 
-    fn over(&self) -> Stalled {
-        Stalled::Session { limit: self.limit }
+    fn timed_out(&self) -> Stalled {
+        Stalled::SessionTimedOut { limit: self.limit }
     }
 
-    fn waited(&self) -> MutexGuard<'_, Duration> {
-        // Every section is one assignment.
-        self.shared.waited.lock().unwrap_or_else(PoisonError::into_inner)
+    fn blocked_time(&self) -> MutexGuard<'_, Duration> {
+        // Every critical section is one assignment.
+        self.shared
+            .blocked_time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

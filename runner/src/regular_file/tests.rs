@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-use super::deadline::Reads;
+use super::deadline::ReadTracker;
 use super::*;
 
 fn reason(path: &Path) -> String {
@@ -84,12 +84,12 @@ fn a_regular_file_below_dev_is_refused() {
 }
 
 #[test]
-fn a_file_reached_through_proc_is_judged_by_where_it_is() {
+fn a_file_reached_through_proc_is_checked_by_where_it_is() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "text").unwrap();
     let open = File::open(&path).unwrap();
-    let through = kernel::own_descriptor(open.as_fd());
+    let through = pseudo_fs::fd_path(open.as_fd());
     assert_eq!(read(Owner::Suites, &through, 10).unwrap(), b"text");
 }
 
@@ -100,9 +100,12 @@ fn a_policy_sees_where_a_file_really_is() {
     fs::write(&real, "text").unwrap();
     symlink("secret", folder.path().join("link")).unwrap();
     let forbidden = real.clone();
-    let policy: Policy = Arc::new(move |found| match found.path == forbidden {
-        true => Err("it is the runner's own".to_owned()),
-        false => Ok(()),
+    let policy: Policy = Arc::new(move |found| {
+        if found.path == forbidden {
+            Err("it is the runner's own".to_owned())
+        } else {
+            Ok(())
+        }
     });
     let refused = read_permitted(Owner::Suites, &folder.path().join("link"), 10, &policy).unwrap_err();
     assert_eq!(
@@ -111,7 +114,7 @@ fn a_policy_sees_where_a_file_really_is() {
     );
 }
 
-/// Work that waits for a disk until what is returned beside it is dropped.
+/// Work that blocks until the returned sender is dropped.
 fn hung() -> (impl FnOnce() + Send + 'static, std::sync::mpsc::Sender<()>) {
     let (release, released) = channel::<()>();
     (move || released.recv().unwrap_or_default(), release)
@@ -120,17 +123,22 @@ fn hung() -> (impl FnOnce() + Send + 'static, std::sync::mpsc::Sender<()>) {
 const MOMENT: Duration = Duration::from_millis(1);
 
 #[test]
-fn a_disk_that_does_not_answer_is_given_up_and_not_asked_again_until_it_does() {
-    let reads = Reads::default();
+fn a_disk_that_does_not_answer_is_abandoned_and_not_asked_again_until_it_does() {
+    let reads = ReadTracker::default();
     let (work, release) = hung();
     let path = Path::new("/hung/file");
-    let within = |path: &Path| reads.within(LIMIT, Owner::Suites, path, || ());
-    let gave_up = reads.within(MOMENT, Owner::Suites, path, work).unwrap_err();
+    let within = |path: &Path| reads.run_with_timeout(READ_TIMEOUT, Owner::Suites, path, || ());
+    let gave_up = reads
+        .run_with_timeout(MOMENT, Owner::Suites, path, work)
+        .unwrap_err();
     assert_eq!(gave_up.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(within(path).unwrap_err().to_string(), Stalled::Before.to_string());
+    assert_eq!(
+        within(path).unwrap_err().to_string(),
+        Stalled::StillBlocked.to_string()
+    );
     assert!(within(Path::new("/other")).is_ok());
     drop(release);
-    // It is free again once its thread has ended.
+    // Available again when its thread has ended.
     while within(path).is_err() {
         std::thread::yield_now();
     }
@@ -138,65 +146,72 @@ fn a_disk_that_does_not_answer_is_given_up_and_not_asked_again_until_it_does() {
 
 #[test]
 fn what_hangs_for_one_owner_takes_no_place_from_another() {
-    let reads = Reads::default();
+    let reads = ReadTracker::default();
     let mut held = Vec::new();
-    let mut owners = vec![Owner::Suites, Owner::Plugins, Owner::OwnFiles, Owner::Admin];
+    let mut owners = vec![Owner::Suites, Owner::Plugins, Owner::RunnerFiles, Owner::Admin];
     owners.extend([Owner::peer(), Owner::peer(), Owner::TimeZones]);
     for owner in owners {
         let mut attempt = |name: usize| {
             let (work, release) = hung();
             held.push(release);
             let path = PathBuf::from(format!("/hung/{name}"));
-            reads.within(MOMENT, owner, &path, work).unwrap_err().to_string()
+            reads
+                .run_with_timeout(MOMENT, owner, &path, work)
+                .unwrap_err()
+                .to_string()
         };
-        for name in 0..owner.places() {
+        for name in 0..owner.max_abandoned() {
             assert!(attempt(name).starts_with("no answer"), "{owner:?} {name}");
         }
-        // Threads that wait for a disk are bounded.
-        assert_eq!(attempt(999), Stalled::TooMany(owner.places()).to_string());
+        // The number of blocked threads is bounded.
+        assert_eq!(attempt(999), Stalled::TooMany(owner.max_abandoned()).to_string());
     }
-    let peer = reads.within(LIMIT, Owner::peer(), Path::new("/hung/0"), || "read");
+    let peer = reads.run_with_timeout(READ_TIMEOUT, Owner::peer(), Path::new("/hung/0"), || "read");
     assert_eq!(peer.unwrap(), "read");
 }
 
 #[test]
 fn one_thread_at_a_time_waits_for_a_path() {
-    let reads = Reads::default();
+    let reads = ReadTracker::default();
     let path = Path::new("/slow/file");
     let (work, release) = hung();
     let (delivered_tx, delivered) = channel();
     let deliver = move |()| delivered_tx.send(()).unwrap();
-    let first = reads.start(Owner::Suites, path, work, deliver).unwrap();
-    // Long enough for a thread to begin on a busy machine.
-    let late = reads.within(MOMENT * 500, Owner::Suites, path, move || drop(release));
-    // The one that waited for the first began only when it had waited for long enough.
+    let first = reads.spawn(Owner::Suites, path, work, deliver).unwrap();
+    // Long enough for a thread to start on a busy machine.
+    let late = reads.run_with_timeout(MOMENT * 500, Owner::Suites, path, move || drop(release));
+    // The one that waited for the first started only after its timeout.
     assert!(late.is_ok());
     delivered.recv().unwrap();
     drop(first);
-    assert!(reads.within(LIMIT, Owner::Suites, path, || ()).is_ok());
+    assert!(
+        reads
+            .run_with_timeout(READ_TIMEOUT, Owner::Suites, path, || ())
+            .is_ok()
+    );
 }
 
 #[test]
-fn a_read_that_nobody_waits_for_any_more_counts_until_it_ends() {
-    let reads = Reads::default();
+fn an_abandoned_read_counts_until_it_ends() {
+    let reads = ReadTracker::default();
     let (path, owner) = (Path::new("/hung/file"), Owner::peer());
     let (work, release) = hung();
     let (ended_tx, ended) = channel();
-    let started = reads.start(owner, path, work, move |()| ended_tx.send(()).unwrap());
+    let started = reads.spawn(owner, path, work, move |()| ended_tx.send(()).unwrap());
     drop(started.unwrap());
-    let again = reads.start(owner, path, || (), |()| {}).unwrap_err();
-    assert_eq!(again.to_string(), Stalled::Before.to_string());
+    let again = reads.spawn(owner, path, || (), |()| {}).unwrap_err();
+    assert_eq!(again.to_string(), Stalled::StillBlocked.to_string());
     drop(release);
     ended.recv().unwrap();
-    assert!(reads.within(LIMIT, owner, path, || ()).is_ok());
+    assert!(reads.run_with_timeout(READ_TIMEOUT, owner, path, || ()).is_ok());
 }
 
 #[test]
 fn all_reads_of_a_session_have_one_limit_and_none_begins_after_it() {
-    let session = Session::within_limit(Owner::Suites, Reads::default(), MOMENT);
+    let session = Session::with_limit(Owner::Suites, ReadTracker::default(), MOMENT);
     let (work, release) = hung();
-    let over = Stalled::Session { limit: MOMENT }.to_string();
-    let late = session.within(Path::new("/hung/file"), work).unwrap_err();
+    let over = Stalled::SessionTimedOut { limit: MOMENT }.to_string();
+    let late = session.with_timeout(Path::new("/hung/file"), work).unwrap_err();
     assert_eq!(
         (late.kind(), late.to_string()),
         (io::ErrorKind::TimedOut, over.clone())
@@ -204,16 +219,16 @@ fn all_reads_of_a_session_have_one_limit_and_none_begins_after_it() {
     let never = || panic!("it began");
     let next = session
         .on_behalf_of(Owner::Plugins)
-        .within(Path::new("/other"), never);
+        .with_timeout(Path::new("/other"), never);
     assert_eq!(next.unwrap_err().to_string(), over);
     drop(release);
 }
 
 #[test]
-fn a_session_that_nobody_needs_any_more_reads_nothing() {
+fn a_cancelled_session_reads_nothing() {
     let session = Session::new(Owner::peer());
     let cancel = session.cancel_on_drop();
-    assert!(session.within(Path::new("/file"), || ()).is_ok());
+    assert!(session.with_timeout(Path::new("/file"), || ()).is_ok());
     drop(cancel);
     let cancelled = session.read(Path::new("/file"), 1).unwrap_err();
     assert_eq!(cancelled.to_string(), Stalled::Cancelled.to_string());

@@ -1,17 +1,17 @@
-//! What a run and its peers said to each other, line by line.
+//! The conversation of a run with its peers, line by line.
 
 use anstyle::Style;
 
-use super::{Screen, for_terminal, show_duration};
+use super::{Screen, for_terminal, format_duration};
 use crate::outcome::Run;
-use crate::quota::show_bytes;
-use crate::record::{Line, Speaker, Transcript};
+use crate::quota::format_bytes;
+use crate::record::{Line, LineKind, Transcript};
 
-/// Columns of the time.
-const TIME: usize = 7;
+/// Width of the time, in columns.
+const TIME_WIDTH: usize = 7;
 
-/// One line each, as `curl -v` has them: `*` for what the host did, `>` for what it sent, `<` for what it received, with the
-/// number of the connection where there are several. Nothing for a run whose conversation was not kept.
+/// Formats the conversation like `curl -v`: `*` for actions of the host, `>` for sent and `<` for received lines, with
+/// the number of the connection if there are several. Empty for a run whose conversation was not recorded.
 #[must_use]
 pub fn conversation(run: &Run, screen: Screen) -> String {
     let Some(transcript) = &run.trail.conversation else {
@@ -21,46 +21,47 @@ pub fn conversation(run: &Run, screen: Screen) -> String {
     let lines: String = transcript
         .lines
         .iter()
-        .map(|line| shown(line, are_several, screen))
+        .map(|line| format_line(line, are_several, screen))
         .collect();
-    format!("{lines}{}", left_out(transcript))
+    format!("{lines}{}", omitted(transcript))
 }
 
-fn shown(line: &Line, are_several: bool, screen: Screen) -> String {
-    let sign = match line.speaker {
-        Speaker::Note => '*',
-        Speaker::Sent => '>',
-        Speaker::Received => '<',
+fn format_line(line: &Line, are_several: bool, screen: Screen) -> String {
+    let sign = match line.kind {
+        LineKind::Note => '*',
+        LineKind::Sent => '>',
+        LineKind::Received => '<',
     };
     let number = match line.connection.filter(|_| are_several) {
         Some(number) => format!("{number}{sign}"),
         None if are_several => format!(" {sign}"),
         None => sign.to_string(),
     };
-    let time = format!("{:>TIME$}", show_duration(line.at));
-    let time = match screen.colour {
-        true => {
-            let dimmed = Style::new().dimmed();
-            format!("{dimmed}{time}{dimmed:#}")
-        }
-        false => time,
+    let time = format!("{:>TIME_WIDTH$}", format_duration(line.at));
+    let time = if screen.colour {
+        let dimmed = Style::new().dimmed();
+        format!("{dimmed}{time}{dimmed:#}")
+    } else {
+        time
     };
     let text = for_terminal(&line.text);
     format!("{}\n", format!("{time} {number} {text}").trim_end())
 }
 
-fn left_out(transcript: &Transcript) -> String {
+/// A line about what is missing from the transcript; empty if it is complete.
+fn omitted(transcript: &Transcript) -> String {
     let mut what = Vec::new();
     if transcript.bytes_left_out > 0 {
-        what.push(show_bytes(transcript.bytes_left_out));
+        what.push(format_bytes(transcript.bytes_left_out));
     }
     match transcript.lines_left_out {
         0 => {}
         1 => what.push("1 line".to_owned()),
         lines => what.push(format!("{lines} lines")),
     }
-    match what.is_empty() {
-        true => String::new(),
-        false => format!("not shown: {}\n", what.join(" and ")),
+    if what.is_empty() {
+        String::new()
+    } else {
+        format!("not shown: {}\n", what.join(" and "))
     }
 }

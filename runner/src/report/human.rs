@@ -1,14 +1,14 @@
-//! For a person who reads a terminal.
+//! The human-readable report, for terminals.
 
 use std::collections::HashMap;
 
 use anstyle::Style;
 
-use super::plain::plain;
+use super::sanitize::sanitize;
 use super::table::{Align, Cell, Column, Note, Row, render};
-use super::{Detail, Screen, Totals, measured, show_duration, style_of};
+use super::{Detail, Screen, Totals, format_duration, format_measurement, style_of};
 use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
-use crate::quota::{QuotaKind, show_bytes};
+use crate::quota::{QuotaKind, format_bytes};
 use crate::status::Transition;
 use crate::suite::Check;
 
@@ -20,56 +20,60 @@ const COLUMNS: [Column; 5] = [
     Column::new("SUMMARY", Align::Wrapped, 20, 0),
 ];
 
-/// One line a run, below it what `detail` asks for, and the totals.
+/// A table with one line per run, notes below it according to `detail`, and the totals.
 #[must_use]
 pub fn human(runs: &[Run], detail: Detail, screen: Screen) -> String {
-    let mut alike: HashMap<(&str, String), usize> = HashMap::new();
+    let mut same_name: HashMap<(&str, String), usize> = HashMap::new();
     for run in runs {
-        *alike.entry(named(run)).or_default() += 1;
+        *same_name.entry(name_and_target(run)).or_default() += 1;
     }
-    let is_alone = |run: &Run| alike.get(&named(run)).is_none_or(|count| *count == 1);
-    let rows: Vec<Row> = runs.iter().map(|run| row(run, detail, is_alone(run))).collect();
+    let is_unique = |run: &Run| {
+        same_name
+            .get(&name_and_target(run))
+            .is_none_or(|count| *count == 1)
+    };
+    let rows: Vec<Row> = runs.iter().map(|run| row(run, detail, is_unique(run))).collect();
     format!(
         "{}\n{}\n",
         render(&COLUMNS, &rows, screen),
-        totals(&Totals::of(runs), screen.colour)
+        totals(&Totals::new(runs), screen.colour)
     )
 }
 
-/// One line for a change of status: when, which check, from what to what, and why.
+/// One line for a status transition: when, which check, from which to which status, and why.
 #[must_use]
 pub fn transition(check: &Check, transition: &Transition, colour: bool) -> String {
     let paint = |word: &'static str| paint(word, style_of(word), colour);
     format!(
         "{}  {}  {} -> {}  {} ({} in a row)\n",
         humantime::format_rfc3339_seconds(transition.at),
-        plain(check.id.as_str()),
-        paint(transition.from.word()),
-        paint(transition.to.word()),
-        plain(&transition.summary),
+        sanitize(check.id.as_str()),
+        paint(transition.from.as_str()),
+        paint(transition.to.as_str()),
+        sanitize(&transition.summary),
         transition.consecutive,
     )
 }
 
-/// What a run is known by in its line.
-fn named(run: &Run) -> (&str, String) {
+/// What identifies a run in its line.
+fn name_and_target(run: &Run) -> (&str, String) {
     (&run.check.name, run.check.target.to_string())
 }
 
-/// `is_alone`: no other line looks as if it were about the same.
-fn row(run: &Run, detail: Detail, is_alone: bool) -> Row {
-    let id = (!is_alone).then(|| Note {
-        word: Cell::styled("id", Style::new().dimmed()),
-        text: plain(run.check.id.as_str()),
+/// The row of a run. Unless `is_unique`, other runs have the same name and target, and the id is shown as well.
+fn row(run: &Run, detail: Detail, is_unique: bool) -> Row {
+    let id = (!is_unique).then(|| Note {
+        label: Cell::styled("id", Style::new().dimmed()),
+        text: sanitize(run.check.id.as_str()),
     });
-    let word = run.outcome.word();
+    let word = run.outcome.as_str();
     Row {
         cells: vec![
-            Cell::new(plain(&run.check.name)),
-            Cell::new(plain(&run.check.target.to_string())),
+            Cell::new(sanitize(&run.check.name)),
+            Cell::new(sanitize(&run.check.target.to_string())),
             Cell::styled(word, style_of(word)),
-            Cell::new(show_duration(run.duration)),
-            Cell::new(plain(&run.outcome.summary())),
+            Cell::new(format_duration(run.duration)),
+            Cell::new(sanitize(&run.outcome.summary())),
         ],
         notes: id.into_iter().chain(notes(run, detail)).collect(),
     }
@@ -87,31 +91,31 @@ fn notes(run: &Run, detail: Detail) -> Vec<Note> {
     assertions
         .filter(is_shown)
         .map(assertion)
-        .chain(facts.into_iter().flat_map(found))
+        .chain(facts.into_iter().flat_map(findings))
         .chain(refused(run))
         .chain(reclaimed(run))
-        .chain(cut(run))
+        .chain(truncated(run))
         .collect()
 }
 
 /// Measurements and attributes.
-fn found(verdict: &Verdict) -> impl Iterator<Item = Note> {
-    let measurements = verdict.measurements.iter().map(measured);
+fn findings(verdict: &Verdict) -> impl Iterator<Item = Note> {
+    let measurements = verdict.measurements.iter().map(format_measurement);
     let attributes = verdict
         .attributes
         .iter()
-        .map(|(key, value)| format!("{} = {}", plain(key), plain(value)));
+        .map(|(key, value)| format!("{} = {}", sanitize(key), sanitize(value)));
     measurements.chain(attributes).map(|text| Note {
-        word: Cell::styled("found", Style::new().dimmed()),
+        label: Cell::styled("found", Style::new().dimmed()),
         text,
     })
 }
 
 fn assertion(assertion: &Assertion) -> Note {
-    let word = assertion.status.word();
-    let text = format!("{}: {}", plain(&assertion.name), plain(&assertion.message));
+    let word = assertion.status.as_str();
+    let text = format!("{}: {}", sanitize(&assertion.name), sanitize(&assertion.message));
     Note {
-        word: Cell::styled(word, style_of(word)),
+        label: Cell::styled(word, style_of(word)),
         text,
     }
 }
@@ -119,7 +123,10 @@ fn assertion(assertion: &Assertion) -> Note {
 fn refused(run: &Run) -> Option<Note> {
     let quota = &run.check.quota;
     let refusal = |(kind, count): (&QuotaKind, &u64)| {
-        format!("{count}x {kind} (limit {})", kind.show(quota.limit(*kind)))
+        format!(
+            "{count}x {kind} (limit {})",
+            kind.format_value(quota.limit(*kind))
+        )
     };
     let refusals: Vec<String> = run.usage.denials.iter().map(refusal).collect();
     (!refusals.is_empty()).then(|| host_note(format!("refused {}", refusals.join(", "))))
@@ -130,16 +137,16 @@ fn reclaimed(run: &Run) -> Option<Note> {
     (count > 0).then(|| host_note(format!("closed what the plugin left open: {count}")))
 }
 
-fn cut(run: &Run) -> Option<Note> {
+fn truncated(run: &Run) -> Option<Note> {
     let record = &run.usage.record;
     let texts = if record.cut == 1 { "text" } else { "texts" };
-    let bytes = show_bytes(record.cut_bytes);
+    let bytes = format_bytes(record.cut_bytes);
     (record.cut > 0).then(|| host_note(format!("cut {} {texts} of the record, {bytes}", record.cut)))
 }
 
 fn host_note(text: String) -> Note {
     Note {
-        word: Cell::styled("host", Style::new().dimmed()),
+        label: Cell::styled("host", Style::new().dimmed()),
         text,
     }
 }
@@ -152,14 +159,14 @@ fn totals(totals: &Totals, colour: bool) -> String {
         ("stopped", totals.stopped),
         ("faulted", totals.faulted),
     ];
-    let shown: Vec<String> = counts
+    let parts: Vec<String> = counts
         .into_iter()
         .filter(|(_, count)| *count > 0)
         .map(|(word, count)| paint(&format!("{count} {word}"), style_of(word), colour))
         .collect();
     let runs = if totals.runs == 1 { "run" } else { "runs" };
-    let colon = if shown.is_empty() { "" } else { ": " };
-    format!("{} {runs}{colon}{}", totals.runs, shown.join(", "))
+    let colon = if parts.is_empty() { "" } else { ": " };
+    format!("{} {runs}{colon}{}", totals.runs, parts.join(", "))
 }
 
 fn paint(text: &str, style: Style, colour: bool) -> String {

@@ -1,4 +1,4 @@
-//! For a program: the JSON of `canary check`. Its keys are a contract with users.
+//! The JSON of `canary check`. Its keys are a contract with users.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Totals;
-use super::plain::is_unsafe;
+use super::sanitize::is_unsafe;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, VerdictStatus};
 use crate::record::{Line, Text, Transcript};
 
@@ -30,7 +30,7 @@ struct RunObject<'a> {
     measurements: Vec<MeasurementObject<'a>>,
     attributes: BTreeMap<&'a str, &'a str>,
     usage: UsageObject,
-    /// Only where it was asked for.
+    /// Only if it was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation: Option<ConversationObject<'a>>,
 }
@@ -45,7 +45,7 @@ struct ConversationObject<'a> {
 #[derive(Serialize)]
 struct LineObject<'a> {
     at_ms: f64,
-    /// `null` for what belongs to none.
+    /// `null` for a line that belongs to no connection.
     connection: Option<u32>,
     /// `note`, `sent` or `received`.
     kind: &'static str,
@@ -62,72 +62,73 @@ struct AssertionObject<'a> {
 #[derive(Serialize)]
 struct MeasurementObject<'a> {
     name: &'a str,
-    /// `null` when it is no number.
+    /// `null` if it is NaN or infinite.
     value: f64,
     unit: &'a str,
     attributes: BTreeMap<&'a str, &'a str>,
 }
 
-/// What a run used of its quotas.
+/// The resource usage of a run, as limited by its quotas.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UsageObject {
-    /// Most sockets open at once.
+    /// Maximum number of sockets open at once.
     pub sockets_peak: u64,
-    /// Connects.
+    /// Connection attempts.
     pub connections: u64,
-    /// DNS questions.
+    /// DNS queries.
     pub lookups: u64,
     /// Bytes received.
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
-    /// Bytes, linear memories and tables together.
+    /// Peak memory in bytes, linear memories and tables together.
     pub memory_peak: u64,
-    /// Milliseconds that the guest itself executed.
+    /// CPU time of the guest in milliseconds.
     pub cpu_ms: f64,
-    /// Refusals, by quota.
+    /// Denials by quota.
     pub denials: BTreeMap<Cow<'static, str>, u64>,
     /// Descriptors that the guest left open and the host closed.
     pub reclaimed: u64,
-    /// Bytes that the record of the run takes.
+    /// Size of the record of the run in bytes.
     #[serde(default)]
     pub record_bytes: u64,
-    /// Texts of it that were cut, or left out.
+    /// Number of texts in the record that were truncated or omitted.
     #[serde(default)]
     pub record_cut: u64,
-    /// Bytes that were cut, or left out.
+    /// Bytes that were truncated or omitted.
     #[serde(default)]
     pub record_cut_bytes: u64,
 }
 
-/// One object with every run and the totals. Texts are whole, and safe to print: what a terminal would obey is
-/// escaped as JSON can.
+/// One object with all runs and the totals. Texts are complete and safe to print: control characters are escaped.
 ///
 /// # Errors
-/// Never for runs as they are today; the serialiser may.
+/// The serialiser fails, which does not happen for runs.
 pub fn json(runs: &[Run]) -> serde_json::Result<String> {
     json_parts(runs).collect()
 }
 
-/// The lines of [`json`], run by run, so that never more than one run is held as text.
+/// The lines of [`json`], run by run, so that no more than one run is in memory as text.
 pub fn json_parts(runs: &[Run]) -> impl Iterator<Item = serde_json::Result<String>> {
-    let (begin, end) = match runs.is_empty() {
-        true => ("{\n  \"runs\": [],\n", ""),
-        false => ("{\n  \"runs\": [\n", "  ],\n"),
+    let (begin, end) = if runs.is_empty() {
+        ("{\n  \"runs\": [],\n", "")
+    } else {
+        ("{\n  \"runs\": [\n", "  ],\n")
     };
     let last = runs.len().saturating_sub(1);
-    let objects = runs.iter().enumerate().map(move |(place, run)| {
-        let comma = if place == last { "" } else { "," };
-        indented(&RunObject::of(run), 4).map(|text| format!("    {text}{comma}\n"))
+    let objects = runs.iter().enumerate().map(move |(index, run)| {
+        let comma = if index == last { "" } else { "," };
+        indented(&RunObject::new(run), 4).map(|text| format!("    {text}{comma}\n"))
     });
     let totals = std::iter::once_with(move || {
-        let totals = indented(&Totals::of(runs), 2)?;
+        let totals = indented(&Totals::new(runs), 2)?;
         Ok(format!("{end}  \"totals\": {totals}\n}}\n"))
     });
     std::iter::once(Ok(begin.to_owned())).chain(objects).chain(totals)
 }
 
-/// Safe to print, and each line but the first behind so many blanks. No text in JSON holds a line break.
+/// Serialises a value, safe to print, with each line but the first indented by `blanks`. Strings in JSON contain no
+/// line breaks.
 fn indented(value: &impl Serialize, blanks: usize) -> serde_json::Result<String> {
     let line_break = format!("\n{:blanks$}", "");
     serde_json::to_string_pretty(value).map(|text| escape(&text.replace('\n', &line_break)))
@@ -136,21 +137,21 @@ fn indented(value: &impl Serialize, blanks: usize) -> serde_json::Result<String>
 /// A run as one of the objects in [`json`].
 ///
 /// # Errors
-/// Never for runs as they are today; the serialiser may.
+/// The serialiser fails, which does not happen for runs.
 pub fn run_object(run: &Run) -> serde_json::Result<serde_json::Value> {
-    serde_json::to_value(RunObject::of(run))
+    serde_json::to_value(RunObject::new(run))
 }
 
-/// The JSON of anything, safe to print as that of [`json`] is.
+/// The JSON of any value, safe to print like that of [`json`].
 ///
 /// # Errors
-/// The value is none that JSON has.
+/// The value cannot be represented in JSON.
 pub fn safe_json(value: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string(value).map(|text| escape(&text) + "\n")
 }
 
 impl<'a> RunObject<'a> {
-    fn of(run: &'a Run) -> Self {
+    fn new(run: &'a Run) -> Self {
         let (assertions, measurements, attributes) = match &run.outcome {
             Outcome::Completed(verdict) => (
                 verdict.assertions.as_slice(),
@@ -168,26 +169,26 @@ impl<'a> RunObject<'a> {
             runbook_url: run.check.annotations.runbook_url.as_deref(),
             expect_failure: run.check.expect_failure,
             outcome: run.outcome.kind(),
-            verdict: run.outcome.verdict().map(VerdictStatus::word),
+            verdict: run.outcome.verdict().map(VerdictStatus::as_str),
             cause: run.outcome.cause(),
             summary: run.outcome.summary(),
             duration_ms: millis(run.duration),
             attempts: run.attempts,
-            assertions: assertions.iter().map(AssertionObject::of).collect(),
-            measurements: measurements.iter().map(MeasurementObject::of).collect(),
+            assertions: assertions.iter().map(AssertionObject::new).collect(),
+            measurements: measurements.iter().map(MeasurementObject::new).collect(),
             attributes: map_of(attributes),
-            usage: UsageObject::of(&run.usage),
-            conversation: run.trail.conversation.as_ref().map(ConversationObject::of),
+            usage: UsageObject::new(&run.usage),
+            conversation: run.trail.conversation.as_ref().map(ConversationObject::new),
         }
     }
 }
 
 impl<'a> ConversationObject<'a> {
-    fn of(transcript: &'a Transcript) -> Self {
+    fn new(transcript: &'a Transcript) -> Self {
         let line = |line: &'a Line| LineObject {
             at_ms: millis(line.at),
             connection: line.connection,
-            kind: line.speaker.as_str(),
+            kind: line.kind.as_str(),
             text: &line.text,
         };
         Self {
@@ -199,17 +200,17 @@ impl<'a> ConversationObject<'a> {
 }
 
 impl<'a> AssertionObject<'a> {
-    fn of(assertion: &'a Assertion) -> Self {
+    fn new(assertion: &'a Assertion) -> Self {
         Self {
             name: &assertion.name,
-            status: assertion.status.word(),
+            status: assertion.status.as_str(),
             message: &assertion.message,
         }
     }
 }
 
 impl<'a> MeasurementObject<'a> {
-    fn of(measurement: &'a Measurement) -> Self {
+    fn new(measurement: &'a Measurement) -> Self {
         Self {
             name: &measurement.name,
             value: measurement.value,
@@ -225,9 +226,9 @@ fn map_of(pairs: &[(Text, Text)]) -> BTreeMap<&str, &str> {
 }
 
 impl UsageObject {
-    /// What is told of what a run used.
+    /// Converts the usage of a run.
     #[must_use]
-    pub fn of(usage: &Usage) -> Self {
+    pub fn new(usage: &Usage) -> Self {
         Self {
             sockets_peak: usage.sockets_peak,
             connections: usage.connections,
@@ -239,7 +240,7 @@ impl UsageObject {
             denials: usage
                 .denials
                 .iter()
-                .map(|(kind, count)| (Cow::Borrowed(kind.key()), *count))
+                .map(|(kind, count)| (Cow::Borrowed(kind.as_str()), *count))
                 .collect(),
             reclaimed: usage.reclaimed,
             record_bytes: usage.record.bytes,
@@ -249,13 +250,13 @@ impl UsageObject {
     }
 }
 
-/// To the microsecond.
+/// A duration in milliseconds, rounded to the microsecond.
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// JSON with what a terminal would obey escaped as JSON can: outside of strings it holds no such character but the line
-/// end, which is ours.
+/// Escapes control characters in JSON text. Outside of strings it contains no such character but line ends, which are
+/// kept.
 #[must_use]
 pub fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());

@@ -1,4 +1,4 @@
-//! For a CI system: JUnit XML that both the strict schemas in use accept: that of Ant
+//! JUnit XML for CI systems. It is valid by both strict schemas in use: that of Ant
 //! (<https://github.com/windyroad/JUnit-Schema>) and that of Jenkins' xUnit plugin
 //! (<https://github.com/jenkinsci/xunit-plugin>, `junit-10.xsd`).
 
@@ -7,27 +7,27 @@ use std::time::{Duration, SystemTime};
 
 use quick_xml::escape::escape;
 
-use super::measured;
-use super::plain::{for_xml, plain};
+use super::format_measurement;
+use super::sanitize::{for_xml, sanitize};
 use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
 
-/// One test case a run, in one suite a report. A fail is a `<failure>` with the failing assertions; a stop or a fault is
-/// an `<error>`. What else the runs found, their targets, warnings, measurements and attributes, is in the suite's
-/// `<system-out>`, since test cases have no place for it in Ant's schema.
+/// One test suite with one test case per run. A fail is a `<failure>` with the failed assertions; a stopped or faulted
+/// run is an `<error>`. Targets, warnings, measurements and attributes are in the suite's `<system-out>`, since Ant's
+/// schema has no place for them in test cases.
 #[must_use]
 pub fn junit(runs: &[Run], hostname: &str) -> String {
     junit_parts(runs, hostname).collect()
 }
 
-/// The lines of [`junit`], run by run, so that never more than one run is held as text.
+/// The lines of [`junit`], run by run, so that no more than one run is in memory as text.
 pub fn junit_parts(runs: &[Run], hostname: &str) -> impl Iterator<Item = String> {
     let begin = head(runs, hostname);
     let cases = runs.iter().map(test_case);
-    let found = runs.iter().map(|run| between(&found(run)));
+    let findings = runs.iter().map(|run| escape_text(&findings(run)));
     once(begin)
         .chain(cases)
         .chain(once("        <system-out>".to_owned()))
-        .chain(found)
+        .chain(findings)
         .chain(once(
             "</system-out>\n        <system-err/>\n    </testsuite>\n</testsuites>\n".to_owned(),
         ))
@@ -43,7 +43,7 @@ fn head(runs: &[Run], hostname: &str) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n    <testsuite name=\"canary\" package=\"canary\" id=\"0\" \
          timestamp=\"{}\" hostname=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" \
          time=\"{}\">\n        <properties/>\n",
-        // The schemas have no place for a zone; it is UTC.
+        // The schemas allow no time zone; it is UTC.
         began.trim_end_matches('Z'),
         attribute(hostname),
         runs.len(),
@@ -63,24 +63,24 @@ fn test_case(run: &Run) -> String {
             ("failure", "fail", not_passed(verdict))
         }
         Outcome::Completed(_) => return format!("        <testcase {attributes}/>\n"),
-        Outcome::Stopped(cause) => ("error", cause.word(), String::new()),
-        Outcome::Faulted(fault) => ("error", fault.word(), String::new()),
+        Outcome::Stopped(cause) => ("error", cause.as_str(), String::new()),
+        Outcome::Faulted(fault) => ("error", fault.as_str(), String::new()),
     };
     format!(
         "        <testcase {attributes}>\n            <{element} message=\"{}\" type=\"{word}\">{}</{element}>\n        \
          </testcase>\n",
         attribute(&run.outcome.summary()),
-        between(&description),
+        escape_text(&description),
     )
 }
 
-/// What a run found besides what failed, a line each.
-fn found(run: &Run) -> String {
+/// The findings of a run besides failed assertions, one per line.
+fn findings(run: &Run) -> String {
     let mut lines = format!(
         "{}: {} {}\n",
-        plain(run.check.id.as_str()),
-        run.outcome.word(),
-        plain(&run.check.target.to_string())
+        sanitize(run.check.id.as_str()),
+        run.outcome.as_str(),
+        sanitize(&run.check.target.to_string())
     );
     let Outcome::Completed(verdict) = &run.outcome else {
         return lines;
@@ -89,10 +89,10 @@ fn found(run: &Run) -> String {
         lines += &indented(&not_passed(verdict));
     }
     for measurement in &verdict.measurements {
-        lines += &indented(&measured(measurement));
+        lines += &indented(&format_measurement(measurement));
     }
     for (key, value) in &verdict.attributes {
-        lines += &indented(&format!("{} = {}\n", plain(key), plain(value)));
+        lines += &indented(&format!("{} = {}\n", sanitize(key), sanitize(value)));
     }
     lines
 }
@@ -103,8 +103,8 @@ fn indented(lines: &str) -> String {
 
 fn not_passed(verdict: &Verdict) -> String {
     let line = |assertion: &Assertion| {
-        let word = assertion.status.word();
-        let (name, message) = (plain(&assertion.name), plain(&assertion.message));
+        let word = assertion.status.as_str();
+        let (name, message) = (sanitize(&assertion.name), sanitize(&assertion.message));
         format!("{word}  {name}: {message}\n")
     };
     let assertions = verdict.assertions.iter();
@@ -114,17 +114,17 @@ fn not_passed(verdict: &Verdict) -> String {
         .collect()
 }
 
-/// To the millisecond.
+/// A duration in seconds, with milliseconds.
 fn seconds(duration: Duration) -> String {
     format!("{:.3}", duration.as_secs_f64())
 }
 
-/// On one line, in an attribute.
+/// Escapes a text for an attribute, on one line.
 fn attribute(text: &str) -> String {
-    between(&plain(text))
+    escape_text(&sanitize(text))
 }
 
-/// Between elements.
-fn between(text: &str) -> String {
+/// Escapes a text between elements.
+fn escape_text(text: &str) -> String {
     for_xml(&escape(text)).into_owned()
 }

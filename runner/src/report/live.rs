@@ -1,12 +1,12 @@
-//! The table of `canary demo` and `canary run`, drawn again and again.
+//! The live table of `canary demo` and `canary run`, which is redrawn repeatedly.
 
 use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 
-use super::plain::plain;
+use super::sanitize::sanitize;
 use super::table::{Align, Cell, Column, Row, render};
-use super::{Screen, show_duration, style_of};
+use super::{Screen, format_duration, style_of};
 use crate::outcome::Run;
 use crate::status::Status;
 use crate::suite::Check;
@@ -23,20 +23,20 @@ const COLUMNS: [Column; 9] = [
     Column::new("SUMMARY", Align::Left, 16, 0),
 ];
 
-/// What is known of one check.
+/// The row of one check.
 #[derive(Debug, Clone)]
 pub struct LiveRow {
-    /// Which one.
+    /// The check.
     pub check: Arc<Check>,
-    /// Its debounced state.
+    /// Its debounced status.
     pub status: Status,
-    /// Whether a run is under way.
+    /// Whether a run is in flight.
     pub is_running: bool,
-    /// The latest run that ended.
+    /// The last run that ended.
     pub last: Option<Arc<Run>>,
 }
 
-/// One line a check. `*` marks a run under way; `SOCKETS` is the peak of the last run and the quota.
+/// A table with one line per check. `*` marks a run in flight; `SOCKETS` is the peak of the last run and the quota.
 #[must_use]
 pub fn live(rows: &[LiveRow], screen: Screen) -> String {
     let rows: Vec<Row> = rows.iter().map(row).collect();
@@ -44,10 +44,10 @@ pub fn live(rows: &[LiveRow], screen: Screen) -> String {
 }
 
 fn row(live: &LiveRow) -> Row {
-    let status = live.status.word();
+    let status = live.status.as_str();
     let mut cells = vec![
-        Cell::new(plain(&live.check.name)),
-        Cell::new(plain(&live.check.target.to_string())),
+        Cell::new(sanitize(&live.check.name)),
+        Cell::new(sanitize(&live.check.target.to_string())),
         Cell::styled(status, style_of(status)),
     ];
     match &live.last {
@@ -61,16 +61,16 @@ fn row(live: &LiveRow) -> Row {
 }
 
 fn ended(run: &Run, is_running: bool) -> [Cell; 6] {
-    let word = run.outcome.word();
+    let word = run.outcome.as_str();
     let usage = &run.usage;
     let running = if is_running { " *" } else { "" };
     [
         Cell::styled(format!("{word}{running}"), style_of(word)),
-        Cell::new(show_duration(run.duration)),
+        Cell::new(format_duration(run.duration)),
         Cell::new(format!("{}/{}", usage.sockets_peak, run.check.quota.sockets)),
         count(usage.denials.values().sum(), AnsiColor::Yellow),
         count(usage.reclaimed, AnsiColor::Cyan),
-        Cell::new(plain(&run.outcome.summary())),
+        Cell::new(sanitize(&run.outcome.summary())),
     ]
 }
 

@@ -1,12 +1,12 @@
-//! What the host did for a run, step by step.
+//! The steps of a run: what the host did, in order.
 
 use anstyle::Style;
 
-use super::plain::plain;
+use super::sanitize::sanitize;
 use super::table::{Align, Cell, Column, Note, Row, render};
-use super::{Screen, show_duration};
+use super::{Screen, format_duration};
 use crate::outcome::Run;
-use crate::quota::show_bytes;
+use crate::quota::format_bytes;
 use crate::trace::{Handshake, Lookup, Request, Step, StepKind};
 
 const COLUMNS: [Column; 4] = [
@@ -16,7 +16,7 @@ const COLUMNS: [Column; 4] = [
     Column::new("WHAT", Align::Wrapped, 20, 0),
 ];
 
-/// One line a step, in the order in which they began, with what each found.
+/// A table with one line per step, in the order of their start, with their results.
 #[must_use]
 pub fn steps(run: &Run, screen: Screen) -> String {
     let mut steps: Vec<&Step> = run.trail.steps.iter().collect();
@@ -32,21 +32,21 @@ pub fn steps(run: &Run, screen: Screen) -> String {
 fn row(step: &Step) -> Row {
     let (word, what, notes) = match &step.kind {
         StepKind::Instantiate => ("instantiate", "the plugin".to_owned(), Vec::new()),
-        StepKind::Lookup(lookup) => ("resolve", looked_up(lookup), Vec::new()),
+        StepKind::Lookup(lookup) => ("resolve", format_lookup(lookup), Vec::new()),
         StepKind::Connect { peer } => ("connect", peer.to_string(), Vec::new()),
-        StepKind::Handshake(handshake) => ("handshake", shaken(handshake), certificate(handshake)),
-        StepKind::Request(request) => ("request", requested(request), phases(request)),
+        StepKind::Handshake(handshake) => ("handshake", format_handshake(handshake), certificate(handshake)),
+        StepKind::Request(request) => ("request", format_request(request), phases(request)),
     };
     let error = step.error.iter().map(|error| Note {
-        word: Cell::styled("error", Style::new()),
-        text: plain(&error.message),
+        label: Cell::styled("error", Style::new()),
+        text: sanitize(&error.message),
     });
     Row {
         cells: vec![
-            Cell::new(show_duration(step.started)),
-            Cell::new(show_duration(step.took)),
+            Cell::new(format_duration(step.started)),
+            Cell::new(format_duration(step.took)),
             Cell::new(word),
-            Cell::new(plain(&what)),
+            Cell::new(sanitize(&what)),
         ],
         notes: notes.into_iter().chain(error).collect(),
     }
@@ -54,17 +54,17 @@ fn row(step: &Step) -> Row {
 
 fn note(word: &'static str, text: &str) -> Note {
     Note {
-        word: Cell::styled(word, Style::new().dimmed()),
-        text: plain(text),
+        label: Cell::styled(word, Style::new().dimmed()),
+        text: sanitize(text),
     }
 }
 
-fn looked_up(lookup: &Lookup) -> String {
+fn format_lookup(lookup: &Lookup) -> String {
     let addresses: Vec<String> = lookup.addresses.iter().map(ToString::to_string).collect();
     format!("{}: {}", lookup.name, addresses.join(", "))
 }
 
-fn shaken(handshake: &Handshake) -> String {
+fn format_handshake(handshake: &Handshake) -> String {
     let mut words = vec![format!("name {}", handshake.server_name)];
     words.extend(handshake.version.map(|version| format!("TLS {version}")));
     words.extend(handshake.cipher_suite.iter().map(ToString::to_string));
@@ -84,7 +84,7 @@ fn certificate(handshake: &Handshake) -> Vec<Note> {
     leaf.chain(untrusted).collect()
 }
 
-fn requested(request: &Request) -> String {
+fn format_request(request: &Request) -> String {
     let status = request
         .status
         .map_or_else(|| "no answer".to_owned(), |status| status.to_string());
@@ -97,16 +97,16 @@ fn requested(request: &Request) -> String {
 fn phases(request: &Request) -> Vec<Note> {
     let mut notes = Vec::new();
     notes.extend(request.send.map(|took| {
-        let body = show_bytes(request.request_bytes);
-        note("send", &format!("{}, a body of {body}", show_duration(took)))
+        let body = format_bytes(request.request_bytes);
+        note("send", &format!("{}, a body of {body}", format_duration(took)))
     }));
-    notes.extend(request.wait.map(|took| note("wait", &show_duration(took))));
+    notes.extend(request.wait.map(|took| note("wait", &format_duration(took))));
     notes.extend(request.receive.map(|took| {
         let body = request.response_bytes.map_or_else(
             || "no body".to_owned(),
-            |bytes| format!("a body of {}", show_bytes(bytes)),
+            |bytes| format!("a body of {}", format_bytes(bytes)),
         );
-        note("receive", &format!("{}, {body}", show_duration(took)))
+        note("receive", &format!("{}, {body}", format_duration(took)))
     }));
     notes
 }

@@ -1,4 +1,4 @@
-//! A table that fits the screen.
+//! Text tables that fit the terminal width.
 
 #[cfg(test)]
 mod tests;
@@ -9,23 +9,23 @@ use std::iter;
 use anstyle::Style;
 
 use self::text::width;
-pub(super) use self::text::{cut, wrap};
+pub(super) use self::text::{truncate, wrap};
 use super::Screen;
 
 const GAP: usize = 2;
 const NOTE_INDENT: usize = 4;
 
-/// On narrower screens notes are cut.
+/// Notes are at least this wide, even if the screen is narrower.
 const MIN_NOTE_WIDTH: usize = 20;
 
-/// One column.
+/// A column of a table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     title: &'static str,
     align: Align,
-    /// The column gets narrower than this only when nothing else helps.
+    /// The column is made narrower than this only as a last resort.
     min: usize,
-    /// Narrower screens do without the column.
+    /// The column is omitted on narrower screens.
     from_width: usize,
 }
 
@@ -33,28 +33,28 @@ pub(super) struct Column {
 pub(super) enum Align {
     Left,
     Right,
-    /// Left, and what is too long goes on below. For the last column.
+    /// Left-aligned and wrapped. For the last column only.
     Wrapped,
 }
 
-/// A text without control characters.
+/// A cell; its text has no control characters.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cell {
     pub(super) text: String,
     pub(super) style: Style,
 }
 
-/// One line, and indented notes below it.
+/// A row: one line, and indented notes below it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
     pub(super) notes: Vec<Note>,
 }
 
-/// A word, and a text that is wrapped beside it.
+/// A note below a row: a label, and a text that is wrapped beside it.
 #[derive(Debug, Clone)]
 pub(super) struct Note {
-    pub(super) word: Cell,
+    pub(super) label: Cell,
     pub(super) text: String,
 }
 
@@ -82,7 +82,7 @@ impl Cell {
     }
 }
 
-/// A line of titles and one a row; wide columns are cut with `…` until a line fits.
+/// Renders a line of titles and one line per row; cells of wide columns are truncated with `…` until a line fits.
 pub(super) fn render(columns: &[Column], rows: &[Row], screen: Screen) -> String {
     let titles = columns
         .iter()
@@ -131,12 +131,12 @@ fn indented(text: &str, style: Style, indent: usize, screen: Screen) -> String {
 }
 
 fn note_lines(note: &Note, screen: Screen) -> String {
-    let indent = NOTE_INDENT + width(&note.word.text) + GAP;
+    let indent = NOTE_INDENT + width(&note.label.text) + GAP;
     let room = screen.width.saturating_sub(indent).max(MIN_NOTE_WIDTH);
     let mut parts = wrap(&note.text, room).into_iter();
     let mut line = Line::new(screen);
     line.pad(NOTE_INDENT);
-    line.push(&note.word.text, note.word.style);
+    line.push(&note.label.text, note.label.style);
     line.pad(GAP);
     line.push(&parts.next().unwrap_or_default(), Style::new());
     parts.fold(line.end(), |lines, part| {
@@ -144,7 +144,7 @@ fn note_lines(note: &Note, screen: Screen) -> String {
     })
 }
 
-/// The columns' widths: as wide as their widest cells, the widest columns narrowed until all fit.
+/// The widths of the columns: those of their widest cells, with the widest columns narrowed until all fit.
 fn fit<'a>(columns: &[Column], rows: impl Iterator<Item = &'a Row>, screen_width: usize) -> Vec<usize> {
     let is_shown = |column: &&Column| column.from_width <= screen_width;
     let mut widths = vec![0; columns.len()];
@@ -176,11 +176,11 @@ fn narrow(widths: &mut [usize], minimums: &[usize], room: usize) {
     }
 }
 
-/// A line in the making. Blanks are held back until text follows, so that no line ends in them.
+/// A line under construction. Blanks are deferred until text follows, so that no line has trailing blanks.
 struct Line {
     text: String,
     blanks: usize,
-    /// Columns left.
+    /// Remaining columns.
     room: usize,
     colour: bool,
 }
@@ -199,9 +199,9 @@ impl Line {
         self.blanks += blanks;
     }
 
-    /// A cell of this width, and the gap after it.
+    /// Appends a cell of this width, and the gap after it.
     fn cell(&mut self, cell: &Cell, align: Align, cell_width: usize) {
-        let text = cut(&cell.text, cell_width);
+        let text = truncate(&cell.text, cell_width);
         let spare = cell_width.saturating_sub(width(&text));
         if align == Align::Right {
             self.pad(spare);
@@ -214,7 +214,7 @@ impl Line {
     }
 
     fn push(&mut self, text: &str, style: Style) {
-        let text = cut(text, self.room.saturating_sub(self.blanks));
+        let text = truncate(text, self.room.saturating_sub(self.blanks));
         if text.is_empty() {
             return;
         }

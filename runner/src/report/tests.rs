@@ -24,7 +24,7 @@ fn check(name: &str, plugin: &str, target: &str) -> Arc<Check> {
         target: Target::new(target),
         timeout: Duration::from_secs(5),
         failure_threshold: 1,
-        ..Check::plain(name, Duration::from_secs(30))
+        ..Check::minimal(name, Duration::from_secs(30))
     })
 }
 
@@ -142,14 +142,14 @@ fn one_of_each() -> Vec<Run> {
 
 #[test]
 fn a_person_sees_each_run_and_what_failed() {
-    assert_snapshot!(human(&one_of_each(), Detail::Trouble, PLAIN));
+    assert_snapshot!(human(&one_of_each(), Detail::Problems, PLAIN));
 }
 
 #[test]
 fn a_person_with_a_narrow_terminal_sees_what_fits() {
     assert_snapshot!(human(
         &one_of_each(),
-        Detail::Trouble,
+        Detail::Problems,
         Screen { width: 60, ..PLAIN }
     ));
 }
@@ -163,7 +163,7 @@ fn a_person_may_see_everything_that_was_found() {
 fn a_person_may_see_colours() {
     let text = human(
         &one_of_each(),
-        Detail::Trouble,
+        Detail::Problems,
         Screen {
             colour: true,
             ..PLAIN
@@ -175,12 +175,12 @@ fn a_person_may_see_colours() {
 #[test]
 fn nothing_but_colour_is_obeyed_by_the_terminal() {
     for text in [
-        human(&one_of_each(), Detail::Trouble, PLAIN),
+        human(&one_of_each(), Detail::Problems, PLAIN),
         live(&live_rows(&one_of_each()), PLAIN),
         json(&one_of_each()).unwrap(),
     ] {
         assert!(
-            !text.chars().any(|char| char != '\n' && plain::is_unsafe(char)),
+            !text.chars().any(|char| char != '\n' && sanitize::is_unsafe(char)),
             "{text:?}"
         );
     }
@@ -188,8 +188,8 @@ fn nothing_but_colour_is_obeyed_by_the_terminal() {
 
 #[test]
 fn one_run_is_not_runs() {
-    assert!(human(&[passing()], Detail::Trouble, PLAIN).ends_with("\n1 run: 1 pass\n"));
-    assert!(human(&[], Detail::Trouble, PLAIN).ends_with("\n0 runs\n"));
+    assert!(human(&[passing()], Detail::Problems, PLAIN).ends_with("\n1 run: 1 pass\n"));
+    assert!(human(&[], Detail::Problems, PLAIN).ends_with("\n0 runs\n"));
 }
 
 #[test]
@@ -380,6 +380,6 @@ fn durations_show_the_digits_that_matter() {
         (125_000_000, "2m 5s"),
     ];
     for (micros, expected) in cases {
-        assert_eq!(show_duration(Duration::from_micros(micros)), expected);
+        assert_eq!(format_duration(Duration::from_micros(micros)), expected);
     }
 }

@@ -1,19 +1,20 @@
-//! A plugin judges many configurations, when a suite is loaded.
+//! Batch validation of configurations by a plugin, when a suite is loaded.
 
 use wasmtime::Store;
 
 use super::Sandbox;
 use super::bindings::v0_2::probe;
-use super::describe::{MAX_PROBLEMS, MAX_TEXT, at};
+use super::describe::{MAX_PROBLEMS, MAX_TEXT, parse_pointer};
 use super::guest::Guest;
 use super::program::Program;
 use super::state::State;
 use crate::outcome::{Outcome, StopCause};
 use crate::suite::{
-    ConfigAnswer, ConfigRequest, ConfigUse, Ended, MAX_OBJECTIONS, Objection, ProblemAt, Secrets,
+    ConfigAborted, ConfigProblem, ConfigRequest, ConfigResponse, ConfigUse, MAX_CONFIG_PROBLEMS, ProblemAt,
+    Secrets,
 };
 
-/// A configuration with one of its targets, or by itself.
+/// A configuration with one of its targets, or alone.
 #[derive(Clone, Copy)]
 struct Pair<'a> {
     config: (usize, &'a ConfigUse),
@@ -21,29 +22,29 @@ struct Pair<'a> {
 }
 
 impl Sandbox {
-    /// Asks a plugin what it has against configurations that its schema allows, without a network; one of contract 0.1 has
-    /// nothing. An instance answers as many of them as it can within the limits of
-    /// [`check_config`](Sandbox::check_config), and a fresh one goes on. One that ends before it has answered at all ends
-    /// it: the plugin is to blame then. So does the thousandth objection.
+    /// Has a plugin validate configurations that fit its schema, without a network; a plugin of contract 0.1 has no
+    /// problems. One instance handles as many as it can within the limits of
+    /// [`check_config`](Sandbox::check_config), then a fresh one continues. The batch ends when an instance ends
+    /// before its first answer, which is the plugin's fault, or at the thousandth problem.
     ///
-    /// Nothing is masked in what the plugin says.
+    /// The plugin's texts are not masked.
     ///
     /// Cancellation: the call is dropped.
-    pub async fn check_configs(&self, program: &Program, request: &ConfigRequest) -> ConfigAnswer {
-        let mut answer = ConfigAnswer::default();
+    pub async fn check_configs(&self, program: &Program, request: &ConfigRequest) -> ConfigResponse {
+        let mut answer = ConfigResponse::default();
         let pairs: Vec<Pair<'_>> = pairs(request).collect();
         let mut answered = 0;
         while let Some(next) = pairs.get(answered)
-            && program.judges_configs()
-            && answer.objections.len() < MAX_OBJECTIONS
+            && program.exports_check_config()
+            && answer.problems.len() < MAX_CONFIG_PROBLEMS
         {
             let before = answered;
             let call = async |guest: &Guest, store: &mut Store<State>| {
                 for pair in pairs.iter().skip(before) {
                     let problems = guest.check_config(store, pair.target.1, pair.text()).await?;
-                    pair.object(problems, &mut answer.objections);
+                    pair.add_problems(problems, &mut answer.problems);
                     answered += 1;
-                    if answer.objections.len() >= MAX_OBJECTIONS {
+                    if answer.problems.len() >= MAX_CONFIG_PROBLEMS {
                         break;
                     }
                 }
@@ -52,14 +53,15 @@ impl Sandbox {
             let ended = self.offline(program, &Secrets::default(), call, |(), _| ()).await;
             match ended {
                 Err(outcome) if answered == before => {
-                    answer.ended = Some(Ended {
+                    answer.aborted = Some(ConfigAborted {
                         config: next.config.0,
                         reason: outcome.summary(),
                         is_transient: is_shortage(&outcome),
                     });
                     break;
                 }
-                // With others before it, it may have had too little time: it is the first of the next instance.
+                // After others in the same instance it may have had too little time: it is the first one of the next
+                // instance.
                 Err(_) | Ok(()) => {}
             }
         }
@@ -67,7 +69,7 @@ impl Sandbox {
     }
 }
 
-/// Whether the host is to blame for how a call ended.
+/// Whether the host is the reason why a call ended.
 fn is_shortage(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Stopped(cause) => !matches!(
@@ -96,30 +98,30 @@ impl Pair<'_> {
         self.config.1.for_target(self.target.0)
     }
 
-    /// Adds what a plugin has against it. What it has against the configuration is said with the first target, and
-    /// repeated with the others.
-    fn object(self, problems: Vec<probe::Problem>, objections: &mut Vec<Objection>) {
+    /// Adds a plugin's problems. Those of the configuration itself are reported with the first target
+    /// and repeat with the others.
+    fn add_problems(self, problems: Vec<probe::Problem>, reported: &mut Vec<ConfigProblem>) {
         for problem in problems.into_iter().take(MAX_PROBLEMS) {
-            let at = at(&problem.pointer);
+            let at = parse_pointer(&problem.pointer);
             if self.config.1.is_shortened(self.target.0) && at != ProblemAt::Target {
                 continue;
             }
             let is_general = self.target.0 == 0 && at != ProblemAt::Target;
-            let objection = Objection {
+            let reported_problem = ConfigProblem {
                 config: self.config.0,
                 target: (!is_general).then_some(self.target.0),
                 at,
                 message: bounded(problem.message),
                 hint: problem.hint.map(bounded),
             };
-            let is_known = |known: &Objection| {
-                known.config == objection.config
+            let is_known = |known: &ConfigProblem| {
+                known.config == reported_problem.config
                     && known.target.is_none()
-                    && known.at == objection.at
-                    && known.message == objection.message
+                    && known.at == reported_problem.at
+                    && known.message == reported_problem.message
             };
-            if !objections.iter().any(is_known) {
-                objections.push(objection);
+            if !reported.iter().any(is_known) {
+                reported.push(reported_problem);
             }
         }
     }

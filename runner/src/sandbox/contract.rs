@@ -1,4 +1,4 @@
-//! Which version of the contract a component was built for, by its type: before it is linked.
+//! The contract version that a component was built for, determined from its type before it is linked.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::program::LinkError;
 /// The interface that makes a component a plugin.
 const PROBE: &str = "canary:check/probe";
 
-/// A version of the contract that this host serves.
+/// A contract version that this host supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContractVersion {
     /// `canary:check@0.1.0`: without [`check-config`](super::Sandbox::check_config).
@@ -22,7 +22,7 @@ impl ContractVersion {
     /// All of them, the oldest first.
     pub const ALL: [Self; 2] = [Self::V0_1, Self::V0_2];
 
-    /// Such as `0.2`. Versions of the contract that differ in their last number only are one.
+    /// Such as `0.2`. Contract versions that differ only in their last number count as the same.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,20 +31,20 @@ impl ContractVersion {
         }
     }
 
-    /// Whether a plugin can judge configurations.
+    /// Whether plugins of this version export `check-config`.
     pub(super) fn has_check_config(self) -> bool {
         self >= Self::V0_2
     }
 
-    /// The newest that both the component and this host know.
-    pub(super) fn of(component: &Component) -> Result<Self, LinkError> {
+    /// The newest version that both the component and this host support.
+    pub(super) fn negotiate(component: &Component) -> Result<Self, LinkError> {
         let engine = component.engine();
         let ty = component.component_type();
-        Self::among(ty.exports(engine).map(|(name, _)| name))
+        Self::from_exports(ty.exports(engine).map(|(name, _)| name))
     }
 
-    /// By the names of a component's exports.
-    fn among<'a>(exports: impl Iterator<Item = &'a str>) -> Result<Self, LinkError> {
+    /// Selects the version from the names of a component's exports.
+    fn from_exports<'a>(exports: impl Iterator<Item = &'a str>) -> Result<Self, LinkError> {
         let mut built_for: Vec<String> = exports.filter_map(probe_version).collect();
         built_for.sort();
         built_for.dedup();
@@ -58,7 +58,7 @@ impl ContractVersion {
         }
     }
 
-    /// Whether this host serves `name`, an interface of the contract, in the version that the name has.
+    /// Whether this host provides `name`, an interface of the contract, in the version of that name.
     pub(super) fn is_served(name: &str) -> bool {
         name.split_once('@')
             .is_some_and(|(_, version)| Self::ALL.iter().any(|own| own.as_str() == minor(version)))
@@ -76,7 +76,7 @@ impl fmt::Display for ContractVersion {
     }
 }
 
-/// The version of the contract, if this is the export that has one: `0.3` of `canary:check/probe@0.3.1`.
+/// The contract version of an export if it is a probe: `0.3` of `canary:check/probe@0.3.1`.
 fn probe_version(export: &str) -> Option<String> {
     let version = export.strip_prefix(PROBE)?;
     match version.strip_prefix('@') {
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn of(exports: &[&str]) -> Result<ContractVersion, String> {
-        ContractVersion::among(exports.iter().copied()).map_err(|error| error.to_string())
+        ContractVersion::from_exports(exports.iter().copied()).map_err(|error| error.to_string())
     }
 
     #[test]

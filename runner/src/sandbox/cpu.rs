@@ -1,4 +1,4 @@
-//! What a run computes, in its guest and in the host functions that it calls.
+//! CPU time of a run, in its guest and in the host functions that it calls.
 
 mod clock;
 
@@ -11,60 +11,60 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::line::Place;
+use super::cpu_queue::Turn;
 use super::polls::{HostFunction, RunPoll};
 use crate::ledger::Denial;
 use crate::outcome::StopCause;
 use crate::quota::{Quota, QuotaKind};
-use clock::Stretch;
+use clock::CpuTimer;
 
-/// What a run may compute before it waits in line for its next turn. A turn ends at the next tick of the engine, so it is
-/// less than a tick.
-const TURN: Duration = Duration::from_millis(5);
+/// What a run may compute before it queues for its next turn. A turn ends at the next tick of the engine, so it is
+/// shorter than a tick.
+const TURN_LENGTH: Duration = Duration::from_millis(5);
 
-/// Counts the polls of one call of a guest: what the guest executes and what the host computes for it, not what either
-/// waits for. Lends the poll that goes on to the watchdog.
+/// Measures the polls of one guest call: what the guest executes and what the host computes for it, not what either
+/// waits for. Publishes the poll in progress to the watchdog.
 ///
-/// One thread at a time writes it.
+/// Only one thread writes it at a time.
 #[derive(Debug)]
 pub(super) struct CpuMeter {
     limit: Duration,
     used_nanos: AtomicU64,
-    /// The part of it that was computed since it had its last turn.
+    /// The part of `used_nanos` since the last turn.
     turn_nanos: AtomicU64,
-    /// The poll that goes on.
-    stretch: Mutex<Option<Stretch>>,
-    shown: RunPoll,
-    /// Among those that compute for long.
-    place: Arc<Place>,
-    /// How long it waited there.
+    /// Timer of the poll in progress.
+    timer: Mutex<Option<CpuTimer>>,
+    run_poll: RunPoll,
+    /// The run's turn in the queue of those that compute for long.
+    turn: Arc<Turn>,
+    /// How long the run waited for its turns.
     queued_nanos: AtomicU64,
 }
 
 impl CpuMeter {
-    pub(super) fn new(quota: &Quota, place: Arc<Place>, shown: RunPoll) -> Self {
-        let is_long = place.has_computed_long();
-        let before = if is_long { TURN } else { Duration::ZERO };
+    pub(super) fn new(quota: &Quota, turn: Arc<Turn>, run_poll: RunPoll) -> Self {
+        let is_long = turn.has_computed_long();
+        let before = if is_long { TURN_LENGTH } else { Duration::ZERO };
         Self {
             limit: quota.cpu,
             used_nanos: AtomicU64::new(0),
             turn_nanos: AtomicU64::new(nanos(before)),
-            stretch: Mutex::new(None),
-            shown,
-            place,
+            timer: Mutex::new(None),
+            run_poll,
+            turn,
             queued_nanos: AtomicU64::new(0),
         }
     }
 
-    /// What was computed, the poll that goes on included. Asked from the thread that polls, or between polls.
+    /// CPU time used, including the poll in progress. Call it on the thread that polls, or between polls.
     pub(super) fn used(&self) -> Duration {
         let before = Duration::from_nanos(self.used_nanos.load(Ordering::Relaxed));
-        let now = *self.stretch();
-        before.saturating_add(now.map_or(Duration::ZERO, |stretch| stretch.elapsed()))
+        let now = *self.timer();
+        before.saturating_add(now.map_or(Duration::ZERO, |timer| timer.elapsed()))
     }
 
-    /// The refusal of more, once the quota is used up.
-    pub(super) fn over(&self) -> Option<Denial> {
+    /// The denial, once the quota is exceeded.
+    pub(super) fn exceeded(&self) -> Option<Denial> {
         let limit = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
         (self.used() >= self.limit).then_some(Denial {
             what: QuotaKind::Cpu,
@@ -72,27 +72,28 @@ impl CpuMeter {
         })
     }
 
-    /// How long it waited for others that compute, when it could have gone on.
+    /// How long the run waited for a turn when it could have continued.
     pub(super) fn queued(&self) -> Duration {
         Duration::from_nanos(self.queued_nanos.load(Ordering::Relaxed))
     }
 
-    /// Counts the polls of `guest`, and ends it between two of them when the quota is used up, or `is_late`. A timer
-    /// alone does not do: while every worker computes, nobody looks at timers.
+    /// Measures the polls of `guest`, and ends it between two of them when the quota is exceeded or `is_late` returns
+    /// a cause. A timer alone is not enough: while every worker computes, no worker processes timers.
     pub(super) async fn measure<F: Future>(
         &self,
         guest: F,
         is_late: impl Fn() -> Option<StopCause>,
     ) -> Result<F::Output, StopCause> {
         let mut guest = std::pin::pin!(guest);
-        let mut turn = None;
+        let mut pending = None;
         std::future::poll_fn(|cx| {
-            let polled = match self.is_its_turn(&mut turn, cx) {
-                true => self.poll(guest.as_mut(), cx),
-                false => Poll::Pending,
+            let polled = if self.poll_turn(&mut pending, cx) {
+                self.poll(guest.as_mut(), cx)
+            } else {
+                Poll::Pending
             };
             if polled.is_pending()
-                && let Some(cause) = self.over().map(StopCause::from).or_else(&is_late)
+                && let Some(cause) = self.exceeded().map(StopCause::from).or_else(&is_late)
             {
                 return Poll::Ready(Err(cause));
             }
@@ -105,21 +106,22 @@ impl CpuMeter {
         self.start();
         let polled = guest.poll(cx);
         self.stop();
-        // It has the worker no longer.
-        self.place.leave();
+        // The poll is over, and the worker is free.
+        self.turn.release();
         polled
     }
 
-    /// Whether the run may go on now. One that has computed for a turn waits until others of its kind had theirs, whether
-    /// it was the guest or the host that computed. Only here: what is under way would wait for a turn that the run has.
-    fn is_its_turn(&self, turn: &mut Option<Turn>, cx: &mut Context<'_>) -> bool {
-        if turn.is_none() && self.turn_nanos.load(Ordering::Relaxed) >= nanos(TURN) {
-            *turn = Some(Turn {
-                waiting: self.place.queue(),
+    /// Polls the run's wait for a turn, if it needs one. A run that has computed for a full turn waits for others of
+    /// its kind, whether the guest or the host computed. This is the only place to wait: a wait inside the poll would
+    /// block on a turn that the run itself holds.
+    fn poll_turn(&self, pending: &mut Option<PendingTurn>, cx: &mut Context<'_>) -> bool {
+        if pending.is_none() && self.turn_nanos.load(Ordering::Relaxed) >= nanos(TURN_LENGTH) {
+            *pending = Some(PendingTurn {
+                waiting: self.turn.wait(),
                 since: Instant::now(),
             });
         }
-        let Some(Turn { waiting, since }) = turn else {
+        let Some(PendingTurn { waiting, since }) = pending else {
             return true;
         };
         let is_ready = waiting.as_mut().poll(cx).is_ready();
@@ -127,45 +129,45 @@ impl CpuMeter {
             self.queued_nanos
                 .fetch_add(nanos(since.elapsed()), Ordering::Relaxed);
             self.turn_nanos.store(0, Ordering::Relaxed);
-            *turn = None;
+            *pending = None;
         }
         is_ready
     }
 
-    /// The instance is there, and the guest itself begins.
+    /// Marks the end of instantiation and the start of the guest's own code.
     pub(super) fn begin_guest(&self) {
-        self.shown.enter(HostFunction::Guest);
+        self.run_poll.enter(HostFunction::Guest);
     }
 
-    /// What the guest is in is this function of the host, until the guard is dropped.
+    /// Marks the host function that the guest is in, until the guard is dropped.
     pub(super) fn host_call(self: &Arc<Self>, function: HostFunction) -> HostCall {
-        self.shown.enter(function);
+        self.run_poll.enter(function);
         HostCall(Arc::clone(self))
     }
 
     fn start(&self) {
-        let stretch = Stretch::begin();
-        self.shown.begin(stretch.began());
-        *self.stretch() = Some(stretch);
+        let timer = CpuTimer::begin();
+        self.run_poll.begin(timer.began());
+        *self.timer() = Some(timer);
     }
 
     fn stop(&self) {
-        self.shown.end();
-        let Some(stretch) = self.stretch().take() else {
+        self.run_poll.end();
+        let Some(timer) = self.timer().take() else {
             return;
         };
-        let nanos = nanos(stretch.elapsed());
+        let nanos = nanos(timer.elapsed());
         self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
         self.turn_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    fn stretch(&self) -> MutexGuard<'_, Option<Stretch>> {
-        self.stretch.lock().unwrap_or_else(PoisonError::into_inner)
+    fn timer(&self) -> MutexGuard<'_, Option<CpuTimer>> {
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Of a run that waits until the line is at it.
-struct Turn {
+/// A run's wait for its turn.
+struct PendingTurn {
     waiting: Pin<Box<dyn Future<Output = ()> + Send>>,
     since: Instant,
 }
@@ -174,12 +176,12 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A host function at work.
+/// Guard of a host function that is running.
 pub(super) struct HostCall(Arc<CpuMeter>);
 
 impl Drop for HostCall {
     fn drop(&mut self) {
-        self.0.shown.enter(HostFunction::Guest);
+        self.0.run_poll.enter(HostFunction::Guest);
     }
 }
 
@@ -188,21 +190,21 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::sandbox::line::Line;
+    use crate::sandbox::cpu_queue::CpuFairQueue;
     use crate::sandbox::polls::PollRegistry;
     use crate::suite::CheckId;
 
     fn meter(limit: Duration) -> Arc<CpuMeter> {
-        meter_in(&Line::beside(2), limit)
+        meter_in(&CpuFairQueue::for_workers(2), limit)
     }
 
-    fn meter_in(line: &Line, limit: Duration) -> Arc<CpuMeter> {
+    fn meter_in(queue: &CpuFairQueue, limit: Duration) -> Arc<CpuMeter> {
         let quota = Quota {
             cpu: limit,
             ..Quota::default()
         };
-        let shown = PollRegistry::default().enter(&CheckId::new("a"));
-        Arc::new(CpuMeter::new(&quota, line.place(&CheckId::new("a")), shown))
+        let run_poll = PollRegistry::default().enter(&CheckId::new("a"));
+        Arc::new(CpuMeter::new(&quota, queue.turn(&CheckId::new("a")), run_poll))
     }
 
     /// Computes for a while.
@@ -212,7 +214,7 @@ mod tests {
 
     fn compute_for_a_turn(meter: &CpuMeter) {
         let before = meter.used();
-        while meter.used() - before <= TURN {
+        while meter.used() - before <= TURN_LENGTH {
             compute();
         }
     }
@@ -239,15 +241,15 @@ mod tests {
     #[tokio::test]
     async fn what_the_host_computes_for_long_takes_turns_with_what_others_compute() {
         // One turn at a time.
-        let line = Line::beside(2);
-        let meter = meter_in(&line, Duration::from_secs(60));
-        let neighbour = line.place(&CheckId::new("b"));
+        let queue = CpuFairQueue::for_workers(2);
+        let meter = meter_in(&queue, Duration::from_secs(60));
+        let neighbour = queue.turn(&CheckId::new("b"));
         let host = async {
             let _call = meter.host_call(HostFunction::SendAll);
             compute_for_a_turn(&meter);
             tokio::task::yield_now().await;
         };
-        neighbour.queue().await;
+        neighbour.wait().await;
         let mut run = std::pin::pin!(meter.measure(host, || None));
         for _ in 0..10 {
             let polled = tokio::task::unconstrained(&mut run).now_or_never();
@@ -255,17 +257,17 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(meter.queued(), Duration::ZERO);
-        neighbour.leave();
+        neighbour.release();
         assert_eq!(run.await, Ok(()));
         assert!(meter.queued() > Duration::ZERO);
     }
 
     #[tokio::test]
-    async fn a_run_that_computes_for_less_than_a_turn_waits_for_nobody() {
-        let line = Line::beside(2);
-        let meter = meter_in(&line, Duration::from_secs(60));
-        let neighbour = line.place(&CheckId::new("b"));
-        neighbour.queue().await;
+    async fn a_run_that_computes_for_less_than_a_turn_does_not_wait() {
+        let queue = CpuFairQueue::for_workers(2);
+        let meter = meter_in(&queue, Duration::from_secs(60));
+        let neighbour = queue.turn(&CheckId::new("b"));
+        neighbour.wait().await;
         let host = async {
             let _call = meter.host_call(HostFunction::Read);
             for _ in 0..100 {
@@ -276,30 +278,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_run_of_a_check_that_computed_for_long_begins_in_line() {
-        let line = Line::beside(2);
-        let earlier = line.place(&CheckId::new("a"));
-        earlier.queue().await;
+    async fn a_run_of_a_check_that_computed_for_long_begins_in_the_queue() {
+        let queue = CpuFairQueue::for_workers(2);
+        let earlier = queue.turn(&CheckId::new("a"));
+        earlier.wait().await;
         tokio::time::advance(Duration::from_secs(1)).await;
-        earlier.leave();
-        let neighbour = line.place(&CheckId::new("b"));
-        neighbour.queue().await;
-        let meter = meter_in(&line, Duration::from_secs(60));
+        earlier.release();
+        let neighbour = queue.turn(&CheckId::new("b"));
+        neighbour.wait().await;
+        let meter = meter_in(&queue, Duration::from_secs(60));
         let mut run = std::pin::pin!(meter.measure(std::future::ready(()), || None));
         for _ in 0..10 {
             let polled = tokio::task::unconstrained(&mut run).now_or_never();
             assert!(polled.is_none(), "it has no turn while its neighbour has it");
             tokio::task::yield_now().await;
         }
-        neighbour.leave();
+        neighbour.release();
         assert_eq!(run.await, Ok(()));
     }
 
     #[tokio::test]
-    async fn a_run_alone_in_line_goes_on_turn_after_turn() {
-        // One turn at a time, and nobody else wants it.
-        let line = Line::beside(2);
-        let meter = meter_in(&line, Duration::from_secs(60));
+    async fn a_run_alone_in_the_queue_continues_turn_after_turn() {
+        // One turn at a time, and no other run wants it.
+        let queue = CpuFairQueue::for_workers(2);
+        let meter = meter_in(&queue, Duration::from_secs(60));
         let host = async {
             let _call = meter.host_call(HostFunction::Verdict);
             for _ in 0..4 {
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_that_is_late_ends_at_its_next_poll_though_no_timer_is_looked_at() {
+    async fn a_run_that_is_late_ends_at_its_next_poll_without_a_timer() {
         let meter = meter(Duration::from_secs(60));
         let late = || Some(StopCause::Shutdown);
         let ended = meter.measure(std::future::pending::<()>(), late).await;

@@ -1,4 +1,5 @@
-//! Calls that are made when a suite is loaded, without a network: what a plugin is, and what is wrong with a configuration.
+//! Calls that are made without a network when a suite is loaded: a plugin's description and the check of a
+//! configuration.
 
 use std::time::Duration;
 
@@ -15,33 +16,33 @@ use crate::grant::Grants;
 use crate::ledger::PageOwner;
 use crate::outcome::{Outcome, StopCause};
 use crate::quota::Quota;
-use crate::record::{Part, Recorder};
+use crate::record::{Recorder, Section};
 use crate::suite::{ProblemAt, Secrets};
 use crate::trace::TraceContext;
 
-/// Problems of one configuration that are shown.
+/// Maximum number of problems reported for one configuration.
 pub(super) const MAX_PROBLEMS: usize = 64;
-/// Bytes of each text of a problem.
+/// Maximum bytes of each text of a problem.
 pub(super) const MAX_TEXT: usize = 1 << 10;
-/// Until a call is ended.
+/// How long such a call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A configuration that its plugin is to judge.
+/// A configuration for its plugin to validate.
 #[derive(Debug, Clone, Copy)]
 pub struct ConfigRequest<'a> {
-    /// Of the check, unless it is not known.
+    /// The check's target, if it is known.
     pub target: Option<&'a str>,
     /// JSON that fits the plugin's schema.
     pub config: &'a str,
-    /// What no problem may show: the suite's.
+    /// The suite's secrets, which no problem may show.
     pub secrets: &'a Secrets,
 }
 
-/// Something that a plugin finds wrong with a configuration. Its texts show no secret, have 1 KiB at most, and are one
+/// A problem that a plugin found in a configuration. Its texts contain no secret, have 1 KiB at most, and are one
 /// line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
-    /// Where.
+    /// Where in the check.
     pub at: ProblemAt,
     /// What is wrong.
     pub message: String,
@@ -50,25 +51,25 @@ pub struct ConfigProblem {
 }
 
 impl Sandbox {
-    /// Asks a plugin what it is, without a network.
+    /// Calls the plugin's `describe` without a network.
     ///
     /// Cancellation: the call is dropped.
     ///
     /// # Errors
-    /// How the call ended when it did not return.
+    /// How the call ended if it did not return.
     pub async fn describe(&self, program: &Program) -> Result<Description, Outcome> {
         let call = async |guest: &Guest, store: &mut Store<State>| guest.describe(store).await;
         self.offline(program, &Secrets::default(), call, |described, _| described)
             .await
     }
 
-    /// Asks a plugin what is wrong with a configuration that fits its schema, without a network: the first 64 problems. A
-    /// plugin of contract 0.1 finds none. A call takes 2 s of a processor, 64 MiB and 10 s at most.
+    /// Has a plugin validate a configuration that fits its schema, without a network, and returns the first 64
+    /// problems. A plugin of contract 0.1 reports none. A call may take 2 s of CPU time, 64 MiB and 10 s.
     ///
     /// Cancellation: the call is dropped.
     ///
     /// # Errors
-    /// How the call ended when it did not return.
+    /// How the call ended if it did not return.
     pub async fn check_config(
         &self,
         program: &Program,
@@ -87,7 +88,7 @@ impl Sandbox {
         self.offline(program, secrets, call, problems).await
     }
 
-    /// One call within limits that have room for no descriptor and for no byte of a network.
+    /// Calls a guest with quotas that allow no descriptor and no network traffic.
     pub(super) async fn offline<T, U>(
         &self,
         program: &Program,
@@ -95,8 +96,12 @@ impl Sandbox {
         call: impl AsyncFnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
         conclude: impl FnOnce(T, &Recorder) -> U,
     ) -> Result<U, Outcome> {
-        let room = self.engine.room().to_describe(program.weight()).await;
-        let _room = room.map_err(|_| StopCause::Instances)?;
+        let slots = self
+            .engine
+            .instance_pool()
+            .acquire_for_describe(program.weight())
+            .await;
+        let _slots = slots.map_err(|_| StopCause::Instances)?;
         let bounds = Bounds::offline(secrets);
         let recorder = std::sync::Arc::clone(&bounds.recorder);
         let (ended, _) = self
@@ -145,9 +150,9 @@ impl Bounds {
 fn problems(returned: Vec<probe::Problem>, recorder: &Recorder) -> Vec<ConfigProblem> {
     let shown = returned.into_iter().take(MAX_PROBLEMS);
     let problem = |problem: probe::Problem| ConfigProblem {
-        at: masked(at(&problem.pointer), recorder),
-        message: line(problem.message, recorder),
-        hint: problem.hint.map(|hint| line(hint, recorder)),
+        at: masked(parse_pointer(&problem.pointer), recorder),
+        message: mask_line(problem.message, recorder),
+        hint: problem.hint.map(|hint| mask_line(hint, recorder)),
     };
     shown.map(problem).collect()
 }
@@ -155,21 +160,21 @@ fn problems(returned: Vec<probe::Problem>, recorder: &Recorder) -> Vec<ConfigPro
 fn masked(at: ProblemAt, recorder: &Recorder) -> ProblemAt {
     match at {
         ProblemAt::Config(keys) => {
-            ProblemAt::Config(keys.into_iter().map(|key| line(key, recorder)).collect())
+            ProblemAt::Config(keys.into_iter().map(|key| mask_line(key, recorder)).collect())
         }
         other => other,
     }
 }
 
-/// One line of a bounded length, without secrets.
-fn line(text: String, recorder: &Recorder) -> String {
-    let text = recorder.entry(Part::Conclusion, MAX_TEXT).text(text);
+/// Bounds a text, masks secrets, and makes it one line.
+fn mask_line(text: String, recorder: &Recorder) -> String {
+    let text = recorder.entry(Section::Conclusion, MAX_TEXT).text(text);
     text.replace(char::is_control, "\u{fffd}")
 }
 
-/// Where a pointer leads, as far as that is a place of a check. Of a long one it is the beginning, with which the key begins
-/// that it is cut in.
-pub(super) fn at(pointer: &str) -> ProblemAt {
+/// Parses a JSON pointer of a plugin into a location in the check. A longer pointer is cut at [`MAX_TEXT`] bytes; its
+/// last key is then the beginning of the real one.
+pub(super) fn parse_pointer(pointer: &str) -> ProblemAt {
     let pointer = match pointer.get(..pointer.floor_char_boundary(MAX_TEXT)) {
         Some(cut) if cut.len() < pointer.len() => cut.trim_end_matches(['~', '/']),
         _ => pointer,
@@ -182,7 +187,7 @@ pub(super) fn at(pointer: &str) -> ProblemAt {
     }
 }
 
-/// A reference token of a JSON pointer as the key that it stands for.
+/// Unescapes a reference token of a JSON pointer.
 fn unescape(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }
@@ -257,7 +262,7 @@ mod tests {
             hint: Some("change correct-horse-battery".to_owned()),
             extra: Vec::new(),
         };
-        let shown = found(leaked, Secrets::of(["correct-horse-battery"]));
+        let shown = found(leaked, Secrets::new(["correct-horse-battery"]));
         assert!(!format!("{shown:?}").contains("horse"), "{shown:?}");
     }
 }

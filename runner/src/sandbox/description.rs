@@ -1,37 +1,37 @@
-//! What a plugin says of itself.
+//! A plugin's description of itself.
 
 use serde::{Deserialize, Serialize};
 
 use super::bindings::{v0_1, v0_2};
 use v0_2::probe::TargetForm;
 
-/// What a plugin says of itself.
+/// A plugin's description of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// Its own name for itself.
+    /// Name that the plugin gives itself.
     pub name: String,
-    /// Its own version.
+    /// Version that the plugin gives itself.
     pub version: String,
     /// One line for a person.
     pub summary: String,
     /// JSON Schema (2020-12) of a check's `config`.
     pub config_schema: String,
-    /// What a target must look like, in the words that [`crate::grant::Grants::for_check`] knows.
+    /// The syntax of targets, in the terms that [`crate::grant::Grants::for_check`] parses.
     pub target_syntax: String,
-    /// The numbers that its verdicts have.
+    /// The measurements of its verdicts.
     pub measurements: Vec<Metric>,
-    /// Places in a check's `config` whose values are secret, as JSON pointers in which `*` stands for all.
+    /// JSON pointers into a check's `config` whose values are secret; `*` stands for every key or element.
     pub secrets: Vec<String>,
 }
 
-/// A number that verdicts have.
+/// A measurement that a plugin's verdicts contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metric {
-    /// As in a measurement.
+    /// Name of the measurement.
     pub name: String,
     /// UCUM.
     pub unit: String,
-    /// What it says, for a person.
+    /// What the measurement means, for a person.
     pub text: String,
 }
 
@@ -67,7 +67,7 @@ impl From<v0_2::probe::Description> for Description {
     }
 }
 
-/// The forms in the words of grants.
+/// The target forms in the terms of grants.
 fn syntax(forms: &[TargetForm]) -> String {
     let words = forms.iter().flat_map(|form| match form {
         TargetForm::Url(schemes) if schemes.is_empty() => vec!["URL".to_owned()],

@@ -1,4 +1,4 @@
-//! wasmtime, set up for many short runs.
+//! The wasmtime engine, configured for many short runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,40 +10,41 @@ use wasmtime::{
     Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
 };
 
-use super::line::Line;
-use super::room::{CORE_INSTANCES, Room, Size};
+use super::cpu_queue::CpuFairQueue;
+use super::instance_pool::{CORE_INSTANCES, InstancePool, PoolSize};
 use super::state::State;
 use crate::liveness::{self, Component, Impact, Registry};
 
-/// How often a guest that computes gives its worker thread back, and its cpu quota is looked at. One that has computed
-/// for longer stands in line with others of its kind.
+/// How often a computing guest yields its worker thread and has its quota of `cpu` checked. A run that has computed
+/// for longer takes turns with others, see `cpu_queue`.
 const TICK: Duration = Duration::from_millis(10);
-/// Bytes that a guest may hand over in one host call.
+/// Bytes that a guest may pass in one host call.
 const HOSTCALL_BYTES: usize = 16 << 20;
 /// Handles of any kind that a guest may hold at once.
 const COMPONENT_HANDLES: usize = 1_024;
-/// Memory of an instance that is kept for the next one: what a small guest touches, its stack included.
-const KEPT_MEMORY: usize = 256 << 10;
+/// Bytes of an instance's memory that stay resident for the next instance: what a small guest touches, its stack
+/// included.
+const RESIDENT_MEMORY: usize = 256 << 10;
 
-/// Memory of the host that the instances of one component may take, their own memories and tables left aside.
+/// Bytes of host memory that the instances of one component may take, besides their own memories and tables.
 const INSTANCE_BYTES: usize = 1 << 20;
 /// Elements of one table: enough for the function table of a language runtime.
 const TABLE_ELEMENTS: usize = 100_000;
 
-/// How long a ticker that hangs holds up the end.
-const LAST_TICK: Duration = Duration::from_secs(1);
-/// Nothing else interrupts a guest that computes.
+/// How long the drop of the engine waits for a ticker that hangs.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// The ticker's liveness is critical: nothing else interrupts a guest that computes.
 const TICKER: Component = Component {
     name: "ticker",
     impact: Impact::Liveness,
 };
 
-/// What the engine is made for.
+/// The settings of an engine.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineSettings {
-    /// Runs at once; each has a place in the pool.
+    /// Maximum number of concurrent runs; each has a slot in the instance pool.
     pub concurrency: u32,
-    /// The most that a suite may set as `memory`, in bytes.
+    /// The largest `memory` that a suite may set, in bytes.
     pub memory_ceiling: u64,
 }
 
@@ -56,81 +57,83 @@ impl Default for EngineSettings {
     }
 }
 
-/// The engine could not be made.
+/// The engine could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// wasmtime refused these settings.
     #[error("cannot start the wasm engine")]
     Start(#[source] wasmtime::Error),
-    /// The thread that bounds guests' cpu could not be started.
+    /// The thread that enforces the guests' CPU limits could not be started.
     #[error("cannot start the ticker thread")]
     Ticker(#[source] std::io::Error),
 }
 
-/// A wasmtime engine with its ticker. Clones share both; the ticker ends with the last one.
+/// A wasmtime engine with its ticker thread. Clones share both; the ticker ends with the last one.
 #[derive(Clone)]
 pub struct Engine {
     engine: wasmtime::Engine,
     is_pooling: bool,
-    line: Line,
-    room: Arc<Room>,
+    cpu_queue: CpuFairQueue,
+    instance_pool: Arc<InstancePool>,
     _ticker: Arc<Ticker>,
 }
 
 impl Engine {
-    /// An engine with a pool of instances; without one where the address space is too small for it.
+    /// Creates an engine with an instance pool, or without one if the address space is too small for a pool.
     ///
     /// # Errors
-    /// No engine could be made either way.
+    /// The engine could be created neither way.
     pub fn new(settings: EngineSettings, liveness: &Registry) -> Result<Self, EngineError> {
-        let size = Size::of(settings.concurrency);
+        let size = PoolSize::for_concurrency(settings.concurrency);
         let strategy = pool(size, settings.memory_ceiling);
         let pooling = wasmtime::Engine::new(config().allocation_strategy(strategy));
         let (engine, is_pooling) = match pooling {
             Ok(engine) => (engine, true),
             Err(_) => (
-                wasmtime::Engine::new(&frugal()).map_err(EngineError::Start)?,
+                wasmtime::Engine::new(&low_memory_config()).map_err(EngineError::Start)?,
                 false,
             ),
         };
-        Self::of(engine, is_pooling, Room::new(size), liveness)
+        Self::assemble(engine, is_pooling, InstancePool::new(size), liveness)
     }
 
-    fn of(
+    fn assemble(
         engine: wasmtime::Engine,
         is_pooling: bool,
-        room: Room,
+        instance_pool: InstancePool,
         liveness: &Registry,
     ) -> Result<Self, EngineError> {
         let ticker = Arc::new(Ticker::start(engine.weak(), liveness).map_err(EngineError::Ticker)?);
         Ok(Self {
             engine,
             is_pooling,
-            // What a runtime has of workers, unless told otherwise.
-            line: Line::beside(std::thread::available_parallelism().map_or(1, Into::into)),
-            room: Arc::new(room),
+            // The default number of worker threads of a tokio runtime.
+            cpu_queue: CpuFairQueue::for_workers(std::thread::available_parallelism().map_or(1, Into::into)),
+            instance_pool: Arc::new(instance_pool),
             _ticker: ticker,
         })
     }
 
-    /// An engine without a pool, whose code runs on one that [`Engine::new`] made, with a pool or without.
+    /// Creates an engine without a pool for compiling code that runs on an engine made by [`Engine::new`], with or
+    /// without a pool.
     ///
     /// # Errors
-    /// No engine could be made.
+    /// The engine could not be created.
     pub fn compiler(for_pooling: bool) -> Result<Self, EngineError> {
-        let mut config = match for_pooling {
-            true => config(),
-            false => frugal(),
+        let mut config = if for_pooling {
+            config()
+        } else {
+            low_memory_config()
         };
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
         let engine = wasmtime::Engine::new(&config).map_err(EngineError::Start)?;
-        Self::of(engine, false, Room::for_runs(1), &Registry::default())
+        Self::assemble(engine, false, InstancePool::for_runs(1), &Registry::default())
     }
 
-    /// Room for instances.
+    /// The pool of instance slots.
     #[must_use]
-    pub fn room(&self) -> &Room {
-        &self.room
+    pub fn instance_pool(&self) -> &InstancePool {
+        &self.instance_pool
     }
 
     /// Whether instances come from a pool, which is several times faster.
@@ -143,17 +146,17 @@ impl Engine {
         &self.engine
     }
 
-    /// Compiles a component. Takes seconds for a large one: keep it off the runtime's workers.
+    /// Compiles a component. Takes seconds for a large one: do not call it on the runtime's worker threads.
     pub(crate) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<component::Component> {
         component::Component::new(&self.engine, wasm)
     }
 
-    /// Where runs of this engine wait that have computed for long.
-    pub(super) fn line(&self) -> &Line {
-        &self.line
+    /// The queue of this engine's runs that compute for long.
+    pub(super) fn cpu_queue(&self) -> &CpuFairQueue {
+        &self.cpu_queue
     }
 
-    /// A fresh store with every limit set.
+    /// Creates a fresh store with every limit set.
     pub(super) fn store(&self, state: State) -> Store<State> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
@@ -162,10 +165,10 @@ impl Engine {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let meter = &context.data().meter;
-            if let Some(denial) = meter.over() {
+            if let Some(denial) = meter.exceeded() {
                 return Err(wasmtime::Error::new(denial));
             }
-            // It goes on when it is its turn, see the meter.
+            // The meter polls the guest again when the run has its turn.
             Ok(UpdateDeadline::Yield(1))
         });
         store
@@ -176,14 +179,15 @@ fn config() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.wasm_component_model(true);
-    // No guest of this contract uses them, and each costs at every instantiation.
+    // No guest of this contract uses them, and each costs time at every instantiation.
     config.concurrency_support(false);
     config.gc_support(false);
     config
 }
 
-/// Where address space is short: memories grow where they are, behind bounds checks, in place of 4 GiB each.
-fn frugal() -> Config {
+/// Configuration for a small address space: memories grow in place behind bounds checks instead of reserving 4 GiB
+/// each.
+fn low_memory_config() -> Config {
     let mut config = config();
     config.memory_reservation(1 << 20);
     config.memory_reservation_for_growth(1 << 20);
@@ -191,7 +195,7 @@ fn frugal() -> Config {
     config
 }
 
-fn pool(size: Size, memory_ceiling: u64) -> InstanceAllocationStrategy {
+fn pool(size: PoolSize, memory_ceiling: u64) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(size.components());
     pool.total_stacks(size.components());
@@ -199,19 +203,20 @@ fn pool(size: Size, memory_ceiling: u64) -> InstanceAllocationStrategy {
     pool.total_memories(size.memories());
     pool.total_tables(size.tables());
     pool.max_core_instances_per_component(CORE_INSTANCES);
-    // What the host keeps of one guest's instances, all of them together.
+    // Metadata of all instances of one component together.
     pool.max_component_instance_size(INSTANCE_BYTES);
     pool.max_core_instance_size(INSTANCE_BYTES);
     pool.max_memory_size(usize::try_from(memory_ceiling).unwrap_or(usize::MAX));
-    pool.linear_memory_keep_resident(KEPT_MEMORY);
-    // Asks the kernel which kept pages were written, and clears those only.
+    pool.linear_memory_keep_resident(RESIDENT_MEMORY);
+    // Asks the kernel which resident pages were written, and clears only those.
     pool.pagemap_scan(wasmtime::Enabled::Auto);
     pool.table_keep_resident(16 << 10);
     pool.table_elements(TABLE_ELEMENTS);
     InstanceAllocationStrategy::Pooling(pool)
 }
 
-/// Advances the engine's epoch; holds the engine weakly and is joined when the last [`Engine`] goes.
+/// Thread that advances the engine's epoch. It holds the engine weakly and is joined when the last [`Engine`] is
+/// dropped.
 struct Ticker {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -241,7 +246,7 @@ impl Drop for Ticker {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            liveness::join(thread, LAST_TICK);
+            liveness::join(thread, JOIN_TIMEOUT);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What wasmtime says of a guest that did not return, as an outcome.
+//! Classification of wasmtime errors of a call that did not return, as outcomes.
 
 use std::any::Any;
 use std::io;
@@ -11,51 +11,52 @@ use wasmtime_wasi::I32Exit;
 use super::state::State;
 use crate::ledger::Denial;
 use crate::outcome::{Fault, Outcome, StopCause};
-use crate::record::{Part, Recorder, Text};
+use crate::record::{Recorder, Section, Text};
 
-/// An instance could not be made.
-pub(super) fn instantiate(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
-    // Of whatever the pool has too little, other guests have it: nothing is wrong with this one.
+/// Classifies a failed instantiation.
+pub(super) fn classify_instantiation(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
+    // Other guests hold what the pool has too little of: nothing is wrong with this one.
     if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
         return StopCause::Instances.into();
     }
-    match stop(&error) {
-        Some(stop) => stop,
-        None => Outcome::Faulted(Fault::Instantiate(conclude(recorder, reason(&error)))),
+    match stop_cause(&error) {
+        Some(outcome) => outcome,
+        None => Outcome::Faulted(Fault::Instantiate(record_text(recorder, reason(&error)))),
     }
 }
 
-fn trap(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
-    if let Some(stop) = stop(&error) {
-        return stop;
+fn classify_trap(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
+    if let Some(outcome) = stop_cause(&error) {
+        return outcome;
     }
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-        let text = conclude(recorder, format!("it called exit({code})"));
+        let text = record_text(recorder, format!("it called exit({code})"));
         return Outcome::Faulted(Fault::Trap(text));
     }
     if error.downcast_ref::<ResourceTableError>().is_some() {
-        let text = conclude(recorder, format!("resources: {}", reason(&error)));
+        let text = record_text(recorder, format!("resources: {}", reason(&error)));
         return Outcome::Faulted(Fault::Limit(text));
     }
     let reason = reason(&error);
     let is_limit = reason.contains("handle") && reason.contains("limit") || reason.contains("fuel");
-    let text = conclude(recorder, reason);
-    Outcome::Faulted(match is_limit {
-        true => Fault::Limit(text),
-        false => Fault::Trap(text),
+    let text = record_text(recorder, reason);
+    Outcome::Faulted(if is_limit {
+        Fault::Limit(text)
+    } else {
+        Fault::Trap(text)
     })
 }
 
-/// A host function panicked.
-pub(super) fn host(panic: &(dyn Any + Send), recorder: &Recorder) -> Outcome {
-    Outcome::Faulted(Fault::Host(conclude(recorder, panic_text(panic))))
+/// The outcome of a panic in a host function.
+pub(super) fn from_panic(panic: &(dyn Any + Send), recorder: &Recorder) -> Outcome {
+    Outcome::Faulted(Fault::Host(record_text(recorder, panic_text(panic))))
 }
 
-fn conclude(recorder: &Recorder, text: String) -> Text {
-    recorder.text(Part::Conclusion, text)
+fn record_text(recorder: &Recorder, text: String) -> Text {
+    recorder.text(Section::Conclusion, text)
 }
 
-fn stop(error: &wasmtime::Error) -> Option<Outcome> {
+fn stop_cause(error: &wasmtime::Error) -> Option<Outcome> {
     if is_short_of_memory(error) {
         return Some(StopCause::HostMemory.into());
     }
@@ -63,7 +64,7 @@ fn stop(error: &wasmtime::Error) -> Option<Outcome> {
     Some(Outcome::Stopped(StopCause::Quota { what, limit }))
 }
 
-/// Whether the operating system refused memory for a guest: a limit of the process, or of the machine.
+/// Whether the operating system refused memory for a guest: a limit of the process or of the machine.
 pub(crate) fn is_short_of_memory(error: &wasmtime::Error) -> bool {
     let by_system = error.chain().any(|cause| {
         let by_system = cause.downcast_ref::<Errno>() == Some(&Errno::NOMEM);
@@ -74,39 +75,39 @@ pub(crate) fn is_short_of_memory(error: &wasmtime::Error) -> bool {
     by_system || error.is::<OutOfMemory>()
 }
 
-/// Adds to a trap what the guest wrote to its standard error, where a language leaves its panic message; notes a
-/// quota that ended the run among the denials.
-pub(super) fn explain(outcome: Outcome, state: &State) -> Outcome {
+/// Appends to a trap what the guest wrote to its standard error, where most languages write their panic message, and
+/// counts the quota that ended the run as a denial.
+pub(super) fn add_details(outcome: Outcome, state: &State) -> Outcome {
     match outcome {
         Outcome::Faulted(Fault::Trap(reason)) => {
             let written = state.stderr.contents();
             let text = String::from_utf8_lossy(&written);
             let text = text.trim();
-            Outcome::Faulted(Fault::Trap(match text.is_empty() {
-                true => reason,
-                false => {
-                    let text = text.lines().collect::<Vec<_>>().join(" ");
-                    conclude(state.client.page().recorder(), format!("{reason}: {text}"))
-                }
+            Outcome::Faulted(Fault::Trap(if text.is_empty() {
+                reason
+            } else {
+                let text = text.lines().collect::<Vec<_>>().join(" ");
+                record_text(state.client.page().recorder(), format!("{reason}: {text}"))
             }))
         }
         Outcome::Stopped(StopCause::Quota { what, limit }) => {
-            state.client.page().note_denial(what);
+            state.client.page().record_denial(what);
             Outcome::Stopped(StopCause::Quota { what, limit })
         }
         other => other,
     }
 }
 
-/// A call did not return. A guest that was refused memory traps as a rule, in a way of its own language.
-pub(super) fn of_call(error: wasmtime::Error, recorder: &Recorder, state: &State) -> Outcome {
-    match (trap(error, recorder), state.limiter.refusal()) {
+/// Classifies a call that did not return. A guest that was refused memory usually traps, in a way that depends on its
+/// language.
+pub(super) fn classify_call(error: wasmtime::Error, recorder: &Recorder, state: &State) -> Outcome {
+    match (classify_trap(error, recorder), state.limiter.refusal()) {
         (Outcome::Faulted(Fault::Trap(_)), Some(denial)) => StopCause::from(denial).into(),
         (outcome, _) => outcome,
     }
 }
 
-/// The trap or the deepest cause, without the backtrace.
+/// The trap or the root cause, without the backtrace.
 fn reason(error: &wasmtime::Error) -> String {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         let text = trap.to_string();
@@ -115,7 +116,7 @@ fn reason(error: &wasmtime::Error) -> String {
     error.root_cause().to_string()
 }
 
-/// What a panic said.
+/// The message of a panic.
 #[must_use]
 pub fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -141,13 +142,13 @@ mod tests {
             ]
         };
         for outcome in refusals()
-            .map(|error| instantiate(error, &recorder))
+            .map(|error| classify_instantiation(error, &recorder))
             .into_iter()
-            .chain(refusals().map(|error| trap(error, &recorder)))
+            .chain(refusals().map(|error| classify_trap(error, &recorder)))
         {
             assert_eq!(outcome, Outcome::Stopped(StopCause::HostMemory));
         }
-        let other = trap(wasmtime::Error::from(Errno::ACCESS), &recorder);
+        let other = classify_trap(wasmtime::Error::from(Errno::ACCESS), &recorder);
         assert!(matches!(other, Outcome::Faulted(_)), "{other:?}");
     }
 }

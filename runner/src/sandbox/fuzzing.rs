@@ -1,12 +1,12 @@
-//! For the fuzz targets: what a plugin hands to the host functions, and what it returns.
+//! Entry points for the fuzz targets: what a plugin passes to the host functions, and what it returns.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::bindings::v0_2::{http, probe, tls};
 use super::cpu::CpuMeter;
+use super::cpu_queue::CpuFairQueue;
 use super::host;
-use super::line::Line;
 use super::polls::PollRegistry;
 use crate::net::NetError;
 use crate::net::http::Request;
@@ -16,9 +16,9 @@ use crate::quota::Quota;
 use crate::record::{RecordUsage, Recorder};
 use crate::suite::{CheckId, Secrets};
 
-/// Texts of a request.
+/// Texts of an HTTP request.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct RequestTexts {
     /// Such as `GET`.
     pub method: String,
     /// Absolute.
@@ -31,15 +31,15 @@ pub struct Asked {
     pub proxy: Option<String>,
 }
 
-/// What a plugin asks of `http.send`.
+/// Converts the request of a plugin's `http.send`.
 ///
 /// # Errors
-/// Why it is not sent.
-pub fn request(asked: Asked) -> Result<Request, NetError> {
+/// Why it is invalid.
+pub fn request(texts: RequestTexts) -> Result<Request, NetError> {
     Request::try_from(http::Request {
-        method: asked.method,
-        url: asked.url,
-        headers: asked.headers,
+        method: texts.method,
+        url: texts.url,
+        headers: texts.headers,
         body: Vec::new(),
         options: http::RequestOptions {
             versions: Vec::new(),
@@ -49,9 +49,9 @@ pub fn request(asked: Asked) -> Result<Request, NetError> {
             read_for: None,
             timeout: None,
             source_address: None,
-            connect_to: asked.connect_to,
+            connect_to: texts.connect_to,
             address: None,
-            proxy: asked.proxy,
+            proxy: texts.proxy,
             tls: None,
             propagate_trace: true,
             extra: Vec::new(),
@@ -59,10 +59,10 @@ pub fn request(asked: Asked) -> Result<Request, NetError> {
     })
 }
 
-/// Texts of a handshake.
+/// Texts of a TLS handshake.
 #[derive(Debug, Default)]
 pub struct Handshake {
-    /// In place of the host.
+    /// Used instead of the host.
     pub server_name: Option<String>,
     /// In order of preference.
     pub alpn: Vec<String>,
@@ -72,24 +72,24 @@ pub struct Handshake {
     pub client_identity: Option<(String, String)>,
 }
 
-/// What a plugin asks of `tcp.start-tls`.
+/// Converts the options of a plugin's `tcp.start-tls`.
 ///
 /// # Errors
-/// Why there is no handshake.
-pub fn handshake(asked: Handshake) -> Result<TlsOptions, NetError> {
+/// Why they are invalid.
+pub fn handshake(texts: Handshake) -> Result<TlsOptions, NetError> {
     TlsOptions::try_from(tls::Options {
-        server_name: asked.server_name,
-        alpn: asked.alpn,
+        server_name: texts.server_name,
+        alpn: texts.alpn,
         min_version: None,
         max_version: None,
-        ca_certificates: asked.ca_certificates,
-        client_identity: asked.client_identity,
+        ca_certificates: texts.ca_certificates,
+        client_identity: texts.client_identity,
         require_valid: false,
         extra: Vec::new(),
     })
 }
 
-/// A failing verdict of these texts as it is recorded within `budget` bytes: the first is the summary, the others are
+/// Records a failing verdict with these texts within `budget` bytes: the first text is the summary, the others are
 /// parts of assertions, measurements and attributes.
 #[must_use]
 pub fn verdict(texts: &[&str], budget: u64, secrets: Secrets) -> (Verdict, RecordUsage) {
@@ -124,21 +124,21 @@ pub fn verdict(texts: &[&str], budget: u64, secrets: Secrets) -> (Verdict, Recor
         attributes: pairs().collect(),
         extra: Vec::new(),
     };
-    let verdict = at_once(host::verdict(&recorder, &meter(), returned));
+    let verdict = poll_to_end(host::record_verdict(&recorder, &meter(), returned));
     (verdict, recorder.usage())
 }
 
 fn meter() -> Arc<CpuMeter> {
-    let shown = PollRegistry::default().enter(&CheckId::new("fuzzing"));
+    let run_poll = PollRegistry::default().enter(&CheckId::new("fuzzing"));
     Arc::new(CpuMeter::new(
         &Quota::default(),
-        Line::beside(1).place(&CheckId::new("fuzz")),
-        shown,
+        CpuFairQueue::for_workers(1).turn(&CheckId::new("fuzz")),
+        run_poll,
     ))
 }
 
-/// The result of a future that waits for nobody, though it lets others go first.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
+/// Polls a future that never waits, though it may yield, to its result.
+fn poll_to_end<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {

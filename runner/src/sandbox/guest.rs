@@ -1,4 +1,4 @@
-//! An instance of a plugin, of whichever version of the contract: calls in the words of the current one.
+//! An instance of a plugin of any contract version, called with the types of the current version.
 
 use wasmtime::Store;
 
@@ -27,7 +27,7 @@ impl Guest {
         }
     }
 
-    /// A plugin of a contract that has no such call has no objections.
+    /// Plugins of a contract without this call report no problems.
     pub(super) async fn check_config(
         &self,
         store: &mut Store<State>,

@@ -1,9 +1,9 @@
-//! The host's side of the contract: a module for each version that it serves, one file an interface, and what they share.
+//! The host's side of the contract: one module per supported version with a file per interface, and what they share.
 
-mod ask;
 mod connection;
+mod convert;
 mod exchange;
-mod same;
+mod shared;
 mod v0_1;
 mod v0_2;
 mod verdict;
@@ -12,4 +12,4 @@ mod verdict;
 pub use connection::Connection;
 #[expect(unreachable_pub, reason = "the generated bindings name it in public types")]
 pub use exchange::Exchange;
-pub(super) use verdict::{is_own_fault, verdict};
+pub(super) use verdict::{is_own_fault, record_verdict};

@@ -1,4 +1,4 @@
-//! What a guest may import, and what becomes of the rest.
+//! What a guest may import, and stubs for everything else.
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker, LinkerInstance, ResourceType};
@@ -11,7 +11,7 @@ use super::bindings::{v0_1, v0_2};
 use super::contract::ContractVersion;
 use super::state::State;
 
-/// Interfaces of the contract that [`linker`] serves, in each [`ContractVersion`].
+/// Interfaces of the contract that [`linker`] provides, in each [`ContractVersion`].
 const CONTRACT: [&str; 7] = [
     "canary:check/types",
     "canary:check/tls",
@@ -22,7 +22,7 @@ const CONTRACT: [&str; 7] = [
     "canary:check/usage",
 ];
 
-/// The others that it serves, in any version that is compatible.
+/// WASI interfaces that it provides, in any compatible version.
 const WASI: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -46,8 +46,8 @@ const WASI: [&str; 20] = [
     "wasi:random/random",
 ];
 
-/// Everything that a guest may import: the contract, and of WASI what a Rust guest pulls in by itself. There are
-/// no preopened folders, variables, arguments or sockets behind it.
+/// Links everything that a guest may import: the contract, and the WASI interfaces that a Rust guest pulls in by
+/// itself. They expose no preopened folders, variables, arguments or sockets.
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     v0_1::Check::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
@@ -68,8 +68,9 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     Ok(linker)
 }
 
-/// Makes every function of an interface that the host does not serve a trap that names it, so that a plugin may
-/// import what it never calls. wasmtime's own way does not see that `wasi:io@0.2.6` is served by a later 0.2.
+/// Turns every function of an interface that the host does not provide into a trap that names it, so that a plugin
+/// may import what it never calls. wasmtime's own method does not recognise that `wasi:io@0.2.6` is provided by a
+/// later 0.2.
 pub(super) fn trap_unserved(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
     let engine = component.engine().clone();
     for (name, import) in component.component_type().imports(&engine) {

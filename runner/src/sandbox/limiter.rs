@@ -1,25 +1,25 @@
-//! One bound on all that a guest has allocated, and what the host keeps for it.
+//! One memory limit for everything that a guest has allocated and that the host stores for it.
 
 use wasmtime::ResourceLimiter;
 
 use super::fault::is_short_of_memory;
-use super::room::StoreLimits;
+use super::instance_pool::StoreLimits;
 use crate::ledger::Denial;
 use crate::quota::QuotaKind;
 
-/// What an element of a table costs the host, in bytes.
+/// Bytes of host memory that one table element costs.
 const TABLE_ELEMENT: usize = 16;
 
-/// Bounds the sum of a guest's linear memories and tables and of what the host keeps for it, in bytes. wasmtime's own limit is
-/// per memory.
+/// Limits the sum, in bytes, of a guest's linear memories, its tables and what the host stores for it. wasmtime's own
+/// limit is per memory.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limit: usize,
     used: usize,
-    /// The part of it that the host keeps for the guest.
-    kept: usize,
+    /// The part of `used` that the host stores for the guest.
+    host_bytes: usize,
     peak: usize,
-    /// The refusal of memory that the guest asked for.
+    /// The last denial of memory that the guest asked for.
     refusal: Option<Denial>,
 }
 
@@ -28,7 +28,7 @@ impl Limiter {
         Self {
             limit: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
             used: 0,
-            kept: 0,
+            host_bytes: 0,
             peak: 0,
             refusal: None,
         }
@@ -38,26 +38,26 @@ impl Limiter {
         u64::try_from(self.peak).unwrap_or(u64::MAX)
     }
 
-    /// Whether the guest was refused memory.
+    /// The denial, if the guest was refused memory.
     pub(super) fn refusal(&self) -> Option<Denial> {
         self.refusal
     }
 
-    /// Counts bytes that the host keeps for the guest from now on. They have a quarter of the limit at most: the guest goes on
-    /// where that is used up, and needs memory for it.
-    pub(super) fn keep(&mut self, bytes: usize) -> Result<(), Denial> {
-        let kept = self.kept.saturating_add(bytes);
-        if kept > self.limit / 4 {
+    /// Reserves bytes that the host stores for the guest. They may take a quarter of the limit at most: the guest
+    /// continues after a refusal and needs memory for that.
+    pub(super) fn reserve(&mut self, bytes: usize) -> Result<(), Denial> {
+        let host_bytes = self.host_bytes.saturating_add(bytes);
+        if host_bytes > self.limit / 4 {
             return Err(self.denial());
         }
         self.grow(bytes)?;
-        self.kept = kept;
+        self.host_bytes = host_bytes;
         Ok(())
     }
 
-    /// Counts bytes no more that the host has kept.
+    /// Releases bytes that were reserved for the host.
     pub(super) fn release(&mut self, bytes: usize) {
-        self.kept = self.kept.saturating_sub(bytes);
+        self.host_bytes = self.host_bytes.saturating_sub(bytes);
         self.used = self.used.saturating_sub(bytes);
     }
 
@@ -103,9 +103,9 @@ impl ResourceLimiter for Limiter {
         }
         match self.grow(desired.saturating_sub(current)) {
             Ok(()) => Ok(true),
-            // Without the memory that it is declared with there is no guest.
+            // Without its declared initial memory the guest cannot start.
             Err(denial) if current == 0 => Err(wasmtime::Error::new(denial)),
-            // One that can do with less goes on, and gives its verdict. Of most languages it traps.
+            // A guest that can do with less continues and returns its verdict. In most languages it traps.
             Err(denial) => {
                 self.refusal = Some(denial);
                 Ok(false)
@@ -113,11 +113,12 @@ impl ResourceLimiter for Limiter {
         }
     }
 
-    /// A guest that is not given what it may have could not say why it failed.
+    /// Ends the call if the operating system is out of memory: the guest could not report that as the reason.
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        match is_short_of_memory(&error) {
-            true => Err(error),
-            false => Ok(()),
+        if is_short_of_memory(&error) {
+            Err(error)
+        } else {
+            Ok(())
         }
     }
 
@@ -143,14 +144,14 @@ mod tests {
     fn what_the_host_keeps_has_a_quarter_of_the_memory_until_it_is_released() {
         let mut limiter = Limiter::new(100);
         assert!(limiter.memory_growing(0, 30, None).unwrap());
-        limiter.keep(25).unwrap();
-        assert_eq!(limiter.keep(1).unwrap_err().limit, 100);
+        limiter.reserve(25).unwrap();
+        assert_eq!(limiter.reserve(1).unwrap_err().limit, 100);
         assert!(limiter.memory_growing(30, 75, None).unwrap());
         assert!(!limiter.memory_growing(75, 76, None).unwrap());
         limiter.release(25);
         assert!(limiter.memory_growing(75, 90, None).unwrap());
-        assert!(limiter.keep(11).is_err(), "the guest has the rest");
-        limiter.keep(10).unwrap();
+        assert!(limiter.reserve(11).is_err(), "the guest has the rest");
+        limiter.reserve(10).unwrap();
         assert_eq!(limiter.peak(), 100);
     }
 }

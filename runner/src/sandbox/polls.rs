@@ -1,4 +1,4 @@
-//! Which run each worker is in at the moment, and in which function of the host: what the watchdog looks at.
+//! Which run each worker thread is polling, and in which host function it is: the watchdog's source.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -12,13 +12,13 @@ use std::time::Instant;
 
 use crate::suite::CheckId;
 
-/// What a run is in: its guest, or a function that the host does for it.
+/// What a run is executing: its guest, or a function that the host executes for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostFunction {
-    /// The guest's own code, and what of WASI it calls.
+    /// The guest's own code, and the WASI functions that it calls.
     #[default]
     Guest,
-    /// The instance is being made.
+    /// The instance is being created.
     Instantiate,
     /// `tcp`: `connect`.
     Connect,
@@ -54,7 +54,7 @@ pub enum HostFunction {
     Check,
     /// `log`: `log`.
     Log,
-    /// What the guest says of its target is recorded.
+    /// The host records the guest's verdict.
     Verdict,
 }
 
@@ -82,7 +82,7 @@ impl HostFunction {
         Self::Verdict,
     ];
 
-    /// As the contract names it; a bounded set, fit for a metric.
+    /// Name in the contract; a bounded set, suitable as a metric label.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -110,7 +110,7 @@ impl HostFunction {
     }
 }
 
-/// Every run that goes on, for whoever looks from another thread. Cheap to clone; all clones are one registry.
+/// All runs in progress, readable from other threads. Cheap to clone; all clones are one registry.
 #[derive(Debug, Clone)]
 pub struct PollRegistry(Arc<Registry>);
 
@@ -125,21 +125,21 @@ struct Registry {
 #[derive(Debug)]
 struct Slot {
     check: CheckId,
-    /// Nanoseconds after the epoch, and one, when the poll that goes on began; 0 between polls.
+    /// Start of the poll in progress, in nanoseconds after the epoch plus one; 0 between polls.
     began: AtomicU64,
     function: AtomicU8,
 }
 
-/// A poll that goes on.
+/// A poll in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PollUnderWay {
-    /// The run and the beginning of the poll: the same as long as it is the same poll.
+pub struct ActivePoll {
+    /// The run and the start of the poll: unchanged as long as it is the same poll.
     pub id: (u64, u64),
-    /// Whose run it is.
+    /// The check of the run.
     pub check: CheckId,
-    /// What it is in.
+    /// What it executes.
     pub function: HostFunction,
-    /// For how long.
+    /// How long it has taken so far.
     pub elapsed: Duration,
 }
 
@@ -155,15 +155,15 @@ impl Default for PollRegistry {
 }
 
 impl PollRegistry {
-    /// Polls that have gone on for `limit` or longer, of any run.
+    /// Polls in progress that have taken `limit` or longer, of any run.
     #[must_use]
-    pub fn longer_than(&self, limit: Duration) -> Vec<PollUnderWay> {
+    pub fn longer_than(&self, limit: Duration) -> Vec<ActivePoll> {
         let now = nanos(self.0.epoch.elapsed());
         let runs = self.0.runs();
         let polls = runs.iter().filter_map(|(run, slot)| {
             let began = slot.began.load(Ordering::Relaxed).checked_sub(1)?;
             let elapsed = Duration::from_nanos(now.saturating_sub(began));
-            (elapsed >= limit).then(|| PollUnderWay {
+            (elapsed >= limit).then(|| ActivePoll {
                 id: (*run, began),
                 check: slot.check.clone(),
                 function: slot.function(),
@@ -173,7 +173,7 @@ impl PollRegistry {
         polls.collect()
     }
 
-    /// A run of a check begins; it is over when the value is dropped.
+    /// Registers a run of a check, until the returned value is dropped.
     pub(super) fn enter(&self, check: &CheckId) -> RunPoll {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let slot = Arc::new(Slot {
@@ -191,7 +191,7 @@ impl PollRegistry {
 }
 
 impl Registry {
-    /// Held for an insertion, a removal, or a walk of the watchdog.
+    /// Locked for an insertion, a removal, or a walk of the watchdog.
     fn runs(&self) -> MutexGuard<'_, HashMap<u64, Arc<Slot>>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -199,12 +199,12 @@ impl Registry {
 
 impl Slot {
     fn function(&self) -> HostFunction {
-        let place = usize::from(self.function.load(Ordering::Relaxed));
-        HostFunction::ALL.get(place).copied().unwrap_or_default()
+        let index = usize::from(self.function.load(Ordering::Relaxed));
+        HostFunction::ALL.get(index).copied().unwrap_or_default()
     }
 }
 
-/// What is shown of one run.
+/// A run's entry in the registry; removed on drop.
 #[derive(Debug)]
 pub(super) struct RunPoll {
     registry: Arc<Registry>,

@@ -1,4 +1,4 @@
-//! A component that is compiled and linked.
+//! Linking of compiled components.
 
 use serde::{Deserialize, Serialize};
 use wasmtime::Store;
@@ -7,28 +7,28 @@ use wasmtime::component::Component;
 use super::bindings::{v0_1, v0_2};
 use super::contract::ContractVersion;
 use super::guest::Guest;
-use super::room::{TooLarge, Weight};
+use super::instance_pool::{TooLarge, Weight};
 use super::state::State;
 use super::{Sandbox, imports};
 
-/// A component with everything that it imports, ready to be instantiated for a run. Cheap to clone.
+/// A component with all its imports, ready to be instantiated for a run. Cheap to clone.
 #[derive(Clone)]
 pub struct Program {
     linked: Linked,
     weight: Weight,
 }
 
-/// A component that is linked to its version of the contract.
+/// A component linked to its version of the contract.
 #[derive(Clone)]
 enum Linked {
     V0_1(v0_1::CheckPre<State>),
     V0_2(v0_2::CheckPre<State>),
 }
 
-/// Why a component is no program of this host.
+/// Why a component cannot be linked to this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum LinkError {
-    /// Its imports fit no host of this contract.
+    /// Its imports do not match this host.
     #[error("its imports do not fit this host: {0}")]
     Imports(String),
     /// It is a component of another world.
@@ -37,7 +37,7 @@ pub enum LinkError {
         ContractVersion::served()
     )]
     NoProbe,
-    /// It was built for versions of the contract none of which this host serves.
+    /// It was built for contract versions that this host does not support.
     #[error(
         "it was built for contract {built_for}; this runner serves {}",
         ContractVersion::served()
@@ -46,13 +46,13 @@ pub enum LinkError {
         /// `0.3`, or several.
         built_for: String,
     },
-    /// What it exports under the contract's name is something else.
+    /// Its export under the contract's name has another type.
     #[error("its `canary:check/probe` is not that of the contract: {0}")]
     Probe(String),
     /// It needs more of the instance pool than one component may have.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// The operating system refuses the file in memory that its first memory is copied from: a limit of the host.
+    /// The operating system refuses the anonymous file from which its first memory is copied: a limit of the host.
     #[error(
         "the host cannot keep its memory image: {0}; see the limits on memory, open files and file sizes"
     )]
@@ -63,15 +63,16 @@ impl Sandbox {
     /// Links a component to the host.
     ///
     /// # Errors
-    /// The component was made for another world, or is larger than one may be; or the host is short of something.
+    /// The component was built for another world or is too large, or the host is short of a resource.
     pub fn link(&self, component: &Component) -> Result<Program, LinkError> {
-        let version = ContractVersion::of(component)?;
-        let weight = Weight::of(component)?;
+        let version = ContractVersion::negotiate(component)?;
+        let weight = Weight::for_component(component)?;
         let unfit = |error| LinkError::Imports(reason(&error));
         let mut linker = imports::linker(self.engine.wasmtime()).map_err(unfit)?;
         imports::trap_unserved(&mut linker, component).map_err(unfit)?;
         let linked = linker.instantiate_pre(component).map_err(unfit)?;
-        // The descriptor of its first memory is opened now, and not by the first run: what a run opens is the run's.
+        // Opens the descriptor of its first memory now and not in the first run: what a run opens is charged to the
+        // run.
         component
             .initialize_copy_on_write_image()
             .map_err(|error| LinkError::Image(reason(&error)))?;
@@ -85,13 +86,13 @@ impl Sandbox {
 }
 
 impl Program {
-    /// What an instance of it takes of the instance pool.
+    /// Slots of the instance pool that an instance needs.
     #[must_use]
     pub fn weight(&self) -> Weight {
         self.weight
     }
 
-    /// The version of the contract that it is served.
+    /// The contract version that the component is linked to.
     #[must_use]
     pub fn contract(&self) -> ContractVersion {
         match self.linked {
@@ -100,16 +101,16 @@ impl Program {
         }
     }
 
-    /// Whether it judges configurations that its schema allows.
+    /// Whether it exports `check-config`.
     #[must_use]
-    pub fn judges_configs(&self) -> bool {
+    pub fn exports_check_config(&self) -> bool {
         self.contract().has_check_config()
     }
 
     /// Its machine code, for another process of this program.
     ///
     /// # Errors
-    /// There is no memory for it.
+    /// The host is out of memory.
     pub fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
         let component = match &self.linked {
             Linked::V0_1(pre) => pre.instance_pre().component(),
@@ -118,7 +119,7 @@ impl Program {
         component.serialize()
     }
 
-    /// A fresh instance.
+    /// Creates a fresh instance.
     pub(super) async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Guest> {
         match &self.linked {
             Linked::V0_1(pre) => pre.instantiate_async(store).await.map(Guest::V0_1),

@@ -1,4 +1,4 @@
-//! What a store holds: one guest's view of the host.
+//! The data of a store: one guest's view of the host.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use super::limiter::Limiter;
 use crate::net::Client;
 use crate::quota::Quota;
 
-/// Resources that a guest may hold at once, sockets not counted by their own quota.
+/// Resources that a guest may hold at once, besides the sockets, which have their own quota.
 const TABLE_CAPACITY: usize = 1_024;
-/// HTTP exchanges that a guest may hold at once, whether they are over or not.
-pub(super) const MOST_EXCHANGES: usize = 64;
-/// Random bytes of one call: a language runtime wants a seed.
+/// HTTP exchanges that a guest may hold at once, finished ones included.
+pub(super) const MAX_EXCHANGES: usize = 64;
+/// Random bytes of one call: a language runtime needs a seed.
 const RANDOM_BYTES: u64 = 64 << 10;
-/// What is kept of a guest's standard output and error, each.
+/// Bytes stored of a guest's standard output and standard error, each.
 const OUTPUT_BYTES: usize = 4 << 10;
 
 /// One guest's view of the host.
 pub(crate) struct State {
     pub(super) client: Client,
     pub(super) table: ResourceTable,
-    /// Places for HTTP exchanges.
+    /// Permits for HTTP exchanges.
     pub(super) exchanges: Arc<Semaphore>,
     pub(super) limiter: Limiter,
     pub(super) meter: Arc<CpuMeter>,
@@ -47,7 +47,7 @@ impl State {
         Self {
             client,
             table,
-            exchanges: Arc::new(Semaphore::new(MOST_EXCHANGES)),
+            exchanges: Arc::new(Semaphore::new(MAX_EXCHANGES)),
             limiter,
             meter,
             stderr,

@@ -11,7 +11,7 @@ use super::{Bounds, Engine, EngineSettings, Program, Sandbox};
 use crate::grant::{Grants, Networks};
 use crate::ledger::{Budget, Lease, Ledger, PageOwner};
 use crate::liveness::Registry;
-use crate::net::Shared;
+use crate::net::NetServices;
 use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
 use crate::outcome::{Fault, Outcome};
@@ -26,7 +26,7 @@ fn sandbox() -> Sandbox {
         memory_ceiling: 64 << 20,
     };
     let ledger = Ledger::new(Budget::new(8));
-    let shared = Shared {
+    let shared = NetServices {
         resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
         blocked: Networks::default(),
         trust: TrustStore::default(),
@@ -63,13 +63,13 @@ fn bounds() -> Bounds {
 }
 
 #[tokio::test]
-async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
+async fn a_panic_of_the_host_is_an_outcome_and_releases_what_was_leased() {
     let sandbox = sandbox();
     let program = program(&sandbox);
     let token = CancellationToken::new();
     let call = async |_: &Guest, store: &mut Store<State>| {
         let nowhere = ([127, 0, 0, 1], 9).into();
-        std::mem::forget(Lease::take(store.data().client.page(), nowhere).unwrap());
+        std::mem::forget(Lease::try_acquire(store.data().client.page(), nowhere).unwrap());
         if sandbox.ledger().leased() == 1 {
             panic!("a bug of the host");
         }

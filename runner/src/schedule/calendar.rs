@@ -1,7 +1,7 @@
-//! Which check with a cron expression is due when: by the time of day, which can be set. Pure.
+//! When each check with a cron expression is due, by the wall clock, which can be set. Pure: time is an input.
 //!
-//! A check is due in the minutes that its expression names, somewhere in the minute: the splay depends on the check's id
-//! alone, as that of an interval does.
+//! A check is due in the minutes that match its expression, at an offset in the minute: the splay depends on the
+//! check's id alone, as for intervals.
 
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
@@ -11,32 +11,32 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::{Due, MAX_SPLAY, Passed, STILL_FRESH, Tick, splay};
+use super::{Due, FRESH_FOR, MAX_SPLAY, Passed, Tick, splay};
 use crate::suite::{Check, CheckId, Cron};
 
-/// One moment by two clocks.
+/// One moment by the monotonic clock and the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// By the clock that is waited for with.
+    /// By the monotonic clock, which timers use.
     pub now: Instant,
-    /// By the time of day.
+    /// By the wall clock.
     pub wall: SystemTime,
 }
 
 impl Moment {
-    /// When it is, or was, so late, as the time of day is now.
+    /// Converts a wall-clock time, according to the wall clock as it is set now.
     fn instant(&self, wall: SystemTime) -> Instant {
         match wall.duration_since(self.wall) {
-            Ok(ahead) => self.now + ahead.min(FAR),
+            Ok(ahead) => self.now + ahead.min(MAX_WAIT),
             Err(past) => self.now.checked_sub(past.duration()).unwrap_or(self.now),
         }
     }
 }
 
-/// What is further away is not waited for in one go.
-const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest single wait for a due time; the clock is read again in between.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The due times of checks with a cron expression, soonest first.
+/// The due times of the checks with a cron expression, as a priority queue.
 #[derive(Debug, Default)]
 pub struct Calendar {
     plan: CalendarPlan,
@@ -54,11 +54,11 @@ pub struct CalendarPlan {
 struct Entry {
     check: Arc<Check>,
     cron: Arc<Cron>,
-    /// From the start of a minute that is named to the due time.
+    /// The time from the start of a matching minute to the due time.
     splay: Duration,
 }
 
-/// The next due time of one check. Of checks due at once, the first in the suite comes first.
+/// The next due time of one check. Checks that are due at the same time are ordered as in the suite.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Slot {
     due: SystemTime,
@@ -85,8 +85,8 @@ impl From<&[Arc<Check>]> for CalendarPlan {
     }
 }
 
-/// When a check with a cron expression is due next after a time of day: in a minute that is named, at the check's own place
-/// in it. Nothing for a check with an interval.
+/// The next due time of a check with a cron expression after `wall`: in a matching minute, at the check's own offset.
+/// `None` for a check with an interval.
 #[must_use]
 pub fn next_due(check: &Check, wall: SystemTime) -> Option<SystemTime> {
     due_after(check.cadence.cron()?, splay(&check.id, MAX_SPLAY), wall)
@@ -97,18 +97,18 @@ fn due_after(cron: &Cron, splay: Duration, wall: SystemTime) -> Option<SystemTim
 }
 
 impl Entry {
-    /// The first due time after a time of day.
+    /// The first due time after `wall`.
     fn after(&self, wall: SystemTime) -> Option<SystemTime> {
         due_after(&self.cron, self.splay, wall)
     }
 
-    /// Whether a due time of this age is still run: it has come, and the next one is much further away.
+    /// Whether a due time that is `late` is still run: within [`FRESH_FOR`], or a tenth of the time to the next one.
     fn is_fresh(&self, due: SystemTime, late: Duration) -> bool {
         let next = self.after(due).and_then(|next| next.duration_since(due).ok());
-        late <= STILL_FRESH.max(next.unwrap_or(Duration::MAX) / 10)
+        late <= FRESH_FOR.max(next.unwrap_or(Duration::MAX) / 10)
     }
 
-    /// How many due times there are after one and until another moment, at most 10,080, and the last of them.
+    /// The number of due times after `due` up to `until`, at most 10,080, and the last of them.
     fn count(&self, due: SystemTime, until: SystemTime) -> (u64, Option<SystemTime>) {
         let named = due.checked_sub(self.splay).zip(until.checked_sub(self.splay));
         let (count, last) = named.map_or((0, None), |(after, until)| self.cron.count(after, until));
@@ -124,8 +124,8 @@ impl Entry {
         })
     }
 
-    /// What has come of a due time and those after it, and the due time to wait for from now on. What passed comes first,
-    /// all at once, and the last due time by itself where it is fresh.
+    /// The event for a due time and the following ones, and the next due time to wait for. Passed due times are
+    /// reported together, then the last one by itself if it is still fresh.
     fn tick(&self, due: SystemTime, moment: Moment) -> (Tick, Option<SystemTime>) {
         let (more, found) = self.count(due, moment.wall);
         let last = found.unwrap_or(due);
@@ -148,7 +148,7 @@ impl Entry {
 }
 
 impl Calendar {
-    /// No check is due before `wall`.
+    /// A calendar in which no check is due before `wall`.
     #[must_use]
     pub fn new(plan: CalendarPlan, wall: SystemTime) -> Self {
         let mut calendar = Self::default();
@@ -156,35 +156,35 @@ impl Calendar {
         calendar
     }
 
-    /// These are the checks from now on. One that stays with its expression keeps a due time that has come. Gives back
-    /// those that were in force.
+    /// Replaces the checks. A check that stays with the same expression keeps a due time that is pending. Returns the
+    /// replaced plan.
     pub fn replace(&mut self, plan: CalendarPlan, wall: SystemTime) -> CalendarPlan {
         let before = std::mem::replace(&mut self.plan, plan);
-        let mut come = vec![None; before.entries.len()];
+        let mut pending = vec![None; before.entries.len()];
         for Reverse(slot) in self.slots.iter().filter(|Reverse(slot)| slot.due <= wall) {
-            if let Some(come) = come.get_mut(slot.index) {
-                *come = Some(slot.due);
+            if let Some(pending) = pending.get_mut(slot.index) {
+                *pending = Some(slot.due);
             }
         }
-        let kept = |entry: &Entry| {
+        let still_pending = |entry: &Entry| {
             let index = *before.index.get(&entry.check.id)?;
             let is_same = before.entries.get(index)?.cron == entry.cron;
-            come.get(index).copied().flatten().filter(|_| is_same)
+            pending.get(index).copied().flatten().filter(|_| is_same)
         };
         let entries = self.plan.entries.iter().enumerate();
         let slots = entries.filter_map(|(index, entry)| {
-            let due = kept(entry).or_else(|| entry.after(wall))?;
+            let due = still_pending(entry).or_else(|| entry.after(wall))?;
             Some(Reverse(Slot { due, index }))
         });
         self.slots = slots.collect::<Vec<_>>().into();
         before
     }
 
-    /// The time of day was set. Each check waits for its next due time by the new one. A due time that was left behind is
-    /// still run where it is fresh; else it is missed, once, whatever lies between the old time and the new: no clock has
-    /// shown that.
-    pub fn clock_set(&mut self, moment: Moment) -> Vec<Passed> {
-        let mut left_behind = Vec::new();
+    /// Handles a step of the wall clock. Each check waits for its next due time by the new time. A due time that the
+    /// clock stepped over is still run if it is fresh; otherwise it is missed, once, however far the clock stepped,
+    /// since no clock has shown the times in between. Returns what was missed.
+    pub fn on_clock_step(&mut self, moment: Moment) -> Vec<Passed> {
+        let mut skipped = Vec::new();
         let slots = std::mem::take(&mut self.slots).into_iter();
         let slots = slots.filter_map(|Reverse(Slot { due, index })| {
             let entry = self.plan.entries.get(index)?;
@@ -193,7 +193,7 @@ impl Calendar {
                 return Some(Reverse(Slot { due, index }));
             }
             if late.is_some() {
-                left_behind.push(Passed {
+                skipped.push(Passed {
                     check: Arc::clone(&entry.check),
                     count: 1,
                     last: moment.now,
@@ -204,16 +204,16 @@ impl Calendar {
             Some(Reverse(Slot { due, index }))
         });
         self.slots = slots.collect::<Vec<_>>().into();
-        left_behind
+        skipped
     }
 
-    /// When the next check is due, or when to look again for one that is days away.
+    /// When the next check is due, or when to check again for one that is further away than [`MAX_WAIT`].
     #[must_use]
     pub fn next_due(&self, moment: Moment) -> Option<Instant> {
         self.slots.peek().map(|Reverse(slot)| moment.instant(slot.due))
     }
 
-    /// What is due, if anything, the longest due first. Call it until it returns nothing.
+    /// The next event, if any, the longest due first. Call it until it returns `None`.
     ///
     /// A due time is delivered at most once, as due or as passed.
     pub fn pop(&mut self, moment: Moment) -> Option<Tick> {

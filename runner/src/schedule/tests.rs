@@ -5,7 +5,7 @@ use super::*;
 mod calendar;
 
 fn check(id: &str, interval: Duration) -> Arc<Check> {
-    Arc::new(Check::plain(id, interval))
+    Arc::new(Check::minimal(id, interval))
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -19,18 +19,18 @@ fn every_ten_seconds() -> (Schedule, Instant) {
     (schedule, first)
 }
 
-/// What comes at `now`, in seconds after `first`: a due time, or how many passed up to which one.
+/// An event, in seconds after `first`: a due time, or how many passed up to which one.
 #[derive(Debug, PartialEq)]
-enum Came {
+enum Event {
     Due(f64),
     Passed(u64, f64),
 }
 
-fn pop(schedule: &mut Schedule, first: Instant, now: Duration) -> Option<Came> {
+fn pop(schedule: &mut Schedule, first: Instant, now: Duration) -> Option<Event> {
     let after = |time: Instant| (time - first).as_secs_f64();
     Some(match schedule.pop(first + now)? {
-        Tick::Due(due) => Came::Due(after(due.due)),
-        Tick::Passed(passed) => Came::Passed(passed.count, after(passed.last)),
+        Tick::Due(due) => Event::Due(after(due.due)),
+        Tick::Passed(passed) => Event::Passed(passed.count, after(passed.last)),
     })
 }
 
@@ -45,13 +45,13 @@ fn due(schedule: &mut Schedule, now: Instant) -> Due {
 fn nothing_is_due_before_its_time() {
     let (mut schedule, first) = every_ten_seconds();
     assert!(schedule.pop(first - Duration::from_nanos(1)).is_none());
-    assert_eq!(pop(&mut schedule, first, secs(0)), Some(Came::Due(0.0)));
+    assert_eq!(pop(&mut schedule, first, secs(0)), Some(Event::Due(0.0)));
 }
 
 #[test]
 fn a_due_time_is_delivered_once() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(0)), Some(Came::Due(0.0)));
+    assert_eq!(pop(&mut schedule, first, secs(0)), Some(Event::Due(0.0)));
     assert_eq!(pop(&mut schedule, first, secs(0)), None);
     assert_eq!(pop(&mut schedule, first, secs(9)), None);
     assert_eq!(schedule.next_due(), Some(first + secs(10)));
@@ -60,15 +60,15 @@ fn a_due_time_is_delivered_once() {
 #[test]
 fn a_late_caller_does_not_shift_the_cadence() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(1)), Some(Came::Due(0.0)));
-    assert_eq!(pop(&mut schedule, first, secs(11)), Some(Came::Due(10.0)));
-    assert_eq!(pop(&mut schedule, first, secs(20)), Some(Came::Due(20.0)));
+    assert_eq!(pop(&mut schedule, first, secs(1)), Some(Event::Due(0.0)));
+    assert_eq!(pop(&mut schedule, first, secs(11)), Some(Event::Due(10.0)));
+    assert_eq!(pop(&mut schedule, first, secs(20)), Some(Event::Due(20.0)));
 }
 
 #[test]
 fn a_due_time_that_is_long_past_is_not_run() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(5)), Some(Came::Passed(1, 0.0)));
+    assert_eq!(pop(&mut schedule, first, secs(5)), Some(Event::Passed(1, 0.0)));
     assert_eq!(pop(&mut schedule, first, secs(5)), None);
     assert_eq!(schedule.next_due(), Some(first + secs(10)));
 }
@@ -76,7 +76,7 @@ fn a_due_time_that_is_long_past_is_not_run() {
 #[test]
 fn a_very_late_caller_gets_the_count_and_no_run() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(35)), Some(Came::Passed(4, 30.0)));
+    assert_eq!(pop(&mut schedule, first, secs(35)), Some(Event::Passed(4, 30.0)));
     assert_eq!(pop(&mut schedule, first, secs(35)), None);
     assert_eq!(schedule.next_due(), Some(first + secs(40)));
 }
@@ -84,8 +84,8 @@ fn a_very_late_caller_gets_the_count_and_no_run() {
 #[test]
 fn a_very_late_caller_gets_the_last_due_time_when_that_is_fresh() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(31)), Some(Came::Passed(3, 20.0)));
-    assert_eq!(pop(&mut schedule, first, secs(31)), Some(Came::Due(30.0)));
+    assert_eq!(pop(&mut schedule, first, secs(31)), Some(Event::Passed(3, 20.0)));
+    assert_eq!(pop(&mut schedule, first, secs(31)), Some(Event::Due(30.0)));
     assert_eq!(pop(&mut schedule, first, secs(31)), None);
 }
 
@@ -94,10 +94,10 @@ fn every_due_time_is_delivered_or_missed() {
     let (mut schedule, first) = every_ten_seconds();
     let mut accounted = 0;
     for now in [0, 1, 9, 10, 11, 29, 31, 100, 1000, 1001, 1006, 86_400] {
-        while let Some(came) = pop(&mut schedule, first, secs(now)) {
-            accounted += match came {
-                Came::Due(_) => 1,
-                Came::Passed(count, _) => count,
+        while let Some(event) = pop(&mut schedule, first, secs(now)) {
+            accounted += match event {
+                Event::Due(_) => 1,
+                Event::Passed(count, _) => count,
             };
         }
         assert_eq!(accounted, now / 10 + 1);
@@ -108,7 +108,7 @@ fn every_due_time_is_delivered_or_missed() {
 fn a_sleep_of_the_machine_brings_due_times_nearer() {
     let (mut schedule, first) = every_ten_seconds();
     schedule.skip(secs(55));
-    // The clock says that nothing is due for a moment, and the world that six due times passed.
+    // By the monotonic clock nothing is due yet; in real time six due times have passed.
     let Some(Tick::Passed(passed)) = schedule.pop(first - secs(2)) else {
         panic!("nothing passed");
     };
@@ -134,19 +134,19 @@ fn a_check_that_stays_keeps_its_cadence() {
 fn a_check_that_stays_keeps_a_due_time_that_has_come() {
     let (mut schedule, first) = every_ten_seconds();
     schedule.replace(vec![check("a", secs(10))], first + secs(35));
-    assert_eq!(pop(&mut schedule, first, secs(35)), Some(Came::Passed(4, 30.0)));
+    assert_eq!(pop(&mut schedule, first, secs(35)), Some(Event::Passed(4, 30.0)));
     assert_eq!(schedule.next_due(), Some(first + secs(40)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticker_gives_back_what_has_come_of_checks_that_are_replaced() {
+async fn a_ticker_returns_the_events_of_checks_that_are_replaced() {
     let (own, other) = (check("a", secs(10)), check("a", secs(20)));
     for checks in [vec![Arc::clone(&own)], vec![other], Vec::new()] {
         let mut ticker = ticker::Ticker::new(std::slice::from_ref(&own), |_| Some(Duration::ZERO));
         tokio::time::advance(secs(31)).await;
-        let (_, come) = ticker.replace(ticker::Plans::from(checks.as_slice()));
-        let [Tick::Passed(passed), Tick::Due(due)] = &come[..] else {
-            panic!("{come:?}")
+        let (_, events) = ticker.replace(ticker::Plans::from(checks.as_slice()));
+        let [Tick::Passed(passed), Tick::Due(due)] = &events[..] else {
+            panic!("{events:?}")
         };
         assert_eq!((passed.count, due.due.elapsed()), (3, secs(1)));
         assert!(ticker.pop().is_none(), "each comes once");
@@ -154,18 +154,18 @@ async fn a_ticker_gives_back_what_has_come_of_checks_that_are_replaced() {
 }
 
 #[test]
-fn what_was_in_force_is_released_by_whoever_replaced_it() {
+fn the_replaced_plan_is_freed_by_the_caller() {
     let before = check("a", secs(10));
-    let kept = Arc::downgrade(&before);
+    let weak = Arc::downgrade(&before);
     let mut schedule = Schedule::new(vec![before], Instant::now());
     let replaced = schedule.replace(vec![check("a", secs(10))], Instant::now());
-    assert!(kept.upgrade().is_some());
+    assert!(weak.upgrade().is_some());
     drop(replaced);
-    assert!(kept.upgrade().is_none());
+    assert!(weak.upgrade().is_none());
 }
 
 #[test]
-fn a_check_with_another_interval_begins_anew() {
+fn a_check_with_another_interval_starts_over() {
     let (mut schedule, first) = every_ten_seconds();
     schedule.replace(vec![check("a", secs(20))], first + secs(3));
     let next = schedule.next_due().unwrap();
@@ -173,11 +173,11 @@ fn a_check_with_another_interval_begins_anew() {
 }
 
 #[test]
-fn a_restart_finds_the_cadence_again() {
-    assert_eq!(since(secs(0), secs(10)), (0, secs(10)));
-    assert_eq!(since(secs(9), secs(10)), (0, secs(1)));
-    assert_eq!(since(secs(10), secs(10)), (1, secs(10)));
-    assert_eq!(since(secs(35), secs(10)), (3, secs(5)));
+fn a_cadence_is_continued_after_a_restart() {
+    assert_eq!(passed_since(secs(0), secs(10)), (0, secs(10)));
+    assert_eq!(passed_since(secs(9), secs(10)), (0, secs(1)));
+    assert_eq!(passed_since(secs(10), secs(10)), (1, secs(10)));
+    assert_eq!(passed_since(secs(35), secs(10)), (3, secs(5)));
 }
 
 #[test]
@@ -260,15 +260,15 @@ fn a_hundred_thousand_checks_come_once_a_minute() {
         .collect();
     let start = Instant::now();
     let mut schedule = Schedule::new(checks, start);
-    let mut seen = HashSet::new();
+    let mut ids = HashSet::new();
     let mut now = start;
     while now < start + secs(60) {
         while let Some(tick) = schedule.pop(now) {
-            assert!(matches!(tick, Tick::Due(due) if seen.insert(due.check.id.clone())));
+            assert!(matches!(tick, Tick::Due(due) if ids.insert(due.check.id.clone())));
         }
         now = schedule.next_due().unwrap();
     }
-    assert_eq!(seen.len(), 100_000);
+    assert_eq!(ids.len(), 100_000);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn a_due_time_is_fresh_for_a_second_or_a_tenth_of_its_interval() {
 #[test]
 fn an_interval_of_nothing_is_a_millisecond() {
     let milli = Duration::from_millis(1);
-    assert_eq!(since(5 * milli, Duration::ZERO), (5, milli));
+    assert_eq!(passed_since(5 * milli, Duration::ZERO), (5, milli));
     let mut schedule = Schedule::new(vec![check("a", Duration::ZERO)], Instant::now());
     let first = schedule.next_due().unwrap();
     due(&mut schedule, first);
@@ -311,7 +311,7 @@ async fn a_ticker_waits_for_each_due_time_and_for_ever_without_checks() {
     assert!(waits.is_err());
 }
 
-/// What comes next, when it has come.
+/// Waits for the next check that is due.
 async fn next(ticker: &mut ticker::Ticker) -> Due {
     loop {
         ticker.wait().await;

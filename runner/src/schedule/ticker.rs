@@ -1,4 +1,4 @@
-//! The schedule's clock.
+//! The ticker: drives the schedule by the real clocks.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,21 +6,21 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep_until};
 
 use super::calendar::{Calendar, CalendarPlan, Moment};
-use super::repeats::Repeats;
+use super::extra_runs::ExtraRuns;
 use super::{Passed, Plan, Schedule, Tick};
 use crate::clock;
 use crate::suite::Check;
 
-/// Waits for due times: those of intervals, of cron expressions, and of extra runs.
+/// Waits for due times of intervals, of cron expressions, and of extra runs.
 #[derive(Debug)]
 pub struct Ticker {
     schedule: Schedule,
     calendar: Calendar,
-    repeats: Repeats,
+    extra_runs: ExtraRuns,
 }
 
-/// The checks of a suite by what their due times depend on. To make it takes long for many checks, and to put it in force
-/// a moment: it is made, and released, where nobody waits for it.
+/// The precomputed schedule of a suite. Building and freeing it takes long for many checks while applying it is cheap,
+/// so it is built and freed outside of the service loop.
 #[derive(Debug, Default)]
 pub struct Plans {
     intervals: Plan,
@@ -37,48 +37,49 @@ impl From<&[Arc<Check>]> for Plans {
 }
 
 impl Ticker {
-    /// A ticker for these checks. None is due before now, but for those that have a cadence already: `wait` says how long
-    /// it takes until such a check is due.
+    /// A ticker for these checks, none of which is due before now. For a check that already has a cadence, `wait`
+    /// returns the time until it is due.
     #[must_use]
     pub fn new(checks: &[Arc<Check>], wait: impl Fn(&Check) -> Option<Duration>) -> Self {
         let Moment { now, wall } = moment();
         Self {
-            schedule: Schedule::going_on(checks.to_vec(), now, wait),
+            schedule: Schedule::resume(checks.to_vec(), now, wait),
             calendar: Calendar::new(CalendarPlan::from(checks), wall),
-            repeats: Repeats::default(),
+            extra_runs: ExtraRuns::default(),
         }
     }
 
-    /// These are the checks from now on. One that stays with its cadence goes on in it; extra runs are forgotten. Gives back
-    /// those that were in force, and what has come of their due times until now: a check that is gone, or has another
-    /// cadence, was due all the same.
+    /// Replaces the checks. A check that stays with the same cadence continues it; extra runs are dropped. Returns the
+    /// replaced plans, and their events up to now, including those of checks that are gone or have another cadence.
     pub fn replace(&mut self, plans: Plans) -> (Plans, Vec<Tick>) {
         let moment = moment();
-        // At one moment there is an end to it: two for each check at most.
-        let come = std::iter::from_fn(|| self.pop_at(moment)).collect();
-        self.repeats.clear();
+        // Terminates: for a fixed moment there are at most two events per check.
+        let events = std::iter::from_fn(|| self.pop_at(moment)).collect();
+        self.extra_runs.clear();
         let before = Plans {
             intervals: self.schedule.replace(plans.intervals, moment.now),
             calendar: self.calendar.replace(plans.calendar, moment.wall),
         };
-        (before, come)
+        (before, events)
     }
 
-    /// One more run of a check, beside those of its cadence.
-    pub fn repeat(&mut self, check: &Arc<Check>, wait: Duration) {
+    /// Schedules one extra run of a check, after `wait`, in addition to its cadence.
+    pub fn add_extra_run(&mut self, check: &Arc<Check>, wait: Duration) {
         if let Some(due) = Instant::now().checked_add(wait) {
-            self.repeats.add(check, due);
+            self.extra_runs.add(check, due);
         }
     }
 
-    /// The machine slept for so long: every due time of an interval is that much nearer, and extra runs are too late.
+    /// Handles a suspension of the machine: every due time of an interval is nearer by `slept`, and extra runs are
+    /// dropped.
     pub fn skip(&mut self, slept: Duration) {
         self.schedule.skip(slept);
-        self.repeats.clear();
+        self.extra_runs.clear();
     }
 
-    /// The time of day was set; it would be `unset` now without that. Gives back what had come of due times by then.
-    pub fn come_before_step(&mut self, unset: SystemTime) -> Vec<Tick> {
+    /// Returns the events of the calendar up to `unset`, the time that the wall clock would show now if it had not been
+    /// stepped. Call it before [`Self::on_clock_step`].
+    pub fn due_before_step(&mut self, unset: SystemTime) -> Vec<Tick> {
         let moment = Moment {
             wall: unset,
             ..moment()
@@ -86,19 +87,19 @@ impl Ticker {
         std::iter::from_fn(|| self.calendar.pop(moment)).collect()
     }
 
-    /// The time of day was set. Gives back the due times that it was set past.
-    pub fn clock_set(&mut self) -> Vec<Passed> {
-        self.calendar.clock_set(moment())
+    /// Handles a step of the wall clock. Returns the due times that were skipped by it.
+    pub fn on_clock_step(&mut self) -> Vec<Passed> {
+        self.calendar.on_clock_step(moment())
     }
 
-    /// Waits until a due time may have come; for ever when there are no checks.
+    /// Waits until a check may be due; forever if there are no checks.
     ///
     /// Cancellation: nothing is lost.
     pub async fn wait(&self) {
         let due = [
             self.schedule.next_due(),
             self.calendar.next_due(moment()),
-            self.repeats.next_due(),
+            self.extra_runs.next_due(),
         ];
         match due.into_iter().flatten().min() {
             Some(due) => sleep_until(due).await,
@@ -106,26 +107,25 @@ impl Ticker {
         }
     }
 
-    /// What is due now, if anything. Call it until it returns nothing.
+    /// The next event now, if any. Call it until it returns `None`.
     pub fn pop(&mut self) -> Option<Tick> {
         self.pop_at(moment())
     }
 
     fn pop_at(&mut self, moment: Moment) -> Option<Tick> {
         let (intervals, calendar) = (self.schedule.next_due(), self.calendar.next_due(moment));
-        // The longest due first; where both are due at once, those of intervals.
+        // The longest due first; intervals before cron expressions if both are due at the same time.
         let is_calendar_first = calendar.is_some_and(|at| intervals.is_none_or(|first| at < first));
-        let tick = match is_calendar_first {
-            true => self
-                .calendar
+        let tick = if is_calendar_first {
+            self.calendar
                 .pop(moment)
-                .or_else(|| self.schedule.pop(moment.now)),
-            false => self
-                .schedule
+                .or_else(|| self.schedule.pop(moment.now))
+        } else {
+            self.schedule
                 .pop(moment.now)
-                .or_else(|| self.calendar.pop(moment)),
+                .or_else(|| self.calendar.pop(moment))
         };
-        tick.or_else(|| self.repeats.pop(moment.now).map(Tick::Due))
+        tick.or_else(|| self.extra_runs.pop(moment.now).map(Tick::Due))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where the runner shows itself, and to whom.
+//! Settings of the admin server: address, authentication and TLS.
 
 use std::fmt;
 use std::io;
@@ -8,63 +8,63 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::written::{Origin, Written};
+use super::value::{ConfigValue, Origin};
 use super::{Problem, Report, Section};
 use crate::suite::Environment;
 
-/// Where it is, unless told otherwise.
-const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9_464);
-/// Characters of a token. A shorter one can be guessed.
-const TOKEN: std::ops::RangeInclusive<usize> = 16..=4_096;
+/// The default address.
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9_464);
+/// Allowed lengths of a token, in characters. A shorter one can be guessed.
+const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=4_096;
 const TOKEN_HINT: &str = "make one with `openssl rand -hex 32`";
 
-/// Where the runner shows itself.
+/// Whether and where the admin server listens.
 #[derive(Debug, Clone)]
 pub enum Admin {
-    /// Nowhere.
+    /// Disabled.
     None,
-    /// On an address.
+    /// Enabled, on this address.
     Listen(Listen),
 }
 
-/// An address, and where it was written.
+/// An address and the origin of its setting.
 #[derive(Debug, Clone)]
 pub struct Listen {
-    /// To listen on; port 0 is any free one.
+    /// The address to listen on; port 0 picks a free one.
     pub address: SocketAddr,
-    /// Absent for the usual one.
-    written: Option<Written>,
+    /// Absent for the default.
+    value: Option<ConfigValue>,
 }
 
 impl Default for Listen {
     fn default() -> Self {
         Self {
-            address: USUAL,
-            written: None,
+            address: DEFAULT_ADDRESS,
+            value: None,
         }
     }
 }
 
 impl Listen {
-    /// An address of the command line or the environment.
+    /// An address from the command line or the environment.
     #[must_use]
-    pub fn flag(name: &str, address: SocketAddr) -> Self {
+    pub fn from_flag(name: &str, address: SocketAddr) -> Self {
         let origin = Origin::Variable(name.to_owned());
         Self {
             address,
-            written: Some(Written::new(address.to_string(), origin)),
+            value: Some(ConfigValue::new(address.to_string(), origin)),
         }
     }
 
-    /// Whether only this machine reaches it.
+    /// Whether the address is reachable only from this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.address.ip().to_canonical().is_loopback()
     }
 
-    /// Where others reach it, nobody may read along, and nobody may come in without a token.
-    pub(crate) fn judge(&self, access: &Access, report: &mut Report) {
-        let Some(written) = self.written.as_ref().filter(|_| !self.is_loopback()) else {
+    /// An address that is reachable from other machines requires a token and TLS, unless `insecure` is set.
+    pub(crate) fn validate(&self, access: &Access, report: &mut Report) {
+        let Some(value) = self.value.as_ref().filter(|_| !self.is_loopback()) else {
             return;
         };
         let missing = match (&access.token, &access.tls) {
@@ -74,9 +74,9 @@ impl Listen {
             (Some(_), None) => "TLS",
             (None, None) => "a token and TLS",
         };
-        let problem = written.problem(format!(
+        let problem = value.problem(format!(
             "{} can be reached from other machines, which takes {missing}",
-            written.quoted()
+            value.quoted()
         ));
         report.add(problem.hint(
             "set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, \
@@ -85,30 +85,30 @@ impl Listen {
     }
 }
 
-/// Who may look, and who may change something.
+/// Authentication and TLS of the admin server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Whoever brings it may change something.
+    /// The bearer token that write access requires.
     pub token: Option<Token>,
-    /// What the address shows itself by; absent: plain HTTP.
+    /// Certificate and key; absent: plain HTTP.
     pub tls: Option<Identity>,
-    /// The operator takes it upon himself that others may read along.
+    /// Whether the operator accepts unencrypted or unauthenticated access.
     pub insecure: bool,
-    /// Names by which clients may ask, besides addresses, `localhost` and those of the certificate; `*.` stands for one
-    /// label.
+    /// Host names that clients may use, in addition to addresses, `localhost` and those of the certificate; `*.`
+    /// matches one label.
     pub hosts: Vec<String>,
 }
 
-/// PEM files of a server.
+/// The PEM files of a TLS server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The chain, the leaf first.
+    /// The certificate chain, leaf first.
     pub certificate: PathBuf,
-    /// The key to the leaf.
+    /// The private key of the leaf.
     pub key: PathBuf,
 }
 
-/// What a client proves its right by. `Debug` shows nothing of it.
+/// A bearer token. `Debug` redacts it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     text: Arc<str>,
@@ -122,52 +122,52 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// A token of the command line or the environment; nothing for an empty one.
-    pub(crate) fn flag(name: &str, text: &str, report: &mut Report) -> Option<Self> {
+    /// A token from the command line or the environment; nothing if it is empty.
+    pub(crate) fn from_flag(name: &str, text: &str, report: &mut Report) -> Option<Self> {
         let text = text.trim();
-        let written = Written::new(text.to_owned(), Origin::Variable(name.to_owned()));
-        (!text.is_empty()).then(|| Self::read(&written, report)).flatten()
+        let value = ConfigValue::new(text.to_owned(), Origin::Variable(name.to_owned()));
+        (!text.is_empty()).then(|| Self::read(&value, report)).flatten()
     }
 
-    /// The token that a file holds, blanks around it left out.
-    pub(crate) fn of_file(
+    /// The token in a file, without surrounding whitespace.
+    pub(crate) fn from_file(
         name: &str,
         path: &Path,
         environment: &dyn Environment,
         report: &mut Report,
     ) -> Option<Self> {
         let origin = Origin::Variable(name.to_owned());
-        let written = Written::new(path.display().to_string(), origin.clone());
+        let value = ConfigValue::new(path.display().to_string(), origin.clone());
         let wrong = match environment.file(path).map(String::from_utf8) {
             Ok(Ok(text)) if !text.trim().is_empty() => {
-                return Self::read(&Written::new(text.trim().to_owned(), origin), report);
+                return Self::read(&ConfigValue::new(text.trim().to_owned(), origin), report);
             }
             Ok(_) => "holds no token".to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         };
-        let problem = written.problem(format!("the file {} {wrong}", written.quoted_path()));
+        let problem = value.problem(format!("the file {} {wrong}", value.quoted_path()));
         report.add(problem.hint(TOKEN_HINT));
         None
     }
 
-    fn read(written: &Written, report: &mut Report) -> Option<Self> {
-        let text = written.expose();
+    fn read(value: &ConfigValue, report: &mut Report) -> Option<Self> {
+        let text = value.expose();
         let problem = match text.chars().count() {
             _ if !text.chars().all(|char| char.is_ascii_graphic()) => {
                 "the token has characters that no header can carry".to_owned()
             }
-            length if !TOKEN.contains(&length) => {
-                let (least, most) = (TOKEN.start(), TOKEN.end());
+            length if !TOKEN_LENGTH.contains(&length) => {
+                let (least, most) = (TOKEN_LENGTH.start(), TOKEN_LENGTH.end());
                 format!("the token has {length} characters; allowed: {least} to {most}")
             }
             _ => return Some(Self::new(text)),
         };
-        report.add(written.problem(problem).hint(TOKEN_HINT));
+        report.add(value.problem(problem).hint(TOKEN_HINT));
         None
     }
 
-    /// A token that is known to be one.
+    /// A token that is known to be valid.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self {
@@ -176,15 +176,15 @@ impl Token {
         }
     }
 
-    /// Whether it is this one. The time it takes tells nothing of the token: digests are compared, and whoever guesses
-    /// does not choose them.
+    /// Whether `guess` equals the token. The comparison is of digests, which an attacker cannot choose, so its timing
+    /// reveals nothing.
     #[must_use]
-    pub fn is(&self, guess: &str) -> bool {
+    pub fn matches(&self, guess: &str) -> bool {
         let digest: [u8; 32] = Sha256::digest(guess).into();
         digest == self.digest
     }
 
-    /// The token in the clear, to be sent.
+    /// The token in the clear, for sending it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
@@ -217,8 +217,8 @@ pub(super) fn read(root: &mut Section, report: &mut Report) -> (Option<Admin>, A
     (listen.map(Admin::Listen), access)
 }
 
-fn host(written: &Written, report: &mut Report) -> Option<String> {
-    let name = written.expose();
+fn host(value: &ConfigValue, report: &mut Report) -> Option<String> {
+    let name = value.expose();
     let labels = name.strip_prefix("*.").unwrap_or(name);
     let is_label = |label: &str| {
         let is_allowed = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '_';
@@ -227,22 +227,22 @@ fn host(written: &Written, report: &mut Report) -> Option<String> {
     if labels.len() <= 253 && labels.split('.').all(is_label) {
         return Some(name.to_owned());
     }
-    let problem = written.problem(format!("invalid host name {}", written.quoted()));
+    let problem = value.problem(format!("invalid host name {}", value.quoted()));
     report.add(
         problem.hint("write a name without scheme and port, such as `canary.example.com` or `*.example.com`"),
     );
     None
 }
 
-fn address(written: Written, report: &mut Report) -> Option<Listen> {
-    let Ok(address) = written.expose().parse() else {
-        let problem = written.problem(format!("{} is no address with a port", written.quoted()));
+fn address(value: ConfigValue, report: &mut Report) -> Option<Listen> {
+    let Ok(address) = value.expose().parse() else {
+        let problem = value.problem(format!("{} is no address with a port", value.quoted()));
         report.add(problem.hint("write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`"));
         return None;
     };
     Some(Listen {
         address,
-        written: Some(written),
+        value: Some(value),
     })
 }
 
@@ -250,8 +250,8 @@ fn identity(section: &mut Section, report: &mut Report) -> Option<Identity> {
     let mut tls = section.section("tls", report);
     let (certificate, key) = (tls.value("certificate"), tls.value("key"));
     tls.finish(report);
-    let half = |written: &Written, missing: &str| -> Problem {
-        written.problem(format!(
+    let half = |value: &ConfigValue, missing: &str| -> Problem {
+        value.problem(format!(
             "a certificate and its key go together: `admin.tls.{missing}` is missing"
         ))
     };

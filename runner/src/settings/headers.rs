@@ -1,17 +1,17 @@
-//! Headers that go with each request. Neither their values nor what was meant as a name is ever shown.
+//! Headers of outgoing requests. Neither their values nor invalid names are ever shown.
 
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Report, Written};
+use super::{ConfigValue, Report};
 
-/// Headers of one destination.
+/// Maximum number of headers of one destination.
 const MAX_HEADERS: usize = 64;
-/// Bytes of a value.
+/// Maximum length of a value in bytes.
 const MAX_VALUE_BYTES: usize = 8 << 10;
-/// What the exporter says itself.
-const OWN: [&str; 10] = [
+/// Headers that the exporter sets itself.
+const RESERVED: [&str; 10] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -23,17 +23,20 @@ const OWN: [&str; 10] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// What gRPC says itself.
-const OWN_PREFIX: &str = "grpc-";
+/// Prefix of headers that gRPC sets itself.
+const RESERVED_PREFIX: &str = "grpc-";
 
-/// Whether a header's value is a word of the protocol, which would be masked wherever it turns up.
+/// Whether the values of a header are common protocol tokens, which would be masked wherever they occur.
 pub(crate) fn is_public(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with("accept") || matches!(name.as_str(), "cache-control" | "user-agent")
 }
 
-/// Each name once: the last one counts.
-pub(crate) fn headers(pairs: &[(Arc<str>, Written)], report: &mut Report) -> Vec<(HeaderName, HeaderValue)> {
+/// Validates headers. Of several with the same name, the last one is used.
+pub(crate) fn headers(
+    pairs: &[(Arc<str>, ConfigValue)],
+    report: &mut Report,
+) -> Vec<(HeaderName, HeaderValue)> {
     if let Some((_, value)) = pairs.get(MAX_HEADERS) {
         let message = format!("{} headers; allowed: up to {MAX_HEADERS}", pairs.len());
         report.add(value.problem(message));
@@ -48,13 +51,13 @@ pub(crate) fn headers(pairs: &[(Arc<str>, Written)], report: &mut Report) -> Vec
     headers
 }
 
-fn header(name: &str, value: &Written, report: &mut Report) -> Option<(HeaderName, HeaderValue)> {
+fn header(name: &str, value: &ConfigValue, report: &mut Report) -> Option<(HeaderName, HeaderValue)> {
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
         let problem = value.problem("a name is not that of a header");
         report.add(problem.hint("a name holds letters, digits and `-`, such as `authorization`"));
         return None;
     };
-    if OWN.contains(&name.as_str()) || name.as_str().starts_with(OWN_PREFIX) {
+    if RESERVED.contains(&name.as_str()) || name.as_str().starts_with(RESERVED_PREFIX) {
         report.add(
             value
                 .problem(format!("the header `{name}` is Canary's own"))
@@ -67,7 +70,7 @@ fn header(name: &str, value: &Written, report: &mut Report) -> Option<(HeaderNam
         report.add(value.problem(message));
         return None;
     }
-    // The type takes bytes beyond ASCII as well; gRPC does not.
+    // `HeaderValue` accepts bytes beyond ASCII; gRPC does not.
     let content = HeaderValue::from_str(value.expose()).ok();
     let Some(mut content) = content.filter(|_| value.expose().is_ascii()) else {
         let problem = value.problem(format!(

@@ -1,4 +1,4 @@
-//! What is wrong with settings: where it was written, and what to do about it.
+//! Problems of settings: what is wrong, where, and how to fix it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,17 +6,17 @@ use std::path::PathBuf;
 
 use super::Origin;
 
-/// Problems that are kept; the rest is counted.
+/// Maximum number of problems that are listed; further ones are counted only.
 const MAX_PROBLEMS: usize = 100;
 
-/// One thing that is wrong. Never shows a secret.
+/// A problem of the settings. Never shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The variable, or the key of the file.
     pub origin: Origin,
-    /// What, in one line.
+    /// What is wrong, in one line.
     pub message: String,
-    /// The way out.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with the settings of a runner.
+/// Every problem of the runner's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     listed: Vec<Problem>,
@@ -49,12 +49,12 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Those of variables as they were found, then those of the file by their place.
+    /// Those of variables in the order of discovery, then those of the file by position.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.listed.iter()
     }
 
-    /// How many there are, those that are not listed included.
+    /// The number of problems, including those that are not listed.
     #[must_use]
     pub fn count(&self) -> usize {
         self.listed.len() + self.omitted
@@ -78,9 +78,9 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Problems while they are being collected.
+/// Collects problems, and the paths that the settings refer to.
 #[derive(Debug, Default)]
-#[must_use = "what is wrong must be told"]
+#[must_use = "problems must be reported"]
 pub struct Report {
     problems: Vec<Problem>,
     omitted: usize,
@@ -88,18 +88,18 @@ pub struct Report {
 }
 
 impl Report {
-    /// Notes a file or folder that the settings name.
+    /// Records a file or folder that the settings refer to.
     pub(crate) fn add_path(&mut self, path: PathBuf) {
         self.own_paths.insert(path);
     }
 
-    /// Every file and folder that the settings name: they are the runner's own, and suites may read none of them.
+    /// Every file and folder that the settings refer to: they belong to the runner, and suites may not read them.
     #[must_use]
     pub fn own_paths(&self) -> &BTreeSet<PathBuf> {
         &self.own_paths
     }
 
-    /// Adds a problem, unless it is known: what holds for all signals is judged for each.
+    /// Adds a problem, unless it is a duplicate: what applies to all signals is validated for each of them.
     pub(crate) fn add(&mut self, problem: Problem) {
         if self.problems.contains(&problem) {
             return;
@@ -111,8 +111,8 @@ impl Report {
         }
     }
 
-    /// Takes in what is wrong with a file as such.
-    pub(super) fn take(&mut self, problems: Vec<crate::suite::Problem>) {
+    /// Adds the problems of a document.
+    pub(super) fn add_document_problems(&mut self, problems: Vec<crate::suite::Problem>) {
         for problem in problems {
             self.add(Problem {
                 origin: Origin::File(problem.location),
@@ -122,15 +122,15 @@ impl Report {
         }
     }
 
-    /// `value`, when nothing is wrong.
+    /// `value`, if there are no problems.
     ///
     /// # Errors
-    /// Every problem that was found.
+    /// Every problem.
     pub fn finish<T>(mut self, value: T) -> Result<T, Problems> {
         if self.problems.is_empty() {
             return Ok(value);
         }
-        self.problems.sort_by_key(|problem| problem.origin.place());
+        self.problems.sort_by_key(|problem| problem.origin.position());
         Err(Problems {
             listed: self.problems,
             omitted: self.omitted,

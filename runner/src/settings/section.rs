@@ -1,28 +1,23 @@
-//! A mapping of the file, from which settings are taken key by key; what is left over is unknown.
+//! A mapping of the file, from which settings are read key by key; the remaining keys are unknown.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::written::{Origin, Written};
+use super::value::{ConfigValue, Origin};
 use super::{NONE, Problem, Report};
-use crate::suite::Content;
-use crate::suite::Location;
-use crate::suite::Member;
-use crate::suite::Value;
-use crate::suite::quoted;
-use crate::suite::suggest;
+use crate::suite::{Content, Location, Member, Value, quoted, suggest};
 
-/// Keys that a file may hold for its own use, such as a place for anchors.
-const EXTENSION: &str = "x-";
+/// Prefix of keys that are ignored, for use as a place for anchors.
+const EXTENSION_PREFIX: &str = "x-";
 
-/// What is written below a key. `Debug` shows only the key.
+/// A mapping of the settings file. `Debug` shows only its path.
 #[derive(Default)]
 pub struct Section {
     /// Such as `telemetry.traces`; empty for the file as a whole.
     path: String,
     members: Vec<Member>,
-    asked: Vec<&'static str>,
-    /// Absent where nothing is written.
+    known_keys: Vec<&'static str>,
+    /// Absent if the section is not set.
     location: Option<Location>,
 }
 
@@ -37,11 +32,11 @@ impl fmt::Debug for Section {
 impl Section {
     pub(super) fn root(value: Option<Value>, report: &mut Report) -> Self {
         value
-            .map(|value| Self::of(String::new(), value, report))
+            .map(|value| Self::new(String::new(), value, report))
             .unwrap_or_default()
     }
 
-    fn of(path: String, value: Value, report: &mut Report) -> Self {
+    fn new(path: String, value: Value, report: &mut Report) -> Self {
         let location = Some(value.location.clone());
         let members = match value.content {
             Content::Map(members) => members,
@@ -54,14 +49,14 @@ impl Section {
         Self {
             path,
             members,
-            asked: Vec::new(),
+            known_keys: Vec::new(),
             location,
         }
     }
 
-    /// The text, number or boolean below `key`; what is something else is left for [`Section::finish`].
-    pub(crate) fn value(&mut self, key: &'static str) -> Option<Written> {
-        let found = self.asked(key)?;
+    /// The text, number or boolean at `key`; other values are reported by [`Section::finish`].
+    pub(crate) fn value(&mut self, key: &'static str) -> Option<ConfigValue> {
+        let found = self.index_of(key)?;
         if !matches!(
             self.members.get(found)?.value.content,
             Content::Text { .. } | Content::Plain(_)
@@ -70,18 +65,18 @@ impl Section {
         }
         let member = self.members.swap_remove(found);
         let origin = origin(&self.path_of(key), member.value.location);
-        written(origin, member.value.content)
+        config_value(origin, member.value.content)
     }
 
-    /// The text below `key`: `1.10` without quotes would be the number 1.1.
-    pub(crate) fn text(&mut self, key: &'static str, report: &mut Report) -> Option<Written> {
-        let value = self.take(key)?;
+    /// The text at `key`. Unquoted numbers are rejected: `1.10` would be the number 1.1.
+    pub(crate) fn text(&mut self, key: &'static str, report: &mut Report) -> Option<ConfigValue> {
+        let value = self.remove(key)?;
         text(self.path_of(key), value, report)
     }
 
-    /// The texts of the list below `key`.
-    pub(crate) fn list(&mut self, key: &'static str, report: &mut Report) -> Option<Vec<Written>> {
-        let value = self.take(key)?;
+    /// The texts of the list at `key`.
+    pub(crate) fn list(&mut self, key: &'static str, report: &mut Report) -> Option<Vec<ConfigValue>> {
+        let value = self.remove(key)?;
         let path = self.path_of(key);
         match value.content {
             Content::Nothing => None,
@@ -98,17 +93,17 @@ impl Section {
         }
     }
 
-    /// The names and texts of the mapping below `key`.
+    /// The names and texts of the mapping at `key`.
     pub(crate) fn pairs(
         &mut self,
         key: &'static str,
         report: &mut Report,
-    ) -> Option<Vec<(Arc<str>, Written)>> {
-        let value = self.take(key)?;
+    ) -> Option<Vec<(Arc<str>, ConfigValue)>> {
+        let value = self.remove(key)?;
         if matches!(value.content, Content::Nothing) {
             return None;
         }
-        let Self { path, members, .. } = Self::of(self.path_of(key), value, report);
+        let Self { path, members, .. } = Self::new(self.path_of(key), value, report);
         let pairs = members.into_iter().filter_map(|member| {
             let text = text(join(&path, &quoted_key(&member.key)), member.value, report)?;
             Some((member.key, text))
@@ -116,10 +111,10 @@ impl Section {
         Some(pairs.collect())
     }
 
-    /// The mapping below `key`; an empty one when there is none.
+    /// The mapping at `key`; empty if it is not set.
     pub(crate) fn section(&mut self, key: &'static str, report: &mut Report) -> Self {
-        match self.take(key) {
-            Some(value) => Self::of(self.path_of(key), value, report),
+        match self.remove(key) {
+            Some(value) => Self::new(self.path_of(key), value, report),
             None => Self {
                 path: self.path_of(key),
                 ..Self::default()
@@ -127,20 +122,20 @@ impl Section {
         }
     }
 
-    /// The mappings of the mapping below `key`, by names that the operator chose.
+    /// The mappings in the mapping at `key`, by names that the operator chose.
     pub(crate) fn sections(&mut self, key: &'static str, report: &mut Report) -> Vec<(Arc<str>, Self)> {
-        let Some(value) = self.take(key) else {
+        let Some(value) = self.remove(key) else {
             return Vec::new();
         };
-        let Self { path, members, .. } = Self::of(self.path_of(key), value, report);
+        let Self { path, members, .. } = Self::new(self.path_of(key), value, report);
         let sections = members.into_iter().map(|member| {
-            let section = Self::of(join(&path, &quoted_key(&member.key)), member.value, report);
+            let section = Self::new(join(&path, &quoted_key(&member.key)), member.value, report);
             (member.key, section)
         });
         sections.collect()
     }
 
-    /// Says of the section as such what is wrong.
+    /// A problem of the section as a whole.
     pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
         let origin = self.location.clone().map(|location| origin(&self.path, location));
         Problem {
@@ -150,9 +145,9 @@ impl Section {
         }
     }
 
-    /// Whether the word below `key` is `none`; if so, it is taken.
+    /// Whether the value at `key` is `none`; if so, it is removed.
     pub(crate) fn is_none(&mut self, key: &'static str) -> bool {
-        let Some(found) = self.asked(key) else {
+        let Some(found) = self.index_of(key) else {
             return false;
         };
         let is_none = self.members.get(found).is_some_and(
@@ -164,16 +159,16 @@ impl Section {
         is_none
     }
 
-    /// Reports every key that nobody asked for, and every value of another kind than was asked for.
+    /// Reports unknown keys, and values of an unexpected type.
     pub(crate) fn finish(self, report: &mut Report) {
         for member in &self.members {
             let key = &*member.key;
-            if self.asked.contains(&key) {
+            if self.known_keys.contains(&key) {
                 let place = origin(&self.path_of(key), member.value.location.clone());
                 if !matches!(member.value.content, Content::Nothing) {
                     report.add(unexpected(place, "one value", &member.value.content));
                 }
-            } else if !key.starts_with(EXTENSION) {
+            } else if !key.starts_with(EXTENSION_PREFIX) {
                 let problem = Problem {
                     origin: Origin::File(member.location.clone()),
                     message: match self.path.as_str() {
@@ -182,20 +177,20 @@ impl Section {
                     },
                     hint: None,
                 };
-                report.add(problem.maybe_hint(suggest::hint(key, self.asked.iter().copied())));
+                report.add(problem.maybe_hint(suggest::hint(key, self.known_keys.iter().copied())));
             }
         }
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Value> {
-        let found = self.asked(key)?;
+    fn remove(&mut self, key: &'static str) -> Option<Value> {
+        let found = self.index_of(key)?;
         Some(self.members.swap_remove(found).value)
     }
 
-    /// Where `key` is among the members; it is known from now on.
-    fn asked(&mut self, key: &'static str) -> Option<usize> {
-        if !self.asked.contains(&key) {
-            self.asked.push(key);
+    /// The index of `key` among the members; marks it as known.
+    fn index_of(&mut self, key: &'static str) -> Option<usize> {
+        if !self.known_keys.contains(&key) {
+            self.known_keys.push(key);
         }
         self.members.iter().position(|member| &*member.key == key)
     }
@@ -212,7 +207,7 @@ fn join(path: &str, key: &str) -> String {
     }
 }
 
-/// A key that a user chose, fit for a message.
+/// A user-defined key for use in a message.
 fn quoted_key(key: &str) -> String {
     quoted(key).trim_matches('`').to_owned()
 }
@@ -227,18 +222,20 @@ fn origin(path: &str, location: Location) -> Origin {
     }
 }
 
-fn written(origin: Origin, content: Content) -> Option<Written> {
+fn config_value(origin: Origin, content: Content) -> Option<ConfigValue> {
     match content {
-        Content::Text { text, shown } if !text.is_empty() => Some(Written::redacted(text, shown, origin)),
-        Content::Plain(text) => Some(Written::new(text, origin)),
+        Content::Text { text, masked } if !text.is_empty() => {
+            Some(ConfigValue::redacted(text, masked, origin))
+        }
+        Content::Plain(text) => Some(ConfigValue::new(text, origin)),
         _ => None,
     }
 }
 
-fn text(path: String, value: Value, report: &mut Report) -> Option<Written> {
+fn text(path: String, value: Value, report: &mut Report) -> Option<ConfigValue> {
     let origin = origin(&path, value.location);
     match value.content {
-        content @ (Content::Text { .. } | Content::Nothing) => written(origin, content),
+        content @ (Content::Text { .. } | Content::Nothing) => config_value(origin, content),
         other => {
             let hint = matches!(other, Content::Plain(_)).then(|| "put it in quotes".to_owned());
             report.add(unexpected(origin, "a text", &other).maybe_hint(hint));

@@ -15,21 +15,24 @@ impl Environment for Fixed {
     }
 }
 
-/// The file, and what an operator is told of it.
+/// The file, and the problems that are reported for it.
 fn file(text: &str) -> (File, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("canary.yaml");
     std::fs::write(&path, text).unwrap();
     let mut file = File::read(&path, &Fixed);
     let report = std::mem::take(&mut file.report);
-    let told = report.finish(()).map_err(|problems| problems.to_string());
-    let told = told.err().unwrap_or_default();
-    (file, told.replace(&format!("{}/", folder.path().display()), ""))
+    let messages = report.finish(()).map_err(|problems| problems.to_string());
+    let messages = messages.err().unwrap_or_default();
+    (
+        file,
+        messages.replace(&format!("{}/", folder.path().display()), ""),
+    )
 }
 
 #[test]
-fn a_file_says_what_holds_for_all_suites() {
-    let (file, told) = file(
+fn a_file_sets_what_applies_to_all_suites() {
+    let (file, messages) = file(
         "concurrency: 50
 block_networks: [private, 203.0.113.0/24]
 cache_dir: /cache
@@ -37,7 +40,7 @@ state_dir: ${env:STATE}/canary
 admin: { listen: '[::1]:9464' }
 x-mine: anything",
     );
-    assert_eq!(told, "");
+    assert_eq!(messages, "");
     assert_eq!(file.concurrency, Some(50));
     assert_eq!(
         file.block_networks,
@@ -52,10 +55,10 @@ x-mine: anything",
 }
 
 #[test]
-fn a_file_need_say_nothing() {
+fn a_file_may_be_empty() {
     for text in ["", "concurrency:\nblock_networks:\nadmin:\ntelemetry:\n"] {
-        let (file, told) = file(text);
-        assert_eq!(told, "");
+        let (file, messages) = file(text);
+        assert_eq!(messages, "");
         assert_eq!(file.concurrency, None);
         assert_eq!(file.block_networks, None);
         assert!(file.admin.is_none());
@@ -70,7 +73,7 @@ fn the_runner_may_show_itself_nowhere() {
 
 #[test]
 fn every_problem_comes_at_once_with_its_place() {
-    let (_, told) = file(
+    let (_, messages) = file(
         "concurrency: 0
 block_networks: [privat, 10.0.0.1/8]
 cache_dir: [a]
@@ -79,7 +82,7 @@ admin: { listen: localhost, prot: 1 }
 concurency: 1
 telemetry: on",
     );
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(messages, @"
     canary.yaml:1:14: `concurrency`: is 0; allowed: 1 to 100000
 
     canary.yaml:2:18: `block_networks`: unknown network `privat`; allowed: `private`, `link-local`, `metadata`, `loopback`, or a CIDR such as `10.0.0.0/8`
@@ -128,8 +131,8 @@ fn a_file_that_is_no_mapping_is_a_problem() {
 #[test]
 fn a_file_that_is_not_there_is_a_problem() {
     let file = File::read(Path::new("/no/such/canary.yaml"), &Fixed);
-    let told = file.report.finish(()).unwrap_err().to_string();
-    insta::assert_snapshot!(told, @"
+    let messages = file.report.finish(()).unwrap_err().to_string();
+    insta::assert_snapshot!(messages, @"
     /no/such/canary.yaml: no such file
 
     1 problem with the settings
@@ -139,23 +142,23 @@ fn a_file_that_is_not_there_is_a_problem() {
 #[test]
 fn many_problems_are_counted_but_not_all_listed() {
     let keys: String = (0..150).map(|key| format!("unknown-{key}: 1\n")).collect();
-    let told = file(&keys).1;
+    let messages = file(&keys).1;
     assert!(
-        told.ends_with("\n\n... and 50 more\n\n150 problems with the settings"),
-        "{told}"
+        messages.ends_with("\n\n... and 50 more\n\n150 problems with the settings"),
+        "{messages}"
     );
 }
 
 #[test]
-fn a_file_says_who_may_come_in() {
-    let (file, told) = file(
+fn a_file_configures_access_to_the_admin_server() {
+    let (file, messages) = file(
         "admin:
   listen: 0.0.0.0:9464
   token: correct-horse-battery
   tls: { certificate: admin.pem, key: /keys/admin.pem }
   hosts: [canary.example.com, \"*.monitoring.svc\"]",
     );
-    assert_eq!(told, "");
+    assert_eq!(messages, "");
     let Access {
         token,
         tls,
@@ -164,7 +167,7 @@ fn a_file_says_who_may_come_in() {
     } = &file.access;
     assert_eq!(hosts, &["canary.example.com", "*.monitoring.svc"]);
     let token = token.as_ref().unwrap();
-    assert!(token.is("correct-horse-battery") && !token.is("correct-horse-batter"));
+    assert!(token.matches("correct-horse-battery") && !token.matches("correct-horse-batter"));
     let tls = tls.as_ref().unwrap();
     assert!(tls.certificate.is_absolute() && tls.certificate.ends_with("admin.pem"));
     assert_eq!(tls.key, PathBuf::from("/keys/admin.pem"));
@@ -173,7 +176,7 @@ fn a_file_says_who_may_come_in() {
 }
 
 #[test]
-fn what_lets_nobody_in_is_a_problem() {
+fn access_settings_that_admit_no_client_are_a_problem() {
     insta::assert_snapshot!(file("admin:\n  token: short\n  tls: { key: admin.pem }\n  insecure: 1").1, @"
     canary.yaml:2:10: `admin.token`: the token has 5 characters; allowed: 16 to 4096
     hint: make one with `openssl rand -hex 32`
@@ -198,40 +201,40 @@ fn what_lets_nobody_in_is_a_problem() {
     ");
 }
 
-/// What is told of an address that others reach, with more of the section.
-fn judged(listen: &str, more: &str) -> String {
-    let (file, told) = file(&format!("admin: {{ listen: '{listen}', {more} }}"));
-    assert_eq!(told, "");
+/// The problems of an address that is reachable from other machines, with more of the section.
+fn listen_problems(listen: &str, more: &str) -> String {
+    let (file, messages) = file(&format!("admin: {{ listen: '{listen}', {more} }}"));
+    assert_eq!(messages, "");
     let Some(Admin::Listen(listen)) = &file.admin else {
         panic!("{:?}", file.admin);
     };
     let mut report = Report::default();
-    listen.judge(&file.access, &mut report);
-    let told = report.finish(()).map_err(|problems| problems.to_string());
-    let told = told.err().unwrap_or_default();
-    let start = told.find("canary.yaml").unwrap_or_default();
-    told[start..].to_owned()
+    listen.validate(&file.access, &mut report);
+    let messages = report.finish(()).map_err(|problems| problems.to_string());
+    let messages = messages.err().unwrap_or_default();
+    let start = messages.find("canary.yaml").unwrap_or_default();
+    messages[start..].to_owned()
 }
 
 #[test]
 fn an_address_that_others_reach_takes_a_token_and_tls() {
     let (token, tls) = ("token: correct-horse-battery", "tls: { certificate: a, key: b }");
-    insta::assert_snapshot!(judged("0.0.0.0:9464", ""), @"
+    insta::assert_snapshot!(listen_problems("0.0.0.0:9464", ""), @"
     canary.yaml:1:18: `admin.listen`: `0.0.0.0:9464` can be reached from other machines, which takes a token and TLS
     hint: set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, or say `admin.insecure: true` where the network itself is trusted
 
     1 problem with the settings
     ");
-    assert!(judged("[::]:9464", token).contains("takes TLS\n"));
-    assert!(judged("192.0.2.1:9464", tls).contains("takes a token\n"));
+    assert!(listen_problems("[::]:9464", token).contains("takes TLS\n"));
+    assert!(listen_problems("192.0.2.1:9464", tls).contains("takes a token\n"));
     for fine in [
         "127.0.0.1:9464",
         "127.1.2.3:1",
         "[::1]:9464",
         "[::ffff:127.0.0.1]:9464",
     ] {
-        assert_eq!(judged(fine, ""), "");
+        assert_eq!(listen_problems(fine, ""), "");
     }
-    assert_eq!(judged("0.0.0.0:9464", &format!("{token}, {tls}")), "");
-    assert_eq!(judged("0.0.0.0:9464", "insecure: true"), "");
+    assert_eq!(listen_problems("0.0.0.0:9464", &format!("{token}, {tls}")), "");
+    assert_eq!(listen_problems("0.0.0.0:9464", "insecure: true"), "");
 }

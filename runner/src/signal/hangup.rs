@@ -1,4 +1,4 @@
-//! SIGHUP in the first moments of the process.
+//! SIGHUP during the start of the process.
 
 use std::io;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use signal_hook::{flag, low_level};
 
 const HANGUP: i32 = Signal::HUP.as_raw();
 
-/// SIGHUP ends a process that has not taken it over yet, and a service manager may send it at any time. So it is held from the
-/// first moment on: a command that takes it has read nothing yet that it could read again, and others release it.
+/// SIGHUP ends a process without a handler, and a service manager may send it at any time. So it is held from the
+/// very start: a command that handles it has read nothing yet that it could reload, and other commands release it.
 #[derive(Debug)]
 pub struct HeldHangup {
-    came: Arc<AtomicBool>,
-    ends: Arc<AtomicBool>,
-    /// Whoever started the process wants it to outlive the terminal, as `nohup` does.
+    received: Arc<AtomicBool>,
+    should_exit: Arc<AtomicBool>,
+    /// Whether the parent wants the process to outlive the terminal, as `nohup` does.
     is_ignored: bool,
 }
 
@@ -26,30 +26,31 @@ impl HeldHangup {
     /// The operating system refused.
     pub fn hold() -> io::Result<Self> {
         let held = Self {
-            came: Arc::default(),
-            ends: Arc::default(),
+            received: Arc::default(),
+            should_exit: Arc::default(),
             is_ignored: is_ignored()?,
         };
-        flag::register_conditional_default(HANGUP, Arc::clone(&held.ends))?;
-        flag::register(HANGUP, Arc::clone(&held.came))?;
+        flag::register_conditional_default(HANGUP, Arc::clone(&held.should_exit))?;
+        flag::register(HANGUP, Arc::clone(&held.received))?;
         Ok(held)
     }
 
-    /// The command takes SIGHUP itself. It has read nothing yet, so that there was nothing to read again.
-    pub fn taken_over(self) {}
+    /// The command handles SIGHUP itself. It has read nothing yet, so that there is nothing to reload.
+    pub fn handled(self) {}
 
-    /// Unless the command takes SIGHUP itself, it ends the process as usual, also if it came meanwhile.
+    /// Unless the command handles SIGHUP itself, lets it end the process as usual, also if it came meanwhile.
     ///
     /// # Errors
     /// The operating system refused.
-    pub fn release_unless(self, is_taken: bool) -> io::Result<()> {
-        if is_taken || self.is_ignored {
+    pub fn release_unless(self, is_handled: bool) -> io::Result<()> {
+        if is_handled || self.is_ignored {
             return Ok(());
         }
-        self.ends.store(true, Ordering::SeqCst);
-        match self.came.load(Ordering::SeqCst) {
-            true => low_level::emulate_default_handler(HANGUP),
-            false => Ok(()),
+        self.should_exit.store(true, Ordering::SeqCst);
+        if self.received.load(Ordering::SeqCst) {
+            low_level::emulate_default_handler(HANGUP)
+        } else {
+            Ok(())
         }
     }
 }

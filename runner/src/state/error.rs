@@ -1,4 +1,4 @@
-//! Why a database cannot be used, by what has to be done about it.
+//! Errors of the database, classified by how they are handled.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,17 +7,17 @@ use rusqlite::ErrorCode;
 
 /// Why the database cannot be read or written.
 ///
-/// Only a file that [is corrupt](StoreError::is_corrupt) is set aside. Every other error is of the machine or of this
-/// version, and passes: the file is left alone, and tried again.
+/// Only a [corrupt](StoreError::is_corrupt) file is quarantined. Any other error is caused by the machine or by this
+/// version and may be transient: the file is left untouched and retried.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
-    /// The bytes are no longer a database.
+    /// The file is not a valid database.
     #[error("it is damaged: {0}")]
     Corrupt(String),
-    /// The schema is unknown to this version. The rows are of use to the one that wrote them.
+    /// The schema is newer than this version supports. The newer version can still use the rows.
     #[error("it was written by a newer version of canary (schema {0}): run that one, or name another folder")]
     Newer(i64),
-    /// A backup, or a person with a database tool.
+    /// For example by a backup or a person with a database tool.
     #[error("the database is locked by another process")]
     Busy(#[source] rusqlite::Error),
     #[error("the disk is full")]
@@ -26,26 +26,26 @@ pub(super) enum StoreError {
     Permission(#[source] rusqlite::Error),
     #[error("input/output error: {0}")]
     Io(#[source] rusqlite::Error),
-    /// Too few descriptors, a folder that is gone, a file system that is not mounted.
+    /// Out of descriptors, a missing folder, or a file system that is not mounted.
     #[error("cannot open the database: {0}")]
     CannotOpen(#[source] rusqlite::Error),
     #[error(transparent)]
     Other(rusqlite::Error),
     /// Another runner holds the lock file.
     #[error("another runner keeps its state there")]
-    Taken,
-    /// The path leads to another file than the one that was opened: deleted, replaced, or mounted over.
+    InUse,
+    /// The path no longer refers to the opened file: it was deleted, replaced, or mounted over.
     #[error("the database was deleted or replaced")]
     Moved,
     /// A file or folder beside the database.
     #[error("cannot use `{}`: {source}", .path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("{0} damaged databases lie beside it; remove some to have state kept again")]
-    TooManySetAside(usize),
+    TooManyQuarantined(usize),
 }
 
 impl StoreError {
-    /// Whether the file is of no use to any version, now and later.
+    /// Whether no version of canary can ever read the file.
     pub(super) fn is_corrupt(&self) -> bool {
         matches!(self, Self::Corrupt(_))
     }

@@ -1,4 +1,4 @@
-//! The folder of the database: its lock, and files that are set aside. Nothing here deletes anything.
+//! The folder of the database: its lock file, and quarantined files. Nothing here deletes a file.
 
 use std::fs;
 use std::io;
@@ -8,33 +8,34 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::StoreError;
 
-/// Damaged databases that may lie in a folder; with more, state is not kept until somebody removes some.
-const MAX_SET_ASIDE: usize = 16;
-/// What SQLite keeps beside a database. The log has commits that the database itself does not have yet.
-const BESIDE: [&str; 2] = ["-wal", "-shm"];
+/// Quarantined databases allowed in a folder. Beyond that, state is not persisted until someone removes some.
+const MAX_QUARANTINED: usize = 16;
+/// Suffixes of the files that SQLite keeps beside a database. The write-ahead log holds commits that are not in the
+/// database file yet.
+const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
 
-/// Which file a path leads to.
+/// The identity of a file: device and inode number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity(u64, u64);
+pub(super) struct FileId(u64, u64);
 
-impl Identity {
-    /// Nothing when there is no such file.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+impl FileId {
+    /// `None` if the file does not exist.
+    pub(super) fn from_path(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
         Some(Self(found.dev(), found.ino()))
     }
 }
 
-/// The lock of a folder, held as long as the value lives: two runners on one database would undo each other's work.
+/// The lock of a folder, held as long as the value lives: two runners on one database would overwrite each other.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(super) struct FolderLock {
     _file: fs::File,
-    identity: Option<Identity>,
+    identity: Option<FileId>,
 }
 
-impl Lock {
-    /// Makes the folder if it is not there, and locks it.
-    pub(super) fn take(folder: &Path) -> Result<Self, StoreError> {
+impl FolderLock {
+    /// Creates the folder if necessary, and locks it.
+    pub(super) fn acquire(folder: &Path) -> Result<Self, StoreError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| StoreError::File { path, source }
@@ -50,20 +51,20 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Self {
                 _file: file,
-                identity: Identity::of(&path),
+                identity: FileId::from_path(&path),
             }),
-            Err(fs::TryLockError::WouldBlock) => Err(StoreError::Taken),
+            Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse),
             Err(fs::TryLockError::Error(error)) => Err(failed(&path)(error)),
         }
     }
 
-    /// Whether it is still the lock of the folder: one that was deleted keeps nobody out.
-    pub(super) fn is_of(&self, folder: &Path) -> bool {
-        self.identity.is_some() && self.identity == Identity::of(&folder.join("lock"))
+    /// Whether this is still the lock file of the folder: a deleted lock file does not exclude another process.
+    pub(super) fn is_current(&self, folder: &Path) -> bool {
+        self.identity.is_some() && self.identity == FileId::from_path(&folder.join("lock"))
     }
 }
 
-/// A lock needs no right to write: where the file exists, reading is enough.
+/// Opens the lock file. Locking needs no write permission: read access to an existing file is enough.
 fn open(path: &Path) -> io::Result<fs::File> {
     let created = fs::OpenOptions::new()
         .create(true)
@@ -78,25 +79,25 @@ fn open(path: &Path) -> io::Result<fs::File> {
     }
 }
 
-/// Whether commits are in the log that the database itself does not have yet.
+/// Whether the write-ahead log may hold commits that are not in the database file yet.
 pub(super) fn has_log(path: &Path) -> bool {
-    // What cannot be looked at may be there.
-    match fs::metadata(beside(path, "-wal")) {
+    // If it cannot be inspected, assume that it exists.
+    match fs::metadata(side_file(path, "-wal")) {
         Ok(found) => found.len() > 0,
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
 }
 
-/// Gives a database another name, with all that belongs to it, and returns that name. It can be opened under it.
-pub(super) fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let aside = free_name(path)?;
-    // The log first: a kill in between leaves a database that is looked at again, and never a log without one, which
-    // SQLite would delete.
-    for tail in BESIDE {
-        rename(&beside(path, tail), &beside(&aside, tail))?;
+/// Renames a database together with its side files, and returns the new name, under which it can be opened.
+pub(super) fn quarantine(path: &Path) -> Result<PathBuf, StoreError> {
+    let quarantined = free_name(path)?;
+    // The log first: a kill in between leaves a database that is examined again, and never a log without its database,
+    // which SQLite would delete.
+    for tail in SIDE_FILES {
+        rename(&side_file(path, tail), &side_file(&quarantined, tail))?;
     }
-    rename(path, &aside)?;
-    Ok(aside)
+    rename(path, &quarantined)?;
+    Ok(quarantined)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
@@ -115,26 +116,26 @@ fn free_name(path: &Path) -> Result<PathBuf, StoreError> {
         path: folder.to_owned(),
         source,
     };
-    let is_aside = |name: &Path| name.extension().is_some_and(|extension| extension == "broken");
+    let is_quarantined = |name: &Path| name.extension().is_some_and(|extension| extension == "broken");
     let entries = fs::read_dir(folder).map_err(failed)?.flatten();
-    let count = entries.filter(|entry| is_aside(&entry.path())).count();
-    if count >= MAX_SET_ASIDE {
-        return Err(StoreError::TooManySetAside(count));
+    let count = entries.filter(|entry| is_quarantined(&entry.path())).count();
+    if count >= MAX_QUARANTINED {
+        return Err(StoreError::TooManyQuarantined(count));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = now.unwrap_or_default().as_secs();
     let names =
-        (0..=MAX_SET_ASIDE as u64).map(|more| path.with_extension(format!("{}.broken", seconds + more)));
+        (0..=MAX_QUARANTINED as u64).map(|more| path.with_extension(format!("{}.broken", seconds + more)));
     let is_free = |name: &PathBuf| {
         ["", "-wal", "-shm"]
             .iter()
-            .all(|tail| !beside(name, tail).exists())
+            .all(|tail| !side_file(name, tail).exists())
     };
     let mut names = names.filter(is_free);
-    names.next().ok_or(StoreError::TooManySetAside(count))
+    names.next().ok_or(StoreError::TooManyQuarantined(count))
 }
 
-fn beside(path: &Path, tail: &str) -> PathBuf {
+fn side_file(path: &Path, tail: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(tail);
     name.into()

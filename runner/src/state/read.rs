@@ -1,4 +1,4 @@
-//! What a database has, read without writing to it.
+//! Reads a database without writing to it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,29 +9,29 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::Shelf;
+use super::Table;
 use super::error::StoreError;
 use super::files::has_log;
-use super::store::BUSY;
+use super::store::BUSY_TIMEOUT;
 
-/// The schema that this version knows; an older one is brought up to it, a newer one is set aside.
+/// The schema version that this version supports. An older database is upgraded; a newer one is left untouched.
 const VERSION: i64 = 1;
-/// The row that names the last commit.
+/// The row with the name of the last commit.
 pub(super) const COMMIT: (&str, &str) = ("state", "commit");
 
-/// Texts by shelf and key.
-pub(super) type Rows = BTreeMap<(Shelf, Arc<str>), String>;
+/// Values by table and key.
+pub(super) type Rows = BTreeMap<(Table, Arc<str>), String>;
 
-/// What a database holds.
+/// The contents of a database.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) rows: Rows,
     pub(super) commit: Option<String>,
-    /// Rows that are no texts.
+    /// Rows that are not valid text.
     pub(super) unreadable: u64,
 }
 
-/// All that there is. Nothing is written.
+/// Reads all rows. Writes nothing.
 pub(super) fn read(path: &Path) -> Result<Contents, StoreError> {
     let failed = |source| StoreError::File {
         path: path.to_owned(),
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Contents, StoreError> {
     };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        // SQLite would delete the log together with what is in it.
+        // SQLite would delete a log without its database, and the commits in it.
         Err(_) if has_log(path) => return Err(StoreError::Corrupt("only its log is there".to_owned())),
         Err(_) => return Ok(Contents::default()),
         Ok(found) if !found.is_file() => {
@@ -56,13 +56,13 @@ pub(super) fn read(path: &Path) -> Result<Contents, StoreError> {
         .map_err(StoreError::from)
         .and_then(|connection| read_all(&connection));
     match read {
-        // Without a log, all that there is is in the file itself, which can be read without room or rights for more.
-        Err(error) if !error.is_corrupt() && !has_log(path) => read_frozen(path).map_err(|_| error),
+        // Without a log everything is in the database file, which can be read without free space or write permission.
+        Err(error) if !error.is_corrupt() && !has_log(path) => read_immutable(path).map_err(|_| error),
         read => read,
     }
 }
 
-fn read_frozen(path: &Path) -> Result<Contents, StoreError> {
+fn read_immutable(path: &Path) -> Result<Contents, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let url = url::Url::from_file_path(path).map_err(|()| StoreError::Moved)?;
@@ -71,8 +71,8 @@ fn read_frozen(path: &Path) -> Result<Contents, StoreError> {
 }
 
 fn read_all(connection: &Connection) -> Result<Contents, StoreError> {
-    connection.busy_timeout(BUSY)?;
-    // The last one to close a database writes the log to it and deletes the log: not before it is known to be sound.
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The last connection to close checkpoints and deletes the log: not before the database is known to be intact.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     verify(connection)?;
     let mut contents = Contents::default();
@@ -82,14 +82,14 @@ fn read_all(connection: &Connection) -> Result<Contents, StoreError> {
     let mut statement = connection.prepare("SELECT shelf, key, value FROM kept")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (shelf, key, value) = (row.get::<_, String>(0), row.get::<_, String>(1), row.get(2));
-        let (Ok(shelf), Ok(key), Ok(value)) = (shelf, key, value) else {
+        let (table, key, value) = (row.get::<_, String>(0), row.get::<_, String>(1), row.get(2));
+        let (Ok(table), Ok(key), Ok(value)) = (table, key, value) else {
             contents.unreadable += 1;
             continue;
         };
-        // A later version may keep more.
-        if let Some(shelf) = Shelf::ALL.into_iter().find(|known| known.word() == shelf) {
-            contents.rows.insert((shelf, Arc::from(key)), value);
+        // A later version may have more tables.
+        if let Some(table) = Table::ALL.into_iter().find(|known| known.as_str() == table) {
+            contents.rows.insert((table, Arc::from(key)), value);
         }
     }
     contents.commit = last_commit(connection)?;

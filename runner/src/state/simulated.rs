@@ -1,4 +1,5 @@
-//! A disk in memory, and the task that commits to it in place of the thread: with the mailbox, as the writer does it.
+//! A simulated disk in memory, and a task that commits to it in place of the writer thread, through the same write
+//! buffer.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -8,98 +9,98 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::mailbox::{Mailbox, Taken};
 use super::read::Rows;
-use super::{Batch, Kept, Progress, State};
+use super::write_buffer::{PendingBatch, WriteBuffer};
+use super::{Batch, Progress, State, StoredRows};
 
-/// From one look at the mailbox to the next.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often the write buffer is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How the disk fares.
+/// How the simulated disk behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub(crate) enum DiskMode {
     #[default]
-    Well,
+    Healthy,
     /// A commit takes this many milliseconds.
     Slow(u64),
-    /// It refuses commits, and the reserve takes them.
+    /// Commits fail, and go to the spill file.
     Full,
-    /// It answers nothing.
+    /// No operation ever returns.
     Hangs,
 }
 
-/// What survives a kill. Cheap to clone; all clones are one disk.
+/// A disk whose contents survive a simulated kill. Cheap to clone; clones share the disk.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Disk(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
     rows: Rows,
-    /// Committed to the reserve only.
-    reserve: BTreeMap<(super::Shelf, Arc<str>), Option<String>>,
-    mood: Mood,
-    /// When everything was committed that had been put.
+    /// Committed to the spill file only.
+    spill_file: BTreeMap<(super::Table, Arc<str>), Option<String>>,
+    mode: DiskMode,
+    /// The last time when every change put so far was committed.
     durable: Option<Instant>,
 }
 
 impl Disk {
-    pub(crate) fn set(&self, mood: Mood) {
-        self.inner().mood = mood;
+    pub(crate) fn set_mode(&self, mode: DiskMode) {
+        self.inner().mode = mode;
     }
 
-    pub(crate) fn mood(&self) -> Mood {
-        self.inner().mood
+    pub(crate) fn mode(&self) -> DiskMode {
+        self.inner().mode
     }
 
-    /// Up to when a kill loses nothing.
+    /// The moment up to which a kill loses nothing.
     pub(crate) fn durable(&self) -> Option<Instant> {
         self.inner().durable
     }
 
-    /// Rows of a shelf.
-    pub(crate) fn count(&self, shelf: super::Shelf) -> usize {
+    /// The number of rows of a table.
+    pub(crate) fn count(&self, table: super::Table) -> usize {
         self.inner()
             .rows
             .keys()
-            .filter(|(found, _)| *found == shelf)
+            .filter(|(found, _)| *found == table)
             .count()
     }
 
-    /// Opens it, as a process does that begins: what it has, and what commits. Without an answer of the disk the rows
-    /// come later.
-    pub(crate) fn open(&self) -> (State, Kept, impl Future<Output = ()> + use<>) {
-        let (commits, progress) = watch::channel(Progress::default());
-        let mailbox = Arc::new(Mailbox::default());
-        let is_read = self.mood() != Mood::Hangs;
-        let kept = if is_read {
-            self.read(&mailbox)
+    /// Opens the disk as a starting process does: returns the state handle, the rows, and the task that commits. If the
+    /// disk hangs, the rows arrive later.
+    pub(crate) fn open(&self) -> (State, StoredRows, impl Future<Output = ()> + use<>) {
+        let (progress_tx, progress) = watch::channel(Progress::default());
+        let write_buffer = Arc::new(WriteBuffer::default());
+        let is_read = self.mode() != DiskMode::Hangs;
+        let stored = if is_read {
+            self.read(&write_buffer)
         } else {
-            Kept::default()
+            StoredRows::default()
         };
         let state = State {
-            mailbox: Some(Arc::clone(&mailbox)),
+            write_buffer: Some(Arc::clone(&write_buffer)),
             progress,
         };
-        let writer = Writer {
+        let writer = SimulatedWriter {
             disk: self.clone(),
-            mailbox,
-            commits,
+            write_buffer,
+            progress_tx,
             is_read,
-            rescued: 0,
+            spilled: 0,
         };
-        (state, kept, writer.run())
+        (state, stored, writer.run())
     }
 
-    fn read(&self, mailbox: &Mailbox) -> Kept {
-        mailbox.open(Batch::new());
+    fn read(&self, write_buffer: &WriteBuffer) -> StoredRows {
+        write_buffer.mark_ready(Batch::new());
         self.rows()
     }
 
-    fn rows(&self) -> Kept {
+    fn rows(&self) -> StoredRows {
         let mut inner = self.inner();
-        let rescued = std::mem::take(&mut inner.reserve);
-        inner.apply(rescued);
-        Kept::new(inner.rows.clone(), Vec::new())
+        let spilled = std::mem::take(&mut inner.spill_file);
+        inner.apply(spilled);
+        StoredRows::new(inner.rows.clone(), Vec::new())
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -108,7 +109,7 @@ impl Disk {
 }
 
 impl Inner {
-    fn apply(&mut self, batch: impl IntoIterator<Item = ((super::Shelf, Arc<str>), Option<String>)>) {
+    fn apply(&mut self, batch: impl IntoIterator<Item = ((super::Table, Arc<str>), Option<String>)>) {
         for (key, value) in batch {
             match value {
                 Some(text) => drop(self.rows.insert(key, text)),
@@ -118,87 +119,87 @@ impl Inner {
     }
 }
 
-struct Writer {
+struct SimulatedWriter {
     disk: Disk,
-    mailbox: Arc<Mailbox>,
-    commits: watch::Sender<Progress>,
+    write_buffer: Arc<WriteBuffer>,
+    progress_tx: watch::Sender<Progress>,
     is_read: bool,
-    rescued: u64,
+    spilled: u64,
 }
 
-impl Writer {
+impl SimulatedWriter {
     async fn run(mut self) {
         loop {
-            sleep(LOOK).await;
-            match self.disk.mood() {
-                Mood::Hangs => {}
+            sleep(POLL_INTERVAL).await;
+            match self.disk.mode() {
+                DiskMode::Hangs => {}
                 _ if !self.is_read => {
                     self.is_read = true;
-                    self.mailbox.offer(self.disk.rows());
+                    self.write_buffer.offer_rows(self.disk.rows());
                 }
-                Mood::Full => self.rescue(),
-                Mood::Slow(millis) => {
+                DiskMode::Full => self.spill(),
+                DiskMode::Slow(millis) => {
                     sleep(Duration::from_millis(millis)).await;
                     self.commit();
                 }
-                Mood::Well => self.commit(),
+                DiskMode::Healthy => self.commit(),
             }
         }
     }
 
     fn commit(&mut self) {
-        let taken = self.take(0);
-        self.is_durable();
-        let Some(Taken {
+        let pending = self.next_batch(0);
+        self.mark_durable();
+        let Some(PendingBatch {
             batch,
-            is_whole,
+            replaces_all,
             number,
-        }) = taken
+        }) = pending
         else {
             return;
         };
         let mut inner = self.disk.inner();
-        inner.reserve.clear();
-        if is_whole {
+        inner.spill_file.clear();
+        if replaces_all {
             inner.rows.clear();
         }
         inner.apply(batch);
         drop(inner);
-        self.mailbox.committed();
-        self.commits.send_replace(Progress {
+        self.write_buffer.mark_committed();
+        self.progress_tx.send_replace(Progress {
             number,
             is_failing: false,
         });
     }
 
-    fn rescue(&mut self) {
-        let taken = self.take(self.rescued);
-        self.is_durable();
-        let Some(taken) = taken else { return };
-        self.mailbox.fail("the disk is full".to_owned());
-        self.rescued = taken.number;
+    fn spill(&mut self) {
+        let pending = self.next_batch(self.spilled);
+        self.mark_durable();
+        let Some(pending) = pending else { return };
+        self.write_buffer.mark_failing("the disk is full".to_owned());
+        self.spilled = pending.number;
         let mut inner = self.disk.inner();
-        if taken.is_whole {
-            // It holds all that there is to keep.
+        if pending.replaces_all {
+            // The batch is the complete contents.
             inner.rows.clear();
         }
-        inner.reserve = taken.batch.clone().into_iter().collect();
+        inner.spill_file = pending.batch.clone().into_iter().collect();
         drop(inner);
-        self.commits.send_replace(Progress {
-            number: taken.number,
+        self.progress_tx.send_replace(Progress {
+            number: pending.number,
             is_failing: true,
         });
-        self.mailbox.take_back(taken);
+        self.write_buffer.put_back(pending);
     }
 
-    /// All that was put is where a kill does not lose it, if it could be committed.
-    fn is_durable(&self) {
-        if self.mailbox.is_read() {
+    /// Everything put so far survives a kill, if it could be committed.
+    fn mark_durable(&self) {
+        if self.write_buffer.is_read() {
             self.disk.inner().durable = Some(Instant::now());
         }
     }
 
-    fn take(&self, after: u64) -> Option<Taken> {
-        self.mailbox.take_after(after, Duration::ZERO)
+    fn next_batch(&self, after: u64) -> Option<PendingBatch> {
+        self.write_buffer.next_batch_after(after, Duration::ZERO)
     }
 }

@@ -1,4 +1,4 @@
-//! The database file.
+//! The database file: attaching to it, committing, and spilling what cannot be committed.
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -9,19 +9,19 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use tokio::time::Instant;
 
 use super::error::StoreError;
-use super::files::{Identity, Lock, set_aside};
+use super::files::{FileId, FolderLock, quarantine};
 use super::read::{COMMIT, Contents, Rows, last_commit, read};
-use super::reserve::Reserve;
-use super::{Batch, Hold};
+use super::spill::SpillFile;
+use super::{Batch, DescriptorCounter};
 
-/// How long another process, such as a backup, may hold the database up.
-pub(super) const BUSY: Duration = Duration::from_millis(250);
-/// Commits before room is asked for again that the disk did not have.
-const RESERVE_AFTER: u64 = 64;
+/// How long to wait for a lock of another process, such as a backup.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+/// If the spill file could not be allocated, it is tried again after this many commits.
+const SPILL_RETRY_COMMITS: u64 = 64;
 
-/// The longest that what was committed is in the kernel's memory only. The kernel takes a write before the disk does, and
-/// SQLite does not report what the disk then refuses unless a checkpoint is asked for.
-const DURABLE_AFTER: Duration = Duration::from_secs(5);
+/// The longest time that a commit stays in the kernel's page cache only. The kernel accepts a write before the disk
+/// does, and SQLite does not report a later write error without a checkpoint.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 
 const SETUP: &str = "
     PRAGMA journal_mode = WAL;
@@ -36,69 +36,73 @@ const SETUP: &str = "
     PRAGMA user_version = 1;
 ";
 
-/// What a database has for this process.
+/// The contents of a database compared with what this process committed last.
 #[derive(Debug)]
-pub(super) enum Found {
-    /// Exactly what this process wrote last.
-    Own,
-    /// Nothing, or an earlier state of what this process wrote: everything has to be written again.
+pub(super) enum DatabaseState {
+    /// Exactly the last commit of this process.
+    Current,
+    /// Empty, or an earlier commit of this process: everything has to be written again.
     Behind,
     /// Rows that this process has not seen.
     Rows(Rows),
 }
 
-/// A database, and what an operator should hear of how it was opened.
+/// A database that was read, with messages for the operator.
 #[derive(Debug)]
 pub(super) struct Attached {
-    pub(super) found: Found,
-    /// What is in `found` and not in the database itself.
+    pub(super) found: DatabaseState,
+    /// Changes from the spill file that are in `found` and not in the database itself.
     pub(super) pending: Batch,
     pub(super) notes: Vec<String>,
 }
 
-/// The database of a folder. It is this process's alone.
+/// The database of a folder, locked for this process.
 pub(super) struct Store {
     folder: PathBuf,
-    hold: Hold,
-    lock: Option<Held<Lock>>,
-    reserve: Option<Held<Reserve>>,
-    connection: Option<Held<(Connection, Identity)>>,
-    /// Absent before the first time that the database was read.
-    last: Option<Last>,
-    /// When the disk last had everything.
-    durable: Instant,
+    count_descriptor: DescriptorCounter,
+    lock: Option<Counted<FolderLock>>,
+    spill_file: Option<Counted<SpillFile>>,
+    connection: Option<Counted<(Connection, FileId)>>,
+    /// Absent until the database was read for the first time.
+    last: Option<LastCommit>,
+    /// The time of the last checkpoint.
+    checkpointed_at: Instant,
 }
 
-/// Something open, and its descriptors, which are counted.
-struct Held<T> {
-    // Closed before it counts no longer.
+/// An open resource whose file descriptors are accounted for.
+struct Counted<T> {
+    // Declared first: closed before its descriptors are released.
     open: T,
     _descriptors: Vec<Box<dyn Send>>,
 }
 
-/// Descriptors of a connection: the database, its log, and the index of that.
-const OF_CONNECTION: usize = 3;
+/// Descriptors of a connection: the database, its write-ahead log, and the index of the log.
+const CONNECTION_DESCRIPTORS: usize = 3;
 
-fn held<T, E>(hold: &Hold, descriptors: usize, open: impl FnOnce() -> Result<T, E>) -> Result<Held<T>, E> {
-    let held = (0..descriptors).map(|_| hold()).collect();
-    Ok(Held {
+fn counted<T, E>(
+    count_descriptor: &DescriptorCounter,
+    descriptors: usize,
+    open: impl FnOnce() -> Result<T, E>,
+) -> Result<Counted<T>, E> {
+    let guards = (0..descriptors).map(|_| count_descriptor()).collect();
+    Ok(Counted {
         open: open()?,
-        _descriptors: held,
+        _descriptors: guards,
     })
 }
 
 /// The last commit that this process knows of.
 #[derive(Debug)]
-struct Last {
-    /// As it is in the database.
+struct LastCommit {
+    /// The name of the commit, as stored in the database.
     commit: Option<String>,
-    /// All commits of one database begin with it.
+    /// The prefix shared by all commits of one database.
     lineage: String,
     number: u64,
 }
 
-impl Last {
-    fn of(commit: Option<String>) -> Self {
+impl LastCommit {
+    fn new(commit: Option<String>) -> Self {
         let parts = commit.as_deref().and_then(|commit| commit.split_once(':'));
         let known = parts.and_then(|(lineage, number)| Some((lineage.to_owned(), number.parse().ok()?)));
         let (lineage, number) = known.unwrap_or_else(|| (format!("{:016x}", fastrand::u64(..)), 0));
@@ -121,39 +125,41 @@ impl Last {
 }
 
 impl Store {
-    pub(super) fn new(folder: &Path, hold: Hold) -> Self {
+    pub(super) fn new(folder: &Path, count_descriptor: DescriptorCounter) -> Self {
         Self {
             folder: folder.to_owned(),
-            hold,
+            count_descriptor,
             lock: None,
-            reserve: None,
+            spill_file: None,
             connection: None,
             last: None,
-            durable: Instant::now(),
+            checkpointed_at: Instant::now(),
         }
     }
 
-    /// Takes the lock of the folder that is there now: it may be another one than before.
+    /// Locks the folder that exists now, which may not be the one that was locked before.
     fn lock_folder(&mut self) -> Result<(), StoreError> {
-        let is_locked = |lock: &Held<Lock>| lock.open.is_of(&self.folder);
+        let is_locked = |lock: &Counted<FolderLock>| lock.open.is_current(&self.folder);
         if !self.lock.as_ref().is_some_and(is_locked) {
-            (self.lock, self.reserve) = (None, None);
-            self.lock = Some(held(&self.hold, 1, || Lock::take(&self.folder))?);
+            (self.lock, self.spill_file) = (None, None);
+            self.lock = Some(counted(&self.count_descriptor, 1, || {
+                FolderLock::acquire(&self.folder)
+            })?);
         }
         Ok(())
     }
 
-    /// Locks the folder and reads the database, without writing to it. A file that is corrupt is set aside; after any
-    /// other error everything is as before.
+    /// Locks the folder and reads the database, without writing to it. A corrupt file is quarantined; after any other
+    /// error nothing has changed.
     pub(super) fn attach(&mut self) -> Result<Attached, StoreError> {
         self.connection = None;
         self.lock_folder()?;
         let path = self.path();
         let mut notes = Vec::new();
-        let contents = match held(&self.hold, OF_CONNECTION, || read(&path)) {
+        let contents = match counted(&self.count_descriptor, CONNECTION_DESCRIPTORS, || read(&path)) {
             Ok(read) => read.open,
             Err(error) if error.is_corrupt() => {
-                notes.push(note(&path, &set_aside(&path)?, &error));
+                notes.push(quarantine_note(&path, &quarantine(&path)?, &error));
                 Contents::default()
             }
             Err(error) => return Err(error),
@@ -169,21 +175,21 @@ impl Store {
                 path.display()
             ));
         }
-        // Without it, what a full disk does not take is in memory only.
-        if self.reserve.is_none() {
-            self.reserve = held(&self.hold, 1, || Reserve::open(&self.folder)).ok();
+        // Without it, changes that a full disk cannot accept are in memory only.
+        if self.spill_file.is_none() {
+            self.spill_file = counted(&self.count_descriptor, 1, || SpillFile::open(&self.folder)).ok();
         }
         if self.last.as_ref().is_some_and(|last| last.commit == commit) {
             return Ok(Attached {
-                found: Found::Own,
+                found: DatabaseState::Current,
                 pending: Batch::new(),
                 notes,
             });
         }
         let pending = self
-            .reserve
+            .spill_file
             .as_ref()
-            .map(|reserve| reserve.open.read(commit.as_deref()));
+            .map(|spill_file| spill_file.open.read(commit.as_deref()));
         let pending = pending.unwrap_or_default();
         apply(&mut rows, &pending);
         let found = self.compare(commit, rows);
@@ -194,65 +200,68 @@ impl Store {
         })
     }
 
-    fn compare(&mut self, commit: Option<String>, rows: Rows) -> Found {
+    fn compare(&mut self, commit: Option<String>, rows: Rows) -> DatabaseState {
         let is_behind = self.last.as_ref().is_some_and(|last| {
             let is_own = commit.as_deref().is_some_and(|commit| last.is_ancestor(commit));
             is_own || rows.is_empty()
         });
         if is_behind && let Some(last) = &mut self.last {
             last.commit = commit;
-            return Found::Behind;
+            return DatabaseState::Behind;
         }
-        self.last = Some(Last::of(commit));
-        Found::Rows(rows)
+        self.last = Some(LastCommit::new(commit));
+        DatabaseState::Rows(rows)
     }
 
-    /// Makes all these changes, or none; `is_whole` when they are all that there is to keep.
-    pub(super) fn commit(&mut self, batch: &Batch, is_whole: bool) -> Result<(), StoreError> {
+    /// Commits these changes atomically; with `replaces_all` they replace the whole contents.
+    pub(super) fn commit(&mut self, batch: &Batch, replaces_all: bool) -> Result<(), StoreError> {
         let path = self.path();
         let Some(last) = &mut self.last else {
             return Err(StoreError::Moved);
         };
         if self.connection.is_none() {
-            self.connection = Some(held(&self.hold, OF_CONNECTION, || connect(&path))?);
+            self.connection = Some(counted(&self.count_descriptor, CONNECTION_DESCRIPTORS, || {
+                connect(&path)
+            })?);
         }
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
         let (connection, identity) = &mut connection.open;
-        // What is written to a file that was deleted is lost without an error.
-        if Identity::of(&path) != Some(*identity) {
+        // Writes to a deleted file are lost without an error.
+        if FileId::from_path(&path) != Some(*identity) {
             return Err(StoreError::Moved);
         }
         let next = last.next();
-        connection.pragma_update(None, "synchronous", synchronous(batch))?;
+        connection.pragma_update(None, "synchronous", synchronous_mode(batch))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if last_commit(&transaction)? != last.commit {
             return Err(StoreError::Moved);
         }
-        write(&transaction, batch, is_whole, &next)?;
+        write(&transaction, batch, replaces_all, &next)?;
         transaction.commit()?;
         (last.commit, last.number) = (Some(next), last.number + 1);
-        if self.durable.elapsed() >= DURABLE_AFTER {
-            make_durable(connection)?;
-            self.durable = Instant::now();
+        if self.checkpointed_at.elapsed() >= CHECKPOINT_INTERVAL {
+            checkpoint(connection)?;
+            self.checkpointed_at = Instant::now();
         }
-        if self.reserve.is_none() && last.number.is_multiple_of(RESERVE_AFTER) {
-            self.reserve = held(&self.hold, 1, || Reserve::open(&self.folder)).ok();
+        if self.spill_file.is_none() && last.number.is_multiple_of(SPILL_RETRY_COMMITS) {
+            self.spill_file = counted(&self.count_descriptor, 1, || SpillFile::open(&self.folder)).ok();
         }
         Ok(())
     }
 
-    /// Keeps what the database does not take where a kill does not lose it. Returns whether that is all of it.
-    pub(super) fn rescue(&mut self, batch: &Batch) -> bool {
+    /// Writes a batch that cannot be committed to the spill file, where it survives a kill. Returns whether all of it
+    /// fits.
+    pub(super) fn spill(&mut self, batch: &Batch) -> bool {
         let Some(last) = &self.last else {
             return false;
         };
-        let written = self
-            .reserve
+        let pending = self
+            .spill_file
             .as_mut()
-            .map(|reserve| reserve.open.write(last.commit.as_deref(), batch));
-        matches!(written, Some(Ok(true)))
+            .map(|spill_file| spill_file.open.write(last.commit.as_deref(), batch));
+        matches!(pending, Some(Ok(true)))
     }
 
     fn path(&self) -> PathBuf {
@@ -269,8 +278,8 @@ fn apply(rows: &mut Rows, batch: &Batch) {
     }
 }
 
-/// Opens the database for writing, and makes it if it is not there.
-fn connect(path: &Path) -> Result<(Connection, Identity), StoreError> {
+/// Opens the database for writing, and creates it if necessary.
+fn connect(path: &Path) -> Result<(Connection, FileId), StoreError> {
     let created = fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -283,49 +292,56 @@ fn connect(path: &Path) -> Result<(Connection, Identity), StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
-    let identity = Identity::of(path).ok_or(StoreError::Moved)?;
-    connection.busy_timeout(BUSY)?;
+    let identity = FileId::from_path(path).ok_or(StoreError::Moved)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch(SETUP)?;
     Ok((connection, identity))
 }
 
-/// How SQLite commits these changes.
-fn synchronous(batch: &Batch) -> &'static str {
-    match batch.keys().any(|(shelf, _)| shelf.is_urgent()) {
-        true => "FULL",
-        false => "NORMAL",
+/// The `synchronous` mode of SQLite for these changes.
+fn synchronous_mode(batch: &Batch) -> &'static str {
+    if batch.keys().any(|(table, _)| table.is_urgent()) {
+        "FULL"
+    } else {
+        "NORMAL"
     }
 }
 
-/// Writes these changes and the name of the commit; `is_whole` when they are all that there is to keep.
-fn write(transaction: &Transaction<'_>, batch: &Batch, is_whole: bool, commit: &str) -> rusqlite::Result<()> {
-    if is_whole {
+/// Writes these changes and the name of the commit; with `replaces_all` they replace the whole contents.
+fn write(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    replaces_all: bool,
+    commit: &str,
+) -> rusqlite::Result<()> {
+    if replaces_all {
         transaction.execute("DELETE FROM kept", [])?;
     }
-    let mut keep =
+    let mut insert =
         transaction.prepare("INSERT OR REPLACE INTO kept (shelf, key, value) VALUES (?1, ?2, ?3)")?;
-    let mut forget = transaction.prepare("DELETE FROM kept WHERE shelf = ?1 AND key = ?2")?;
-    for ((shelf, key), value) in batch {
+    let mut delete = transaction.prepare("DELETE FROM kept WHERE shelf = ?1 AND key = ?2")?;
+    for ((table, key), value) in batch {
         match value {
-            Some(value) => keep.execute(params![shelf.word(), key, value])?,
-            None => forget.execute(params![shelf.word(), key])?,
+            Some(value) => insert.execute(params![table.as_str(), key, value])?,
+            None => delete.execute(params![table.as_str(), key])?,
         };
     }
-    keep.execute(params![COMMIT.0, COMMIT.1, commit])?;
+    insert.execute(params![COMMIT.0, COMMIT.1, commit])?;
     Ok(())
 }
 
-/// Has the disk take what was committed. After an error the whole log is copied again, also what the kernel gave up.
-fn make_durable(connection: &Connection) -> Result<(), StoreError> {
+/// Checkpoints the write-ahead log, so that commits reach the disk. After an error the whole log is copied again,
+/// including pages that the kernel gave up writing.
+fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     Ok(())
 }
 
-fn note(path: &Path, aside: &Path, why: &StoreError) -> String {
+fn quarantine_note(path: &Path, quarantined: &Path, reason: &StoreError) -> String {
     format!(
-        "state in `{}` cannot be read ({why}); it is set aside as `{}`, and statuses, streaks and waiting notifications \
+        "state in `{}` cannot be read ({reason}); it is set aside as `{}`, and statuses, streaks and waiting notifications \
          begin anew",
         path.display(),
-        aside.display()
+        quarantined.display()
     )
 }

@@ -1,4 +1,4 @@
-mod trouble;
+mod failures;
 
 use std::fs;
 
@@ -6,8 +6,9 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn rows(kept: &Kept, shelf: Shelf) -> Vec<(String, String)> {
-    kept.of(shelf)
+fn rows(stored: &StoredRows, table: Table) -> Vec<(String, String)> {
+    stored
+        .rows_in(table)
         .map(|(key, text)| (key.to_string(), text.to_owned()))
         .collect()
 }
@@ -17,82 +18,82 @@ fn pair(key: &str, text: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn what_was_committed_is_there_again() {
+async fn committed_rows_are_read_again() {
     let folder = TempDir::new().unwrap();
-    let (state, keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-    assert!(rows(&kept, Shelf::Check).is_empty());
+    let (state, writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert!(rows(&stored, Table::Check).is_empty());
     let first = state.put(vec![
-        Change::keep(Shelf::Check, "a", "1".to_owned()),
-        Change::keep(Shelf::Check, "b", "1".to_owned()),
-        Change::keep(Shelf::Alert, "a", "firing".to_owned()),
+        Change::put(Table::Check, "a", "1".to_owned()),
+        Change::put(Table::Check, "b", "1".to_owned()),
+        Change::put(Table::Alert, "a", "firing".to_owned()),
     ]);
     assert!(first.wait().await);
     let second = state.put(vec![
-        Change::keep(Shelf::Check, "b", "2".to_owned()),
-        Change::forget(Shelf::Alert, "a"),
+        Change::put(Table::Check, "b", "2".to_owned()),
+        Change::delete(Table::Alert, "a"),
     ]);
     assert!(second.wait().await);
-    drop(keeper);
-    let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-    assert_eq!(rows(&kept, Shelf::Check), [pair("a", "1"), pair("b", "2")]);
-    assert!(rows(&kept, Shelf::Alert).is_empty());
+    drop(writer);
+    let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!(rows(&stored, Table::Check), [pair("a", "1"), pair("b", "2")]);
+    assert!(rows(&stored, Table::Alert).is_empty());
 }
 
 #[test]
-fn what_waits_at_the_end_is_committed() {
+fn pending_changes_are_committed_at_shutdown() {
     let folder = TempDir::new().unwrap();
-    let (state, keeper, _) = State::open_uncounted(folder.path()).unwrap();
+    let (state, writer, _) = State::open_uncounted(folder.path()).unwrap();
     for number in 0..1_000 {
-        state.put(vec![Change::keep(Shelf::Check, "a", number.to_string())]);
+        state.put(vec![Change::put(Table::Check, "a", number.to_string())]);
     }
-    drop(keeper);
-    let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-    assert_eq!(rows(&kept, Shelf::Check), [pair("a", "999")]);
+    drop(writer);
+    let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!(rows(&stored, Table::Check), [pair("a", "999")]);
 }
 
 #[test]
-fn a_file_that_is_no_database_is_set_aside_with_a_note() {
+fn a_file_that_is_not_a_database_is_quarantined_with_a_note() {
     let folder = TempDir::new().unwrap();
     fs::write(
         folder.path().join("state.db"),
         "not a database, and long enough to be read as one".repeat(100),
     )
     .unwrap();
-    let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-    assert!(rows(&kept, Shelf::Check).is_empty());
-    let note = kept.notes.first().unwrap();
+    let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert!(rows(&stored, Table::Check).is_empty());
+    let note = stored.notes.first().unwrap();
     assert!(note.contains("it is set aside as"), "{note}");
-    let aside = fs::read_dir(folder.path())
+    let quarantined = fs::read_dir(folder.path())
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().path().extension() == Some("broken".as_ref()));
-    assert_eq!(aside.count(), 1);
+    assert_eq!(quarantined.count(), 1);
 }
 
 #[test]
-fn a_database_with_a_torn_page_is_set_aside() {
+fn a_database_with_a_torn_page_is_quarantined() {
     let folder = TempDir::new().unwrap();
-    let (state, keeper, _) = State::open_uncounted(folder.path()).unwrap();
+    let (state, writer, _) = State::open_uncounted(folder.path()).unwrap();
     for number in 0..5_000 {
         let text = format!("text {number}").repeat(5);
-        state.put(vec![Change::keep(Shelf::Check, &number.to_string(), text)]);
+        state.put(vec![Change::put(Table::Check, &number.to_string(), text)]);
     }
-    drop((state, keeper));
+    drop((state, writer));
     let path = folder.path().join("state.db");
     let mut bytes = fs::read(&path).unwrap();
     assert!(bytes.len() > 20_000, "{} bytes", bytes.len());
     bytes[8_192..16_384].fill(0xa5);
     fs::write(&path, bytes).unwrap();
-    let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-    assert_eq!(kept.notes.len(), 1);
-    assert!(rows(&kept, Shelf::Check).is_empty());
+    let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!(stored.notes.len(), 1);
+    assert!(rows(&stored, Table::Check).is_empty());
 }
 
 #[test]
 fn a_database_of_a_newer_version_is_left_alone_and_read_once_its_version_is_known() {
     let folder = TempDir::new().unwrap();
-    let (state, keeper, _) = State::open_uncounted(folder.path()).unwrap();
-    state.put(vec![Change::keep(Shelf::Check, "a", "text".to_owned())]);
-    drop((state, keeper));
+    let (state, writer, _) = State::open_uncounted(folder.path()).unwrap();
+    state.put(vec![Change::put(Table::Check, "a", "text".to_owned())]);
+    drop((state, writer));
     let version = |number: i64| {
         let database = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
         let known: i64 = database
@@ -104,51 +105,51 @@ fn a_database_of_a_newer_version_is_left_alone_and_read_once_its_version_is_know
         known
     };
     let known = version(99);
-    let (state, keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-    assert_eq!((rows(&kept, Shelf::Check).len(), kept.notes.len()), (0, 0));
+    let (state, writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!((rows(&stored, Table::Check).len(), stored.notes.len()), (0, 0));
     assert!(
         matches!(state.health(), Health::Unread(reason) if reason.contains("a newer version of canary (schema 99)"))
     );
-    state.put(vec![Change::keep(Shelf::Check, "a", "other".to_owned())]);
-    drop((state, keeper));
+    state.put(vec![Change::put(Table::Check, "a", "other".to_owned())]);
+    drop((state, writer));
     version(known);
-    let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-    assert_eq!(rows(&kept, Shelf::Check), [("a".to_owned(), "text".to_owned())]);
+    let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!(rows(&stored, Table::Check), [("a".to_owned(), "text".to_owned())]);
 }
 
 #[test]
-fn two_runners_cannot_keep_their_state_in_one_folder() {
+fn two_runners_cannot_use_one_state_folder() {
     let folder = TempDir::new().unwrap();
-    let (_, _keeper, _) = State::open_uncounted(folder.path()).unwrap();
+    let (_, _writer, _) = State::open_uncounted(folder.path()).unwrap();
     let error = State::open_uncounted(folder.path()).unwrap_err();
-    assert!(matches!(error, StateError::Taken { .. }), "{error}");
+    assert!(matches!(error, StateError::InUse { .. }), "{error}");
 }
 
 #[tokio::test]
-async fn a_disk_that_takes_nothing_is_told_and_what_waits_is_kept_once_it_does() {
+async fn a_disk_that_accepts_no_writes_is_reported_and_pending_changes_are_committed_later() {
     let folder = TempDir::new().unwrap();
-    let (state, keeper, _) = State::open_uncounted(folder.path()).unwrap();
-    // Another process that holds the database up for longer than a commit waits.
+    let (state, writer, _) = State::open_uncounted(folder.path()).unwrap();
+    // Another process locks the database for longer than a commit waits.
     let blocker = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    state.put(vec![Change::keep(Shelf::Check, "a", "1".to_owned())]);
-    while state.health() == Health::Well {
+    state.put(vec![Change::put(Table::Check, "a", "1".to_owned())]);
+    while state.health() == Health::Healthy {
         tokio::task::yield_now().await;
     }
     assert!(matches!(state.health(), Health::Failing(reason) if reason.contains("locked")));
-    state.put(vec![Change::keep(Shelf::Check, "b", "1".to_owned())]);
+    state.put(vec![Change::put(Table::Check, "b", "1".to_owned())]);
     blocker.execute_batch("COMMIT").unwrap();
     drop(blocker);
-    let third = state.put(vec![Change::keep(Shelf::Check, "c", "1".to_owned())]);
-    while state.health() != Health::Well || !third.clone().wait().await {}
-    drop(keeper);
-    let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-    assert_eq!(rows(&kept, Shelf::Check).len(), 3);
+    let third = state.put(vec![Change::put(Table::Check, "c", "1".to_owned())]);
+    while state.health() != Health::Healthy || !third.clone().wait().await {}
+    drop(writer);
+    let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!(rows(&stored, Table::Check).len(), 3);
 }
 
 #[tokio::test]
-async fn no_state_keeps_nobody_waiting() {
-    let (state, _keeper) = State::none();
-    let written = state.put(vec![Change::keep(Shelf::Check, "a", "1".to_owned())]);
-    assert!(written.wait().await);
+async fn without_persistence_nothing_waits() {
+    let (state, _writer) = State::none();
+    let pending = state.put(vec![Change::put(Table::Check, "a", "1".to_owned())]);
+    assert!(pending.wait().await);
 }

@@ -1,4 +1,4 @@
-//! The thread that reads the database and writes to it, for as long as it takes.
+//! The writer thread: reads the database and commits to it, retrying for as long as necessary.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -8,74 +8,82 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::StoreError;
-use super::mailbox::{Mailbox, Taken};
 use super::read::Rows;
-use super::store::{Attached, Found, Store};
-use super::{Kept, Progress};
+use super::store::{Attached, DatabaseState, Store};
+use super::write_buffer::{PendingBatch, WriteBuffer};
+use super::{Progress, StoredRows};
 
-/// Before a disk that fails is tried again; it doubles with each try.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest of these pauses.
-const MAX_PAUSE: Duration = Duration::from_secs(5);
-/// Between two writes to the reserve.
-const RESCUE_PAUSE: Duration = Duration::from_millis(20);
-/// The last commits at the end may fail this often.
-const LAST_TRIES: u32 = 3;
+/// The initial delay before a failing disk is retried; it doubles with each attempt.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+/// The longest retry delay.
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// The minimum time between two writes to the spill file.
+const SPILL_INTERVAL: Duration = Duration::from_millis(20);
+/// How many commits may fail at shutdown.
+const SHUTDOWN_ATTEMPTS: u32 = 3;
 
-/// What came of the first try.
+/// The result of the first attempt to read the database.
 pub(super) enum Opened {
     /// The database was read.
-    Read(Kept),
-    /// It is tried again, for this reason.
+    Read(StoredRows),
+    /// It could not be read and is retried.
     Unread,
-    /// Another runner is at work on it.
-    Taken,
+    /// Another runner uses the folder.
+    InUse,
 }
 
-pub(super) struct Writer {
-    mailbox: Arc<Mailbox>,
+/// The loop of the writer thread.
+
+pub(super) struct DatabaseWriter {
+    write_buffer: Arc<WriteBuffer>,
     store: Store,
     progress: watch::Sender<Progress>,
-    /// Whether the database is known to be what this process wrote last.
+    /// Whether the database is known to hold the last commit of this process.
     is_attached: bool,
-    pause: Duration,
-    last_tries: u32,
-    /// The last change that the reserve has.
-    rescued: u64,
+    backoff: Duration,
+    shutdown_attempts: u32,
+    /// The number of the last change in the spill file.
+    spilled: u64,
 }
 
-impl Writer {
-    pub(super) fn new(mailbox: Arc<Mailbox>, store: Store, progress: watch::Sender<Progress>) -> Self {
+impl DatabaseWriter {
+    pub(super) fn new(
+        write_buffer: Arc<WriteBuffer>,
+        store: Store,
+        progress: watch::Sender<Progress>,
+    ) -> Self {
         Self {
-            mailbox,
+            write_buffer,
             store,
             progress,
             is_attached: false,
-            pause: FIRST_PAUSE,
-            last_tries: LAST_TRIES,
-            rescued: 0,
+            backoff: FIRST_BACKOFF,
+            shutdown_attempts: SHUTDOWN_ATTEMPTS,
+            spilled: 0,
         }
     }
 
-    /// Commits what is put until the mailbox is closed and empty. Whoever waits for `opened` hears of the first try;
-    /// when nobody does any more, the rows are kept for the service to ask for.
-    pub(super) fn run(mut self, opened: &SyncSender<Opened>) {
+    /// Commits changes until the write buffer is closed and empty. The result of the first read is sent to `opened_tx`;
+    /// if the receiver no longer waits, the rows are handed over by [`WriteBuffer::take_request`] instead.
+    pub(super) fn run(mut self, opened_tx: &SyncSender<Opened>) {
         match self.store.attach() {
-            Ok(attached) => self.first(attached, opened),
-            Err(StoreError::Taken) if opened.send(Opened::Taken).is_ok() => return,
+            Ok(attached) => self.first_attach(attached, opened_tx),
+            Err(StoreError::InUse) if opened_tx.send(Opened::InUse).is_ok() => return,
             Err(error) => {
-                self.failing(&error);
-                // It went on without.
-                let _late = opened.send(Opened::Unread);
-                self.wait();
+                self.report_failure(&error);
+                // The receiver may have timed out and continued without the rows.
+                let _late = opened_tx.send(Opened::Unread);
+                self.back_off();
             }
         }
         while self.is_attached || self.attach() {
-            let Some(taken) = self.mailbox.take() else { return };
-            match self.store.commit(&taken.batch, taken.is_whole) {
-                Ok(()) => self.committed(taken.number),
+            let Some(pending) = self.write_buffer.next_batch() else {
+                return;
+            };
+            match self.store.commit(&pending.batch, pending.replaces_all) {
+                Ok(()) => self.committed(pending.number),
                 Err(error) => {
-                    if !self.commit_failed(taken, &error) {
+                    if !self.commit_failed(pending, &error) {
                         return;
                     }
                 }
@@ -83,101 +91,101 @@ impl Writer {
         }
     }
 
-    fn first(&mut self, attached: Attached, opened: &SyncSender<Opened>) {
+    fn first_attach(&mut self, attached: Attached, opened_tx: &SyncSender<Opened>) {
         let Attached {
             found,
             pending,
             notes,
         } = attached;
-        let Found::Rows(rows) = found else { return };
+        let DatabaseState::Rows(rows) = found else { return };
         self.is_attached = true;
-        self.mailbox.open(pending);
-        if let Err(unheard) = opened.send(Opened::Read(Kept::new(rows, notes)))
-            && let Opened::Read(kept) = unheard.0
+        self.write_buffer.mark_ready(pending);
+        if let Err(unsent) = opened_tx.send(Opened::Read(StoredRows::new(rows, notes)))
+            && let Opened::Read(stored) = unsent.0
         {
-            self.mailbox.offer(kept);
+            self.write_buffer.offer_rows(stored);
         }
     }
 
-    /// Tries until the database is there. Returns false at the end.
+    /// Retries until the database was read. Returns false at shutdown.
     fn attach(&mut self) -> bool {
         loop {
             match self.store.attach() {
                 Ok(Attached { found, notes, .. }) => {
                     self.is_attached = true;
-                    self.offer(found, notes);
+                    self.offer_rows(found, notes);
                     return true;
                 }
-                Err(error) => self.failing(&error),
+                Err(error) => self.report_failure(&error),
             }
-            if self.mailbox.is_closed() {
+            if self.write_buffer.is_closed() {
                 return false;
             }
-            self.wait();
+            self.back_off();
         }
     }
 
-    fn offer(&self, found: Found, notes: Vec<String>) {
+    fn offer_rows(&self, found: DatabaseState, notes: Vec<String>) {
         match found {
-            Found::Own => {}
-            Found::Rows(rows) => self.mailbox.offer(Kept::new(rows, notes)),
-            Found::Behind if notes.is_empty() => self.mailbox.want_all(),
-            // The service hears of it with the rows that there are none of.
-            Found::Behind => self.mailbox.offer(Kept::new(Rows::new(), notes)),
+            DatabaseState::Current => {}
+            DatabaseState::Rows(rows) => self.write_buffer.offer_rows(StoredRows::new(rows, notes)),
+            DatabaseState::Behind if notes.is_empty() => self.write_buffer.request_rewrite(),
+            // Without any rows, only to deliver the notes to the service.
+            DatabaseState::Behind => self.write_buffer.offer_rows(StoredRows::new(Rows::new(), notes)),
         }
     }
 
     fn committed(&mut self, number: u64) {
-        self.mailbox.committed();
-        self.pause = FIRST_PAUSE;
-        // Nobody may wait for it.
+        self.write_buffer.mark_committed();
+        self.backoff = FIRST_BACKOFF;
+        // There may be no receiver.
         self.progress.send_replace(Progress {
             number,
             is_failing: false,
         });
     }
 
-    /// Returns false at the end.
-    fn commit_failed(&mut self, taken: Taken, error: &StoreError) -> bool {
-        self.failing(error);
-        // What a full or locked disk refuses, it takes later; after anything else it may be another database.
+    /// Spills the batch and backs off. Returns false to give up at shutdown.
+    fn commit_failed(&mut self, pending: PendingBatch, error: &StoreError) -> bool {
+        self.report_failure(error);
+        // A full disk or a lock is transient; after any other error the file may be another database.
         self.is_attached = matches!(error, StoreError::Full(_) | StoreError::Busy(_));
-        self.rescue(taken);
-        if self.mailbox.is_closed() {
-            self.last_tries -= 1;
-            return self.last_tries > 0;
+        self.spill(pending);
+        if self.write_buffer.is_closed() {
+            self.shutdown_attempts -= 1;
+            return self.shutdown_attempts > 0;
         }
-        self.wait();
+        self.back_off();
         true
     }
 
-    fn failing(&self, error: &StoreError) {
-        self.mailbox.fail(error.to_string());
+    fn report_failure(&self, error: &StoreError) {
+        self.write_buffer.mark_failing(error.to_string());
         self.progress.send_modify(|progress| progress.is_failing = true);
     }
 
-    /// Waits before the next try. What is put meanwhile goes into the reserve.
-    fn wait(&mut self) {
-        let until = Instant::now() + self.pause;
-        self.pause = (self.pause * 2).min(MAX_PAUSE);
+    /// Waits before the next attempt. Changes that are put meanwhile go to the spill file.
+    fn back_off(&mut self) {
+        let until = Instant::now() + self.backoff;
+        self.backoff = (self.backoff * 2).min(MAX_BACKOFF);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let Some(taken) = self.mailbox.take_after(self.rescued, left) else {
+            let Some(pending) = self.write_buffer.next_batch_after(self.spilled, left) else {
                 return;
             };
-            self.rescue(taken);
-            self.mailbox.rest(RESCUE_PAUSE.min(left));
+            self.spill(pending);
+            self.write_buffer.sleep(SPILL_INTERVAL.min(left));
         }
     }
 
-    /// Keeps what is not committed where a kill does not lose it.
-    fn rescue(&mut self, taken: Taken) {
-        let number = taken.number;
-        if self.store.rescue(&taken.batch) {
+    /// Writes uncommitted changes to the spill file, where they survive a kill.
+    fn spill(&mut self, pending: PendingBatch) {
+        let number = pending.number;
+        if self.store.spill(&pending.batch) {
             self.progress
                 .send_modify(|progress| progress.number = progress.number.max(number));
         }
-        self.rescued = number;
-        self.mailbox.take_back(taken);
+        self.spilled = number;
+        self.write_buffer.put_back(pending);
     }
 }

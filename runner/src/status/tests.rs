@@ -153,7 +153,7 @@ fn what_was_learned_before_unknown_is_forgotten() {
 }
 
 #[test]
-fn a_transition_tells_what_tipped_it() {
+fn a_transition_has_the_outcome_that_caused_it() {
     let mut tracker = Tracker::default();
     let mut observe = |letter, second| {
         let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);

@@ -1,4 +1,4 @@
-//! `alert:` of a check or of `defaults:`: who is told when a check's status changes, and how often again.
+//! `alert:` of a check or of `defaults:`: which notifiers an alert goes to, and how often it is repeated.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -9,47 +9,47 @@ use super::setting::{NONE, Setting};
 use super::tree::{Entry, Kind};
 
 pub(super) const KEYS: [&str; 2] = ["notify", "remind"];
-/// From one reminder to the next.
-const REMINDERS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(365 * 24);
-/// Elements of `notify`.
+/// Allowed reminder intervals.
+const REMIND_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(365 * 24);
+/// Maximum number of elements of `notify`.
 pub(super) const MAX_NOTIFIERS: usize = 10_000;
-/// Characters of the name of a notifier.
+/// Maximum length of a notifier's name, in characters.
 pub(super) const MAX_NOTIFIER: usize = 200;
 
-/// Who is told of a check, and how often.
+/// Where the alerts of a check go, and how often they are repeated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlertRules {
-    /// Who is told.
+    /// The notifiers that receive them.
     pub notify: Notify,
-    /// How often they are told again while the alert lasts.
+    /// How often a firing alert is repeated.
     pub remind: Remind,
 }
 
 /// Which notifiers an alert goes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Notify {
-    /// Every one that the runner has.
+    /// Every notifier of the runner.
     #[default]
     All,
     /// Those with these names; at least one.
     Only(Arc<[Arc<str>]>),
-    /// Nobody: the check alerts no one.
+    /// None: the check has no alerts.
     None,
 }
 
-/// How often an alert is repeated while it lasts.
+/// How often a firing alert is repeated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Remind {
     /// As the runner's own settings say.
     #[default]
-    AsTheRunner,
-    /// Told once.
+    Inherit,
+    /// Not at all.
     Never,
-    /// From one reminder to the next; at least a second.
+    /// At this interval; at least a second.
     Every(Duration),
 }
 
-/// `alert:` as it is written.
+/// `alert:` before defaults are applied.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawAlert {
     notify: Setting<RawNotify>,
@@ -59,7 +59,7 @@ pub(super) struct RawAlert {
 #[derive(Debug, Clone)]
 enum RawNotify {
     Only(Arc<Notifiers>),
-    Nobody,
+    None,
 }
 
 #[derive(Debug)]
@@ -72,15 +72,15 @@ struct Notifiers {
 pub(super) fn alert(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawAlert> {
     let mut alert = RawAlert::default();
     match &entry.value.kind {
-        Kind::Text(text) if &**text == NONE => alert.notify = Setting::Set(RawNotify::Nobody),
+        Kind::Text(text) if &**text == NONE => alert.notify = Setting::Set(RawNotify::None),
         Kind::Map(_) => {
             for entry in reader
                 .mapping("`alert`: ", &entry.value, &KEYS)
                 .unwrap_or_default()
             {
                 match &*entry.key {
-                    "notify" => alert.notify = Setting::of(reader, entry, notify),
-                    "remind" => alert.remind = Setting::of(reader, entry, remind),
+                    "notify" => alert.notify = Setting::read(reader, entry, notify),
+                    "remind" => alert.remind = Setting::read(reader, entry, remind),
                     _ => {}
                 }
             }
@@ -97,9 +97,9 @@ pub(super) fn alert(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawAlert> 
 fn notify(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawNotify> {
     let names = Names {
         what: "notifiers",
-        without: "leave it out for every notifier, or write `alert: none` for no alerts",
-        most: MAX_NOTIFIERS,
-        limit: MAX_NOTIFIER,
+        empty_hint: "leave it out for every notifier, or write `alert: none` for no alerts",
+        max: MAX_NOTIFIERS,
+        max_chars: MAX_NOTIFIER,
     };
     let written = reader.names(entry, &names)?;
     let names = written.iter().map(|name| Arc::clone(&name.value)).collect();
@@ -110,18 +110,17 @@ fn remind(reader: &mut Reader<'_>, entry: &Entry) -> Option<Remind> {
     match &entry.value.kind {
         Kind::Text(text) if &**text == NONE => Some(Remind::Never),
         _ => {
-            let every = reader.duration(entry, REMINDERS)?;
+            let every = reader.duration(entry, REMIND_INTERVALS)?;
             Some(Remind::Every(every.value))
         }
     }
 }
 
 impl RawAlert {
-    /// These rules, with `base` where nothing is written. Rules written over `alert: none` are wanted: they do not
-    /// take its silence over.
+    /// These rules, with `base` where nothing is set. Rules that are set over `alert: none` do not inherit its `none`.
     pub(super) fn over(&self, base: &Self) -> Self {
         let inherited = match base.notify.get() {
-            Some(RawNotify::Nobody) => &Setting::Inherited,
+            Some(RawNotify::None) => &Setting::Inherited,
             _ => &base.notify,
         };
         Self {
@@ -130,19 +129,19 @@ impl RawAlert {
         }
     }
 
-    /// With the built-in defaults.
+    /// Applies the built-in defaults.
     pub(super) fn rules(&self) -> AlertRules {
         AlertRules {
             notify: match self.notify.get() {
                 None => Notify::All,
-                Some(RawNotify::Nobody) => Notify::None,
+                Some(RawNotify::None) => Notify::None,
                 Some(RawNotify::Only(notifiers)) => Notify::Only(Arc::clone(&notifiers.names)),
             },
             remind: self.remind.get().cloned().unwrap_or_default(),
         }
     }
 
-    /// The notifiers that are named, each at its place.
+    /// The notifiers that are named, with their positions.
     pub(super) fn notifiers(&self) -> &[Located<Arc<str>>] {
         match self.notify.get() {
             Some(RawNotify::Only(notifiers)) => &notifiers.written,

@@ -1,5 +1,5 @@
-//! `allow:`, `redirect_secrets_to:` and `name_servers:` of a check: where it may go, where its secrets may follow a redirect,
-//! and where it asks for names.
+//! `allow:`, `redirect_secrets_to:` and `name_servers:` of a check: where it may connect to, where its secrets may
+//! follow a redirect, and which name servers it uses.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::tree::{Entry, Kind, Node};
 use crate::grant::{Grant, GrantError, NameServer, SecretOrigin};
 
 const MAX_GRANT: usize = 512;
-/// Elements of each list.
+/// Maximum number of elements of each list.
 pub(super) const MAX_GRANTS: usize = 256;
 /// As many as resolv.conf has (MAXNS).
 pub(super) const MAX_NAME_SERVERS: usize = 3;
@@ -37,9 +37,9 @@ pub(super) fn redirect_secrets_to(reader: &mut Reader<'_>, entry: &Entry) -> Opt
 pub(super) fn name_servers(reader: &mut Reader<'_>, entry: &Entry) -> Option<Arc<[NameServer]>> {
     let allowed = Names {
         what: "addresses",
-        most: MAX_NAME_SERVERS,
-        limit: MAX_GRANT,
-        without: "leave it out to ask the name servers of the machine",
+        max: MAX_NAME_SERVERS,
+        max_chars: MAX_GRANT,
+        empty_hint: "leave it out to ask the name servers of the machine",
     };
     let mut servers = Vec::new();
     for written in reader.names(entry, &allowed)? {

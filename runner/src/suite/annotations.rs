@@ -1,4 +1,4 @@
-//! `description` and `runbook_url` of a check or of `defaults:`: what somebody who is alerted should know and read.
+//! `description` and `runbook_url` of a check or of `defaults:`: static annotations of alerts.
 
 use std::sync::Arc;
 
@@ -7,27 +7,27 @@ use url::Url;
 use super::fields::{Located, Reader};
 use super::tree::{Entry, quoted};
 
-/// Characters of a description.
+/// Maximum length of a description, in characters.
 pub(super) const MAX_DESCRIPTION: usize = 2_000;
-/// Characters of an address.
+/// Maximum length of a URL, in characters.
 pub(super) const MAX_RUNBOOK_URL: usize = 2_048;
 
-/// What an alert says of its check, besides what the check found. Nothing of it is a secret.
+/// Static annotations of a check's alerts. They are not secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotations {
-    /// A text for people, of one line or several; at most 2,000 characters.
+    /// Free text of one or more lines; at most 2,000 characters.
     pub description: Option<Arc<str>>,
-    /// Where to read what to do: an absolute `http` or `https` URL without credentials, of at most 2,048 characters.
+    /// The runbook: an absolute `http` or `https` URL without credentials, of at most 2,048 characters.
     pub runbook_url: Option<Arc<str>>,
 }
 
-/// Reads a description. A block of YAML ends with a line break, which is not part of it.
+/// Reads a description. The line break at the end of a YAML block is not part of it.
 pub(super) fn description(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located<Arc<str>>> {
-    let text = reader.prose(entry, MAX_DESCRIPTION)?;
-    Some(Located::of(entry, text.trim().into()))
+    let text = reader.multiline_text(entry, MAX_DESCRIPTION)?;
+    Some(Located::new(entry, text.trim().into()))
 }
 
-/// Reads an address that people can follow from any message.
+/// Reads a URL that recipients can follow from any message.
 pub(super) fn runbook_url(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located<Arc<str>>> {
     let text = reader.text(entry, MAX_RUNBOOK_URL)?;
     let reason = match Url::parse(text) {
@@ -40,7 +40,7 @@ pub(super) fn runbook_url(reader: &mut Reader<'_>, entry: &Entry) -> Option<Loca
             reader.problem_with(entry.value.at, "`runbook_url` holds credentials", Some(hint));
             return None;
         }
-        Ok(url) => return Some(Located::of(entry, url.as_str().into())),
+        Ok(url) => return Some(Located::new(entry, url.as_str().into())),
     };
     let message = format!(
         "`runbook_url`: {} is not the address of a page: {reason}",

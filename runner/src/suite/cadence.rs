@@ -1,4 +1,4 @@
-//! When a check is due again and again: `interval`, or `schedule`.
+//! When a check is due: `interval`, or `schedule`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,28 +7,27 @@ use std::time::{Duration, SystemTime};
 use jiff::tz::TimeZone;
 
 use super::cron::Cron;
-use super::cron::fields::MAX_TEXT;
+use super::cron::fields::MAX_EXPRESSION_CHARS;
 use super::fields::{Located, Reader};
-use super::maintenance::written::zone;
+use super::maintenance::syntax::zone;
 use super::tree::{Entry, Kind, quoted};
 use super::units;
 
 pub(super) const KEYS: [&str; 2] = ["cron", "timezone"];
 
-/// When a check is due again and again.
+/// The recurring due times of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cadence {
     /// A fixed time from one due time to the next.
     Every(Duration),
-    /// In the minutes that a cron expression names, by the time of day.
+    /// The minutes of a cron expression, by the time of day.
     Cron(Arc<Cron>),
 }
 
 impl Cadence {
-    /// The time from a moment to the due time that is so many after it, by a cron expression; so many intervals. The
-    /// longest time that there is, if there are no more due times.
+    /// The time from `from` to the `due_times`-th due time after it. [`Duration::MAX`] if there are not that many.
     #[must_use]
-    pub fn reach(&self, from: SystemTime, due_times: u32) -> Duration {
+    pub fn time_until(&self, from: SystemTime, due_times: u32) -> Duration {
         let cron = match self {
             Self::Every(interval) => return interval.saturating_mul(due_times),
             Self::Cron(cron) => cron,
@@ -40,14 +39,14 @@ impl Cadence {
 
     /// The shortest time from one due time to the next.
     #[must_use]
-    pub fn shortest(&self) -> Duration {
+    pub fn min_interval(&self) -> Duration {
         match self {
             Self::Every(interval) => *interval,
-            Self::Cron(cron) => cron.shortest(),
+            Self::Cron(cron) => cron.min_interval(),
         }
     }
 
-    /// The fixed time from one due time to the next, if there is one.
+    /// The fixed time from one due time to the next, if this is an interval.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
         match self {
@@ -56,7 +55,7 @@ impl Cadence {
         }
     }
 
-    /// The cron expression, if there is one.
+    /// The cron expression, if this is one.
     #[must_use]
     pub fn cron(&self) -> Option<&Arc<Cron>> {
         match self {
@@ -76,7 +75,7 @@ impl fmt::Display for Cadence {
     }
 }
 
-/// Reads `schedule:`, which is a cron expression, or one and a time zone.
+/// Reads `schedule:`: a cron expression, or a mapping of one and a time zone.
 pub(super) fn schedule(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located<Arc<Cron>>> {
     let entries = match &entry.value.kind {
         Kind::Text(_) => return cron(reader, entry, (TimeZone::UTC, "UTC")),
@@ -89,7 +88,7 @@ pub(super) fn schedule(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located
         }
     };
     let find = |key: &str| entries.clone().find(|entry| &*entry.key == key);
-    let place = find("timezone").and_then(|written| match &written.value.kind {
+    let zone_and_name = find("timezone").and_then(|written| match &written.value.kind {
         Kind::Text(name) => Some((zone(reader, written)?, &**name)),
         _ => zone(reader, written).map(|zone| (zone, "UTC")),
     });
@@ -97,18 +96,26 @@ pub(super) fn schedule(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located
         reader.problem(entry.at, "`schedule`: `cron` is missing");
         return None;
     };
-    let cron = cron(reader, expression, place.unwrap_or((TimeZone::UTC, "UTC")))?;
+    let cron = cron(
+        reader,
+        expression,
+        zone_and_name.unwrap_or((TimeZone::UTC, "UTC")),
+    )?;
     Some(Located {
         key: entry.at,
         ..cron
     })
 }
 
-fn cron(reader: &mut Reader<'_>, entry: &Entry, place: (TimeZone, &str)) -> Option<Located<Arc<Cron>>> {
-    let text = reader.text(entry, MAX_TEXT)?;
-    let (zone, name) = place;
+fn cron(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    zone_and_name: (TimeZone, &str),
+) -> Option<Located<Arc<Cron>>> {
+    let text = reader.text(entry, MAX_EXPRESSION_CHARS)?;
+    let (zone, name) = zone_and_name;
     Cron::new(text, zone, name)
-        .map(|cron| Located::of(entry, Arc::new(cron)))
+        .map(|cron| Located::new(entry, Arc::new(cron)))
         .map_err(|error| {
             let message = format!(
                 "`{}`: {} is not a cron expression: {error}",

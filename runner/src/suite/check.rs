@@ -6,15 +6,15 @@ use super::Target;
 use super::config::{self, RawConfig};
 use super::error::Position;
 use super::fields::{Located, Names, Reader};
-use super::interpolate::{Interpolator, Place};
+use super::interpolate::{InterpolationContext, Interpolator};
 use super::layer::{self, Layer};
 use super::profile::Profile;
-use super::raw::MAX_KEY_NAME;
 use super::source::Source;
+use super::syntax::MAX_KEY_NAME;
 use super::tree::{Entry, Kind, Node, quoted};
 use crate::redact::Secret;
 
-/// What only a check can say.
+/// Keys that only a check has.
 const OWN_KEYS: [&str; 6] = [
     "name",
     "profile",
@@ -24,48 +24,48 @@ const OWN_KEYS: [&str; 6] = [
     "expect_failure",
 ];
 
-/// What a check can say: its own keys, and those of a layer.
+/// The keys of a check: its own, and those of a layer.
 pub(super) fn keys() -> Vec<&'static str> {
     [OWN_KEYS.to_vec(), layer::keys()].concat()
 }
 
-/// Characters.
+/// Maximum length in characters.
 pub(super) const MAX_NAME: usize = 200;
 pub(super) const MAX_TARGET: usize = 2_048;
-/// Elements of `depends_on`.
+/// Maximum number of elements of `depends_on`.
 pub(super) const MAX_DEPENDENCIES: usize = 100;
-/// Checks of a suite, each target counted.
+/// Maximum number of checks of a suite, each target counted.
 pub(super) const MAX_CHECKS: usize = 1_000_000;
 
-/// A check as it is written. What is missing here was reported.
+/// A check as parsed, before inheritance and validation. A field that is missing here was reported.
 pub(super) struct RawCheck {
     pub(super) source: Arc<Source>,
     pub(super) at: Position,
-    /// Its place in the list, from 1.
+    /// Its index in the list, from 1.
     number: usize,
-    /// Such as ``profile `site`: ``, of a layer that no check uses, which stands in place of one.
+    /// Set for a layer that no check uses and that is validated like a check, such as ``profile `site`: ``.
     layer_subject: Option<String>,
     pub(super) name: Option<Located<Arc<str>>>,
     pub(super) profile_name: Option<Located<Arc<str>>>,
-    /// Whether there is one, right or wrong.
-    pub(super) names_profile: bool,
-    /// Which that is.
+    /// Whether `profile` is set, valid or not.
+    pub(super) has_profile_key: bool,
+    /// The profile that `profile_name` resolves to.
     pub(super) profile: Option<Arc<Profile>>,
     pub(super) targets: Vec<RawTarget>,
-    /// Whether it is `targets`, each of which is part of an id.
-    pub(super) many: bool,
-    /// As it is written, and later with what it inherits.
+    /// Whether the check uses `targets`, which makes each target part of an id.
+    pub(super) has_target_list: bool,
+    /// As parsed, and later with what it inherits.
     pub(super) layer: Layer,
     /// Names of checks.
     pub(super) depends_on: Vec<Located<Arc<str>>>,
     pub(super) expect_failure: bool,
-    /// Whether another check has the name already.
+    /// Whether another check already has the name.
     pub(super) is_namesake: bool,
-    /// Whether something about the check was reported.
-    pub(super) broken: bool,
+    /// Whether a problem with the check was reported.
+    pub(super) is_invalid: bool,
 }
 
-/// One target, references replaced.
+/// One target, with its references replaced.
 pub(super) struct RawTarget {
     pub(super) at: Position,
     pub(super) target: Target,
@@ -77,8 +77,8 @@ impl RawCheck {
         self.name.as_ref().is_some_and(|own| &*own.value == name)
     }
 
-    /// A layer in place of a check.
-    pub(super) fn of_layer(source: &Arc<Source>, at: Position, (subject, layer): (String, Layer)) -> Self {
+    /// A layer that is validated like a check.
+    pub(super) fn from_layer(source: &Arc<Source>, at: Position, (subject, layer): (String, Layer)) -> Self {
         Self {
             layer_subject: Some(subject),
             layer,
@@ -94,19 +94,19 @@ impl RawCheck {
             layer_subject: None,
             name: None,
             profile_name: None,
-            names_profile: false,
+            has_profile_key: false,
             profile: None,
             targets: Vec::new(),
-            many: false,
+            has_target_list: false,
             layer: Layer::default(),
             depends_on: Vec::new(),
             expect_failure: false,
             is_namesake: false,
-            broken: false,
+            is_invalid: false,
         }
     }
 
-    /// Whether it is a layer, which need not say everything.
+    /// Whether this is a layer, which may be incomplete.
     pub(super) fn is_layer(&self) -> bool {
         self.layer_subject.is_some()
     }
@@ -153,7 +153,7 @@ pub(super) fn checks(
     checks
 }
 
-/// By name; by number where there is none.
+/// By name, or by number if there is none.
 fn subject(node: &Node, index: usize) -> String {
     match node.entry("name").map(|entry| &entry.value.kind) {
         Some(Kind::Text(name)) if !name.trim().is_empty() => format!("check {}: ", quoted(name)),
@@ -174,12 +174,12 @@ fn check(
         field(reader, &mut check, entry, interpolator);
     }
     require(reader, node, entries);
-    check.broken = reader.report.count() > before;
+    check.is_invalid = reader.report.count() > before;
     Some(check)
 }
 
 fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpolator: &mut Interpolator<'_>) {
-    // What only a check can say takes nothing back.
+    // Keys of the check itself are not inherited, so `null` removes nothing.
     if entry.value.is_null() && OWN_KEYS.contains(&&*entry.key) {
         return;
     }
@@ -187,16 +187,16 @@ fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpola
         "name" => {
             check.name = reader
                 .text(entry, MAX_NAME)
-                .map(|name| Located::of(entry, Arc::clone(name)))
+                .map(|name| Located::new(entry, Arc::clone(name)))
         }
         "profile" => {
-            check.names_profile = true;
+            check.has_profile_key = true;
             let name = reader.text(entry, MAX_KEY_NAME);
-            check.profile_name = name.map(|name| Located::of(entry, Arc::clone(name)));
+            check.profile_name = name.map(|name| Located::new(entry, Arc::clone(name)));
         }
         "target" => check.targets = target(reader, &entry.value, interpolator).into_iter().collect(),
         "targets" => {
-            check.many = true;
+            check.has_target_list = true;
             check.targets = targets(reader, entry, interpolator);
         }
         "depends_on" => check.depends_on = depends_on(reader, entry),
@@ -205,7 +205,7 @@ fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpola
     }
 }
 
-/// What no check can do without, and inherits from nowhere.
+/// Reports missing keys that a check cannot inherit.
 fn require(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) {
     let entries = || entries.iter().filter(|entry| !entry.value.is_null());
     let find = |key: &str| entries().find(|entry| &*entry.key == key);
@@ -240,7 +240,7 @@ fn targets(reader: &mut Reader<'_>, entry: &Entry, interpolator: &mut Interpolat
         } else {
             reader.problem(
                 node.at,
-                format!("the target {} is listed twice", quoted(&found.target.shown)),
+                format!("the target {} is listed twice", quoted(&found.target.masked)),
             );
         }
     }
@@ -252,22 +252,22 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
         reader.problem(node.at, format!("expected a target, found {}", node.found()));
         return None;
     };
-    let place = Place {
+    let context = InterpolationContext {
         directory: reader.source.directory(),
         captures: false,
         variables: true,
     };
-    let expanded = match interpolator.expand(text, place) {
+    let expanded = match interpolator.expand(text, context) {
         Ok(expanded) => expanded,
         Err(unresolved) => {
             for problem in &unresolved {
-                reader.unresolved(node.at, problem);
+                reader.report_unresolved(node.at, problem);
             }
             return None;
         }
     };
     let exposed = &expanded.text;
-    let wrong = if exposed.trim().is_empty() {
+    let message = if exposed.trim().is_empty() {
         Some("the target is empty".to_owned())
     } else if exposed.chars().nth(MAX_TARGET).is_some() {
         Some(format!("the target is longer than {MAX_TARGET} characters"))
@@ -277,18 +277,18 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
             .any(char::is_control)
             .then(|| "the target holds a control character".to_owned())
     };
-    if let Some(message) = wrong {
+    if let Some(message) = message {
         reader.problem(node.at, message);
         return None;
     }
     Some(RawTarget {
         at: node.at,
-        target: Target::redacted(&expanded.text, &expanded.shown),
+        target: Target::redacted(&expanded.text, &expanded.masked),
         secrets: expanded.secrets,
     })
 }
 
-/// Reads `config:`, of whatever it is.
+/// Reads the `config:` of any layer.
 pub(super) fn raw_config(
     reader: &mut Reader<'_>,
     entry: &Entry,
@@ -301,25 +301,25 @@ pub(super) fn raw_config(
         );
         return None;
     }
-    let place = Place {
+    let context = InterpolationContext {
         directory: reader.source.directory(),
         captures: true,
         variables: true,
     };
-    let (filled, unfilled) = config::fill(&entry.value, place, interpolator);
-    for (at, reference) in &unfilled.references {
-        reader.unresolved(*at, reference);
+    let (interpolated, unresolved) = config::interpolate(&entry.value, context, interpolator);
+    for (at, reference) in &unresolved.references {
+        reader.report_unresolved(*at, reference);
     }
-    reader.report.hush(unfilled.failed);
-    Some(RawConfig::new(entry.at, entry.value.clone(), filled))
+    reader.report.suppress(unresolved.failed);
+    Some(RawConfig::new(entry.at, entry.value.clone(), interpolated))
 }
 
 fn depends_on(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Located<Arc<str>>> {
     let names = Names {
         what: "names of checks",
-        without: "leave it out for none",
-        most: MAX_DEPENDENCIES,
-        limit: MAX_NAME,
+        empty_hint: "leave it out for none",
+        max: MAX_DEPENDENCIES,
+        max_chars: MAX_NAME,
     };
     reader.names(entry, &names).unwrap_or_default()
 }

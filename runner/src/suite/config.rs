@@ -4,43 +4,44 @@ use std::sync::Arc;
 
 use super::check::RawCheck;
 use super::error::Position;
-use super::interpolate::{Interpolator, Place, Unresolved};
+use super::interpolate::{InterpolationContext, Interpolator, Unresolved};
 use super::merge;
 use super::tree::{Entry, Kind, Node};
-use super::variables::Failed;
+use super::variables::FailedReferences;
 use crate::redact::Secret;
 
-/// Bytes that a value counts for, whatever it is, besides those of its text.
+/// Bytes that each value counts for, in addition to those of its text.
 const VALUE_BYTES: usize = 32;
 const OPEN: &str = "${";
 
-/// `config:` as it is written, and with references replaced.
+/// `config:` as written, and with references replaced.
 #[derive(Clone)]
 pub(super) struct RawConfig {
     pub(super) key: Position,
     pub(super) node: Node,
-    pub(super) filled: Filled,
-    /// Bytes, roughly, that every configuration takes that has all of this in it.
+    pub(super) interpolated: InterpolatedConfig,
+    /// Approximate bytes that each configuration takes that includes this one.
     pub(super) weight: usize,
 }
 
 impl RawConfig {
-    pub(super) fn new(key: Position, node: Node, filled: Filled) -> Self {
+    pub(super) fn new(key: Position, node: Node, interpolated: InterpolatedConfig) -> Self {
         Self {
             key,
-            weight: weight(&filled.value),
+            weight: weight(&interpolated.value),
             node,
-            filled,
+            interpolated,
         }
     }
 
-    /// This over `base`: mappings are merged, everything else is replaced, and `null` takes back what is there.
+    /// This merged over `base`: mappings are merged, everything else is replaced, and `null` removes the inherited
+    /// value.
     pub(super) fn over(&self, base: &Self) -> Self {
-        let (own, below) = (&self.filled, &base.filled);
+        let (own, below) = (&self.interpolated, &base.interpolated);
         Self {
             key: self.key,
             node: merge::over(&self.node, &base.node),
-            filled: Filled {
+            interpolated: InterpolatedConfig {
                 value: merge::over(&own.value, &below.value),
                 secrets: [own.secrets.as_slice(), &below.secrets].concat(),
             },
@@ -62,42 +63,46 @@ fn weight(node: &Node) -> usize {
     VALUE_BYTES.saturating_add(below)
 }
 
-/// A configuration with its references replaced, but for those that have no value.
+/// A configuration with its references replaced, except for those that have no value.
 #[derive(Clone)]
-pub(super) struct Filled {
+pub(super) struct InterpolatedConfig {
     pub(super) value: Node,
     pub(super) secrets: Vec<Arc<Secret>>,
 }
 
-/// References of a configuration that have no value. The texts that they are in stay as they are written.
+/// References of a configuration that have no value. The texts that contain them stay as they are written.
 #[derive(Default)]
-pub(super) struct Unfilled {
+pub(super) struct UnresolvedReferences {
     pub(super) references: Vec<(Position, Unresolved)>,
-    pub(super) failed: Failed,
+    pub(super) failed: FailedReferences,
 }
 
-/// Replaces the references in every text below `node`.
-pub(super) fn fill(node: &Node, place: Place<'_>, interpolator: &mut Interpolator<'_>) -> (Filled, Unfilled) {
-    let mut filler = Filler {
-        place,
+/// Replaces the references in every text in `node`.
+pub(super) fn interpolate(
+    node: &Node,
+    context: InterpolationContext<'_>,
+    interpolator: &mut Interpolator<'_>,
+) -> (InterpolatedConfig, UnresolvedReferences) {
+    let mut interpolation = Interpolation {
+        context,
         interpolator,
         secrets: Vec::new(),
-        unfilled: Unfilled::default(),
+        unresolved: UnresolvedReferences::default(),
     };
-    let value = filler.value(node);
-    let secrets = filler.secrets;
-    (Filled { value, secrets }, filler.unfilled)
+    let value = interpolation.value(node);
+    let secrets = interpolation.secrets;
+    (InterpolatedConfig { value, secrets }, interpolation.unresolved)
 }
 
-struct Filler<'a, 'e> {
-    place: Place<'a>,
+struct Interpolation<'a, 'e> {
+    context: InterpolationContext<'a>,
     interpolator: &'a mut Interpolator<'e>,
     secrets: Vec<Arc<Secret>>,
-    unfilled: Unfilled,
+    unresolved: UnresolvedReferences,
 }
 
-impl Filler<'_, '_> {
-    /// What holds no reference is shared.
+impl Interpolation<'_, '_> {
+    /// Subtrees without a reference are shared.
     fn value(&mut self, node: &Node) -> Node {
         let kind = match &node.kind {
             Kind::Text(text) => Kind::Text(self.text(text, node.at)),
@@ -113,10 +118,10 @@ impl Filler<'_, '_> {
     }
 
     fn entry(&mut self, entry: &Entry) -> Entry {
-        let before = self.unfilled.references.len();
+        let before = self.unresolved.references.len();
         let value = self.value(&entry.value);
-        if self.unfilled.references.len() > before && value.text().is_some() {
-            self.unfilled.failed.keys.push(entry.at);
+        if self.unresolved.references.len() > before && value.text().is_some() {
+            self.unresolved.failed.keys.push(entry.at);
         }
         Entry {
             value,
@@ -128,15 +133,15 @@ impl Filler<'_, '_> {
         if !text.contains(OPEN) {
             return Arc::clone(text);
         }
-        match self.interpolator.expand(text, self.place) {
+        match self.interpolator.expand(text, self.context) {
             Ok(expanded) => {
                 self.secrets.extend(expanded.secrets);
                 expanded.text.into()
             }
             Err(unresolved) => {
                 let references = unresolved.into_iter().map(|reference| (at, reference));
-                self.unfilled.references.extend(references);
-                self.unfilled.failed.places.push(at);
+                self.unresolved.references.extend(references);
+                self.unresolved.failed.positions.push(at);
                 Arc::clone(text)
             }
         }
@@ -152,19 +157,19 @@ fn has_reference(node: &Node) -> bool {
     }
 }
 
-/// Which configuration of the suite it is.
+/// Identifies a configuration within a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ConfigKey {
-    /// One that checks may share, by its address.
-    Written(usize),
-    /// None is written: of this check.
+    /// A `config:` that checks may share, by its address.
+    Shared(usize),
+    /// A check without `config:`, by its position.
     Absent(usize, Position),
 }
 
-/// Which configuration a check has, as long as the draft is there.
+/// The key of a check's configuration, valid as long as the draft exists.
 pub(super) fn key(raw: &RawCheck) -> ConfigKey {
     match &raw.layer.config {
-        Some(config) => ConfigKey::Written(Arc::as_ptr(config).addr()),
+        Some(config) => ConfigKey::Shared(Arc::as_ptr(config).addr()),
         None => ConfigKey::Absent(raw.source.order(), raw.at),
     }
 }

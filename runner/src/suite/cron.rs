@@ -1,7 +1,7 @@
-//! When checks are due whose `schedule:` is a cron expression. Pure: the time of day is an input.
+//! Cron expressions of `schedule:`. Pure: the time of day is an input.
 //!
-//! Of the crates that do this, `croner` and `cronexpr` bring a second `jiff`, `cron` brings chrono and has no week that
-//! begins as everywhere else, and `saffron` is not maintained; and each of them leaves out times when clocks change.
+//! Of the existing crates, `croner` and `cronexpr` depend on a second `jiff`, `cron` depends on chrono and has a
+//! non-standard week, and `saffron` is unmaintained; and all of them skip due times when clocks change.
 
 pub(super) mod fields;
 #[cfg(test)]
@@ -18,41 +18,41 @@ use jiff::{SignedDuration, Timestamp};
 pub use fields::CronError;
 use fields::Fields;
 
-/// Due times of one stretch that are counted: those that a week has, a minute apart.
-const MOST_COUNTED: u64 = 7 * 24 * 60;
-/// Changes of clocks that are looked at for due times that they bring together: those of four years.
-const CHANGES: usize = 8;
-/// From when on. Rules of zones are for every year alike.
-const CHANGES_FROM: Timestamp = Timestamp::constant(1_767_225_600, 0);
-/// What separates a moment from the one before it.
+/// Maximum number of due times that are counted at once: a week of minutes.
+const MAX_COUNTED: u64 = 7 * 24 * 60;
+/// Number of clock changes that are checked for due times that they bring closer together: those of four years.
+const TRANSITIONS: usize = 8;
+/// The start of these years. Any start is as good: the rules of a zone are the same for every year.
+const TRANSITIONS_FROM: Timestamp = Timestamp::constant(1_767_225_600, 0);
+/// The smallest difference between two instants.
 const INSTANT: SignedDuration = SignedDuration::from_nanos(1);
 
 #[cfg(test)]
 thread_local! {
-    /// How often a calendar was looked into on this thread.
-    static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    /// Number of calendar lookups on this thread.
+    static LOOKUPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// The minutes of a calendar in which a check is due.
+/// A cron expression in a time zone: the minutes in which a check is due.
 ///
-/// There are never fewer of them than the expression says, whatever clocks are changed: a local time that a day does not
-/// have, because clocks go forward, stands for the moment as much later; one that it has twice, because they go back, for
-/// both. A moment that is meant twice is due once.
+/// No due time is skipped when clocks change: a local time that a day does not have, because clocks go forward, is
+/// shifted forward by the change; one that occurs twice, because they go back, is due both times. Two due times that
+/// fall on the same instant are one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cron {
     text: Arc<str>,
     fields: Fields,
     zone: TimeZone,
-    /// As the suite names it.
+    /// Its name in the suite.
     zone_name: Arc<str>,
-    shortest: Duration,
+    min_interval: Duration,
 }
 
 impl Cron {
-    /// The minutes that `text` names, by the clocks of `zone`.
+    /// The due times of `text`, by the clocks of `zone`.
     ///
     /// # Errors
-    /// The text is not a cron expression of five fields, or names no day that any year has.
+    /// The text is not a cron expression of five fields, or matches no date at all.
     pub fn new(text: &str, zone: TimeZone, zone_name: &str) -> Result<Self, CronError> {
         let words: Vec<&str> = text.split_ascii_whitespace().collect();
         let fields = Fields::parse(&words)?;
@@ -61,35 +61,35 @@ impl Cron {
             text: words.join(" ").into(),
             zone,
             zone_name: zone_name.into(),
-            shortest: fields.shortest(),
+            min_interval: fields.min_interval(),
         };
         Ok(Self {
-            shortest: cron.shortest_around_changes(),
+            min_interval: cron.min_interval_with_transitions(),
             ..cron
         })
     }
 
-    /// The first due time after a moment; nothing beyond what calendars have names for.
+    /// The first due time after an instant; none beyond the range of the calendar.
     #[must_use]
     pub fn after(&self, moment: SystemTime) -> Option<SystemTime> {
         #[cfg(test)]
-        LOOKS.set(LOOKS.get() + 1);
+        LOOKUPS.set(LOOKUPS.get() + 1);
         let next = self.next(Timestamp::try_from(moment).ok()?)?;
         SystemTime::try_from(next).ok()
     }
 
-    /// How often a calendar was looked into on this thread.
+    /// Number of calendar lookups on this thread.
     #[cfg(test)]
-    pub(crate) fn looks() -> u64 {
-        LOOKS.get()
+    pub(crate) fn lookups() -> u64 {
+        LOOKUPS.get()
     }
 
-    /// How many due times there are after a moment and until another, that one included, and the last of them. At most
-    /// 10,080 are counted, the first ones.
+    /// The number of due times after `after` and up to and including `until`, and the last of them. At most 10,080 are
+    /// counted, the first ones.
     #[must_use]
     pub fn count(&self, after: SystemTime, until: SystemTime) -> (u64, Option<SystemTime>) {
         let (mut count, mut last) = (0, None);
-        while count < MOST_COUNTED
+        while count < MAX_COUNTED
             && let Some(next) = self.after(last.unwrap_or(after)).filter(|next| *next <= until)
         {
             (count, last) = (count + 1, Some(next));
@@ -97,52 +97,54 @@ impl Cron {
         (count, last)
     }
 
-    /// The shortest time between two due times of a day, or of one day and the next, clocks that are changed included.
+    /// The shortest time between two due times of a day, or of one day and the next, including days on which clocks
+    /// change.
     #[must_use]
-    pub fn shortest(&self) -> Duration {
-        self.shortest
+    pub fn min_interval(&self) -> Duration {
+        self.min_interval
     }
 
-    /// The same, when that of an ordinary day is known.
-    fn shortest_around_changes(&self) -> Duration {
-        let changes = self.zone.following(CHANGES_FROM).take(CHANGES);
-        let apart = changes.filter_map(|change| self.shortest_around(change.timestamp(), change.offset()));
-        apart.fold(self.shortest, Duration::min)
+    /// Includes days on which clocks change; `min_interval` must be set for an ordinary day.
+    fn min_interval_with_transitions(&self) -> Duration {
+        let changes = self.zone.following(TRANSITIONS_FROM).take(TRANSITIONS);
+        let apart =
+            changes.filter_map(|change| self.min_interval_around(change.timestamp(), change.offset()));
+        apart.fold(self.min_interval, Duration::min)
     }
 
-    /// The shortest time between two due times of which a change of clocks moves one.
-    fn shortest_around(&self, change: Timestamp, after: Offset) -> Option<Duration> {
+    /// The shortest time between two due times of which a clock change shifts one.
+    fn min_interval_around(&self, change: Timestamp, after: Offset) -> Option<Duration> {
         let before = self.zone.to_offset(change.checked_sub(INSTANT).ok()?);
         let moved = SignedDuration::from_secs(i64::from(after.seconds() - before.seconds()).abs());
-        if self.fields.is_the_same_after(moved) {
+        if self.fields.is_unaffected_by(moved) {
             return None;
         }
-        let reach = moved.checked_add(SignedDuration::try_from(self.shortest).ok()?)?;
+        let reach = moved.checked_add(SignedDuration::try_from(self.min_interval).ok()?)?;
         let end = change.checked_add(reach).ok()?;
         let mut last = self.next(change.checked_sub(reach).ok()?)?;
-        let mut shortest = self.shortest;
+        let mut min_interval = self.min_interval;
         while let Some(next) = self.next(last).filter(|next| *next <= end) {
             let apart = Duration::try_from(last.duration_until(next)).ok()?;
-            shortest = shortest.min(apart);
+            min_interval = min_interval.min(apart);
             last = next;
         }
-        Some(shortest)
+        Some(min_interval)
     }
 
     fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        let mut best = self.next_of_gap(after);
+        let mut best = self.next_in_gap(after);
         let mut offset = self.zone.to_offset(after);
         let mut earliest = minute_after(offset.to_datetime(after))?;
         let mut transitions = self.zone.following(after);
         loop {
             let found = self.in_offset(offset, earliest);
             let Some(transition) = transitions.next() else {
-                return sooner(best, found);
+                return earlier(best, found);
             };
-            // What the clocks leave out is as much later: up to there, the old offset counts as well.
+            // Local times that the change skips are shifted forward by it: until then, the old offset applies as well.
             let (end, next) = (transition.timestamp(), transition.offset());
             let left_out = end.checked_add(forward(offset, next)).ok()?;
-            best = sooner(best, found.filter(|found| *found < left_out));
+            best = earlier(best, found.filter(|found| *found < left_out));
             if best.is_some_and(|best| best < end) || found.is_none() {
                 return best;
             }
@@ -151,8 +153,8 @@ impl Cron {
         }
     }
 
-    /// The next of the local times that clocks left out just before: they come as much later.
-    fn next_of_gap(&self, after: Timestamp) -> Option<Timestamp> {
+    /// The next of the local times that were skipped by the latest change of clocks, and so are shifted forward by it.
+    fn next_in_gap(&self, after: Timestamp) -> Option<Timestamp> {
         let transition = self.zone.preceding(after.checked_add(INSTANT).ok()?).next()?;
         let changed = transition.timestamp();
         let before = self.zone.to_offset(changed.checked_sub(INSTANT).ok()?);
@@ -174,7 +176,7 @@ fn forward(before: Offset, after: Offset) -> SignedDuration {
     SignedDuration::from_secs(i64::from(after.seconds() - before.seconds()).max(0))
 }
 
-fn sooner(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
 }
 

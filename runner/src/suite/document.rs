@@ -1,5 +1,5 @@
-//! A YAML file that is no suite, such as the runner's own settings: in the dialect of a suite, within its bounds,
-//! with the same references.
+//! A YAML file that is not a suite, such as the runner's own settings: the same YAML subset, limits and references as
+//! in a suite.
 
 #[cfg(test)]
 mod tests;
@@ -10,33 +10,33 @@ use std::sync::Arc;
 
 use super::Environment;
 use super::error::{Location, Problem, Report};
-use super::interpolate::{Interpolator, Place};
+use super::interpolate::{InterpolationContext, Interpolator};
 use super::source::{Source, decode};
 use super::tree::{Entry, Kind, Node};
 use super::{Position, parse};
 use crate::regular_file::{self, Owner};
 
-/// What a file holds, references replaced.
+/// The content of a file, with references replaced.
 pub(crate) struct Document {
-    /// Absent when the file is empty or cannot be read at all.
+    /// Absent if the file is empty or cannot be read at all.
     pub(crate) root: Option<Value>,
-    /// Without the lines that they are about: those may hold secrets.
+    /// Without source lines, which may hold secrets.
     pub(crate) problems: Vec<Problem>,
 }
 
-/// A value, and where it was written.
+/// A value and its location.
 pub(crate) struct Value {
     pub(crate) location: Location,
     pub(crate) content: Content,
 }
 
-/// What a value is. No `Debug`: a text may be a secret.
+/// The content of a value. No `Debug`: a text may be a secret.
 pub(crate) enum Content {
     Nothing,
     Text {
         text: String,
-        /// The same, with `***` for what a reference brought in.
-        shown: String,
+        /// The same, with `***` in place of interpolated values.
+        masked: String,
     },
     /// A number or a boolean, as JSON writes it.
     Plain(String),
@@ -69,12 +69,12 @@ impl Document {
     fn parse(source: Source, environment: &dyn Environment) -> Self {
         let mut report = Report::default();
         let root = parse::parse(&source, &mut report);
-        let mut settler = Settler {
+        let mut resolver = ReferenceResolver {
             source: &source,
             interpolator: Interpolator::new(environment),
             report: &mut report,
         };
-        let root = root.map(|node| settler.value(&node));
+        let root = root.map(|node| resolver.value(&node));
         let problems = report.into_problems();
         Self {
             root,
@@ -84,7 +84,7 @@ impl Document {
 }
 
 impl Content {
-    /// What stands here, as the end of `expected .., found ..`; never its text.
+    /// The kind of value, as the end of `expected .., found ..`; never its text.
     pub(crate) fn found(&self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -100,7 +100,7 @@ fn unreadable(error: &io::Error, limit: u64) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::FileTooLarge => {
-            format!("the file is larger than {}", crate::quota::show_bytes(limit))
+            format!("the file is larger than {}", crate::quota::format_bytes(limit))
         }
         _ => format!("cannot be read: {error}"),
     }
@@ -111,14 +111,14 @@ fn without_line(mut problem: Problem) -> Problem {
     problem
 }
 
-/// Replaces references, and keeps the place of everything.
-struct Settler<'a, 'e> {
+/// Replaces references, and records the location of every value.
+struct ReferenceResolver<'a, 'e> {
     source: &'a Source,
     interpolator: Interpolator<'e>,
     report: &'a mut Report,
 }
 
-impl Settler<'_, '_> {
+impl ReferenceResolver<'_, '_> {
     fn value(&mut self, node: &Node) -> Value {
         let content = match &node.kind {
             Kind::Null | Kind::Removed => Content::Nothing,
@@ -142,15 +142,15 @@ impl Settler<'_, '_> {
     }
 
     fn text(&mut self, text: &str, at: Position) -> Content {
-        let place = Place {
+        let context = InterpolationContext {
             directory: self.source.directory(),
             captures: false,
             variables: false,
         };
-        match self.interpolator.expand(text, place) {
+        match self.interpolator.expand(text, context) {
             Ok(expanded) => Content::Text {
                 text: expanded.text,
-                shown: expanded.shown,
+                masked: expanded.masked,
             },
             Err(unresolved) => {
                 for reference in unresolved {

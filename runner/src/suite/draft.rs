@@ -1,4 +1,4 @@
-//! Reading a suite: the files, then what they say of each other.
+//! Reads a suite: first each file by itself, then what the files say of each other.
 
 mod plugins;
 
@@ -9,46 +9,46 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::check::RawCheck;
+use super::declared_secrets::DeclaredSecrets;
 use super::error::{Location, Problem, Problems, Report};
 use super::interpolate::{Environment, Interpolator};
 use super::layer::Layer;
 use super::limits::Limits;
-use super::maintenance::written::RawWindow;
-use super::open_names::Open;
+use super::maintenance::syntax::RawWindow;
+use super::possible_names::PossibleDeclarations;
 use super::profile;
-use super::raw::{self, RawFile};
-use super::secret_places::DeclaredSecrets;
 use super::settings::Settings;
 use super::source::{self, Source};
 use super::suggest;
+use super::syntax::{self, RawFile};
 use super::tree::{Node, quoted};
-use super::validate::{Judge, key};
+use super::validator::{Validator, key};
 use super::variables::{Variable, VariableOverrides, Variables};
 use super::{
-    Catalog, KnownSecrets, Operator, PluginDeclaration, PluginSource, Suite, exposure, group, parse,
-    relations, secret_places, unused,
+    Catalog, HostLimits, PluginDeclaration, PluginSource, SecretRegistry, Suite, declared_secrets, exposure,
+    group, parse, relations, unused,
 };
 use crate::redact::SuiteSecrets;
 use crate::regular_file::Session;
 
-/// Plugins that do not exist and are reported one by one.
-const MAX_WORDED: usize = 1_000;
+/// Maximum number of unknown plugins that are reported one by one.
+const MAX_REPORTED: usize = 1_000;
 
-/// A suite as it is written. Which plugins it needs is known; whether they agree with it is not.
+/// A parsed suite. The plugins that it needs are known; whether its configurations are valid for them is not.
 pub struct Draft {
     report: Report,
     files: Vec<RawFile>,
     plugins: Vec<PluginDeclaration>,
     shared: Settings,
-    /// Runs at once of each group.
+    /// Concurrency limit of each group.
     groups: BTreeMap<Arc<str>, u32>,
-    /// As they hold.
+    /// Effective values.
     variables: Vec<Variable>,
-    /// Names that may be declared where nobody can read it.
-    open: Open,
-    /// Profiles and defaults that no check uses, each in place of one.
+    /// Names that may be declared where they could not be read.
+    possible: PossibleDeclarations,
+    /// Profiles and defaults that no check uses, validated like checks.
     unused: Vec<RawCheck>,
-    /// What to blame when there is no file to blame.
+    /// What to report problems at if there is no file.
     origin: PathBuf,
 }
 
@@ -62,9 +62,9 @@ impl fmt::Debug for Draft {
     }
 }
 
-/// Reads files as one suite; a directory stands for its `*.yaml` and `*.yml` files. `embedded` are the names of
-/// the plugins that need no declaration. Never fails: problems are kept for [`Draft::finish`]. Waits for the disk, as
-/// long as `session` allows. What `overrides` says of variables wins over what the suite says.
+/// Reads files as one suite; a directory stands for its `*.yaml` and `*.yml` files. `embedded` are the names of the
+/// plugins that need no declaration. Never fails: problems are reported by [`Draft::finish`]. Blocks on the disk, for
+/// as long as `session` allows. Variables in `overrides` take precedence over those of the suite.
 pub fn read(
     paths: &[PathBuf],
     embedded: &[&str],
@@ -75,10 +75,10 @@ pub fn read(
     let mut report = Report::default();
     let sources = source::load(paths, session, &mut report);
     let origin = paths.first().cloned().unwrap_or_default();
-    of_sources(sources, origin, report, embedded, (environment, overrides))
+    from_sources(sources, origin, report, embedded, (environment, overrides))
 }
 
-/// Reads a text as a suite that is no file; `name` stands for it in problems.
+/// Reads a text that is not a file as a suite; `name` is used as its path in problems.
 pub fn read_text(
     name: &Path,
     text: String,
@@ -88,7 +88,7 @@ pub fn read_text(
 ) -> Draft {
     let sources = vec![Arc::new(Source::new(name, text, 0))];
     let origin = name.to_owned();
-    of_sources(
+    from_sources(
         sources,
         origin,
         Report::default(),
@@ -97,14 +97,14 @@ pub fn read_text(
     )
 }
 
-/// A suite needs checks; those of a file may be wrong, which is said of each.
+/// Reports a suite without checks. Checks that are invalid count: they are reported themselves.
 fn report_without_checks(files: &[RawFile], origin: &Path, report: &mut Report) {
     if !files.iter().any(|file| file.has_checks) {
         report.add(Problem::of_file(origin, "the suite has no checks"));
     }
 }
 
-/// The trees of the files that hold one.
+/// The parsed trees of all files that are not empty or broken.
 fn trees(sources: Vec<Arc<Source>>, report: &mut Report) -> Vec<(Arc<Source>, Node)> {
     let mut trees = Vec::with_capacity(sources.len());
     for source in sources {
@@ -118,8 +118,8 @@ fn trees(sources: Vec<Arc<Source>>, report: &mut Report) -> Vec<(Arc<Source>, No
     trees
 }
 
-/// A suite of texts that were read; `report` has the problems of those that could not be.
-pub(super) fn of_sources(
+/// A draft of files that were read; `report` has the problems of those that could not be read.
+pub(super) fn from_sources(
     sources: Vec<Arc<Source>>,
     origin: PathBuf,
     mut report: Report,
@@ -128,22 +128,24 @@ pub(super) fn of_sources(
 ) -> Draft {
     let is_read = report.count() == 0;
     let count = sources.len();
-    report.know(&sources);
+    report.set_sources(&sources);
     let parsed = trees(sources, &mut report);
     let is_complete = is_read && parsed.len() == count;
-    let mut open = Open::default();
+    let mut possible = PossibleDeclarations::default();
     if !is_complete {
-        open.add_file();
+        possible.add_file();
     }
     let mut variables = Variables::collect(&parsed, overrides, &mut report);
     let mut interpolator = Interpolator::new(environment);
     let mut files = Vec::with_capacity(parsed.len());
     for (source, root) in parsed {
         let (root, failed) = variables.replace(&source, root, &mut report);
-        open.add(&root, &failed);
-        report.hush(failed);
-        let file = raw::file(&source, &root, &mut interpolator, &mut report);
-        file.broken_plugins.iter().for_each(|name| open.plugins.add(name));
+        possible.add(&root, &failed);
+        report.suppress(failed);
+        let file = syntax::file(&source, &root, &mut interpolator, &mut report);
+        file.invalid_plugins
+            .iter()
+            .for_each(|name| possible.plugins.add(name));
         files.push(file);
     }
     if is_complete {
@@ -156,54 +158,59 @@ pub(super) fn of_sources(
         plugins: Vec::new(),
         shared: Settings::default(),
         groups: BTreeMap::new(),
-        variables: variables.into_shown(),
-        open,
+        variables: variables.into_effective(),
+        possible,
         unused: Vec::new(),
         origin,
     };
     draft.plugins = draft.declared(embedded);
     let shared = draft.shared_defaults();
-    profile::apply(&mut draft.files, &shared, &draft.open.profiles, &mut draft.report);
+    profile::apply(
+        &mut draft.files,
+        &shared,
+        &draft.possible.profiles,
+        &mut draft.report,
+    );
     draft.unused = unused::find(&draft.files, &shared);
     draft.shared = shared.settings;
     draft.use_plugins(embedded);
     draft.unique_names();
     draft.groups = group::declared(&draft.files, &mut draft.report);
-    relations::judge(&draft.files, &draft.open.checks, &mut draft.report);
+    relations::validate(&draft.files, &draft.possible.checks, &mut draft.report);
     draft
 }
 
 impl Draft {
-    /// The plugins that are declared, and the embedded ones that are used.
+    /// The declared plugins, and the embedded ones that are used.
     #[must_use]
     pub fn plugins(&self) -> &[PluginDeclaration] {
         &self.plugins
     }
 
-    /// The suite, when nothing at all is wrong with it.
+    /// The suite, if it has no problem at all.
     ///
     /// # Errors
-    /// With every problem of every file.
-    pub fn finish(mut self, catalog: &Catalog, operator: &Operator) -> Result<Suite, Problems> {
+    /// Every problem of every file.
+    pub fn finish(mut self, catalog: &Catalog, host_limits: &HostLimits) -> Result<Suite, Problems> {
         let mut report = std::mem::take(&mut self.report);
-        let declared = secret_places::find(&self.files, &self.unused, catalog);
-        let judge = Judge {
-            plugins: self.usable(catalog, &mut report),
+        let declared = declared_secrets::find(&self.files, &self.unused, catalog);
+        let validator = Validator {
+            plugins: self.usable_plugins(catalog, &mut report),
             limits: Limits {
-                operator,
+                host_limits,
                 groups: &self.groups,
-                open: &self.open.groups,
+                possible: &self.possible.groups,
             },
             shared: &self.shared,
             declared: &declared,
-            secrets: RefCell::new(SuiteSecrets::new(&operator.secrets)),
+            secrets: RefCell::new(SuiteSecrets::new(&host_limits.secrets)),
             config_secrets: RefCell::default(),
         };
-        let checks = judge.checks(&self.files, &mut report);
-        judge.unused(&self.unused, &mut report);
+        let checks = validator.checks(&self.files, &mut report);
+        validator.unused(&self.unused, &mut report);
         match report.count() {
-            0 => self.publish(&judge.secrets.borrow(), &mut report),
-            _ => self.find_exposed(&declared, &mut report),
+            0 => self.register_secrets(&validator.secrets.borrow(), &mut report),
+            _ => self.report_exposed_of_invalid(&declared, &mut report),
         }
         if report.count() > 0 {
             report.mask(&declared);
@@ -219,9 +226,9 @@ impl Draft {
         })
     }
 
-    /// Looks for secrets where a suite shows them that is refused anyway, and whose secrets nobody else need know.
-    fn find_exposed(&self, declared: &DeclaredSecrets, report: &mut Report) {
-        let secrets = SuiteSecrets::new(&KnownSecrets::default());
+    /// Searches the visible texts of an invalid suite for its secrets, without registering these.
+    fn report_exposed_of_invalid(&self, declared: &DeclaredSecrets, report: &mut Report) {
+        let secrets = SuiteSecrets::new(&SecretRegistry::default());
         let mut known = HashSet::new();
         for check in self.files.iter().flat_map(|file| &file.checks) {
             if known.insert(key(check)) {
@@ -229,29 +236,29 @@ impl Draft {
                     .layer
                     .config
                     .iter()
-                    .flat_map(|config| &config.filled.secrets);
-                secrets.add(of_config.chain(declared.of(check)));
+                    .flat_map(|config| &config.interpolated.secrets);
+                secrets.add(of_config.chain(declared.of_check(check)));
             }
             secrets.add(check.targets.iter().flat_map(|target| &target.secrets));
         }
         if secrets.publish().is_ok() {
             let exposed = secrets.exposed();
-            exposure::judge(&self.files, &self.variables, &exposed, (&self.origin, report));
+            exposure::report_exposed(&self.files, &self.variables, &exposed, (&self.origin, report));
         }
     }
 
-    /// Makes the secrets known to everyone, and looks for them where the suite itself shows them.
-    fn publish(&self, secrets: &SuiteSecrets, report: &mut Report) {
+    /// Registers the secrets, and searches the suite's visible texts for them.
+    fn register_secrets(&self, secrets: &SuiteSecrets, report: &mut Report) {
         if let Err(error) = secrets.publish() {
             let problem = Problem::of_file(&self.origin, error.to_string());
             let problem = problem.transient(error.is_transient());
             return report.add(problem.hint("refer to fewer secrets, or to shorter ones"));
         }
         let exposed = secrets.exposed();
-        exposure::judge(&self.files, &self.variables, &exposed, (&self.origin, report));
+        exposure::report_exposed(&self.files, &self.variables, &exposed, (&self.origin, report));
     }
 
-    /// Each plugin that a file declares, once.
+    /// Each declared plugin, once.
     fn declared(&mut self, embedded: &[&str]) -> Vec<PluginDeclaration> {
         let mut plugins: Vec<PluginDeclaration> = Vec::new();
         for file in &mut self.files {
@@ -275,11 +282,12 @@ impl Draft {
         plugins
     }
 
-    /// Adds the embedded plugins that checks use; a name that nothing stands for is a problem.
+    /// Adds the embedded plugins that checks use, and reports unknown ones.
     fn use_plugins(&mut self, embedded: &[&str]) {
         let (mut reported, mut problems, mut omitted) = (HashSet::new(), Vec::new(), 0);
         let report = &self.report;
-        let of = |at, check: &RawCheck| report.source_of(at).unwrap_or_else(|| Arc::clone(&check.source));
+        let source_of =
+            |at, check: &RawCheck| report.source_of(at).unwrap_or_else(|| Arc::clone(&check.source));
         let mut known: HashSet<String> = self.plugins.iter().map(|plugin| plugin.name.clone()).collect();
         for check in self
             .files
@@ -299,15 +307,15 @@ impl Draft {
                 self.plugins.push(PluginDeclaration {
                     name: plugin.value.to_string(),
                     source: PluginSource::Embedded,
-                    location: of(plugin.at, check).location(plugin.at),
+                    location: source_of(plugin.at, check).location(plugin.at),
                 });
                 continue;
             }
-            // Checks that inherit it have it from one place.
-            if self.open.plugins.may_hold(&plugin.value) || !reported.insert(plugin.at) {
+            // Checks that inherit it share one position.
+            if self.possible.plugins.may_contain(&plugin.value) || !reported.insert(plugin.at) {
                 continue;
             }
-            if problems.len() >= MAX_WORDED {
+            if problems.len() >= MAX_REPORTED {
                 omitted += 1;
                 continue;
             }
@@ -321,7 +329,7 @@ impl Draft {
                 ),
             };
             let message = format!("{}there is no plugin {}", check.subject(), quoted(&plugin.value));
-            let problem = of(plugin.at, check).problem(plugin.at, message);
+            let problem = source_of(plugin.at, check).problem(plugin.at, message);
             problems.push(problem.hint(hint));
         }
         for problem in problems {
@@ -338,14 +346,14 @@ impl Draft {
                 let message = format!("{}the name is taken by the check at {first}", check.subject());
                 self.report.add(check.source.problem(name.at, message));
                 check.is_namesake = true;
-                check.broken = true;
+                check.is_invalid = true;
             } else {
                 seen.insert(name.value, check.source.location(name.at));
             }
         }
     }
 
-    /// The defaults of files without checks: they hold for the whole suite.
+    /// The defaults of files without checks, which apply to the whole suite.
     fn shared_defaults(&mut self) -> Layer {
         let mut shared = Layer::default();
         let mut first: Option<Arc<Path>> = None;

@@ -1,4 +1,4 @@
-//! Problems: what is wrong with a suite, where, and what to do about it.
+//! Problems of a suite: what is wrong, where, and how to fix it.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::secret_places::DeclaredSecrets;
+use super::declared_secrets::DeclaredSecrets;
 use super::source::Source;
-use super::variables::Failed;
+use super::variables::FailedReferences;
 
-/// Problems that are kept; the rest is counted.
+/// Maximum number of problems that are listed; further ones are counted only.
 const MAX_PROBLEMS: usize = 1_000;
 
-/// A place in a file of a suite, counted from 1, in characters.
+/// A position in a file of a suite, counted from 1, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// From 1.
     pub line: u32,
     /// From 1.
     pub column: u32,
-    /// Which file of the suite, by its place among them.
+    /// The index of the file in the suite.
     #[serde(default)]
     file: u32,
 }
@@ -36,13 +36,13 @@ impl Position {
         }
     }
 
-    /// Whether it is behind another place of the same file, no further than a check can be long.
-    pub(super) fn is_below(self, other: Self) -> bool {
+    /// Whether this is at or after `other` in the same file. The end of the block is not known.
+    pub(super) fn is_at_or_after(self, other: Self) -> bool {
         self.file == other.file && self >= other
     }
 
-    /// The same place of another file.
-    pub(super) fn of_file(self, order: usize) -> Self {
+    /// The same position in another file.
+    pub(super) fn in_file(self, order: usize) -> Self {
         Self {
             file: u32::try_from(order).unwrap_or(u32::MAX),
             ..self
@@ -50,12 +50,12 @@ impl Position {
     }
 }
 
-/// A file, and a place in it where there is one.
+/// A file, and a position in it if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// As the user named it.
+    /// The path as the user gave it.
     pub file: Arc<Path>,
-    /// Absent when the file as a whole is meant.
+    /// Absent if the file as a whole is meant.
     pub at: Option<Position>,
 }
 
@@ -69,10 +69,10 @@ impl fmt::Display for Location {
     }
 }
 
-/// A line of a suite, with what to underline in it.
+/// An excerpt of a line of a suite, and the part of it to underline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLine {
-    /// Without control characters, shortened when long.
+    /// Without control characters; shortened if long.
     pub text: String,
     /// Characters before the underlined part.
     pub indent: usize,
@@ -80,20 +80,20 @@ pub struct SourceLine {
     pub width: usize,
 }
 
-/// One thing that is wrong with a suite. Never shows an interpolated value.
+/// A problem of a suite. Never shows an interpolated value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where.
     pub location: Location,
-    /// What, in one line.
+    /// What is wrong, in one line.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
     /// The line that `location` points at.
     pub source_line: Option<Box<SourceLine>>,
-    /// Whether it may pass by itself: the disk or the host was short of something, and nothing is wrong with the suite.
+    /// Whether the cause may be temporary: the disk or the host ran short of something, and the suite itself is fine.
     pub is_transient: bool,
-    /// Place of the file among all files of the suite.
+    /// The index of the file among all files of the suite.
     pub(super) file_order: usize,
 }
 
@@ -144,7 +144,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of every file, by file and place.
+/// Every problem of every file, ordered by file and position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     listed: Vec<Problem>,
@@ -153,7 +153,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// The one problem of a file as a whole, which may pass by itself or not.
+    /// A single problem of a file as a whole, temporary or not.
     #[must_use]
     pub fn of_file(file: &Path, message: impl Into<String>, is_transient: bool) -> Self {
         let mut report = Report::default();
@@ -161,7 +161,7 @@ impl Problems {
         report.into_problems()
     }
 
-    /// Whether one of them may pass by itself, so that it makes sense to read the suite again as it is.
+    /// Whether one of them may be temporary, so that it makes sense to read the same suite again.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.is_transient
@@ -172,14 +172,14 @@ impl Problems {
         self.listed.iter()
     }
 
-    /// The same, each as `change` has it.
+    /// Applies `change` to each problem.
     #[must_use]
     pub fn map(mut self, change: impl FnMut(Problem) -> Problem) -> Self {
         self.listed = self.listed.into_iter().map(change).collect();
         self
     }
 
-    /// How many there are, those that are not listed included.
+    /// The number of problems, including those that are not listed.
     #[must_use]
     pub fn count(&self) -> usize {
         self.listed.len() + self.omitted
@@ -203,29 +203,29 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Problems while they are being collected.
+/// Collects problems.
 #[derive(Default)]
 pub(super) struct Report {
-    /// The files of the suite, in their order.
+    /// The files of the suite, in order.
     sources: Vec<Arc<Source>>,
-    /// What was found in configurations, which checks may inherit from one place.
+    /// Findings that were reported, so that checks which inherit the same configuration do not repeat them.
     found: HashSet<(Position, String)>,
-    /// Places of which all is said, keys that lead to such values, and how much else there was to say.
-    hushed: HashSet<Position>,
-    hushed_keys: HashSet<Position>,
-    silent: usize,
+    /// Positions whose problems are suppressed, keys of such values, and the number of suppressed problems.
+    suppressed: HashSet<Position>,
+    suppressed_keys: HashSet<Position>,
+    suppressed_count: usize,
     problems: Vec<Problem>,
     omitted: usize,
     is_transient: bool,
 }
 
 impl Report {
-    /// From now on problems may be about any of these files.
-    pub(super) fn know(&mut self, sources: &[Arc<Source>]) {
+    /// Sets the files that problems may refer to.
+    pub(super) fn set_sources(&mut self, sources: &[Arc<Source>]) {
         self.sources = sources.to_vec();
     }
 
-    /// The file that a place is in, where the files are known.
+    /// The file of a position, if known.
     pub(super) fn source_of(&self, at: Position) -> Option<Arc<Source>> {
         let order = usize::try_from(at.file).ok()?;
         let is_it = |source: &&Arc<Source>| source.order() == order;
@@ -233,7 +233,7 @@ impl Report {
         source.or_else(|| self.sources.iter().find(is_it)).cloned()
     }
 
-    /// Whether this is found at a place for the first time, whichever check it is found for.
+    /// Whether this is the first time that `message` is reported at a position, for any check.
     pub(super) fn is_first(&mut self, at: Position, message: &str) -> bool {
         self.found.insert((at, message.to_owned()))
     }
@@ -242,37 +242,43 @@ impl Report {
         self.omitted += 1;
     }
 
-    /// Says nothing more of what is written there: what is wrong was said, and all else follows from that. Of the keys it is
-    /// the values that nothing more is said of.
-    pub(super) fn hush(&mut self, failed: Failed) {
-        self.hushed.extend(failed.places);
-        self.hushed_keys.extend(failed.keys);
+    /// Suppresses further problems of values and keys whose references failed: the cause was reported, and the rest are
+    /// consequences. At the keys of such values, only problems of the value are suppressed.
+    pub(super) fn suppress(&mut self, failed: FailedReferences) {
+        self.suppressed.extend(failed.positions);
+        self.suppressed_keys.extend(failed.keys);
     }
 
-    /// Whether all is said of a place.
-    pub(super) fn is_hushed(&self, at: Position) -> bool {
-        self.hushed.contains(&at)
+    /// Whether problems at a position are suppressed.
+    pub(super) fn is_suppressed(&self, at: Position) -> bool {
+        self.suppressed.contains(&at)
     }
 
-    /// Adds a problem of a value, which may be found at its key.
+    /// Adds a problem of a value, which may be reported at its key.
     pub(super) fn add(&mut self, problem: Problem) {
-        let is_hushed = |at| self.hushed.contains(&at) || self.hushed_keys.contains(&at);
-        match problem.location.at.is_some_and(is_hushed) {
-            true => self.silent += 1,
-            false => self.add_cause(problem),
+        let is_suppressed = |at| self.suppressed.contains(&at) || self.suppressed_keys.contains(&at);
+        if problem.location.at.is_some_and(is_suppressed) {
+            self.suppressed_count += 1;
+        } else {
+            self.add_unsuppressed(problem);
         }
     }
 
-    /// Adds a problem of a key, whatever its value is.
+    /// Adds a problem of a key, regardless of its value.
     pub(super) fn add_of_key(&mut self, problem: Problem) {
-        match problem.location.at.is_some_and(|at| self.hushed.contains(&at)) {
-            true => self.silent += 1,
-            false => self.add_cause(problem),
+        if problem
+            .location
+            .at
+            .is_some_and(|at| self.suppressed.contains(&at))
+        {
+            self.suppressed_count += 1;
+        } else {
+            self.add_unsuppressed(problem);
         }
     }
 
-    /// Adds a problem that follows from nothing else.
-    pub(super) fn add_cause(&mut self, problem: Problem) {
+    /// Adds a problem that is not suppressed by others.
+    pub(super) fn add_unsuppressed(&mut self, problem: Problem) {
         self.is_transient |= problem.is_transient;
         if self.is_full() {
             self.omitted += 1;
@@ -281,7 +287,7 @@ impl Report {
         }
     }
 
-    /// Masks what plugins declare to be secret, wherever it is quoted.
+    /// Masks values that plugins declare as secret, in all texts that may quote them.
     pub(super) fn mask(&mut self, secrets: &DeclaredSecrets) {
         for problem in &mut self.problems {
             secrets.mask_text(&mut problem.message);
@@ -294,13 +300,13 @@ impl Report {
         }
     }
 
-    /// Whether further problems are counted only, so that nobody need word them.
+    /// Whether further problems are only counted, so that wording them is not necessary.
     pub(super) fn is_full(&self) -> bool {
         self.problems.len() >= MAX_PROBLEMS
     }
 
     pub(super) fn count(&self) -> usize {
-        self.problems.len() + self.omitted + self.silent
+        self.problems.len() + self.omitted + self.suppressed_count
     }
 
     pub(super) fn into_problems(mut self) -> Problems {

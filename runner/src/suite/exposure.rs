@@ -1,4 +1,5 @@
-//! Secrets that the suite itself shows: a value that a reference brings in, written in plain where every output shows it.
+//! Detects secrets that a suite exposes itself: the value of a reference that is also written in plain in a public
+//! field.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,17 +9,17 @@ use super::Variable;
 use super::error::{Position, Problem, Report};
 use super::labels::RawLabels;
 use super::layer::Layer;
-use super::raw::RawFile;
 use super::source::Source;
+use super::syntax::RawFile;
 use super::tree::quoted;
 use crate::redact::ExposedSecrets;
 
 const HINT: &str =
     "every output shows it: leave it out; what is not secret needs no reference and no place for secrets";
 
-/// Looks through what outputs show of checks, profiles, defaults and variables. What is found is reported without the line
-/// that it stands in.
-pub(super) fn judge(
+/// Searches the public texts of checks, profiles, defaults and variables. Findings are reported without their source
+/// line.
+pub(super) fn report_exposed(
     files: &[RawFile],
     variables: &[Variable],
     secrets: &ExposedSecrets,
@@ -39,21 +40,21 @@ pub(super) fn judge(
             search.layer(&profile.subject(), &profile.layer);
         }
         for check in &file.checks {
-            // The subject would be the secret.
+            // The subject would contain the secret.
             if let Some(name) = &check.name {
                 search.text("", "name", &name.value, name.at);
             }
             let holds = check
                 .name
                 .as_ref()
-                .is_some_and(|name| secrets.are_in(&name.value));
+                .is_some_and(|name| secrets.appear_in(&name.value));
             let subject = if holds { String::new() } else { check.subject() };
             search.layer(&subject, &check.layer);
         }
     }
     for variable in variables
         .iter()
-        .filter(|variable| secrets.are_in(&variable.value))
+        .filter(|variable| secrets.appear_in(&variable.value))
     {
         let message = format!(
             "the variable {} holds a secret of the suite",
@@ -71,7 +72,7 @@ struct Search<'a> {
     source: &'a Arc<Source>,
     secrets: &'a ExposedSecrets,
     report: &'a mut Report,
-    /// Those that were looked through: checks share what they inherit.
+    /// Labels that were searched already: checks share inherited ones.
     labels: HashSet<*const RawLabels>,
 }
 
@@ -91,18 +92,18 @@ impl Search<'_> {
         if !self.labels.insert(Arc::as_ptr(&layer.labels)) {
             return;
         }
-        for (name, value) in layer.labels.written() {
+        for (name, value) in layer.labels.located() {
             self.text(subject, "labels", name, value.key);
             self.text(subject, "labels", &value.value, value.at);
         }
     }
 
     fn text(&mut self, subject: &str, key: &str, text: &str, at: Position) {
-        if !self.secrets.are_in(text) {
+        if !self.secrets.appear_in(text) {
             return;
         }
         let message = format!("`{key}` holds a secret of the suite");
-        // What several checks inherit is written once.
+        // A text that several checks inherit is reported once.
         if !self.report.is_first(at, &message) {
             return;
         }

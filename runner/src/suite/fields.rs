@@ -1,4 +1,4 @@
-//! Reads the fields of a mapping one by one, and reports each that is wrong.
+//! Reads the fields of a mapping one by one, and reports invalid ones.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -12,10 +12,10 @@ use super::suggest;
 use super::tree::{Entry, Kind, Node, quoted};
 use super::units::{self, UnitError};
 
-/// Keys that a suite may hold for its own use, such as a place for anchors.
-const EXTENSION: &str = "x-";
+/// Prefix of keys that are ignored, for use as a place for anchors.
+const EXTENSION_PREFIX: &str = "x-";
 
-/// A value, and where it was written.
+/// A value and its position.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Located<T> {
     pub(super) value: T,
@@ -26,7 +26,7 @@ pub(super) struct Located<T> {
 }
 
 impl<T> Located<T> {
-    pub(super) fn of(entry: &Entry, value: T) -> Self {
+    pub(super) fn new(entry: &Entry, value: T) -> Self {
         Self {
             value,
             key: entry.at,
@@ -35,23 +35,23 @@ impl<T> Located<T> {
     }
 }
 
-/// What a list of names may hold.
+/// The constraints of a list of names.
 pub(super) struct Names {
     /// Such as `names of checks`.
     pub(super) what: &'static str,
-    /// What to do in place of an empty list.
-    pub(super) without: &'static str,
-    /// Names.
-    pub(super) most: usize,
-    /// Characters of one.
-    pub(super) limit: usize,
+    /// The hint for an empty list.
+    pub(super) empty_hint: &'static str,
+    /// Maximum number of names.
+    pub(super) max: usize,
+    /// Maximum length of a name, in characters.
+    pub(super) max_chars: usize,
 }
 
-/// Reads fields and names their owner in every problem.
+/// Reads the fields of one entity, which every problem names.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a Source,
     pub(super) report: &'a mut Report,
-    /// Such as ``check `home`: ``; in front of each message.
+    /// The prefix of each message, such as ``check `home`: ``.
     pub(super) subject: String,
 }
 
@@ -61,38 +61,39 @@ impl Reader<'_> {
     }
 
     pub(super) fn problem_with(&mut self, at: Position, message: impl AsRef<str>, hint: Option<String>) {
-        if let Some(problem) = self.worded(at, message.as_ref()) {
+        if let Some(problem) = self.located_problem(at, message.as_ref()) {
             self.report.add(problem.maybe_hint(hint));
         }
     }
 
-    /// The same of a key, whatever its value is.
+    /// Reports a problem of a key, regardless of its value.
     pub(super) fn problem_of_key(&mut self, at: Position, message: impl AsRef<str>, hint: Option<String>) {
-        if let Some(problem) = self.worded(at, message.as_ref()) {
+        if let Some(problem) = self.located_problem(at, message.as_ref()) {
             self.report.add_of_key(problem.maybe_hint(hint));
         }
     }
 
-    /// A problem in words, unless it is one too many.
-    fn worded(&mut self, at: Position, message: &str) -> Option<Problem> {
+    /// The problem with its subject and position, unless there are too many.
+    fn located_problem(&mut self, at: Position, message: &str) -> Option<Problem> {
         if self.report.is_full() {
             self.report.omit();
             return None;
         }
         let message = format!("{}{message}", self.subject);
-        // What a check has of its profile or of defaults may be written in another file.
+        // A field that is inherited from a profile or defaults may be in another file.
         Some(match self.report.source_of(at) {
             Some(source) => source.problem(at, message),
             None => self.source.problem(at, message),
         })
     }
 
-    pub(super) fn unresolved(&mut self, at: Position, reference: &Unresolved) {
+    pub(super) fn report_unresolved(&mut self, at: Position, reference: &Unresolved) {
         let message = format!("{}{}", self.subject, reference.message);
         let problem = self.source.problem(at, message);
         let problem = problem.maybe_hint(reference.hint.clone());
-        // A variable of the same text may be missing as well.
-        self.report.add_cause(problem.transient(reference.is_transient));
+        // A variable in the same text may be missing as well.
+        self.report
+            .add_unsuppressed(problem.transient(reference.is_transient));
     }
 
     pub(super) fn unexpected(&mut self, entry: &Entry, expected: &str, hint: Option<String>) {
@@ -104,7 +105,7 @@ impl Reader<'_> {
         self.problem_with(entry.value.at, message, hint);
     }
 
-    /// The entries of a mapping; keys that are not in `known` are problems. `what` is put in front of the rest.
+    /// The entries of a mapping; keys that are not in `known` are problems. `what` is the prefix of the message.
     pub(super) fn mapping<'n>(&mut self, what: &str, node: &'n Node, known: &[&str]) -> Option<&'n [Entry]> {
         let Kind::Map(entries) = &node.kind else {
             self.problem(
@@ -113,7 +114,7 @@ impl Reader<'_> {
             );
             return None;
         };
-        let is_known = |key: &str| known.contains(&key) || key.starts_with(EXTENSION);
+        let is_known = |key: &str| known.contains(&key) || key.starts_with(EXTENSION_PREFIX);
         for entry in entries.iter().filter(|entry| !is_known(&entry.key)) {
             if self.report.is_full() {
                 self.report.omit();
@@ -125,7 +126,7 @@ impl Reader<'_> {
         Some(entries)
     }
 
-    /// The same without those that are `null`, which are as if nobody had written them.
+    /// The entries of a mapping that are not `null`; a `null` is treated as absent.
     pub(super) fn fields<'n>(
         &mut self,
         what: &str,
@@ -145,10 +146,10 @@ impl Reader<'_> {
         None
     }
 
-    /// One or more texts, each once; those that are right.
+    /// The distinct valid names of a list; the others are reported.
     pub(super) fn names(&mut self, entry: &Entry, allowed: &Names) -> Option<Vec<Located<Arc<str>>>> {
         let Names {
-            what, most, limit, ..
+            what, max, max_chars, ..
         } = *allowed;
         let Kind::List(nodes) = &entry.value.kind else {
             let single = matches!(entry.value.kind, Kind::Text(_));
@@ -158,17 +159,17 @@ impl Reader<'_> {
         };
         let key = &entry.key;
         if nodes.is_empty() {
-            let hint = allowed.without.to_owned();
+            let hint = allowed.empty_hint.to_owned();
             self.problem_with(entry.at, format!("`{key}` is empty"), Some(hint));
             return None;
         }
-        if nodes.len() > most {
-            let message = format!("`{key}`: {} {what}; allowed: up to {most}", nodes.len());
+        if nodes.len() > max {
+            let message = format!("`{key}`: {} {what}; allowed: up to {max}", nodes.len());
             self.problem(entry.at, message);
         }
         let mut seen = HashSet::new();
-        let mut names = Vec::with_capacity(nodes.len().min(most));
-        for node in nodes.iter().take(most) {
+        let mut names = Vec::with_capacity(nodes.len().min(max));
+        for node in nodes.iter().take(max) {
             let element = Entry {
                 key: Arc::clone(key),
                 at: entry.at,
@@ -178,11 +179,11 @@ impl Reader<'_> {
                 self.problem(node.at, format!("`{key}`: a name is empty"));
                 continue;
             }
-            let Some(name) = self.text(&element, limit) else {
+            let Some(name) = self.text(&element, max_chars) else {
                 continue;
             };
             if seen.insert(Arc::clone(name)) {
-                names.push(Located::of(&element, Arc::clone(name)));
+                names.push(Located::new(&element, Arc::clone(name)));
             } else {
                 self.problem(node.at, format!("`{key}`: {} is listed twice", quoted(name)));
             }
@@ -195,8 +196,8 @@ impl Reader<'_> {
         self.text_without(entry, limit, char::is_control)
     }
 
-    /// The same, but it may have several lines, and tabs.
-    pub(super) fn prose<'n>(&mut self, entry: &'n Entry, limit: usize) -> Option<&'n Arc<str>> {
+    /// As [`Self::text`], with line breaks and tabs allowed.
+    pub(super) fn multiline_text<'n>(&mut self, entry: &'n Entry, limit: usize) -> Option<&'n Arc<str>> {
         self.text_without(entry, limit, |char| {
             char.is_control() && !matches!(char, '\n' | '\t')
         })
@@ -229,7 +230,7 @@ impl Reader<'_> {
         None
     }
 
-    /// Any text.
+    /// A text of any content and length.
     pub(super) fn raw_text<'n>(&mut self, entry: &'n Entry) -> Option<&'n Arc<str>> {
         if let Some(text) = entry.value.text() {
             return Some(text);
@@ -243,7 +244,7 @@ impl Reader<'_> {
     pub(super) fn flag(&mut self, entry: &Entry) -> Option<bool> {
         match &entry.value.kind {
             Kind::Plain(plain) if plain.value.is_boolean() => plain.value.as_bool(),
-            // What a variable stands for is a text outside of configurations.
+            // Variables outside of `config` are substituted as text.
             Kind::Text(text) if matches!(&**text, "true" | "false") => Some(&**text == "true"),
             _ => {
                 self.unexpected(entry, "`true` or `false`", None);
@@ -263,7 +264,7 @@ impl Reader<'_> {
             return None;
         };
         let value = self.parsed(entry, text, units::duration(text))?;
-        self.within(entry, value, range, |limit| units::show(*limit))
+        self.in_range(entry, value, range, |limit| units::show(*limit))
     }
 
     pub(super) fn size(&mut self, entry: &Entry, range: RangeInclusive<u64>) -> Option<Located<u64>> {
@@ -275,18 +276,18 @@ impl Reader<'_> {
                 return None;
             }
         };
-        self.within(entry, value, range, |limit| crate::quota::show_bytes(*limit))
+        self.in_range(entry, value, range, |limit| crate::quota::format_bytes(*limit))
     }
 
     pub(super) fn count(&mut self, entry: &Entry, range: RangeInclusive<u64>) -> Option<Located<u64>> {
         let written = match &entry.value.kind {
             Kind::Plain(plain) => plain.value.as_u64(),
-            // What a variable stands for is a text outside of configurations.
+            // Variables outside of `config` are substituted as text.
             Kind::Text(text) => text.parse().ok(),
             _ => None,
         };
         if let Some(written) = written {
-            return self.within(entry, written, range, u64::to_string);
+            return self.in_range(entry, written, range, u64::to_string);
         }
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
         self.unexpected(entry, &expected, None);
@@ -302,7 +303,7 @@ impl Reader<'_> {
             .ok()
     }
 
-    fn within<T: PartialOrd>(
+    fn in_range<T: PartialOrd>(
         &mut self,
         entry: &Entry,
         value: T,
@@ -310,7 +311,7 @@ impl Reader<'_> {
         show: impl Fn(&T) -> String,
     ) -> Option<Located<T>> {
         if range.contains(&value) {
-            return Some(Located::of(entry, value));
+            return Some(Located::new(entry, value));
         }
         let (low, high) = (show(range.start()), show(range.end()));
         let message = format!("`{}` is {}; allowed: {low} to {high}", entry.key, show(&value));

@@ -1,11 +1,11 @@
-//! For the fuzz targets: a suite of one text, and the references in a text.
+//! Entry points for the fuzz targets: a suite of one file, and the references in a text.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::draft::{self, Draft};
 use super::error::Report;
-use super::interpolate::{Environment, Interpolator, Place};
+use super::interpolate::{Environment, InterpolationContext, Interpolator};
 use super::source::{self, Source};
 use super::variables::VariableOverrides;
 
@@ -18,7 +18,7 @@ pub fn read(file: &Path, bytes: Vec<u8>, embedded: &[&str], environment: &dyn En
         Err(problem) => report.add(problem),
     }
     let overrides = VariableOverrides::default();
-    draft::of_sources(
+    draft::from_sources(
         sources,
         file.to_owned(),
         report,
@@ -30,26 +30,26 @@ pub fn read(file: &Path, bytes: Vec<u8>, embedded: &[&str], environment: &dyn En
 /// A text with its references replaced.
 #[derive(Debug)]
 pub struct Expansion {
-    /// For the guest only.
+    /// With secrets in the clear: for the guest only.
     pub text: String,
-    /// For everyone.
+    /// With secrets masked.
     pub shown: String,
 }
 
 /// Replaces the references in a text.
 ///
 /// # Errors
-/// What is wrong with each that has no value.
+/// One message for each reference that has no value.
 pub fn expand(text: &str, environment: &dyn Environment) -> Result<Expansion, Vec<String>> {
-    let place = Place {
+    let context = InterpolationContext {
         directory: Path::new(""),
         captures: false,
         variables: false,
     };
-    let expanded = Interpolator::new(environment).expand(text, place);
+    let expanded = Interpolator::new(environment).expand(text, context);
     let expansion = expanded.map(|expanded| Expansion {
         text: expanded.text,
-        shown: expanded.shown,
+        shown: expanded.masked,
     });
     expansion.map_err(|wrong| wrong.into_iter().map(|unresolved| unresolved.message).collect())
 }

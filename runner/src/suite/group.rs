@@ -1,4 +1,4 @@
-//! `groups:`: checks that share a number of runs at once.
+//! `groups:`: checks that share a concurrency limit.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use super::error::{Location, Report};
 use super::fields::{Located, Reader};
-use super::raw::{self, RawFile};
+use super::syntax::{self, RawFile};
 use super::tree::{Entry, Kind, quoted};
 
 pub(super) const KEYS: [&str; 1] = ["concurrency"];
-/// Runs at once of a group's checks.
+/// Allowed concurrency limits of a group.
 pub(super) const CONCURRENCY: RangeInclusive<u64> = 1..=100_000;
-/// Groups of a suite.
+/// Maximum number of groups of a suite.
 pub(super) const MAX_GROUPS: usize = 100;
 
-/// A group as it is declared. What is wrong with its limit was reported.
+/// A group as parsed. An invalid limit was reported.
 pub(super) struct RawGroup {
     name: Located<Arc<str>>,
     concurrency: Option<u32>,
@@ -32,7 +32,7 @@ pub(super) fn groups(reader: &mut Reader<'_>, entry: &Entry) -> Vec<RawGroup> {
     let groups = entries.iter().map(|entry| {
         reader.subject = format!("group {}: ", quoted(&entry.key));
         RawGroup {
-            name: Located::of(entry, Arc::clone(&entry.key)),
+            name: Located::new(entry, Arc::clone(&entry.key)),
             concurrency: concurrency(reader, entry),
         }
     });
@@ -42,8 +42,8 @@ pub(super) fn groups(reader: &mut Reader<'_>, entry: &Entry) -> Vec<RawGroup> {
 }
 
 fn concurrency(reader: &mut Reader<'_>, entry: &Entry) -> Option<u32> {
-    if !raw::is_key_name(&entry.key) {
-        let hint = raw::key_name_hint();
+    if !syntax::is_key_name(&entry.key) {
+        let hint = syntax::key_name_hint();
         reader.problem_with(entry.at, "this is no name for a group", Some(hint));
     }
     let mut fields = reader.fields("", &entry.value, &KEYS)?;
@@ -56,13 +56,13 @@ fn concurrency(reader: &mut Reader<'_>, entry: &Entry) -> Option<u32> {
     u32::try_from(concurrency.value).ok()
 }
 
-/// The groups of all files. Several files may declare the same one in the same way.
+/// The groups of all files. Several files may declare the same group with the same limit.
 pub(super) fn declared(files: &[RawFile], report: &mut Report) -> BTreeMap<Arc<str>, u32> {
     let mut groups: BTreeMap<Arc<str>, (u32, Location)> = BTreeMap::new();
     for file in files {
         for group in &file.groups {
             let at = group.name.key;
-            // A limit that is wrong was reported; checks may name the group all the same.
+            // An invalid limit was reported; checks may still use the group.
             let concurrency = group.concurrency.unwrap_or(1);
             let full = groups.len() == MAX_GROUPS;
             let message = match groups.entry(Arc::clone(&group.name.value)) {

@@ -1,4 +1,4 @@
-//! The ids of the checks of an entry: stable as long as name and target are, whatever stands around them.
+//! The ids of the checks of an entry: they depend on name and target only, not on what surrounds them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,22 +7,22 @@ use sha2::{Digest, Sha256};
 use super::check::RawCheck;
 use super::{CheckId, Target};
 
-/// Bytes of a digest that tell targets apart which look the same. They say less of a query than it takes to guess one
-/// that is hard to guess; what is easy to guess and secret is a reference.
+/// Bytes of the digest that distinguishes targets with the same public form. Too few to help in guessing a query that
+/// is hard to guess; a secret that is easy to guess belongs into a reference.
 const DIGEST: usize = 4;
-/// The same where targets of one check have that much of their digests in common: then no two have all of it.
+/// The same if targets of one check have equal short digests: then none have equal long ones.
 const LONG_DIGEST: usize = 16;
 
 /// The id of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Id {
     pub(super) id: CheckId,
-    /// As it was when all of a target was shown but references; absent where that is the same.
+    /// The id in an older version that included everything but references; absent if it is the same.
     pub(super) former: Option<CheckId>,
 }
 
-/// `name`, or `name@target` where there are several; none without a name, or where another check has it.
-pub(super) fn of(raw: &RawCheck) -> Vec<Id> {
+/// `name`, or `name@target` if there are several; none for a check without a name, or with that of another check.
+pub(super) fn check_ids(raw: &RawCheck) -> Vec<Id> {
     let Some(name) = raw.name.as_ref().filter(|_| !raw.is_namesake) else {
         return Vec::new();
     };
@@ -31,22 +31,23 @@ pub(super) fn of(raw: &RawCheck) -> Vec<Id> {
         id: CheckId::new(name),
         former: None,
     };
-    if !raw.many {
+    if !raw.has_target_list {
         return raw.targets.iter().map(|_| whole()).collect();
     }
-    among(name, raw.targets.iter().map(|target| &target.target))
+    target_ids(name, raw.targets.iter().map(|target| &target.target))
 }
 
-/// Of all targets of one entry, those that are equal but for references are numbered. In which order the others are makes
-/// no difference.
-fn among<'t>(name: &str, targets: impl Iterator<Item = &'t Target> + Clone) -> Vec<Id> {
-    let alike = alike(targets.clone());
+/// The ids of all targets of one entry. Targets that differ only in their references are numbered; the order of the
+/// others makes no difference.
+fn target_ids<'t>(name: &str, targets: impl Iterator<Item = &'t Target> + Clone) -> Vec<Id> {
+    let ambiguous = ambiguous(targets.clone());
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let ids = targets.map(|target| {
-        let short = shown(target, DIGEST);
-        let shown = match alike.contains(&short) {
-            true => shown(target, LONG_DIGEST),
-            false => short,
+        let short = public_form(target, DIGEST);
+        let public_form = if ambiguous.contains(&short) {
+            public_form(target, LONG_DIGEST)
+        } else {
+            short
         };
         let count = seen.entry(target.written()).or_default();
         *count += 1;
@@ -54,7 +55,7 @@ fn among<'t>(name: &str, targets: impl Iterator<Item = &'t Target> + Clone) -> V
             1 => String::new(),
             count => format!("#{count}"),
         };
-        let id = format!("{name}@{shown}{number}");
+        let id = format!("{name}@{public_form}{number}");
         let former = format!("{name}@{}{number}", target.written());
         Id {
             former: (former != id).then(|| CheckId::new(&former)),
@@ -64,23 +65,23 @@ fn among<'t>(name: &str, targets: impl Iterator<Item = &'t Target> + Clone) -> V
     ids.collect()
 }
 
-/// What several targets that are written differently look like.
-fn alike<'t>(targets: impl Iterator<Item = &'t Target>) -> HashSet<String> {
+/// The short forms that several different targets have in common.
+fn ambiguous<'t>(targets: impl Iterator<Item = &'t Target>) -> HashSet<String> {
     let mut first: HashMap<String, &str> = HashMap::new();
-    let mut alike = HashSet::new();
+    let mut ambiguous = HashSet::new();
     for target in targets {
-        let shown = shown(target, DIGEST);
-        match first.get(&shown) {
-            Some(known) if *known != target.written() => drop(alike.insert(shown)),
+        let public_form = public_form(target, DIGEST);
+        match first.get(&public_form) {
+            Some(known) if *known != target.written() => drop(ambiguous.insert(public_form)),
             Some(_) => {}
-            None => drop(first.insert(shown, target.written())),
+            None => drop(first.insert(public_form, target.written())),
         }
     }
-    alike
+    ambiguous
 }
 
-/// What everyone may see of a target, and where that is not all, what tells it from others: so many bytes of a digest.
-fn shown(target: &Target, bytes: usize) -> String {
+/// The public form of a target, followed by `bytes` bytes of a digest if that is not all of it.
+fn public_form(target: &Target, bytes: usize) -> String {
     let public = target.public();
     if public == target.written() {
         return public;
@@ -96,7 +97,7 @@ mod tests {
 
     fn ids(targets: &[&str]) -> Vec<String> {
         let targets: Vec<Target> = targets.iter().map(|target| Target::new(target)).collect();
-        let ids = among("web", targets.iter()).into_iter();
+        let ids = target_ids("web", targets.iter()).into_iter();
         ids.map(|id| id.id.as_str().to_owned()).collect()
     }
 
@@ -157,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_changed_says_what_it_was() {
+    fn an_id_that_changed_records_what_it_was() {
         let targets = ["https://h.test/?a=1", "h:1"].map(Target::new);
-        let ids = among("web", targets.iter());
+        let ids = target_ids("web", targets.iter());
         let former: Vec<_> = ids
             .iter()
             .map(|id| id.former.as_ref().map(CheckId::as_str))
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn targets_that_look_the_same_are_numbered() {
         let targets = ["one", "two"].map(|secret| Target::redacted(secret, "https://***/?q"));
-        let ids = among("web", targets.iter());
+        let ids = target_ids("web", targets.iter());
         let (first, second) = (ids.first().unwrap(), ids.get(1).unwrap());
         assert_eq!(format!("{}#2", first.id), second.id.as_str());
         assert_eq!(second.former.as_ref().unwrap().as_str(), "web@https://***/?q#2");

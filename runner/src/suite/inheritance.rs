@@ -1,5 +1,5 @@
-//! What checks get from their profiles and from `defaults`: shared where it stays as it is, and of a bounded size where it
-//! is merged with what a check says itself. A suite of a few lines could fill any memory otherwise.
+//! Inheritance from profiles and `defaults`: unchanged values are shared, and the memory for merged ones is bounded. A
+//! suite of a few lines could exhaust any memory otherwise.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use std::sync::Arc;
 use super::config::RawConfig;
 use super::labels::RawLabels;
 
-/// Bytes that profiles and `defaults` may add to what checks say themselves.
+/// Bytes that merging profiles and `defaults` into checks may add.
 pub(super) const MAX_MERGED_BYTES: usize = 128 << 20;
 
 /// More than [`MAX_MERGED_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooMuch;
+pub(super) struct MergeLimitExceeded;
 
-/// What was merged so far.
+/// Merges layers, with a cache and a memory limit.
 #[derive(Default)]
 pub(super) struct Inheritance {
     bytes: usize,
-    configs: Merged<RawConfig>,
-    labels: Merged<RawLabels>,
+    configs: MergeCache<RawConfig>,
+    labels: MergeCache<RawLabels>,
 }
 
 impl Inheritance {
@@ -27,7 +27,7 @@ impl Inheritance {
         &mut self,
         own: &Arc<RawConfig>,
         base: &Arc<RawConfig>,
-    ) -> Result<Arc<RawConfig>, TooMuch> {
+    ) -> Result<Arc<RawConfig>, MergeLimitExceeded> {
         let bytes = &mut self.bytes;
         self.configs.get(own, base, |own, base| {
             charge(bytes, base.weight)?;
@@ -39,7 +39,7 @@ impl Inheritance {
         &mut self,
         own: &Arc<RawLabels>,
         base: &Arc<RawLabels>,
-    ) -> Result<Arc<RawLabels>, TooMuch> {
+    ) -> Result<Arc<RawLabels>, MergeLimitExceeded> {
         if own.is_empty() {
             return Ok(Arc::clone(base));
         }
@@ -54,50 +54,51 @@ impl Inheritance {
     }
 }
 
-fn charge(bytes: &mut usize, more: usize) -> Result<(), TooMuch> {
+fn charge(bytes: &mut usize, more: usize) -> Result<(), MergeLimitExceeded> {
     *bytes = bytes.saturating_add(more);
-    match *bytes > MAX_MERGED_BYTES {
-        true => Err(TooMuch),
-        false => Ok(()),
+    if *bytes > MAX_MERGED_BYTES {
+        Err(MergeLimitExceeded)
+    } else {
+        Ok(())
     }
 }
 
-/// What was made of two layers, for all checks that have both.
-struct Merged<T>(HashMap<(usize, usize), Known<T>>);
+/// The merged values of pairs of layers, for all checks that have both.
+struct MergeCache<T>(HashMap<(usize, usize), CachedMerge<T>>);
 
-struct Known<T> {
+struct CachedMerge<T> {
     merged: Arc<T>,
-    /// As long as these are there, nothing else is at their addresses.
+    /// Kept alive so that their addresses are not reused.
     _of: [Arc<T>; 2],
 }
 
-impl<T> Default for Merged<T> {
+impl<T> Default for MergeCache<T> {
     fn default() -> Self {
         Self(HashMap::new())
     }
 }
 
-impl<T> Merged<T> {
+impl<T> MergeCache<T> {
     fn get(
         &mut self,
         own: &Arc<T>,
         base: &Arc<T>,
-        merge: impl FnOnce(&T, &T) -> Result<T, TooMuch>,
-    ) -> Result<Arc<T>, TooMuch> {
-        // Of one check only: nobody will ask again.
+        merge: impl FnOnce(&T, &T) -> Result<T, MergeLimitExceeded>,
+    ) -> Result<Arc<T>, MergeLimitExceeded> {
+        // A value of a single check: the merged one is not needed again.
         if Arc::strong_count(own) == 1 {
             return merge(own, base).map(Arc::new);
         }
         let key = (Arc::as_ptr(own).addr(), Arc::as_ptr(base).addr());
-        if let Some(known) = self.0.get(&key) {
-            return Ok(Arc::clone(&known.merged));
+        if let Some(cached) = self.0.get(&key) {
+            return Ok(Arc::clone(&cached.merged));
         }
         let merged = Arc::new(merge(own, base)?);
-        let known = Known {
+        let cached = CachedMerge {
             merged: Arc::clone(&merged),
             _of: [Arc::clone(own), Arc::clone(base)],
         };
-        self.0.insert(key, known);
+        self.0.insert(key, cached);
         Ok(merged)
     }
 }

@@ -1,4 +1,4 @@
-//! `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in the strings of `target` and `config`.
+//! References in the texts of `target` and `config`: `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}`.
 
 mod piece;
 
@@ -9,32 +9,32 @@ use std::sync::Arc;
 
 pub(super) use self::piece::has_reference;
 use self::piece::{OPEN, Piece, is_name, is_reference, next_piece};
-use super::references::{FileRule, ReferencePolicy, read_permitted};
+use super::references::{FilePolicy, ReferencePolicy, read_permitted};
 use super::suggest::closest;
 use super::tree::{quoted, quoted_path};
 use crate::io_class;
 use crate::redact::{REDACTED, Secret};
 use crate::regular_file::{self, Owner, Session};
 
-/// Bytes of a file that a suite refers to.
+/// Maximum size of a file that a suite refers to.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
-/// Bytes that all references of a suite may bring in.
+/// Maximum size of the values of all references of a suite together.
 const MAX_TOTAL_BYTES: usize = 256 << 20;
-/// What a reference may start with.
+/// The kinds of references.
 const KINDS: [&str; 3] = ["env", "file", "var"];
 
-/// Where references get their values.
+/// The source of values of references.
 pub trait Environment {
-    /// The value of an environment variable, when it is set and is UTF-8.
+    /// The value of an environment variable, if it is set and is UTF-8.
     fn variable(&self, name: &str) -> Option<String>;
 
     /// The bytes of a file, at most 1 MiB.
     ///
     /// # Errors
-    /// When it cannot be read; `FileTooLarge` beyond the limit.
+    /// The file cannot be read; `FileTooLarge` beyond the limit.
     fn file(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Why a variable is not given out, whether it is set or not: the end of a sentence about it.
+    /// Why a variable is withheld, whether it is set or not: the end of a sentence about it.
     fn withheld(&self, _variable: &str) -> Option<&'static str> {
         None
     }
@@ -59,31 +59,31 @@ impl Environment for ProcessEnvironment {
 }
 
 impl ProcessEnvironment {
-    /// As [`Environment::file`], within the time that all files of a session have.
+    /// As [`Environment::file`], within the time limit of a session.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Environment::file`].
     pub fn file_within(session: &Session, path: &Path) -> io::Result<Vec<u8>> {
         session.read(path, MAX_SECRET_BYTES)
     }
 }
 
-/// What a suite may refer to of the environment and the files of this process.
+/// The part of the environment and the files of this process that a suite may refer to.
 #[derive(Debug)]
 pub struct SuiteEnvironment<'p> {
     policy: &'p ReferencePolicy,
-    files: Arc<FileRule>,
+    files: Arc<FilePolicy>,
     session: Session,
 }
 
 impl<'p> SuiteEnvironment<'p> {
-    /// As `policy` has it, with the files that the runner owns at the moment. Files are read within `session`.
+    /// Applies `policy`, with the files that the runner owns at the moment. Files are read within `session`.
     #[must_use]
     pub fn new(policy: &'p ReferencePolicy, session: Session) -> Self {
         Self {
             policy,
             session,
-            files: Arc::new(policy.file_rule()),
+            files: Arc::new(policy.file_policy()),
         }
     }
 }
@@ -105,12 +105,12 @@ impl Environment for SuiteEnvironment<'_> {
     }
 }
 
-/// A string with its references replaced.
+/// A text with its references replaced.
 pub(super) struct Expanded {
-    /// For the guest only.
+    /// With secrets in the clear: for the guest only.
     pub(super) text: String,
     /// The same, with `***` for each value.
-    pub(super) shown: String,
+    pub(super) masked: String,
     /// The values.
     pub(super) secrets: Vec<Arc<Secret>>,
 }
@@ -120,12 +120,12 @@ pub(super) struct Expanded {
 pub(super) struct Unresolved {
     pub(super) message: String,
     pub(super) hint: Option<String>,
-    /// Whether it may pass by itself.
+    /// Whether the cause may be temporary.
     pub(super) is_transient: bool,
 }
 
 impl Unresolved {
-    /// What is wrong until somebody mends it.
+    /// A reason that does not go away by itself.
     fn new(message: String, hint: Option<String>) -> Self {
         Self {
             message,
@@ -135,22 +135,22 @@ impl Unresolved {
     }
 }
 
-/// Where a string stands.
+/// The context in which a text is expanded.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    /// What `${file:..}` is relative to.
+pub(super) struct InterpolationContext<'a> {
+    /// The directory that `${file:..}` is relative to.
     pub(super) directory: &'a Path,
-    /// Whether `${name}` is the plugin's business.
+    /// Whether `${name}` is left to the plugin.
     pub(super) captures: bool,
-    /// Whether variables were replaced before, so that a `${var:` is meant as it stands there.
+    /// Whether variables were replaced before, so that a remaining `${var:` is literal text.
     pub(super) variables: bool,
 }
 
-/// Replaces references; asks for each variable and file once.
+/// Replaces references; reads each variable and file once.
 pub(super) struct Interpolator<'e> {
     environment: &'e dyn Environment,
     variables: HashMap<String, Option<Arc<Secret>>>,
-    files: HashMap<PathBuf, Result<Arc<Secret>, Unread>>,
+    files: HashMap<PathBuf, Result<Arc<Secret>, UnavailableFile>>,
     total_bytes: usize,
 }
 
@@ -164,10 +164,14 @@ impl<'e> Interpolator<'e> {
         }
     }
 
-    pub(super) fn expand(&mut self, text: &str, place: Place<'_>) -> Result<Expanded, Vec<Unresolved>> {
+    pub(super) fn expand(
+        &mut self,
+        text: &str,
+        context: InterpolationContext<'_>,
+    ) -> Result<Expanded, Vec<Unresolved>> {
         let mut expanded = Expanded {
             text: String::with_capacity(text.len()),
-            shown: String::new(),
+            masked: String::new(),
             secrets: Vec::new(),
         };
         let mut unresolved = Vec::new();
@@ -175,11 +179,11 @@ impl<'e> Interpolator<'e> {
         while let Some((before, piece, after)) = next_piece(rest) {
             expanded.literal(before);
             match piece {
-                // A plugin that has references of its own undoes their escapes itself.
-                Piece::Escaped if place.captures && !is_reference(after) => expanded.literal("$${"),
+                // A plugin that has its own references also handles their escapes.
+                Piece::Escaped if context.captures && !is_reference(after) => expanded.literal("$${"),
                 Piece::Escaped => expanded.literal(OPEN),
                 Piece::Literal(text) => expanded.literal(text),
-                Piece::Reference(inner) => match self.value(inner, place) {
+                Piece::Reference(inner) => match self.value(inner, context) {
                     Ok(Value::Literal(text)) => expanded.literal(&text),
                     Ok(Value::Secret(secret)) => expanded.secret(secret),
                     Err(error) => unresolved.push(error),
@@ -199,18 +203,18 @@ impl<'e> Interpolator<'e> {
         }
     }
 
-    /// What `${inner}` stands for.
-    fn value(&mut self, inner: &str, place: Place<'_>) -> Result<Value, Unresolved> {
+    /// The value of `${inner}`.
+    fn value(&mut self, inner: &str, context: InterpolationContext<'_>) -> Result<Value, Unresolved> {
         match inner.split_once(':') {
             Some(("env", variable)) => self.variable(variable),
-            Some(("file", path)) => self.file(&place.directory.join(path)).map(Value::Secret),
-            Some(("var", _)) if place.variables => Ok(Value::Literal(format!("${{{inner}}}"))),
+            Some(("file", path)) => self.file(&context.directory.join(path)).map(Value::Secret),
+            Some(("var", _)) if context.variables => Ok(Value::Literal(format!("${{{inner}}}"))),
             Some(("var", _)) => Err(Unresolved::new(
                 "`${var:` stands in suites only".to_owned(),
                 Some("write `${env:NAME}` or `${file:PATH}`".to_owned()),
             )),
             Some((kind, body)) if is_name(kind) => Err(unknown(kind, body)),
-            None if !place.captures && is_name(inner) => Err(Unresolved::new(
+            None if !context.captures && is_name(inner) => Err(Unresolved::new(
                 format!("`${{{inner}}}` does not say where its value is"),
                 Some(format!("write `${{env:{inner}}}`, or `$${{` for a plain `${{`")),
             )),
@@ -251,7 +255,7 @@ impl<'e> Interpolator<'e> {
         match (secret, default) {
             (Some(secret), None) => self.charge(secret).map(Value::Secret),
             (Some(secret), Some(_)) if !secret.expose().is_empty() => self.charge(secret).map(Value::Secret),
-            // A default is written in the suite for all to read.
+            // A default is plain text of the suite.
             (_, Some(default)) => Ok(Value::Literal(default.to_owned())),
             (None, None) => Err(Unresolved::new(
                 format!("the environment variable `{name}` is not set"),
@@ -264,27 +268,27 @@ impl<'e> Interpolator<'e> {
         let read = match self.files.get(path) {
             Some(known) => known.clone(),
             None => {
-                let read = read_secret(self.environment, path);
+                let read = read_file(self.environment, path);
                 self.files.insert(path.to_owned(), read.clone());
                 read
             }
         };
         match read {
             Ok(secret) => self.charge(secret),
-            Err(Unread {
+            Err(UnavailableFile {
                 reason,
                 is_withheld,
                 is_transient,
             }) => Err(Unresolved {
                 is_transient,
                 message: format!("the file {} {reason}", quoted_path(path)),
-                hint: match is_withheld {
-                    true => Some(
+                hint: if is_withheld {
+                    Some(
                         "use another, or have the operator list it under `suites.files` of the runner's settings".to_owned(),
-                    ),
-                    false => path
-                        .is_relative()
-                        .then(|| "relative paths are relative to the file that holds them".to_owned()),
+                    )
+                } else {
+                    path.is_relative()
+                        .then(|| "relative paths are relative to the file that holds them".to_owned())
                 },
             }),
         }
@@ -304,12 +308,12 @@ impl<'e> Interpolator<'e> {
 impl Expanded {
     fn literal(&mut self, text: &str) {
         self.text.push_str(text);
-        self.shown.push_str(text);
+        self.masked.push_str(text);
     }
 
     fn secret(&mut self, secret: Arc<Secret>) {
         self.text.push_str(secret.expose());
-        self.shown.push_str(REDACTED);
+        self.masked.push_str(REDACTED);
         self.secrets.push(secret);
     }
 }
@@ -330,39 +334,39 @@ fn unknown(kind: &str, body: &str) -> Unresolved {
     Unresolved::new(format!("`${{{kind}:` is no kind of reference"), Some(hint))
 }
 
-/// Why a file has no value to give.
+/// Why the value of a file is not available.
 #[derive(Clone)]
-struct Unread {
+struct UnavailableFile {
     /// The end of a sentence about it.
     reason: String,
     is_withheld: bool,
-    /// Whether it may be read later, as it is.
+    /// Whether the cause may be temporary.
     is_transient: bool,
 }
 
-fn read_secret(environment: &dyn Environment, path: &Path) -> Result<Arc<Secret>, Unread> {
-    let unread = |reason| Unread {
+fn read_file(environment: &dyn Environment, path: &Path) -> Result<Arc<Secret>, UnavailableFile> {
+    let unavailable = |reason| UnavailableFile {
         reason,
         is_withheld: false,
         is_transient: false,
     };
     let bytes = environment.file(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => unread("does not exist".to_owned()),
-        io::ErrorKind::FileTooLarge => unread(format!("is larger than {} MiB", MAX_SECRET_BYTES >> 20)),
-        _ => Unread {
+        io::ErrorKind::NotFound => unavailable("does not exist".to_owned()),
+        io::ErrorKind::FileTooLarge => unavailable(format!("is larger than {} MiB", MAX_SECRET_BYTES >> 20)),
+        _ => UnavailableFile {
             is_withheld: is_withheld(&error),
             is_transient: io_class::is_transient(&error),
             reason: format!("cannot be read: {error}"),
         },
     })?;
-    let text = String::from_utf8(bytes).map_err(|_| unread("is not UTF-8".to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|_| unavailable("is not UTF-8".to_owned()))?;
     let text = text
         .strip_suffix('\n')
         .map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(Arc::new(Secret::new(text)))
 }
 
-/// Whether it is the policy that refuses a file, and not the operating system.
+/// Whether the policy refuses the file, not the operating system.
 fn is_withheld(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

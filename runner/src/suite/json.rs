@@ -1,4 +1,4 @@
-//! A configuration as JSON, by what its schema makes of values that could be several things.
+//! A configuration as JSON, with coercions for values whose type is ambiguous.
 
 mod exact;
 
@@ -9,36 +9,35 @@ use serde_json::Value;
 
 use super::scalar::Plain;
 use super::tree::{Kind, Node};
-pub(crate) use exact::Exact;
+pub(crate) use exact::ExactJson;
 
-/// The values of a configuration that are not what they look like, by JSON pointer.
+/// The values of a configuration that are coerced to their other interpretation, by JSON pointer.
 ///
-/// A variable that stands alone is the number or boolean that its text is, if that written back is the same text: the other
-/// way round here. A key with `null` is there: here it is not.
+/// By default, a variable that stands alone is a number or boolean if that is written exactly like its text, and a key
+/// with `null` is present. A coerced variable is the other type; a coerced `null` key is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Readings(BTreeSet<String>);
+pub struct Coercions(BTreeSet<String>);
 
-impl Readings {
+impl Coercions {
     pub(super) fn add(&mut self, pointer: &str) -> bool {
         self.0.insert(pointer.to_owned())
     }
 }
 
-/// The configuration for its schema to judge; absent: an empty one. References in it were replaced. A number that neither 64
-/// bits nor a double hold is the one of these that is nearest.
-pub(super) fn of(config: Option<&Node>, readings: &Readings) -> Value {
-    write(config, readings, &[])
+/// The configuration for validation against its schema; an empty one if absent. Its references are replaced. A number
+/// that fits neither 64 bits nor a double is the nearest one that does.
+pub(super) fn to_value(config: Option<&Node>, coercions: &Coercions) -> Value {
+    write(config, coercions, &[])
 }
 
-/// The same for its plugin: no number is another one than what is written. `removed` are pointers to members that are left
-/// out.
-pub(super) fn exact(config: Option<&Node>, readings: &Readings, removed: &[String]) -> String {
-    write::<Exact>(config, readings, removed).to_string()
+/// The configuration for the plugin, without loss of digits. `removed` are pointers to members that are omitted.
+pub(super) fn to_exact_json(config: Option<&Node>, coercions: &Coercions, removed: &[String]) -> String {
+    write::<ExactJson>(config, coercions, removed).to_string()
 }
 
-fn write<J: Json>(config: Option<&Node>, readings: &Readings, removed: &[String]) -> J {
+fn write<J: Json>(config: Option<&Node>, coercions: &Coercions, removed: &[String]) -> J {
     let mut writer = Writer {
-        readings,
+        coercions,
         removed,
         pointer: String::new(),
     };
@@ -49,8 +48,8 @@ fn write<J: Json>(config: Option<&Node>, readings: &Readings, removed: &[String]
     }
 }
 
-/// Whether the value that a JSON pointer leads to could be several things.
-pub(super) fn is_open(config: &Node, pointer: &str) -> bool {
+/// Whether the value at a JSON pointer has another interpretation.
+pub(super) fn is_ambiguous(config: &Node, pointer: &str) -> bool {
     let mut node = config;
     let mut is_key = false;
     for segment in pointer.split('/').skip(1) {
@@ -70,7 +69,7 @@ pub(super) fn is_open(config: &Node, pointer: &str) -> bool {
     }
 }
 
-/// What a configuration is written as.
+/// A representation of JSON.
 trait Json: Sized {
     fn null() -> Self;
     fn plain(plain: &Plain) -> Self;
@@ -101,7 +100,7 @@ impl Json for Value {
     }
 }
 
-impl Json for Exact {
+impl Json for ExactJson {
     fn null() -> Self {
         Self::null()
     }
@@ -124,9 +123,9 @@ impl Json for Exact {
 }
 
 struct Writer<'a> {
-    readings: &'a Readings,
+    coercions: &'a Coercions,
     removed: &'a [String],
-    /// Where it is, unless nothing depends on that.
+    /// The current position, maintained only if something depends on it.
     pointer: String,
 }
 
@@ -135,7 +134,7 @@ impl Writer<'_> {
         match &node.kind {
             Kind::Null | Kind::Removed => J::null(),
             Kind::Plain(plain) => J::plain(plain),
-            Kind::Variable(plain) if plain.is_exact() != self.is_other() => J::plain(plain),
+            Kind::Variable(plain) if plain.is_exact() != self.is_coerced() => J::plain(plain),
             Kind::Variable(plain) => J::text(&plain.written),
             Kind::Text(text) => J::text(text),
             Kind::List(nodes) => {
@@ -149,11 +148,11 @@ impl Writer<'_> {
         }
     }
 
-    /// The value of a key, unless the key is not there.
+    /// The value of a key, or nothing if the key is absent.
     fn member<J: Json>(&mut self, node: &Node) -> Option<J> {
         let is_absent = match node.kind {
             Kind::Removed => true,
-            Kind::Null => self.is_other(),
+            Kind::Null => self.is_coerced(),
             _ => false,
         };
         let is_left_out = self.removed.contains(&self.pointer);
@@ -161,7 +160,7 @@ impl Writer<'_> {
     }
 
     fn below<T>(&mut self, segment: &str, write: impl FnOnce(&mut Self) -> T) -> T {
-        if self.readings.0.is_empty() && self.removed.is_empty() {
+        if self.coercions.0.is_empty() && self.removed.is_empty() {
             return write(self);
         }
         let length = self.pointer.len();
@@ -172,8 +171,8 @@ impl Writer<'_> {
         written
     }
 
-    fn is_other(&self) -> bool {
-        self.readings.0.contains(&self.pointer)
+    fn is_coerced(&self) -> bool {
+        self.coercions.0.contains(&self.pointer)
     }
 }
 

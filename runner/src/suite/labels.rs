@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::fields::{Located, Reader};
-use super::raw::{self, MAX_LABEL_VALUE};
 use super::setting::{NONE, Setting};
+use super::syntax::{self, MAX_LABEL_VALUE};
 use super::tree::{Entry, Kind};
 
-/// Labels as they are written, of all layers.
+/// Labels as parsed, of all layers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawLabels {
     values: BTreeMap<String, Setting<Located<String>>>,
-    /// Whether those below do not hold, whatever they are called.
+    /// Whether labels of the layers below are not inherited.
     is_final: bool,
     effective: OnceLock<Arc<BTreeMap<String, String>>>,
 }
 
 impl RawLabels {
-    /// Reads a mapping; `null` takes a label back, and in place of the mapping all of them, as `none` does.
+    /// Reads a mapping; `null` removes an inherited label, and `null` or `none` in place of the mapping removes all of
+    /// them.
     pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry) -> Self {
         let is_none = matches!(&entry.value.kind, Kind::Text(text) if &**text == NONE);
         if is_none || entry.value.is_null() {
@@ -27,11 +28,11 @@ impl RawLabels {
                 ..Self::default()
             };
         }
-        let entries = raw::label_entries(reader, entry);
+        let entries = syntax::label_entries(reader, entry);
         let values = entries.iter().map(|label| {
-            let value = Setting::of(reader, label, |reader, label| {
+            let value = Setting::read(reader, label, |reader, label| {
                 let value = reader.text(label, MAX_LABEL_VALUE)?.to_string();
-                Some(Located::of(label, value))
+                Some(Located::new(label, value))
             });
             (label.key.to_string(), value)
         });
@@ -41,12 +42,12 @@ impl RawLabels {
         }
     }
 
-    /// Whether they say nothing.
+    /// Whether nothing is set.
     pub(super) fn is_empty(&self) -> bool {
         self.values.is_empty() && !self.is_final
     }
 
-    /// These, and those of `base` that they say nothing of.
+    /// These labels, with those of `base` that are not set here.
     pub(super) fn over(&self, base: &Self) -> Self {
         let mut values = self.values.clone();
         if !self.is_final {
@@ -62,7 +63,7 @@ impl RawLabels {
         }
     }
 
-    /// Those that hold.
+    /// The labels that are in effect.
     pub(super) fn effective(&self) -> Arc<BTreeMap<String, String>> {
         let effective = self.effective.get_or_init(|| {
             let values = self.values.iter();
@@ -72,15 +73,15 @@ impl RawLabels {
         Arc::clone(effective)
     }
 
-    /// Those that hold, with the places where they are written.
-    pub(super) fn written(&self) -> impl Iterator<Item = (&str, &Located<String>)> {
+    /// The labels that are in effect, with their positions.
+    pub(super) fn located(&self) -> impl Iterator<Item = (&str, &Located<String>)> {
         let values = self.values.iter();
         values.filter_map(|(label, value)| Some((label.as_str(), value.get()?)))
     }
 
-    /// Bytes of memory, roughly.
+    /// Approximate bytes of memory.
     pub(super) fn weight(&self) -> usize {
-        /// Of a label beside its texts.
+        /// Bytes of a label in addition to its texts.
         const LABEL: usize = 64;
         let each = self.values.iter().map(|(label, value)| {
             let value = value.get().map_or(0, |value| value.value.len());

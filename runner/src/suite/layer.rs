@@ -1,4 +1,4 @@
-//! What a check, a profile and `defaults:` have in common, and how one is laid over another.
+//! The keys that a check, a profile and `defaults:` have in common, and how they are inherited.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::allow;
 use super::check::raw_config;
 use super::config::RawConfig;
 use super::fields::{Located, Reader};
-use super::inheritance::{Inheritance, TooMuch};
+use super::inheritance::{Inheritance, MergeLimitExceeded};
 use super::interpolate::Interpolator;
 use super::labels::RawLabels;
 use super::setting::Setting;
@@ -14,7 +14,7 @@ use super::settings::{self, Settings};
 use super::tree::Entry;
 use crate::grant::{Grant, NameServer, SecretOrigin};
 
-/// Besides the settings.
+/// The keys other than settings.
 const OWN_KEYS: [&str; 6] = [
     "plugin",
     "config",
@@ -24,10 +24,10 @@ const OWN_KEYS: [&str; 6] = [
     "labels",
 ];
 
-/// Characters of the name of a plugin.
+/// Maximum length of a plugin's name, in characters.
 const MAX_PLUGIN: usize = 64;
 
-/// What is written, in a check, in a profile or in `defaults:`.
+/// The parsed keys of a check, a profile or `defaults:`.
 #[derive(Clone, Default)]
 pub(super) struct Layer {
     pub(super) plugin: Setting<Located<Arc<str>>>,
@@ -39,13 +39,13 @@ pub(super) struct Layer {
     pub(super) settings: Settings,
 }
 
-/// The keys of a layer: its own, and settings.
+/// The keys of a layer: its own, and those of the settings.
 pub(super) fn keys() -> Vec<&'static str> {
     [OWN_KEYS.as_slice(), settings::KEYS.as_slice()].concat()
 }
 
 impl Layer {
-    /// Takes `entry` in when it belongs to a layer.
+    /// Reads `entry` if its key belongs to a layer.
     pub(super) fn read(
         &mut self,
         reader: &mut Reader<'_>,
@@ -54,24 +54,28 @@ impl Layer {
     ) {
         match &*entry.key {
             "plugin" => {
-                self.plugin = Setting::of(reader, entry, |reader, entry| {
+                self.plugin = Setting::read(reader, entry, |reader, entry| {
                     let name = reader.text(entry, MAX_PLUGIN)?;
-                    Some(Located::of(entry, Arc::clone(name)))
+                    Some(Located::new(entry, Arc::clone(name)))
                 });
             }
             "config" => self.config = raw_config(reader, entry, interpolator).map(Arc::new),
-            "allow" => self.allow = Setting::of_or_none(reader, entry, allow::allow),
+            "allow" => self.allow = Setting::read_or_none(reader, entry, allow::allow),
             "redirect_secrets_to" => {
-                self.redirect_secrets_to = Setting::of_or_none(reader, entry, allow::redirect_secrets_to);
+                self.redirect_secrets_to = Setting::read_or_none(reader, entry, allow::redirect_secrets_to);
             }
-            "name_servers" => self.name_servers = Setting::of_or_none(reader, entry, allow::name_servers),
+            "name_servers" => self.name_servers = Setting::read_or_none(reader, entry, allow::name_servers),
             "labels" => self.labels = Arc::new(RawLabels::read(reader, entry)),
             _ => self.settings.read(reader, entry),
         }
     }
 
-    /// Reads a mapping that is a layer and nothing else.
-    pub(super) fn of(reader: &mut Reader<'_>, entry: &Entry, interpolator: &mut Interpolator<'_>) -> Self {
+    /// Reads a mapping that is only a layer.
+    pub(super) fn from_entry(
+        reader: &mut Reader<'_>,
+        entry: &Entry,
+        interpolator: &mut Interpolator<'_>,
+    ) -> Self {
         let mut layer = Self::default();
         for entry in reader.mapping("", &entry.value, &keys()).unwrap_or_default() {
             layer.read(reader, entry, interpolator);
@@ -79,13 +83,17 @@ impl Layer {
         layer
     }
 
-    /// Takes what is not written here from `base`, all but the settings: labels and the mappings of a configuration are
-    /// merged, lists and everything else replaced, and `null` takes back what is below. A configuration is for the plugin that
-    /// its layer names, if it does.
+    /// Inherits what is not set here from `base`, except for the settings: labels and the mappings of a configuration
+    /// are merged, lists and everything else replaced, and `null` removes an inherited value. A configuration belongs
+    /// to the plugin that its layer names, if any.
     ///
     /// # Errors
-    /// When that takes too much memory for all checks together.
-    pub(super) fn inherit(&mut self, base: &Self, inheritance: &mut Inheritance) -> Result<(), TooMuch> {
+    /// All checks together would take too much memory.
+    pub(super) fn inherit(
+        &mut self,
+        base: &Self,
+        inheritance: &mut Inheritance,
+    ) -> Result<(), MergeLimitExceeded> {
         self.plugin = self.plugin.over(&base.plugin);
         if self.agrees_with(base) {
             self.config = match (&self.config, &base.config) {
@@ -100,7 +108,7 @@ impl Layer {
         Ok(())
     }
 
-    /// Whether both are for the same plugin, or one of them for any.
+    /// Whether both are for the same plugin, or one of them for any plugin.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {
         let both = self.plugin.get().zip(other.plugin.get());
         both.is_none_or(|(own, other)| own.value == other.value)

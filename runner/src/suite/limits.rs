@@ -1,32 +1,32 @@
-//! Settings that go beyond what the suite declares, or the operator of the runner allows.
+//! Checks settings against what the suite declares, and what the operator of the runner allows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Operator;
+use super::HostLimits;
 use super::fields::{Located, Reader};
-use super::open_names::OpenNames;
+use super::possible_names::PossibleNames;
 use super::settings::Settings;
 use super::suggest;
 use super::tree::quoted;
 use crate::quota::QuotaKind;
 
-/// What settings are held against.
+/// The limits that settings are checked against.
 pub(super) struct Limits<'a> {
-    pub(super) operator: &'a Operator,
-    /// Runs at once by group.
+    pub(super) host_limits: &'a HostLimits,
+    /// Concurrency limits by group.
     pub(super) groups: &'a BTreeMap<Arc<str>, u32>,
-    /// Groups that may be declared where that cannot be read.
-    pub(super) open: &'a OpenNames,
+    /// Groups that may be declared where they could not be read.
+    pub(super) possible: &'a PossibleNames,
 }
 
 impl Limits<'_> {
-    /// Reports each setting of a layer that does.
-    pub(super) fn judge(&self, reader: &mut Reader<'_>, own: &Settings) {
+    /// Reports each setting of a layer that exceeds a limit.
+    pub(super) fn validate(&self, reader: &mut Reader<'_>, own: &Settings) {
         for (kind, limit) in &own.quota {
-            let ceiling = self.operator.ceiling.limit(*kind);
+            let ceiling = self.host_limits.ceiling.limit(*kind);
             if let Some(limit) = limit.get().filter(|limit| limit.value > ceiling) {
-                self.beyond(reader, *kind, *limit, ceiling);
+                self.above_ceiling(reader, *kind, *limit, ceiling);
             }
         }
         self.group(reader, own);
@@ -35,7 +35,7 @@ impl Limits<'_> {
 
     fn group(&self, reader: &mut Reader<'_>, own: &Settings) {
         let Some(group) = own.group.get() else { return };
-        if self.groups.contains_key(&*group.value) || self.open.may_hold(&group.value) {
+        if self.groups.contains_key(&*group.value) || self.possible.may_contain(&group.value) {
             return;
         }
         if reader.report.is_full() {
@@ -53,9 +53,9 @@ impl Limits<'_> {
         reader.problem_with(group.at, message, Some(hint));
     }
 
-    /// Notifiers that the runner does not have; whether it has them is not always known.
+    /// Reports unknown notifiers, if those of the runner are known.
     fn notifiers(&self, reader: &mut Reader<'_>, own: &Settings) {
-        let Some((alert, known)) = own.alert.get().zip(self.operator.notifiers.as_ref()) else {
+        let Some((alert, known)) = own.alert.get().zip(self.host_limits.notifiers.as_ref()) else {
             return;
         };
         for name in alert.notifiers() {
@@ -75,8 +75,8 @@ impl Limits<'_> {
         }
     }
 
-    fn beyond(&self, reader: &mut Reader<'_>, kind: QuotaKind, limit: Located<u64>, ceiling: u64) {
-        let (asked, ceiling) = (kind.show(limit.value), kind.show(ceiling));
+    fn above_ceiling(&self, reader: &mut Reader<'_>, kind: QuotaKind, limit: Located<u64>, ceiling: u64) {
+        let (asked, ceiling) = (kind.format_value(limit.value), kind.format_value(ceiling));
         let message = format!("`quota`: `{kind}` is {asked}; this runner allows at most {ceiling}");
         let hint = "the operator sets the ceilings of a runner".to_owned();
         reader.problem_with(limit.at, message, Some(hint));

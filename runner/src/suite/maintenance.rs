@@ -1,6 +1,6 @@
-//! Windows of maintenance: times in which alerts are held back while checks go on.
+//! Maintenance windows: times in which alerts are suppressed while checks go on.
 
-pub(super) mod written;
+pub(super) mod syntax;
 mod zones;
 
 #[cfg(test)]
@@ -16,10 +16,10 @@ use jiff::{Span, Timestamp};
 
 use super::Check;
 
-/// Days that are looked back, whatever a window says of its length.
-const MAX_DAYS: i64 = 7;
+/// Maximum number of days to look back, regardless of the length of a window.
+const MAX_LOOKBACK_DAYS: i64 = 7;
 
-/// When the alerts of which checks are held back.
+/// A maintenance window: when the alerts of which checks are suppressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     name: Arc<str>,
@@ -27,43 +27,43 @@ pub struct Window {
     times: Times,
 }
 
-/// Which checks a window is for: those that both fields allow.
+/// The checks that a window applies to: those that match both fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Names of checks; absent: all of them.
+    /// Names of checks; absent: all.
     pub checks: Option<BTreeSet<Arc<str>>>,
     /// Labels that a check must have, each with this value.
     pub labels: BTreeMap<String, String>,
 }
 
-/// When a window is open.
+/// When a window is active.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Times {
-    /// From a moment on.
+    /// Once.
     Once {
-        /// The moment.
+        /// The start.
         from: SystemTime,
-        /// How long it stays open.
-        lasts: Duration,
+        /// How long it stays active.
+        duration: Duration,
     },
-    /// Again and again.
+    /// Repeatedly.
     Repeating(Repetition),
 }
 
-/// A window that opens at the same local time on certain days.
+/// A window that starts at the same local time on certain days.
 ///
-/// A local time that a day does not have, because clocks go forward, stands for the moment as much later; one that
-/// it has twice, because they go back, for the first of the two.
+/// A local time that a day does not have, because clocks go forward, is shifted forward by the change; of one that
+/// occurs twice, because they go back, the first is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repetition {
-    /// Days of the week on which it opens.
+    /// Days of the week on which it starts.
     pub days: Vec<Weekday>,
-    /// When it opens, by the clocks of `zone`.
+    /// When it starts, by the clocks of `zone`.
     pub at: Time,
-    /// How long it stays open, as a stopwatch has it; up to seven days, so that it may still be open when it
-    /// opens again.
-    pub lasts: Duration,
-    /// Whose clocks and days are meant.
+    /// How long it stays active, in elapsed time; up to seven days, so that it may still be active when it starts
+    /// again.
+    pub duration: Duration,
+    /// The time zone of the days and of the start.
     pub zone: TimeZone,
 }
 
@@ -84,21 +84,21 @@ impl Window {
         &self.name
     }
 
-    /// Whether it is open at `now`, for whichever checks.
+    /// Whether it is active at `now`, for any check.
     #[must_use]
     pub fn is_open(&self, now: SystemTime) -> bool {
-        self.times.hold(now)
+        self.times.contains(now)
     }
 
-    /// Whether the alerts of `check` are held back at `now`. The start of a window belongs to it, its end does not.
+    /// Whether the alerts of `check` are suppressed at `now`. The start of a window is included, its end is not.
     #[must_use]
     pub fn covers(&self, check: &Check, now: SystemTime) -> bool {
-        self.scope.holds(check) && self.times.hold(now)
+        self.scope.matches(check) && self.times.contains(now)
     }
 }
 
 impl Scope {
-    fn holds(&self, check: &Check) -> bool {
+    fn matches(&self, check: &Check) -> bool {
         let named = self.checks.as_ref();
         named.is_none_or(|names| names.contains(check.name.as_str()))
             && self
@@ -109,10 +109,10 @@ impl Scope {
 }
 
 impl Times {
-    fn hold(&self, now: SystemTime) -> bool {
+    fn contains(&self, now: SystemTime) -> bool {
         match self {
-            Self::Once { from, lasts } => is_within(*from, *lasts, now),
-            // No clock shows a year that a calendar has no name for.
+            Self::Once { from, duration } => is_within(*from, *duration, now),
+            // A time outside of the range of the calendar is in no window.
             Self::Repeating(repetition) => {
                 Timestamp::try_from(now).is_ok_and(|timestamp| repetition.is_open(timestamp, now))
             }
@@ -123,22 +123,22 @@ impl Times {
 impl Repetition {
     fn is_open(&self, timestamp: Timestamp, now: SystemTime) -> bool {
         let today = self.zone.to_datetime(timestamp).date();
-        let whole_days = i64::try_from(self.lasts.as_secs() / (24 * 60 * 60)).unwrap_or(i64::MAX);
-        // Where clocks change at midnight, an instant is up to a day away from where its date seems to put it.
-        let days = (-2 - whole_days.min(MAX_DAYS))..=1;
+        let whole_days = i64::try_from(self.duration.as_secs() / (24 * 60 * 60)).unwrap_or(i64::MAX);
+        // If clocks change at midnight, an instant is up to a day away from where its date suggests.
+        let days = (-2 - whole_days.min(MAX_LOOKBACK_DAYS))..=1;
         days.filter_map(|offset| today.checked_add(Span::new().days(offset)).ok())
             .filter(|date| self.days.contains(&date.weekday()))
-            .filter_map(|date| self.opens(date))
-            .any(|start| is_within(start, self.lasts, now))
+            .filter_map(|date| self.start_on(date))
+            .any(|start| is_within(start, self.duration, now))
     }
 
-    fn opens(&self, date: Date) -> Option<SystemTime> {
+    fn start_on(&self, date: Date) -> Option<SystemTime> {
         let start = self.zone.to_timestamp(date.to_datetime(self.at)).ok()?;
         SystemTime::try_from(start).ok()
     }
 }
 
-/// Whether `now` is in the window that opens at `start`: its first moment is, its end is not.
-fn is_within(start: SystemTime, lasts: Duration, now: SystemTime) -> bool {
-    now.duration_since(start).is_ok_and(|since| since < lasts)
+/// Whether `now` is in the window that starts at `start`, which is included; its end is not.
+fn is_within(start: SystemTime, duration: Duration, now: SystemTime) -> bool {
+    now.duration_since(start).is_ok_and(|since| since < duration)
 }

@@ -1,4 +1,4 @@
-//! The entries of a mapping once it is complete: each key once, `<<` merged in.
+//! The final entries of a mapping: unique keys, with `<<` merged in.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,30 +7,30 @@ use super::error::Report;
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
 
-/// Brings in the entries of another mapping, as YAML 1.1 has it.
+/// The merge key of YAML 1.1.
 const MERGE: &str = "<<";
 
-/// Entries that are cheaper to compare with each other than to hash.
-const FEW: usize = 16;
+/// Up to this number of entries, comparing keys is cheaper than hashing them.
+const MAX_COMPARED: usize = 16;
 
-/// Whether no key is there twice and none is `<<`, seen at a glance; most mappings are like that.
-pub(super) fn is_settled(entries: &[Entry]) -> bool {
+/// A quick test for unique keys without `<<`, which is true for most mappings.
+pub(super) fn has_unique_keys(entries: &[Entry]) -> bool {
     let is_new = |(index, entry): (usize, &Entry)| {
         &*entry.key != MERGE && entries.iter().take(index).all(|earlier| earlier.key != entry.key)
     };
-    entries.len() <= FEW && entries.iter().enumerate().all(is_new)
+    entries.len() <= MAX_COMPARED && entries.iter().enumerate().all(is_new)
 }
 
-pub(super) fn settle(entries: Vec<Entry>, source: &Source, report: &mut Report) -> Vec<Entry> {
-    let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
-    let mut places = HashMap::new();
+pub(super) fn unique_entries(entries: Vec<Entry>, source: &Source, report: &mut Report) -> Vec<Entry> {
+    let mut unique: Vec<Entry> = Vec::with_capacity(entries.len());
+    let mut positions = HashMap::new();
     let mut merged = Vec::new();
     for entry in entries {
         if &*entry.key == MERGE {
             merged.push(entry);
             continue;
         }
-        if let Some(first) = places.insert(Arc::clone(&entry.key), entry.at) {
+        if let Some(first) = positions.insert(Arc::clone(&entry.key), entry.at) {
             let message = format!(
                 "the key {} is set twice, first in line {}",
                 quoted(&entry.key),
@@ -38,21 +38,24 @@ pub(super) fn settle(entries: Vec<Entry>, source: &Source, report: &mut Report) 
             );
             report.add(source.problem(entry.at, message));
         } else {
-            kept.push(entry);
+            unique.push(entry);
         }
     }
     for entry in merged {
         for inherited in bases(&entry.value, source, report) {
-            if places.insert(Arc::clone(&inherited.key), inherited.at).is_none() {
-                kept.push(inherited.clone());
+            if positions
+                .insert(Arc::clone(&inherited.key), inherited.at)
+                .is_none()
+            {
+                unique.push(inherited.clone());
             }
         }
     }
-    kept
+    unique
 }
 
-/// A mapping over another one, and so are the mappings in both; anything else stands for itself, but `null` takes back
-/// what is there: a JSON merge patch (RFC 7396) that may itself be patched.
+/// Merges a mapping over another one, recursively; anything else replaces the base, and `null` removes it: a JSON merge
+/// patch (RFC 7396) that may itself be patched.
 pub(super) fn over(own: &Node, base: &Node) -> Node {
     let (Kind::Map(entries), Kind::Map(inherited)) = (&own.kind, &base.kind) else {
         return own.clone();
@@ -82,7 +85,7 @@ pub(super) fn over(own: &Node, base: &Node) -> Node {
     }
 }
 
-/// The entries of the mapping, or of each mapping of the list, that a `<<` stands for.
+/// The entries of the mapping, or of each mapping of the list, that a `<<` refers to.
 fn bases<'n>(value: &'n Node, source: &Source, report: &mut Report) -> Vec<&'n Entry> {
     let mappings = match &value.kind {
         Kind::List(nodes) => nodes.iter().collect(),

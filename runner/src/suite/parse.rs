@@ -1,4 +1,4 @@
-//! YAML text to a tree, within budgets: no file can make this slow, deep or large.
+//! Parses YAML into a tree within limits on time, depth and memory.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -8,22 +8,22 @@ use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError
 
 use super::error::{Position, Problem, Report};
 use super::merge;
-use super::scalar::{self, Meaning, Plain};
+use super::scalar::{self, Plain, TagMeaning};
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
 
-/// Lists and mappings in each other.
+/// Maximum nesting of lists and mappings.
 const MAX_DEPTH: usize = 64;
-/// Steps of the parser, which are about the keys and values that a file holds.
+/// Maximum number of parser events, roughly the number of keys and values of a file.
 const MAX_VALUES: u64 = 4_000_000;
-/// Values that all aliases of a file stand for.
+/// Maximum number of values that all aliases of a file expand to.
 const MAX_ALIASED: u64 = 1_000_000;
-/// Bytes of text that count as one value.
+/// Number of bytes of text that count as one value.
 const BYTES_PER_VALUE: usize = 64;
-/// Bytes of a text that is kept once, however often it is written.
+/// Maximum size of a text that is interned.
 const MAX_SHARED_BYTES: usize = 24;
 
-/// The only document of a file, or nothing when it is empty or broken.
+/// The document of a file, or nothing if it is empty or broken.
 pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
     let limits = options! {
         emit_comments: false,
@@ -33,7 +33,7 @@ pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
     let mut builder = Builder::new(source, report);
     for event in Parser::new_from_str_with_options(&source.text, limits) {
         let result = match event {
-            Ok((event, span)) => builder.take(event, span),
+            Ok((event, span)) => builder.handle(event, span),
             Err(error) => Err(syntax(source, &error)),
         };
         if let Err(problem) = result {
@@ -44,18 +44,18 @@ pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
     builder.root
 }
 
-/// A node, and what it is with its aliases written out.
+/// An anchored node, and its size with aliases expanded.
 #[derive(Clone)]
-struct Built {
+struct AnchoredNode {
     node: Node,
     size: Size,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Size {
-    /// Values, with long texts counted as several.
+    /// Number of values; long texts count as several.
     values: u64,
-    /// Lists and mappings in each other.
+    /// Nesting of lists and mappings.
     depth: usize,
 }
 
@@ -69,32 +69,32 @@ struct Builder<'a> {
     entries: Vec<Entry>,
     texts: HashSet<Arc<str>>,
     plains: HashMap<Arc<str>, Arc<Plain>>,
-    anchors: HashMap<usize, Built>,
+    anchors: HashMap<usize, AnchoredNode>,
     values: u64,
     aliased: u64,
     documents: usize,
     root: Option<Node>,
 }
 
-/// A list or mapping whose end was not seen yet.
+/// A list or mapping whose end event is yet to come.
 struct Collection {
     at: Position,
     anchor: usize,
     /// So far.
     size: Size,
-    /// Of its first element among those of all open collections.
+    /// Index of its first element in the stack of all open collections.
     start: usize,
     shape: Shape,
 }
 
 enum Shape {
     List,
-    /// With the key that waits for its value.
+    /// With the key that awaits its value.
     Map(Option<Key>),
 }
 
 struct Key {
-    /// Absent when it is none; its value is dropped.
+    /// Absent if invalid; its value is dropped.
     text: Option<Arc<str>>,
     at: Position,
 }
@@ -117,8 +117,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
-        let at = Position::new(span.start.line(), span.start.col() + 1).of_file(self.source.order());
+    fn handle(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+        let at = Position::new(span.start.line(), span.start.col() + 1).in_file(self.source.order());
         self.values += 1;
         if self.values > MAX_VALUES {
             let problem = self
@@ -158,9 +158,9 @@ impl<'a> Builder<'a> {
         Err(problem.hint("put it into a file of its own: a suite may have many"))
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, meaning: &Meaning, anchor: usize, at: Position) {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, meaning: &TagMeaning, anchor: usize, at: Position) {
         let kind = match scalar::resolve(text, style, meaning) {
-            // `200: ok` has the key `200` as it is written.
+            // `200: ok` has the text `200` as its key.
             Some(Kind::Plain(plain)) if !self.expects_key() => Kind::Plain(self.plain(plain)),
             Some(kind @ Kind::Null) => kind,
             _ => Kind::Text(self.text(text)),
@@ -170,7 +170,7 @@ impl<'a> Builder<'a> {
         self.add(Node { at, kind }, Size { values, depth: 0 }, anchor);
     }
 
-    /// The same for the same short text: a suite says `plugin: http` again and again.
+    /// Interns short texts: a suite repeats `plugin: http` many times.
     fn text(&mut self, text: &str) -> Arc<str> {
         if text.len() > MAX_SHARED_BYTES {
             return Arc::from(text);
@@ -191,9 +191,9 @@ impl<'a> Builder<'a> {
         Arc::clone(shared.or_insert(plain))
     }
 
-    fn meaning(&mut self, tag: Option<&Cow<'_, Tag>>, at: Position) -> Meaning {
+    fn meaning(&mut self, tag: Option<&Cow<'_, Tag>>, at: Position) -> TagMeaning {
         let meaning = scalar::meaning(tag);
-        if let (Meaning::Unsupported, Some(tag)) = (&meaning, tag) {
+        if let (TagMeaning::Unsupported, Some(tag)) = (&meaning, tag) {
             let name = quoted(&format!("{}{}", tag.original_handle(), tag.suffix()));
             self.report.add(
                 self.source
@@ -227,13 +227,13 @@ impl<'a> Builder<'a> {
     }
 
     fn mapping(&mut self, start: usize) -> Arc<[Entry]> {
-        if self.entries.get(start..).is_some_and(merge::is_settled) {
+        if self.entries.get(start..).is_some_and(merge::has_unique_keys) {
             return self.entries.drain(start..).collect();
         }
-        merge::settle(self.entries.split_off(start), self.source, self.report).into()
+        merge::unique_entries(self.entries.split_off(start), self.source, self.report).into()
     }
 
-    /// Stands for the anchored value, and is charged for all of it.
+    /// Expands an alias, and charges its full size to the limit.
     fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Problem> {
         let Some(built) = self.anchors.get(&anchor).cloned() else {
             return Err(self.source.problem(at, "the alias is part of what it stands for"));
@@ -258,11 +258,11 @@ impl<'a> Builder<'a> {
         matches!(innermost, Some(Shape::Map(None)))
     }
 
-    /// Puts a complete node where the innermost open collection wants it.
+    /// Adds a complete node to the innermost open collection.
     fn add(&mut self, node: Node, size: Size, anchor: usize) {
         if anchor != 0 {
             let node = node.clone();
-            self.anchors.insert(anchor, Built { node, size });
+            self.anchors.insert(anchor, AnchoredNode { node, size });
         }
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);

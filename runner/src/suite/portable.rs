@@ -1,5 +1,4 @@
-//! YAML as it is written, in a form that another process can be given: flat, since what nests deeply is not parsed
-//! back everywhere.
+//! A serializable form of a YAML tree for another process. It is flat, because some parsers limit nesting.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use super::error::Position;
 use super::scalar::{self, Plain};
 use super::tree::{Entry, Kind, Node};
 
-/// A tree, each node before those below it.
+/// The nodes of a tree in pre-order.
 #[derive(Serialize, Deserialize)]
 pub(super) struct PortableNode(Vec<Flat>);
 
@@ -26,17 +25,17 @@ enum FlatKind {
     /// As it is written.
     Plain(String),
     Variable(String),
-    /// One whose value was put in quotes.
+    /// A variable whose value was quoted.
     QuotedVariable(String),
     Text(String),
-    /// So many nodes follow.
+    /// The number of nodes that follow as elements.
     List(usize),
-    /// A node follows for each key.
+    /// The keys; one node follows for each.
     Map(Vec<(String, Position)>),
 }
 
 impl PortableNode {
-    pub(super) fn of(node: &Node) -> Self {
+    pub(super) fn from_node(node: &Node) -> Self {
         let mut flat = Vec::new();
         flatten(node, &mut flat);
         Self(flat)
@@ -69,13 +68,13 @@ fn flatten(node: &Node, flat: &mut Vec<Flat>) {
     }
 }
 
-/// What was written before means the same again.
+/// Resolving the written text again gives the same scalar.
 fn plain(written: &str, kind: fn(Arc<Plain>) -> Kind) -> Kind {
     let plain = scalar::plain(written);
     plain.map_or_else(|| Kind::Text(written.into()), |plain| kind(Arc::new(plain)))
 }
 
-/// The tree whose first node comes next; nothing stands for what is missing.
+/// Builds the tree that starts with the next node; missing nodes are null.
 fn build<'a>(flat: &mut impl Iterator<Item = &'a Flat>) -> Node {
     let Some(Flat { at, kind }) = flat.next() else {
         return Node {

@@ -1,4 +1,4 @@
-//! `profiles:`, layers with a name that checks are laid over, and the defaults below them.
+//! `profiles:`, named layers that checks inherit from, and the defaults below them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 use super::check::RawCheck;
 use super::error::{Position, Problem, Report};
 use super::fields::{Located, Reader};
-use super::inheritance::{Inheritance, MAX_MERGED_BYTES, TooMuch};
+use super::inheritance::{Inheritance, MAX_MERGED_BYTES, MergeLimitExceeded};
 use super::interpolate::Interpolator;
 use super::layer::Layer;
-use super::open_names::OpenNames;
-use super::raw::{MAX_LABELS, RawFile, is_key_name, key_name_hint};
+use super::possible_names::PossibleNames;
 use super::source::Source;
 use super::suggest;
+use super::syntax::{MAX_LABELS, RawFile, is_key_name, key_name_hint};
 use super::tree::{Entry, Kind, quoted};
 
-/// Profiles of a file.
+/// Maximum number of profiles of a file.
 pub(super) const MAX_PROFILES: usize = 1_000;
 
-/// A layer that checks name.
+/// A named layer that checks can inherit from.
 pub(super) struct Profile {
     pub(super) name: Arc<str>,
     pub(super) source: Arc<Source>,
@@ -64,38 +64,39 @@ pub(super) fn profiles(
             name: Arc::clone(&entry.key),
             source: Arc::clone(source),
             at: entry.at,
-            layer: Layer::of(reader, entry, interpolator),
+            layer: Layer::from_entry(reader, entry, interpolator),
         }));
     }
     reader.subject.clear();
     profiles
 }
 
-/// Lays every check over its profile, the defaults of its file and those of the suite. The settings of defaults stay
-/// apart. `open` are profiles that may be declared where nobody can read it.
-pub(super) fn apply(files: &mut [RawFile], shared: &Layer, open: &OpenNames, report: &mut Report) {
+/// Merges every check over its profile, the defaults of its file and those of the suite, except for the settings.
+/// `possible` are profiles that may be declared where they could not be read.
+pub(super) fn apply(files: &mut [RawFile], shared: &Layer, possible: &PossibleNames, report: &mut Report) {
     let profiles = declared(files, report);
     let mut inheritance = Inheritance::default();
-    let mut is_too_much = false;
+    let mut is_limit_exceeded = false;
     for file in files {
         for check in &mut file.checks {
             let before = report.count();
             if let Some(named) = check.profile_name.clone() {
-                check.profile = find(check, &named, &profiles, open, report);
+                check.profile = find(check, &named, &profiles, possible, report);
             }
-            let inherited = match is_too_much {
-                true => Ok(()),
-                false => inherit(check, [&file.defaults, shared], &mut inheritance),
+            let inherited = if is_limit_exceeded {
+                Ok(())
+            } else {
+                inherit(check, [&file.defaults, shared], &mut inheritance)
             };
-            if let Err(TooMuch) = inherited {
-                is_too_much = true;
-                report.add(too_much(check));
+            if let Err(MergeLimitExceeded) = inherited {
+                is_limit_exceeded = true;
+                report.add(merge_limit_problem(check));
             }
-            let has_profile = check.profile.is_some() || !check.names_profile;
-            if has_profile && !is_too_much {
+            let has_profile = check.profile.is_some() || !check.has_profile_key;
+            if has_profile && !is_limit_exceeded {
                 require(check, report);
             }
-            check.broken |= !has_profile || is_too_much || report.count() > before;
+            check.is_invalid |= !has_profile || is_limit_exceeded || report.count() > before;
         }
     }
 }
@@ -104,14 +105,14 @@ fn inherit(
     check: &mut RawCheck,
     defaults: [&Layer; 2],
     inheritance: &mut Inheritance,
-) -> Result<(), TooMuch> {
+) -> Result<(), MergeLimitExceeded> {
     let profile = check.profile.clone();
     let profile = profile.as_ref().map(|profile| &profile.layer);
     let mut layers = profile.into_iter().chain(defaults);
     layers.try_for_each(|layer| check.layer.inherit(layer, inheritance))
 }
 
-fn too_much(check: &RawCheck) -> Problem {
+fn merge_limit_problem(check: &RawCheck) -> Problem {
     let limit = MAX_MERGED_BYTES >> 20;
     let message = format!(
         "{}`profiles` and `defaults` bring more than {limit} MiB into checks with a `config` or `labels` of their own",
@@ -121,7 +122,7 @@ fn too_much(check: &RawCheck) -> Problem {
     check.source.problem(check.at, message).hint(hint)
 }
 
-/// Each profile once.
+/// All profiles by name; duplicates are reported.
 fn declared(files: &[RawFile], report: &mut Report) -> BTreeMap<Arc<str>, Arc<Profile>> {
     let mut profiles: BTreeMap<Arc<str>, Arc<Profile>> = BTreeMap::new();
     for profile in files.iter().flat_map(|file| &file.profiles) {
@@ -140,14 +141,15 @@ fn find(
     check: &RawCheck,
     named: &Located<Arc<str>>,
     profiles: &BTreeMap<Arc<str>, Arc<Profile>>,
-    open: &OpenNames,
+    possible: &PossibleNames,
     report: &mut Report,
 ) -> Option<Arc<Profile>> {
     let profile = profiles.get(&named.value);
-    if profile.is_none() && !open.may_hold(&named.value) {
-        match report.is_full() {
-            true => report.omit(),
-            false => report.add(unknown(check, named, profiles)),
+    if profile.is_none() && !possible.may_contain(&named.value) {
+        if report.is_full() {
+            report.omit();
+        } else {
+            report.add(unknown(check, named, profiles));
         }
     }
     profile.cloned()
@@ -166,7 +168,7 @@ fn unknown(
     check.source.problem(named.at, message).hint(hint)
 }
 
-/// What no check can do without, and what is too much together.
+/// Reports missing keys, and too many labels in total.
 fn require(check: &RawCheck, report: &mut Report) {
     if check.layer.plugin.get().is_none() && !check.layer.plugin.is_invalid() {
         let message = format!("{}`plugin` is missing", check.subject());

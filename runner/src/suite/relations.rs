@@ -1,5 +1,5 @@
-//! What checks and windows of maintenance say of checks: each name must be that of one, and no check may depend
-//! on itself, not even by way of others.
+//! References between checks, and from maintenance windows to checks: each name must exist, and dependencies must not
+//! form a cycle.
 
 use std::collections::HashMap;
 use std::slice::Iter;
@@ -8,44 +8,45 @@ use std::sync::Arc;
 use super::check::RawCheck;
 use super::error::{Location, Position, Report};
 use super::fields::Located;
-use super::maintenance::written::MAX_WINDOWS;
-use super::open_names::OpenNames;
-use super::raw::RawFile;
+use super::maintenance::syntax::MAX_WINDOWS;
+use super::possible_names::PossibleNames;
 use super::source::Source;
 use super::suggest;
+use super::syntax::RawFile;
 use super::tree::quoted;
 
-/// Names that are compared with unknown ones to find what was meant, over all of a suite: each takes about a
+/// Maximum number of comparisons to find similar names for unknown ones, over all of a suite: each takes about a
 /// microsecond.
 const MAX_COMPARISONS: usize = 1_000_000;
-/// Checks of a circle that a problem names.
-const MAX_NAMED: usize = 8;
+/// Maximum number of checks of a cycle that a problem names.
+const MAX_NAMED_IN_CYCLE: usize = 8;
 
-/// Judges the files together. Names in `open` may be those of checks, though no file is seen to have them.
-pub(super) fn judge(files: &[RawFile], open: &OpenNames, report: &mut Report) {
-    let mut relations = Relations::of(files, open);
+/// Validates the references of all files. Names in `possible` may be those of checks, though no file is known to
+/// declare them.
+pub(super) fn validate(files: &[RawFile], possible: &PossibleNames, report: &mut Report) {
+    let mut relations = Relations::new(files, possible);
     unique_windows(files, report);
     for check in files.iter().flat_map(|file| &file.checks) {
         relations.dependencies(check, report);
     }
     for window in files.iter().flat_map(|file| &file.maintenance) {
         for name in window.checks.iter().flatten() {
-            relations.known(&window.source, &window.subject, "checks", name, report);
+            relations.require_check(&window.source, &window.subject, "checks", name, report);
         }
     }
-    relations.circles(report);
+    relations.cycles(report);
 }
 
 /// The checks of a suite by name.
 struct Relations<'a> {
     files: &'a [RawFile],
-    open: &'a OpenNames,
+    possible: &'a PossibleNames,
     checks: HashMap<&'a str, &'a RawCheck>,
     comparisons: usize,
 }
 
 impl<'a> Relations<'a> {
-    fn of(files: &'a [RawFile], open: &'a OpenNames) -> Self {
+    fn new(files: &'a [RawFile], possible: &'a PossibleNames) -> Self {
         let mut checks = HashMap::new();
         for check in files.iter().flat_map(|file| &file.checks) {
             if let Some(name) = &check.name {
@@ -54,7 +55,7 @@ impl<'a> Relations<'a> {
         }
         Self {
             files,
-            open,
+            possible,
             checks,
             comparisons: MAX_COMPARISONS,
         }
@@ -66,13 +67,13 @@ impl<'a> Relations<'a> {
                 let message = format!("{}`depends_on`: the check depends on itself", check.subject());
                 report.add(check.source.problem(name.at, message));
             } else {
-                self.known(&check.source, &check.subject(), "depends_on", name, report);
+                self.require_check(&check.source, &check.subject(), "depends_on", name, report);
             }
         }
     }
 
     /// Reports a name under `key` that no check has.
-    fn known(
+    fn require_check(
         &mut self,
         source: &Source,
         subject: &str,
@@ -80,7 +81,7 @@ impl<'a> Relations<'a> {
         name: &Located<Arc<str>>,
         report: &mut Report,
     ) {
-        if self.checks.contains_key(&*name.value) || self.open.may_hold(&name.value) {
+        if self.checks.contains_key(&*name.value) || self.possible.may_contain(&name.value) {
             return;
         }
         if report.is_full() {
@@ -92,7 +93,7 @@ impl<'a> Relations<'a> {
     }
 
     fn meant(&mut self, name: &str) -> Option<String> {
-        // Every output shows `name@target`, so that is what gets copied.
+        // Every output shows `name@target`, so that is what users copy.
         let of_target = name.split_once('@').map(|(name, _)| name);
         if let Some(name) = of_target.filter(|name| self.checks.contains_key(name)) {
             return Some(format!("write the name of the check alone: {}", quoted(name)));
@@ -104,8 +105,8 @@ impl<'a> Relations<'a> {
         Some(format!("did you mean {}?", quoted(meant)))
     }
 
-    /// Reports each dependency that leads back to its own check, once.
-    fn circles(&self, report: &mut Report) {
+    /// Reports each dependency that closes a cycle, once.
+    fn cycles(&self, report: &mut Report) {
         let mut visits = HashMap::new();
         for check in self.files.iter().flat_map(|file| &file.checks) {
             let Some(name) = check.name.as_ref().filter(|_| !check.depends_on.is_empty()) else {
@@ -117,47 +118,47 @@ impl<'a> Relations<'a> {
         }
     }
 
-    /// Goes down every way from `first`. Not by recursion: a way may be as long as a suite.
+    /// Depth-first search from `first`. Iterative, because a path may be as long as the suite.
     fn walk(&self, first: Step<'a>, visits: &mut HashMap<&'a str, Visit>, report: &mut Report) {
-        visits.insert(first.name, Visit::Open { depth: 0 });
-        let mut way = vec![first];
-        while let Some(step) = way.last_mut() {
+        visits.insert(first.name, Visit::OnPath { depth: 0 });
+        let mut path = vec![first];
+        while let Some(step) = path.last_mut() {
             let Some(next) = step.rest.next() else {
                 visits.insert(step.name, Visit::Done);
-                way.pop();
+                path.pop();
                 continue;
             };
             let check = step.check;
             match visits.get(&*next.value) {
                 _ if check.is_named(&next.value) => {}
                 Some(Visit::Done) => {}
-                Some(Visit::Open { depth }) if !report.is_full() => {
-                    let circle = way.get(*depth..).unwrap_or_default();
-                    report.add(check.source.problem(next.at, told(check, circle)));
+                Some(Visit::OnPath { depth }) if !report.is_full() => {
+                    let cycle = path.get(*depth..).unwrap_or_default();
+                    report.add(check.source.problem(next.at, cycle_message(check, cycle)));
                 }
-                Some(Visit::Open { .. }) => report.omit(),
+                Some(Visit::OnPath { .. }) => report.omit(),
                 None => {
                     let Some(found) = self.checks.get(&*next.value) else {
                         continue;
                     };
-                    visits.insert(&next.value, Visit::Open { depth: way.len() });
-                    way.push(Step::new(found, &next.value));
+                    visits.insert(&next.value, Visit::OnPath { depth: path.len() });
+                    path.push(Step::new(found, &next.value));
                 }
             }
         }
     }
 }
 
-/// Whether all ways on from a check were gone.
+/// The state of a check in the search.
 enum Visit {
-    /// It is this far down the way.
-    Open {
+    /// On the current path, at this depth.
+    OnPath {
         depth: usize,
     },
     Done,
 }
 
-/// A check on the way, and its dependencies that are left.
+/// A check on the current path, and its dependencies that are not visited yet.
 struct Step<'a> {
     name: &'a str,
     check: &'a RawCheck,
@@ -174,12 +175,12 @@ impl<'a> Step<'a> {
     }
 }
 
-fn told(check: &RawCheck, circle: &[Step<'_>]) -> String {
-    let mut names: Vec<String> = circle.iter().map(|step| quoted(step.name)).collect();
+fn cycle_message(check: &RawCheck, cycle: &[Step<'_>]) -> String {
+    let mut names: Vec<String> = cycle.iter().map(|step| quoted(step.name)).collect();
     names.extend(names.first().cloned());
-    if names.len() > MAX_NAMED {
+    if names.len() > MAX_NAMED_IN_CYCLE {
         let last = names.split_off(names.len() - 2);
-        names.truncate(MAX_NAMED - 2);
+        names.truncate(MAX_NAMED_IN_CYCLE - 2);
         names.push("…".to_owned());
         names.extend(last);
     }

@@ -1,4 +1,4 @@
-//! What a YAML scalar means, by the core schema of YAML 1.2.
+//! Resolves YAML scalars by the core schema of YAML 1.2.
 
 mod decimal;
 
@@ -15,42 +15,40 @@ const CORE: &str = "tag:yaml.org,2002:";
 /// A number or a boolean.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plain {
-    /// Neither a text nor anything that holds other values. Of a number that neither 64 bits nor a double hold, the one of
-    /// these that is nearest.
+    /// A number or boolean. A number that fits neither 64 bits nor a double is the nearest one that does.
     pub(super) value: Value,
-    /// As it is written: `1.10` is the same number as `1.1`, and another version.
+    /// As written: `1.10` is the same number as `1.1`, but another version.
     pub(super) written: Arc<str>,
-    /// Whether it was put in quotes, so that it is a text where one will do.
+    /// Whether it was quoted, so that it is a text where a text is allowed.
     pub(super) is_quoted: bool,
 }
 
 impl Plain {
-    /// Whether it is what it looks like where a text would do as well: the value written back is what is written.
+    /// Whether it is a number or boolean even where a text is allowed: its canonical form is identical to what is
+    /// written.
     pub(super) fn is_exact(&self) -> bool {
-        // `7e12345` is the name of a commit sooner than a number.
+        // `7e12345` is more likely a commit hash than a number.
         let is_beyond = self.written.contains(['e', 'E']) && self.is_rounded();
         !self.is_quoted && !is_beyond && self.json() == *self.written
     }
 
-    /// As JSON. Nothing of a number is lost, however long it is.
+    /// As JSON, without loss of digits.
     pub(super) fn json(&self) -> String {
-        match self.is_rounded() {
-            true => decimal::json(&self.written),
-            false => self.value.to_string(),
+        if self.is_rounded() {
+            decimal::json(&self.written)
+        } else {
+            self.value.to_string()
         }
     }
 
-    /// Whether it is a number that 64 bits do not hold: the value is another one, or whole no more.
+    /// Whether it is a number that 64 bits cannot represent, so that the value was rounded or is no longer an integer.
     fn is_rounded(&self) -> bool {
         let Value::Number(number) = &self.value else {
             return false;
         };
         let is_whole = !self.written.contains(['.', 'e', 'E']);
-        match number.is_f64() {
-            true => is_whole || decimal::of(&self.written) != decimal::of(&number.to_string()),
-            // In whatever digits it is written.
-            false => false,
-        }
+        // An integer is exact, regardless of the digits it is written with.
+        number.is_f64() && (is_whole || decimal::parse(&self.written) != decimal::parse(&number.to_string()))
     }
 
     /// As the end of `expected .., found ..`.
@@ -63,28 +61,28 @@ impl Plain {
     }
 }
 
-/// What a tag asks of a value.
-pub(super) enum Meaning {
-    /// Nothing, or what the value is anyway.
+/// The meaning of a YAML tag.
+pub(super) enum TagMeaning {
+    /// No tag, or one that does not change the value.
     Plain,
     /// `!!str` or `!`.
     Text,
-    /// A tag that a suite has no use for.
+    /// A tag that suites do not support.
     Unsupported,
 }
 
-pub(super) fn meaning(tag: Option<&Cow<'_, Tag>>) -> Meaning {
-    let Some(tag) = tag else { return Meaning::Plain };
+pub(super) fn meaning(tag: Option<&Cow<'_, Tag>>) -> TagMeaning {
+    let Some(tag) = tag else { return TagMeaning::Plain };
     match (tag.handle(), tag.suffix()) {
-        (CORE, "str") | ("" | "!", "" | "!") => Meaning::Text,
-        (CORE, "null" | "bool" | "int" | "float" | "seq" | "map") => Meaning::Plain,
-        _ => Meaning::Unsupported,
+        (CORE, "str") | ("" | "!", "" | "!") => TagMeaning::Text,
+        (CORE, "null" | "bool" | "int" | "float" | "seq" | "map") => TagMeaning::Plain,
+        _ => TagMeaning::Unsupported,
     }
 }
 
 /// The value of a scalar, unless it is a text.
-pub(super) fn resolve(text: &str, style: ScalarStyle, meaning: &Meaning) -> Option<Kind> {
-    if style != ScalarStyle::Plain || matches!(meaning, Meaning::Text) {
+pub(super) fn resolve(text: &str, style: ScalarStyle, meaning: &TagMeaning) -> Option<Kind> {
+    if style != ScalarStyle::Plain || matches!(meaning, TagMeaning::Text) {
         return None;
     }
     if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
@@ -93,7 +91,7 @@ pub(super) fn resolve(text: &str, style: ScalarStyle, meaning: &Meaning) -> Opti
     plain(text).map(|plain| Kind::Plain(Arc::new(plain)))
 }
 
-/// The number or the boolean that a text without quotes is, or would be.
+/// The number or boolean of an unquoted text.
 pub(super) fn plain(text: &str) -> Option<Plain> {
     let value = match text {
         "true" | "True" | "TRUE" => Value::Bool(true),
@@ -107,7 +105,7 @@ pub(super) fn plain(text: &str) -> Option<Plain> {
     })
 }
 
-/// The same of a text that was put in quotes.
+/// The number or boolean of a quoted text.
 pub(super) fn quoted(text: &str) -> Option<Plain> {
     let plain = plain(text)?;
     Some(Plain {
@@ -116,7 +114,7 @@ pub(super) fn quoted(text: &str) -> Option<Plain> {
     })
 }
 
-/// JSON has no infinity and no NaN: they stay texts, and so fail where a number is asked for.
+/// JSON has no infinity and no NaN: they stay texts, and so fail where a number is required.
 fn number(text: &str) -> Option<Number> {
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.')) {
         return None;

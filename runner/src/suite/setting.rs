@@ -1,28 +1,28 @@
-//! What a layer says of a key: nothing, a value, or that what is below does not hold.
+//! The state of a key in a layer: inherited, removed, invalid or set.
 
 use super::fields::Reader;
 use super::tree::{Entry, Kind};
 
-/// In place of a value, where that is a word of its own: there is none.
+/// The value that means "none" for some keys.
 pub(super) const NONE: &str = "none";
 
-/// A key of a layer.
+/// The state of a key in a layer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Setting<T> {
-    /// Nothing is written: what is below holds.
+    /// Not set: the value of the layer below applies.
     #[default]
     Inherited,
-    /// `null`: as if nobody had written it.
+    /// `null`: no value, and none is inherited.
     Removed,
-    /// Something is written that is wrong, which was reported: nobody knows what holds.
+    /// Set to an invalid value, which was reported: the effective value is unknown.
     Invalid,
-    /// This holds.
+    /// Set to this value.
     Set(T),
 }
 
 impl<T> Setting<T> {
-    /// What is written: `null`, or what `read` makes of it; nothing where that is wrong and was reported.
-    pub(super) fn of(
+    /// Reads an entry: `null`, or a value by `read`, which returns nothing for an invalid value that it reported.
+    pub(super) fn read(
         reader: &mut Reader<'_>,
         entry: &Entry,
         read: impl FnOnce(&mut Reader<'_>, &Entry) -> Option<T>,
@@ -33,19 +33,19 @@ impl<T> Setting<T> {
         read(reader, entry).map_or(Self::Invalid, Self::Set)
     }
 
-    /// The same, where `none` says what `null` says.
-    pub(super) fn of_or_none(
+    /// As [`Self::read`], with `none` treated as `null`.
+    pub(super) fn read_or_none(
         reader: &mut Reader<'_>,
         entry: &Entry,
         read: impl FnOnce(&mut Reader<'_>, &Entry) -> Option<T>,
     ) -> Self {
         match &entry.value.kind {
             Kind::Text(text) if &**text == NONE => Self::Removed,
-            _ => Self::of(reader, entry, read),
+            _ => Self::read(reader, entry, read),
         }
     }
 
-    /// The value that is written.
+    /// The value, if one is set.
     pub(super) fn get(&self) -> Option<&T> {
         match self {
             Self::Set(value) => Some(value),
@@ -53,24 +53,24 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Whether something is written that is wrong.
+    /// Whether it is set to an invalid value.
     pub(super) fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid)
     }
 
-    /// Whether a value is written, right or wrong.
+    /// Whether it is set to a value, valid or not.
     pub(super) fn is_written(&self) -> bool {
         matches!(self, Self::Set(_) | Self::Invalid)
     }
 
-    /// Whether what is below is of no account.
+    /// Whether nothing is inherited.
     pub(super) fn is_final(&self) -> bool {
         !matches!(self, Self::Inherited)
     }
 }
 
 impl<T: Clone> Setting<T> {
-    /// This, or what is below.
+    /// This, or `base` if inherited.
     pub(super) fn over(&self, base: &Self) -> Self {
         match self {
             Self::Inherited => base.clone(),

@@ -1,4 +1,4 @@
-//! What a check and `defaults:` have in common: timing, thresholds, quota, group, alerts.
+//! The settings that a check and `defaults:` have in common: timing, thresholds, quota, group, alerts.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -30,7 +30,7 @@ pub(super) const KEYS: [&str; 12] = [
     "runbook_url",
 ];
 
-/// The ranges that a suite may choose from.
+/// The allowed ranges.
 pub(super) const INTERVALS: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_hours(365 * 24);
 pub(super) const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
@@ -43,10 +43,10 @@ const DEFAULT_RETRIES: u64 = 1;
 const DEFAULT_FAILURE_THRESHOLD: u64 = 2;
 const DEFAULT_SUCCESS_THRESHOLD: u64 = 1;
 
-/// Characters of the name of a group; a declared one is never longer.
+/// Maximum length of the name of a group, in characters; a declared one is never longer.
 pub(super) const MAX_GROUP: usize = 64;
 
-/// What is written, in a check or in `defaults:`.
+/// The parsed settings of a check or of `defaults:`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     pub(super) interval: Setting<Located<Duration>>,
@@ -63,8 +63,8 @@ pub(super) struct Settings {
     pub(super) runbook_url: Setting<Located<Arc<str>>>,
 }
 
-/// What holds for a check.
-pub(super) struct Effective {
+/// The effective settings of a check.
+pub(super) struct EffectiveSettings {
     pub(super) cadence: Cadence,
     pub(super) retry_interval: Option<Duration>,
     pub(super) timeout: Duration,
@@ -78,47 +78,48 @@ pub(super) struct Effective {
 }
 
 impl Settings {
-    /// Takes `entry` in when it is a setting.
+    /// Reads `entry` if it is a setting.
     pub(super) fn read(&mut self, reader: &mut Reader<'_>, entry: &Entry) {
         match &*entry.key {
-            "interval" => self.interval = Setting::of(reader, entry, |r, e| r.duration(e, INTERVALS)),
-            "schedule" => self.schedule = Setting::of_or_none(reader, entry, cadence::schedule),
+            "interval" => self.interval = Setting::read(reader, entry, |r, e| r.duration(e, INTERVALS)),
+            "schedule" => self.schedule = Setting::read_or_none(reader, entry, cadence::schedule),
             "retry_interval" => {
-                self.retry_interval = Setting::of_or_none(reader, entry, |r, e| r.duration(e, INTERVALS));
+                self.retry_interval = Setting::read_or_none(reader, entry, |r, e| r.duration(e, INTERVALS));
             }
-            "timeout" => self.timeout = Setting::of(reader, entry, |r, e| r.duration(e, TIMEOUTS)),
-            "retries" => self.retries = Setting::of(reader, entry, |r, e| r.count(e, RETRIES)),
+            "timeout" => self.timeout = Setting::read(reader, entry, |r, e| r.duration(e, TIMEOUTS)),
+            "retries" => self.retries = Setting::read(reader, entry, |r, e| r.count(e, RETRIES)),
             "failure_threshold" => {
-                self.failure_threshold = Setting::of(reader, entry, |r, e| r.count(e, THRESHOLDS));
+                self.failure_threshold = Setting::read(reader, entry, |r, e| r.count(e, THRESHOLDS));
             }
             "success_threshold" => {
-                self.success_threshold = Setting::of(reader, entry, |r, e| r.count(e, THRESHOLDS));
+                self.success_threshold = Setting::read(reader, entry, |r, e| r.count(e, THRESHOLDS));
             }
             "quota" => self.quota = quota(reader, entry),
-            "group" => self.group = Setting::of_or_none(reader, entry, group),
-            "alert" => self.alert = Setting::of(reader, entry, alert::alert),
+            "group" => self.group = Setting::read_or_none(reader, entry, group),
+            "alert" => self.alert = Setting::read(reader, entry, alert::alert),
             "description" => {
-                self.description = Setting::of_or_none(reader, entry, annotations::description);
+                self.description = Setting::read_or_none(reader, entry, annotations::description);
             }
             "runbook_url" => {
-                self.runbook_url = Setting::of_or_none(reader, entry, annotations::runbook_url);
+                self.runbook_url = Setting::read_or_none(reader, entry, annotations::runbook_url);
             }
             _ => {}
         }
     }
 
-    /// These settings, with `base` where nothing is written.
+    /// These settings, with those of `base` where nothing is set.
     pub(super) fn over(&self, base: &Self) -> Self {
         let mut quota = base.quota.clone();
         quota.extend(&self.quota);
-        // One of them takes the place of the other.
+        // `interval` and `schedule` replace each other.
         let has_cadence = self.interval.is_written() || self.schedule.is_written();
-        let (interval, schedule) = match has_cadence {
-            true => (self.interval, self.schedule.clone()),
-            false => (
+        let (interval, schedule) = if has_cadence {
+            (self.interval, self.schedule.clone())
+        } else {
+            (
                 self.interval.over(&base.interval),
                 self.schedule.over(&base.schedule),
-            ),
+            )
         };
         Self {
             interval,
@@ -139,19 +140,19 @@ impl Settings {
         }
     }
 
-    /// With the built-in defaults. A time-out that nobody wrote gives way to a short interval, and so does a retry interval.
-    pub(super) fn effective(&self, ceiling: &Quota) -> Effective {
+    /// Applies the built-in defaults. A default timeout or retry interval is shortened to the interval.
+    pub(super) fn effective(&self, ceiling: &Quota) -> EffectiveSettings {
         let cadence = match self.schedule.get() {
             Some(schedule) => Cadence::Cron(Arc::clone(&schedule.value)),
             None => Cadence::Every(value(self.interval, DEFAULT_INTERVAL)),
         };
-        let shortest = cadence.shortest();
+        let min_interval = cadence.min_interval();
         let retry_interval = self.retry_interval.get().map(|retry| retry.value);
         let count = |written, default| u32::try_from(value(written, default)).unwrap_or(u32::MAX);
-        Effective {
+        EffectiveSettings {
             cadence,
-            retry_interval: retry_interval.filter(|retry| *retry < shortest),
-            timeout: value(self.timeout, DEFAULT_TIMEOUT.min(shortest)),
+            retry_interval: retry_interval.filter(|retry| *retry < min_interval),
+            timeout: value(self.timeout, DEFAULT_TIMEOUT.min(min_interval)),
             retries: count(self.retries, DEFAULT_RETRIES),
             failure_threshold: count(self.failure_threshold, DEFAULT_FAILURE_THRESHOLD),
             success_threshold: count(self.success_threshold, DEFAULT_SUCCESS_THRESHOLD),
@@ -174,7 +175,8 @@ impl Settings {
             }
         }
         if set(&QuotaKind::Fds).is_none() {
-            // A socket is a descriptor: more of the one are of no use without the other, and names must resolve.
+            // A socket is a descriptor: more sockets are useless without more descriptors, and names must still
+            // resolve.
             quota.fds = quota.fds.max(quota.sockets.saturating_add(FDS_OF_THE_HOST));
         }
         for kind in QuotaKind::ALL {
@@ -194,38 +196,42 @@ fn value<T: Copy>(written: Setting<Located<T>>, default: T) -> T {
 
 fn group(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located<Arc<str>>> {
     let name = reader.text(entry, MAX_GROUP)?;
-    Some(Located::of(entry, Arc::clone(name)))
+    Some(Located::new(entry, Arc::clone(name)))
 }
 
-/// Limits by what they limit. `null` takes one back, and in place of the mapping all of them.
+/// Reads the limits by kind. `null` removes an inherited one, and `null` in place of the mapping removes all of them.
 fn quota(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<QuotaKind, Setting<Located<u64>>> {
     if entry.value.is_null() {
         return QuotaKind::ALL.map(|kind| (kind, Setting::Removed)).into();
     }
-    let keys = QuotaKind::ALL.map(QuotaKind::key);
+    let keys = QuotaKind::ALL.map(QuotaKind::as_str);
     let entries = reader
         .mapping("`quota`: ", &entry.value, &keys)
         .unwrap_or_default();
-    let known = |entry: &Entry| QuotaKind::ALL.into_iter().find(|kind| kind.key() == &*entry.key);
+    let known = |entry: &Entry| {
+        QuotaKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == &*entry.key)
+    };
     entries
         .iter()
         .filter_map(|entry| {
             let kind = known(entry)?;
-            let limit = Setting::of(reader, entry, |reader, entry| limit(reader, entry, kind));
+            let limit = Setting::read(reader, entry, |reader, entry| limit(reader, entry, kind));
             limit.is_final().then_some((kind, limit))
         })
         .collect()
 }
 
-/// Descriptors beside a run's own sockets: those of the questions that it may ask at once.
+/// Descriptors in addition to a run's own sockets: those of concurrent DNS queries.
 const FDS_OF_THE_HOST: u64 = 4;
-/// Below these no guest could even start.
+/// Minimum memory: with less, no guest could even start.
 const MIN_MEMORY: u64 = 64 << 10;
 const MIN_CPU: Duration = Duration::from_millis(10);
 const MAX_CPU: Duration = Duration::from_hours(24);
-/// Of counts, and of bytes: what still fits every sum.
+/// Maximum of counts, and below of bytes: sums of these do not overflow.
 const MAX_COUNT: u64 = 1_000_000;
-/// Bytes; with less, not even the summary of a verdict has room.
+/// Minimum size in bytes: with less, not even the summary of a verdict fits.
 const MIN_RECORD: u64 = 16 << 10;
 const MAX_BYTES: u64 = 1 << 40;
 
@@ -234,7 +240,7 @@ fn limit(reader: &mut Reader<'_>, entry: &Entry, kind: QuotaKind) -> Option<Loca
         QuotaKind::Cpu => {
             let cpu = reader.duration(entry, MIN_CPU..=MAX_CPU)?;
             let millis = u64::try_from(cpu.value.as_millis()).unwrap_or(u64::MAX);
-            Some(Located::of(entry, millis))
+            Some(Located::new(entry, millis))
         }
         QuotaKind::Memory => reader.size(entry, MIN_MEMORY..=MAX_BYTES),
         QuotaKind::BytesIn | QuotaKind::BytesOut => reader.size(entry, 0..=MAX_BYTES),

@@ -1,4 +1,4 @@
-//! The files of a suite: found, read within bounds, and quoted in problems.
+//! The files of a suite: discovery, bounded reads, and excerpts for problems.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,21 +10,21 @@ use super::error::{Location, Position, Problem, Report, SourceLine};
 use crate::io_class;
 use crate::regular_file::Session;
 
-/// Bytes of one file.
+/// Maximum size of one file.
 const MAX_FILE_BYTES: u64 = 16 << 20;
-/// Bytes of all files of a suite.
+/// Maximum size of all files of a suite together.
 const MAX_SUITE_BYTES: u64 = 256 << 20;
-/// Files of a suite.
+/// Maximum number of files of a suite.
 const MAX_FILES: usize = 10_000;
-/// Entries of a directory that are looked at, whatever they are: this is done every few seconds.
+/// Maximum number of entries of a directory that are examined: this happens every few seconds.
 pub(super) const MAX_ENTRIES: usize = 100_000;
-/// Characters of a source line in a problem.
+/// Maximum length of a source line in a problem, in characters.
 const MAX_LINE_CHARS: usize = 120;
-/// Characters that stay in front of the underlined part of a long line.
+/// Characters of a long line before the underlined part.
 const LEAD_CHARS: usize = 40;
 
-/// Characters from one place that is known to the next, so that nobody counts more of them to quote a long line.
-const MARK: usize = 1_024;
+/// Distance of checkpoints in characters: an upper bound on what is counted to find a position in a long line.
+const CHECKPOINT_CHARS: usize = 1_024;
 
 /// A file of the suite, as text.
 pub(super) struct Source {
@@ -32,7 +32,7 @@ pub(super) struct Source {
     pub(super) text: String,
     order: usize,
     line_starts: OnceLock<Vec<usize>>,
-    marks: OnceLock<Vec<usize>>,
+    checkpoints: OnceLock<Vec<usize>>,
 }
 
 impl Source {
@@ -42,16 +42,16 @@ impl Source {
             text,
             order,
             line_starts: OnceLock::new(),
-            marks: OnceLock::new(),
+            checkpoints: OnceLock::new(),
         }
     }
 
-    /// Its place among the files of the suite.
+    /// Its index among the files of the suite.
     pub(super) fn order(&self) -> usize {
         self.order
     }
 
-    /// What relative paths in the file are relative to.
+    /// The directory that relative paths in the file are relative to.
     pub(super) fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
@@ -81,7 +81,7 @@ impl Source {
         }
     }
 
-    /// The line at `at`, of a long one what is around there, and what to underline in it.
+    /// The line at `at`, or the part of a long line around it, and what to underline in it.
     fn excerpt(&self, at: Position) -> Option<SourceLine> {
         let column = usize::try_from(at.column).unwrap_or(usize::MAX).saturating_sub(1);
         let start = self.line_start(at.line)?;
@@ -109,55 +109,60 @@ impl Source {
 
     fn line_start(&self, number: u32) -> Option<usize> {
         let starts = self.line_starts.get_or_init(|| line_starts(&self.text));
-        let place = usize::try_from(number).ok()?.checked_sub(1)?;
-        starts.get(place).copied()
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        starts.get(index).copied()
     }
 
-    /// The characters from a place to the end of its line.
+    /// The characters from an offset to the end of its line.
     fn line_from(&self, start: usize) -> impl Iterator<Item = char> {
         let rest = self.text.get(start..).unwrap_or_default();
         rest.chars().take_while(|char| !matches!(char, '\r' | '\n'))
     }
 
-    /// Where the character is that stands so many behind a place. A file of one line is as long as any.
+    /// The byte offset that is `characters` characters after `start`. Uses checkpoints, since a file may be a single
+    /// line.
     fn offset(&self, start: usize, characters: usize) -> usize {
-        let marks = self.marks.get_or_init(|| marks(&self.text));
-        let known = marks.partition_point(|mark| *mark <= start).saturating_sub(1);
-        let before = marks.get(known).and_then(|mark| self.text.get(*mark..start));
+        let checkpoints = self.checkpoints.get_or_init(|| checkpoints(&self.text));
+        let known = checkpoints
+            .partition_point(|checkpoint| *checkpoint <= start)
+            .saturating_sub(1);
+        let before = checkpoints
+            .get(known)
+            .and_then(|checkpoint| self.text.get(*checkpoint..start));
         let before = before.map_or(0, |text| text.chars().count());
-        let place = known * MARK + before + characters;
-        let Some(mark) = marks.get(place / MARK) else {
+        let index = known * CHECKPOINT_CHARS + before + characters;
+        let Some(checkpoint) = checkpoints.get(index / CHECKPOINT_CHARS) else {
             return self.text.len();
         };
-        let mut rest = self.text.get(*mark..).unwrap_or_default().char_indices();
-        rest.nth(place % MARK)
-            .map_or(self.text.len(), |(offset, _)| mark + offset)
+        let mut rest = self.text.get(*checkpoint..).unwrap_or_default().char_indices();
+        rest.nth(index % CHECKPOINT_CHARS)
+            .map_or(self.text.len(), |(offset, _)| checkpoint + offset)
     }
 }
 
-/// Where each [`MARK`]th character is.
-fn marks(text: &str) -> Vec<usize> {
+/// The byte offset of every [`CHECKPOINT_CHARS`]th character.
+fn checkpoints(text: &str) -> Vec<usize> {
     text.char_indices()
-        .step_by(MARK)
+        .step_by(CHECKPOINT_CHARS)
         .map(|(offset, _)| offset)
         .collect()
 }
 
-/// Where each line starts. It ends as in YAML: with a line feed, a carriage return, or both.
+/// The byte offset of each line. As in YAML, a line ends with a line feed, a carriage return, or both.
 fn line_starts(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
-    let is_end = |(place, byte): &(usize, &u8)| match byte {
+    let is_end = |(index, byte): &(usize, &u8)| match byte {
         b'\n' => true,
-        b'\r' => bytes.get(place + 1) != Some(&b'\n'),
+        b'\r' => bytes.get(index + 1) != Some(&b'\n'),
         _ => false,
     };
     let ends = bytes.iter().enumerate().filter(is_end);
     std::iter::once(0)
-        .chain(ends.map(|(place, _)| place + 1))
+        .chain(ends.map(|(index, _)| index + 1))
         .collect()
 }
 
-/// Tabs and escape sequences would break the alignment, or the terminal.
+/// Replaces control characters, which would break the alignment or the terminal.
 pub(super) fn printable(character: char) -> char {
     match character {
         '\t' => ' ',
@@ -166,7 +171,7 @@ pub(super) fn printable(character: char) -> char {
     }
 }
 
-/// The YAML token at the start of `rest`, judged by eye.
+/// The YAML token at the start of `rest`, approximately.
 fn token(rest: &str) -> &str {
     let first = rest.chars().next();
     if matches!(first, Some('[' | '{')) {
@@ -182,13 +187,14 @@ fn token(rest: &str) -> &str {
     let stops = [": ", ", ", " #", "]"].iter().filter_map(|stop| rest.find(stop));
     let token = stops.min().and_then(|end| rest.get(..end)).unwrap_or(rest);
     let token = token.trim_end_matches([':', ' ', ',']);
-    match token.matches('}').count() > token.matches('{').count() {
-        true => token.trim_end_matches(['}', ' ']),
-        false => token,
+    if token.matches('}').count() > token.matches('{').count() {
+        token.trim_end_matches(['}', ' '])
+    } else {
+        token
     }
 }
 
-/// Reads every file that `paths` stand for; what cannot be read becomes a problem.
+/// Reads every file of `paths`; unreadable ones are reported.
 pub(super) fn load(paths: &[PathBuf], session: &Session, report: &mut Report) -> Vec<Arc<Source>> {
     let mut sources = Vec::new();
     let mut budget = MAX_SUITE_BYTES;
@@ -208,7 +214,7 @@ pub(super) fn load(paths: &[PathBuf], session: &Session, report: &mut Report) ->
     sources
 }
 
-/// The files behind `paths`, each once, directories opened.
+/// The files of `paths`, each once, with directories expanded.
 fn files(paths: &[PathBuf], session: &Session, report: &mut Report) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
@@ -230,14 +236,11 @@ fn files(paths: &[PathBuf], session: &Session, report: &mut Report) -> Vec<PathB
     files
 }
 
-/// What a path stands for: each file as it is named, and where it really is.
+/// The files of a path: each as it is named, and its canonical path.
 fn expand(path: &Path, session: &Session) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
     let own = path.to_owned();
-    let expanded = session.within(path, move || -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
-        let found = match own.is_dir() {
-            true => list(&own)?,
-            false => vec![own],
-        };
+    let expanded = session.with_timeout(path, move || -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
+        let found = if own.is_dir() { list(&own)? } else { vec![own] };
         let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         Ok(found
             .into_iter()
@@ -247,12 +250,12 @@ fn expand(path: &Path, session: &Session) -> Result<Vec<(PathBuf, PathBuf)>, Pro
     expanded.unwrap_or_else(|error| Err(unreadable(path, "cannot be read", &error)))
 }
 
-/// A problem of the disk.
+/// A problem of the disk, which may be temporary.
 fn unreadable(path: &Path, what: &str, error: &io::Error) -> Problem {
     Problem::of_file(path, format!("{what}: {error}")).transient(io_class::is_transient(error))
 }
 
-/// The YAML files of a directory, by name; hidden ones are some editor's.
+/// The YAML files of a directory, sorted by name. Hidden ones are skipped: they are usually from an editor.
 fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
     let failed = |error: io::Error| unreadable(directory, "cannot be listed", &error);
     let mut found = Vec::new();
@@ -273,7 +276,7 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
         if yaml && !hidden && !path.is_dir() {
             found.push(path);
         }
-        // One more than a suite may have is enough to say so.
+        // One more than the maximum is enough to report it.
         if found.len() > MAX_FILES {
             break;
         }
@@ -308,7 +311,7 @@ fn read_text(path: &Path, budget: u64, session: &Session) -> Result<String, Prob
     decode(path, bytes)
 }
 
-/// Refuses what is not text, and says where.
+/// Decodes UTF-8; other content is a problem at its position.
 pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Problem::of_file(path, "the file is UTF-16").hint("save it as UTF-8"));
@@ -328,7 +331,7 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
     }
 }
 
-/// A problem right behind `before`.
+/// A problem at the end of `before`.
 fn at_end(path: &Path, before: &str, message: &str) -> Problem {
     let starts = line_starts(before);
     let last = starts.last().and_then(|start| before.get(*start..));

@@ -1,11 +1,11 @@
-//! "Did you mean".
+//! "Did you mean" suggestions for unknown words.
 
-/// Characters; longer words are not compared.
+/// Maximum length in characters; longer words are not compared.
 const MAX_CHARS: usize = 64;
-/// How alike two words must be that share a beginning, from 0 to 1.
+/// Minimum similarity of words with a common prefix, from 0 to 1.
 const MIN_SIMILARITY: f64 = 0.85;
 
-/// The candidate that `word` was most likely meant to be: a slip in every third letter, or the same beginning.
+/// The candidate that is most similar to `word`: up to one typo per three letters, or a common prefix.
 pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = fold(word);
     let length = word.chars().count();
@@ -30,7 +30,7 @@ fn fold(word: &str) -> String {
     word.to_lowercase().replace('-', "_")
 }
 
-/// A hint for an unknown word: the closest known one, or all of them.
+/// The hint for an unknown word: the closest known one, or a list of all.
 pub(crate) fn hint<'c>(word: &str, known: impl IntoIterator<Item = &'c str> + Clone) -> Option<String> {
     if let Some(candidate) = closest(word, known.clone()) {
         return Some(format!("did you mean `{candidate}`?"));

@@ -11,7 +11,7 @@ mod exposure;
 mod golden;
 mod independent;
 mod numbers;
-mod objections;
+mod plugin_validation;
 mod policy;
 mod profiles;
 mod secrets;
@@ -42,7 +42,7 @@ impl Environment for Fixed {
     }
 }
 
-/// As [`super::read`], with time enough.
+/// As [`super::read`], without a tight time limit.
 fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment) -> Draft {
     let session = Session::new(Owner::Suites);
     super::read(
@@ -76,7 +76,7 @@ fn tcp() -> PluginFacts {
     facts(include_str!("testdata/schemas/tcp.json"), "HOST:PORT")
 }
 
-/// `http` and `tcp` as above; any other plugin takes what it gets; `broken` is broken.
+/// `http` and `tcp` as above; any other plugin accepts every configuration; `broken` is broken.
 fn catalog(draft: &Draft) -> Catalog {
     let mut catalog = Catalog::default();
     for plugin in draft.plugins() {
@@ -91,22 +91,22 @@ fn catalog(draft: &Draft) -> Catalog {
     catalog
 }
 
-/// Who has two notifiers.
-fn operator() -> Operator {
-    Operator {
+/// An operator with two notifiers.
+fn host_limits() -> HostLimits {
+    HostLimits {
         ceiling: Quota::ceiling(),
         notifiers: Some(vec!["ops".to_owned(), "oncall".to_owned()]),
-        secrets: KnownSecrets::default(),
+        secrets: SecretRegistry::default(),
     }
 }
 
 fn load(paths: &[PathBuf]) -> Result<Suite, Problems> {
     let draft = read(paths, &EMBEDDED, &Fixed);
     let catalog = catalog(&draft);
-    draft.finish(&catalog, &operator())
+    draft.finish(&catalog, &host_limits())
 }
 
-/// The suite in `text`, as `suite.yaml` of a folder of its own.
+/// The suite in `text`, as `suite.yaml` in a folder of its own.
 fn load_text(text: impl AsRef<[u8]>) -> Result<Suite, Problems> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("suite.yaml");
@@ -114,7 +114,7 @@ fn load_text(text: impl AsRef<[u8]>) -> Result<Suite, Problems> {
     load(&[path])
 }
 
-/// What a plugin is to judge of the suite in `text`, whose checks of it share one configuration.
+/// The request for a plugin for the suite in `text`, whose checks share one configuration.
 fn only_config(text: String, plugin: &str) -> ConfigUse {
     let draft = read_text(
         Path::new("suite.yaml"),

@@ -1,24 +1,24 @@
-//! What times mean to each other: a time-out, an interval or a schedule, a retry interval.
+//! Consistency of times: timeout, interval or schedule, retry interval.
 //!
-//! They are compared for each check once everything is laid over everything: what `defaults` or a profile say may be for
-//! checks that say more.
+//! They are compared for each check after all layers are merged: `defaults` or a profile may be for checks that set
+//! more themselves.
 
 use std::time::Duration;
 
 use super::error::Position;
 use super::fields::Reader;
-use super::settings::{Effective, Settings};
+use super::settings::{EffectiveSettings, Settings};
 use super::tree::quoted;
 use super::{Cadence, units};
 
-/// What a check and its profile say; all else is from `defaults`, or built in.
+/// The settings of a check and its profile; all others are from `defaults`, or built in.
 pub(super) struct Layers<'a> {
     pub(super) check: &'a Settings,
     /// With the profile's name.
     pub(super) profile: Option<(&'a str, &'a Settings)>,
 }
 
-/// Where a time comes from, what is written for the fewest checks first.
+/// Which layer a time comes from, most specific first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
     Check,
@@ -27,17 +27,17 @@ enum Origin {
     BuiltIn,
 }
 
-/// A time that holds for a check.
+/// An effective time of a check.
 #[derive(Clone, Copy)]
 struct Time {
     value: Duration,
-    /// Of its key, where it is written.
+    /// The position of its key, if it is set.
     key: Option<Position>,
     origin: Origin,
 }
 
-/// What contradicts itself in one layer.
-pub(super) fn judge_layer(reader: &mut Reader<'_>, own: &Settings) {
+/// Reports contradictions within one layer.
+pub(super) fn validate_layer(reader: &mut Reader<'_>, own: &Settings) {
     if let (Some(_), Some(schedule)) = (own.interval.get(), own.schedule.get()) {
         let hint = "keep the one that says when the check is due".to_owned();
         let message = "both `interval` and `schedule` are given";
@@ -45,17 +45,22 @@ pub(super) fn judge_layer(reader: &mut Reader<'_>, own: &Settings) {
     }
 }
 
-/// Times of a check that contradict each other; `all` are its settings with everything laid over everything. Nothing is
-/// compared with what is wrong by itself, which was reported.
-pub(super) fn judge(reader: &mut Reader<'_>, layers: &Layers<'_>, all: &Settings, effective: &Effective) {
-    let is_twofold = all.interval.get().is_some() && all.schedule.get().is_some();
-    if is_twofold || all.interval.is_invalid() || all.schedule.is_invalid() {
+/// Reports contradictory times of a check; `all` are its merged settings. Invalid times, which were reported, are not
+/// compared.
+pub(super) fn validate(
+    reader: &mut Reader<'_>,
+    layers: &Layers<'_>,
+    all: &Settings,
+    effective: &EffectiveSettings,
+) {
+    let has_both = all.interval.get().is_some() && all.schedule.get().is_some();
+    if has_both || all.interval.is_invalid() || all.schedule.is_invalid() {
         return;
     }
     let schedule = all.schedule.get().map(|schedule| schedule.key);
     let interval = all.interval.get().map(|interval| interval.key);
-    let cadence = layers.time(effective.cadence.shortest(), schedule.or(interval));
-    let (cadence_words, timeout_hint) = match effective.cadence {
+    let cadence = layers.time(effective.cadence.min_interval(), schedule.or(interval));
+    let (cadence_name, timeout_hint) = match effective.cadence {
         Cadence::Every(_) => ("`interval`", "raise `interval` or lower `timeout`"),
         Cadence::Cron(_) => ("the shortest time in `schedule`", "lower `timeout`"),
     };
@@ -63,19 +68,19 @@ pub(super) fn judge(reader: &mut Reader<'_>, layers: &Layers<'_>, all: &Settings
         if time.value <= cadence.value {
             return;
         }
-        let blamed = if time.origin <= cadence.origin {
+        let reported = if time.origin <= cadence.origin {
             time
         } else {
             cadence
         };
-        let Some(at) = blamed.key else { return };
+        let Some(at) = reported.key else { return };
         let shown = |time: Time| {
-            let origin = layers.in_words(time.origin, blamed.origin);
+            let origin = layers.describe_origin(time.origin, reported.origin);
             format!("{}{origin}", units::show(time.value))
         };
         let (time, cadence) = (shown(time), shown(cadence));
-        let message = format!("`{name}` ({time}) is longer than {cadence_words} ({cadence})");
-        // What many checks have in common is said of the first.
+        let message = format!("`{name}` ({time}) is longer than {cadence_name} ({cadence})");
+        // Contradictions that many checks inherit are reported once.
         if reader.report.is_first(at, &message) {
             reader.problem_with(at, message, Some(hint.to_owned()));
         }
@@ -86,7 +91,7 @@ pub(super) fn judge(reader: &mut Reader<'_>, layers: &Layers<'_>, all: &Settings
     }
     if let Some(retry) = all.retry_interval.get() {
         let retry = layers.time(retry.value, Some(retry.key));
-        // One that `defaults` have for other checks gives way.
+        // A retry interval of `defaults` is for other checks as well: it is shortened instead.
         if retry.origin < Origin::Defaults {
             let hint = "lower it, or leave it out to run no sooner than that";
             compare("retry_interval", retry, hint);
@@ -110,10 +115,10 @@ impl Layers<'_> {
         }
     }
 
-    /// Where a time comes from when not from where the problem is.
-    fn in_words(&self, origin: Origin, blamed: Origin) -> String {
+    /// The origin of a time, unless the problem is reported there.
+    fn describe_origin(&self, origin: Origin, reported: Origin) -> String {
         match origin {
-            _ if origin == blamed => String::new(),
+            _ if origin == reported => String::new(),
             Origin::Check => String::new(),
             Origin::Profile => {
                 let name = self.profile.map_or("", |(name, _)| name);
@@ -125,7 +130,7 @@ impl Layers<'_> {
     }
 }
 
-/// Whether a layer has a time with this key.
+/// Whether a layer sets a time at this key.
 fn has_key(settings: &Settings, key: Position) -> bool {
     let durations = [&settings.interval, &settings.timeout, &settings.retry_interval];
     let durations = durations.into_iter().filter_map(|duration| duration.get());

@@ -1,4 +1,4 @@
-//! YAML as a tree that knows where everything stands. Subtrees are shared, so that an alias costs nothing.
+//! YAML as a tree with positions. Subtrees are shared, so that an alias costs nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use super::error::Position;
 use super::scalar::Plain;
 use super::source::printable;
 
-/// Characters of a value that a problem quotes.
+/// Maximum length of a value in a problem, in characters.
 const MAX_QUOTED_CHARS: usize = 60;
-/// What the operating system takes.
+/// Maximum length of a path of the operating system, in characters.
 const MAX_PATH_CHARS: usize = 4_096;
 
 #[derive(Clone)]
@@ -21,10 +21,10 @@ pub(super) struct Node {
 #[derive(Clone)]
 pub(super) enum Kind {
     Null,
-    /// In a mapping that is laid over another one: what is there is taken back.
+    /// In a merged mapping: `null` removed the inherited value.
     Removed,
     Plain(Arc<Plain>),
-    /// What a variable stands for where it stands alone in a configuration: a text, or what it looks like.
+    /// A variable that stands alone in a configuration: a text, or the number or boolean that it looks like.
     Variable(Arc<Plain>),
     Text(Arc<str>),
     List(Arc<[Node]>),
@@ -44,7 +44,7 @@ impl Node {
         matches!(self.kind, Kind::Null | Kind::Removed)
     }
 
-    /// The text that stands here, also where it may be something else.
+    /// The text of the node, including that of a variable.
     pub(super) fn text(&self) -> Option<&Arc<str>> {
         match &self.kind {
             Kind::Text(text) => Some(text),
@@ -53,7 +53,7 @@ impl Node {
         }
     }
 
-    /// The entry with this key, when this is a mapping that has it.
+    /// The entry with this key, if this is a mapping that has it.
     pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.kind {
             Kind::Map(entries) => entries.iter().find(|entry| &*entry.key == key),
@@ -61,7 +61,7 @@ impl Node {
         }
     }
 
-    /// The same without keys that are `null`, which are as if nobody had written them.
+    /// The same without keys that are `null`, which are treated as absent.
     pub(super) fn without_nulls(&self) -> Self {
         let kind = match &self.kind {
             Kind::Map(entries) => {
@@ -73,7 +73,7 @@ impl Node {
         Self { at: self.at, kind }
     }
 
-    /// The node at a place: this, or one below it.
+    /// The node at a position: this, or one below it.
     pub(super) fn at_position(&self, at: Position) -> Option<&Self> {
         match &self.kind {
             _ if self.at == at => Some(self),
@@ -83,7 +83,7 @@ impl Node {
         }
     }
 
-    /// Whether something holds for this node or one below it.
+    /// Whether a predicate is true for this node or one below it.
     pub(super) fn any(&self, holds: &mut impl FnMut(&Self) -> bool) -> bool {
         holds(self)
             || match &self.kind {
@@ -93,7 +93,7 @@ impl Node {
             }
     }
 
-    /// What stands here, as the end of `expected .., found ..`.
+    /// What the node is, as the end of `expected .., found ..`.
     pub(super) fn found(&self) -> String {
         match &self.kind {
             Kind::Null | Kind::Removed => "nothing".to_owned(),
@@ -107,19 +107,19 @@ impl Node {
     }
 }
 
-/// A text of the suite in backticks: one line, printable, shortened.
+/// A text of the suite in backticks: one line, printable, truncated.
 pub(crate) fn quoted(text: &str) -> String {
-    within(text, MAX_QUOTED_CHARS)
+    in_backticks(text, MAX_QUOTED_CHARS)
 }
 
-/// A path in backticks: whole, since its end says which file it is.
+/// A path in backticks: not truncated, since its end identifies the file.
 pub(crate) fn quoted_path(path: &Path) -> String {
-    within(&path.to_string_lossy(), MAX_PATH_CHARS)
+    in_backticks(&path.to_string_lossy(), MAX_PATH_CHARS)
 }
 
-fn within(text: &str, most: usize) -> String {
-    let mut shown: String = text.chars().take(most).map(printable).collect();
-    if text.chars().nth(most).is_some() {
+fn in_backticks(text: &str, max_chars: usize) -> String {
+    let mut shown: String = text.chars().take(max_chars).map(printable).collect();
+    if text.chars().nth(max_chars).is_some() {
         shown.push('…');
     }
     format!("`{shown}`")

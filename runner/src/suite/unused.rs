@@ -1,5 +1,4 @@
-//! Profiles and `defaults` that no check uses: what is wrong with them is found all the same, as far as it is wrong whatever
-//! a check would add.
+//! Profiles and `defaults` that no check uses. They are validated as well, except for what a check could still add.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,21 +7,21 @@ use super::check::RawCheck;
 use super::inheritance::Inheritance;
 use super::layer::Layer;
 use super::profile::Profile;
-use super::raw::RawFile;
+use super::syntax::RawFile;
 
-/// Each of them in place of a check without a target. `shared` are the defaults of the whole suite.
+/// The unused layers, each in the form of a check without a target. `shared` are the defaults of the whole suite.
 pub(super) fn find(files: &[RawFile], shared: &Layer) -> Vec<RawCheck> {
     let used = used_profiles(files);
     let mut unused = Vec::new();
     for file in files {
         if let Some(at) = file.defaults_at.filter(|_| !are_used(file, files)) {
             let layer = ("`defaults`: ".to_owned(), file.defaults.clone());
-            let part = RawCheck::of_layer(&file.source, at, layer);
+            let part = RawCheck::from_layer(&file.source, at, layer);
             unused.extend(over(part, [shared]));
         }
         let is_used = |profile: &Arc<Profile>| used.contains(&Arc::as_ptr(profile));
         for profile in file.profiles.iter().filter(|profile| !is_used(profile)) {
-            let part = RawCheck::of_layer(
+            let part = RawCheck::from_layer(
                 &profile.source,
                 profile.at,
                 (profile.subject(), profile.layer.clone()),
@@ -33,7 +32,7 @@ pub(super) fn find(files: &[RawFile], shared: &Layer) -> Vec<RawCheck> {
     unused
 }
 
-/// The profiles of which a check has the configuration.
+/// The profiles whose configuration a check uses.
 fn used_profiles(files: &[RawFile]) -> HashSet<*const Profile> {
     let checks = files.iter().flat_map(|file| &file.checks);
     let used = checks.filter_map(|check| {
@@ -43,16 +42,17 @@ fn used_profiles(files: &[RawFile]) -> HashSet<*const Profile> {
     used.map(Arc::as_ptr).collect()
 }
 
-/// Whether a check has the configuration of the `defaults` of a file.
+/// Whether a check uses the configuration of the `defaults` of a file.
 fn are_used(file: &RawFile, files: &[RawFile]) -> bool {
     let agrees = |check: &RawCheck| check.layer.agrees_with(&file.defaults);
-    match file.has_checks {
-        true => file.checks.iter().any(agrees),
-        false => files.iter().flat_map(|file| &file.checks).any(agrees),
+    if file.has_checks {
+        file.checks.iter().any(agrees)
+    } else {
+        files.iter().flat_map(|file| &file.checks).any(agrees)
     }
 }
 
-/// A layer with what it inherits; nothing where that is too much.
+/// A layer with what it inherits; nothing if that takes too much memory.
 fn over<const N: usize>(mut part: RawCheck, below: [&Layer; N]) -> Option<RawCheck> {
     let mut inheritance = Inheritance::default();
     let mut below = below.into_iter();

@@ -1,8 +1,8 @@
-//! `vars:` of a suite and `${var:NAME}` in its texts: values that are not secret, so every output may show them.
+//! `vars:` of a suite and `${var:NAME}` in its texts: public values, which every output may show.
 //!
-//! They are replaced in the tree of a file before anything else reads it, and so may stand in any text. A file with
-//! checks has its own variables, over those of files without, which hold for the whole suite; the command line wins
-//! over both.
+//! They are replaced in the tree of a file before anything else reads it, so they are allowed in any text. The
+//! variables of a file with checks take precedence over those of files without, which apply to the whole suite; the
+//! command line takes precedence over both.
 
 mod declared;
 mod overrides;
@@ -17,32 +17,32 @@ use self::declared::Declaration;
 use self::overrides::is_name;
 pub use self::overrides::{InvalidVariable, VariableOverride, VariableOverrides};
 pub(super) use self::pieces::as_pattern;
-pub(super) use self::replace::Failed;
+pub(super) use self::replace::FailedReferences;
 use self::replace::Replacer;
 use super::error::{Location, Position, Problem, Report};
 use super::source::Source;
 use super::suggest;
 use super::tree::{Kind, Node, quoted};
 
-/// Variables of one file, or given on the command line.
+/// Maximum number of variables of one file, or of the command line.
 pub(super) const MAX_VARIABLES: usize = 1_000;
-/// Characters of a name.
+/// Maximum length of a name, in characters.
 const MAX_NAME: usize = 64;
-/// Characters of a value.
+/// Maximum length of a value, in characters.
 pub(super) const MAX_VALUE: usize = 4_096;
-/// Variables that refer to each other, one below another.
+/// Maximum depth of variables that refer to each other.
 const MAX_DEPTH: usize = 16;
-/// Bytes that all references of a suite to variables may bring in.
+/// Maximum bytes that all references to variables of a suite may insert.
 const MAX_TOTAL_BYTES: usize = 64 << 20;
 
-/// A variable that a suite declares or was given, as it holds.
+/// A variable of the suite or the command line, with its effective value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
-    /// As references name it.
+    /// The name in references.
     pub name: Arc<str>,
-    /// What it stands for.
+    /// The value.
     pub value: Arc<str>,
-    /// Where the value was written; absent for the command line.
+    /// Where the value is set; absent for the command line.
     pub location: Option<Location>,
 }
 
@@ -50,19 +50,19 @@ type Declarations = BTreeMap<Arc<str>, Declaration>;
 
 /// The variables of all files.
 pub(super) struct Variables {
-    /// Of files without checks, and of the command line.
+    /// From files without checks, and from the command line.
     shared: Declarations,
-    /// Of files with checks, by the order of the file.
+    /// From files with checks, by the index of the file.
     own: HashMap<usize, Declarations>,
-    /// Given on the command line, and neither declared nor used so far.
+    /// Set on the command line, but neither declared nor used so far.
     unknown: HashSet<Arc<str>>,
     total_bytes: usize,
-    /// What was said of all variables together: that they are too large, or too deep in each other.
-    said: HashSet<&'static str>,
-    /// A text that an alias repeats has its problems once.
+    /// Problems of all variables together that were reported: too much text, or too deeply nested.
+    reported_once: HashSet<&'static str>,
+    /// Reported problems: a text that is repeated by an alias is reported once.
     reported: HashSet<(usize, Position, String)>,
-    /// As they hold.
-    shown: Vec<Variable>,
+    /// The effective values.
+    effective: Vec<Variable>,
 }
 
 impl Variables {
@@ -77,18 +77,19 @@ impl Variables {
             own: HashMap::new(),
             unknown: overrides.names().cloned().collect(),
             total_bytes: 0,
-            said: HashSet::new(),
+            reported_once: HashSet::new(),
             reported: HashSet::new(),
-            shown: overrides.shown().collect(),
+            effective: overrides.variables().collect(),
         };
         for (source, root) in files {
             let declared = declared::of_file(source, root, report);
             for name in declared.keys() {
                 variables.unknown.remove(name);
             }
-            match has_checks(root) {
-                true => drop(variables.own.insert(source.order(), declared)),
-                false => variables.share(source, declared, report),
+            if has_checks(root) {
+                variables.own.insert(source.order(), declared);
+            } else {
+                variables.share(source, declared, report);
             }
         }
         for declarations in variables.own.values_mut().chain([&mut variables.shared]) {
@@ -119,18 +120,24 @@ impl Variables {
         }
     }
 
-    /// The tree of a file with its variables replaced, and the places of those that have no value.
-    pub(super) fn replace(&mut self, source: &Source, root: Node, report: &mut Report) -> (Node, Failed) {
+    /// The tree of a file with its variables replaced, and the positions of references that have no value.
+    pub(super) fn replace(
+        &mut self,
+        source: &Source,
+        root: Node,
+        report: &mut Report,
+    ) -> (Node, FailedReferences) {
         let mut replacer = Replacer::new(self, source, report);
         replacer.resolve_declared(has_checks(&root));
-        // Most files have none, and are not looked through.
-        match source.text.contains("var:") {
-            true => replacer.root(root),
-            false => replacer.with_failures(root),
+        // Most files have no reference, and need no traversal.
+        if source.text.contains("var:") {
+            replacer.root(root)
+        } else {
+            replacer.with_failures(root)
         }
     }
 
-    /// Reports what was given on the command line and is neither declared nor used.
+    /// Reports variables of the command line that are neither declared nor used.
     pub(super) fn report_unknown(&self, origin: &Path, report: &mut Report) {
         let mut unknown: Vec<_> = self.unknown.iter().collect();
         unknown.sort();
@@ -142,9 +149,9 @@ impl Variables {
         }
     }
 
-    /// Those that are declared or given, as they hold.
-    pub(super) fn into_shown(self) -> Vec<Variable> {
-        self.shown
+    /// The effective values of all declared or given variables.
+    pub(super) fn into_effective(self) -> Vec<Variable> {
+        self.effective
     }
 
     fn find(&self, file: usize, name: &str) -> Option<&Declaration> {
@@ -152,7 +159,7 @@ impl Variables {
         own.or_else(|| self.shared.get(name))
     }
 
-    /// The names that a file may refer to; those of all files without one.
+    /// The names that a file may refer to; those of all files if `file` is absent.
     fn names(&self, file: Option<usize>) -> impl Iterator<Item = &str> {
         let own = self
             .own

@@ -1,11 +1,11 @@
-//! Attributes, as OTLP has them.
+//! Builder for OTLP attributes.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
-/// The attributes of one span or record, in the order in which they were added.
+/// The attributes of one span or log record, in insertion order.
 #[derive(Debug, Default)]
 pub(super) struct Attributes(Vec<KeyValue>);
 
@@ -31,8 +31,8 @@ impl Attributes {
         self.add(key, Value::ArrayValue(ArrayValue { values }))
     }
 
-    /// Adds what is there.
-    pub(super) fn some<T>(
+    /// Adds an attribute only if there is a value.
+    pub(super) fn when_some<T>(
         &mut self,
         value: Option<T>,
         add: impl FnOnce(&mut Self, T) -> &mut Self,
@@ -47,7 +47,7 @@ impl Attributes {
         std::mem::take(&mut self.0)
     }
 
-    /// A name may be there once (OTLP, `KeyValue`): what a suite or a plugin adds does not replace what is ours.
+    /// Attribute keys are unique (OTLP, `KeyValue`): a key set by a suite or a plugin never replaces one of ours.
     fn add(&mut self, key: impl Into<String>, value: Value) -> &mut Self {
         let key = key.into();
         if self.0.iter().any(|known| known.key == key) {

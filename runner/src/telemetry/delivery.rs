@@ -1,47 +1,48 @@
-//! How encoded OTLP requests get to the collector, and how nothing is lost while it is away.
+//! Delivery of encoded OTLP requests to the collector, without losing any while it is unreachable.
 //!
 //! ```text
 //! append -> batch + journal \
-//!                            queue -> lane -> transport -> collector
-//! push  ------------------- /   \-> spool, as long as it must wait
+//!                            queue -> worker -> transport -> collector
+//! push  ------------------- /   \-> spool, while the collector is unreachable
 //! ```
 //!
-//! What is more than may wait at once is pushed as a series, each request when there is room for it.
+//! An export that is larger than the queue may hold is pushed as a series: each request waits until there is room for
+//! it.
 //!
-//! One lane a signal, so that signals do not block each other; in each, requests go out in the order in which they
-//! were begun, and a request leaves the queue only when its fate is known. A collector can have a request twice,
-//! when the answer to the first time was lost: never less than once.
+//! Each signal has its own worker, so that signals do not block each other. A worker sends requests in the order in
+//! which they were created, and a request leaves the queue only when its result is known. Delivery is at least once: a
+//! collector may receive a request twice if the response to the first attempt was lost.
 
-mod answer;
 mod backoff;
 mod batch;
 mod console;
+mod deferred;
 mod disk;
 mod envelope;
+mod export_result;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod held;
 mod journal;
-mod lane;
 mod notice;
-mod outlet;
-mod parts;
+mod parsed_request;
 mod points;
 mod queue;
 mod report;
 mod request;
+mod request_id;
 mod share;
 #[cfg(test)]
 pub(crate) mod simulated;
+mod sink;
 mod split;
 mod spool;
-mod stamp;
 mod store;
 mod suspects;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -62,122 +63,122 @@ pub use share::Owner;
 
 use super::settings::{Exporter, Signal, SpoolSettings};
 use crate::age::Clock;
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 use crate::liveness::{Impact, Registry, Tasks};
-use crate::suite::KnownSecrets;
+use crate::suite::SecretRegistry;
 use console::Console;
 use disk::Disk;
 use envelope::Envelope;
-use lane::{Lane, Shared};
-use notice::Notices;
-use outlet::Outlet;
+use notice::NoticeSender;
 use queue::Queue;
+use sink::Sink;
 use store::Store;
 use transport::Transport;
+use worker::{ExportWorker, Shared};
 
-/// What delivery is made of.
+/// The configuration of a [`Delivery`].
 pub struct DeliverySettings {
-    /// Where each signal goes; a signal that is absent goes nowhere.
+    /// The exporter of each signal; a signal without an entry is not exported.
     pub exporters: BTreeMap<Signal, Exporter>,
-    /// Whose telemetry it is; for frames, since whole requests say it themselves.
+    /// The resource of batched frames; requests passed to [`Delivery::push`] already contain theirs.
     pub resource: Resource,
-    /// What made the frames.
+    /// The instrumentation scope of batched frames.
     pub scope: InstrumentationScope,
     /// How long a batch stays open (OTEL_BSP_SCHEDULE_DELAY).
     pub batch_delay: Duration,
-    /// Where requests wait; absent: in memory. Where there is no more room, what checks have waiting beyond their share
-    /// goes first, and then the oldest.
+    /// The spool for requests that cannot be sent; `None` buffers in memory only. When it is full, data of checks
+    /// beyond their share is dropped first, then the oldest requests.
     pub spool: Option<SpoolSettings>,
-    /// Bytes of the requests of a signal that wait in memory where they cannot wait in the spool: [`MAX_MEMORY`].
+    /// Maximum size of the requests of one signal in memory when they cannot be spooled, in bytes: [`MAX_MEMORY`].
     pub memory: u64,
     /// Where [`Exporter::Console`] writes its lines.
     pub console: Box<dyn Write + Send>,
-    /// Where connections and files that stay open are counted.
-    pub reserve: Reserve,
-    /// What no text of a collector shows, and which its own secrets join.
-    pub secrets: KnownSecrets,
-    /// Where each lane reports that it makes progress.
+    /// Counts the runner's own open connections and files.
+    pub internal_fds: InternalFds,
+    /// Secrets to redact in messages of a collector; the secrets of the destinations are added.
+    pub secrets: SecretRegistry,
+    /// Receives the progress of each export worker.
     pub liveness: Registry,
-    /// Takes what an operator should hear. What finds the channel full is not said.
+    /// Receives notices for the operator; a notice is dropped when the channel is full.
     pub notices: mpsc::Sender<Notice>,
 }
 
-/// Lanes, queues and spool, on the thread that made it.
+/// The export workers, queues and spool, all on the thread that created it.
 ///
-/// Dropping it sends nothing more and writes nothing more: frames stay in the journal and spooled requests in the
-/// spool, as after a kill. [`Delivery::finish`] is the way to end.
+/// Dropping it neither sends nor writes anything: frames stay in the journal and spooled requests in the spool, as
+/// after a kill. Call [`Delivery::finish`] for an orderly shutdown.
 #[derive(Debug)]
 pub struct Delivery {
     shared: Arc<Shared>,
-    lanes: Tasks,
+    workers: Tasks,
 }
 
 impl Delivery {
-    /// Takes over what an earlier process left in the spool and starts sending. Never fails: a spool that cannot be
-    /// used is a [`Notice`], and tried again.
+    /// Recovers the spool of an earlier process and starts sending. Never fails: an unusable spool is reported as a
+    /// [`Notice`] and retried.
     ///
-    /// Must be called on the runtime that the lanes are to run on; its file I/O is done in line, so that runtime
-    /// should be nobody else's.
+    /// Must be called on the runtime that runs the workers. File I/O is done inline, so nothing else should use that
+    /// runtime.
     #[must_use]
     pub fn start(settings: DeliverySettings) -> Self {
-        let notices = Notices::new(settings.notices);
+        let notices = NoticeSender::new(settings.notices);
         let console = Console::new(settings.console);
-        let outlets: BTreeMap<Signal, Outlet> = settings
+        let sinks: BTreeMap<Signal, Sink> = settings
             .exporters
             .into_iter()
             .filter_map(|(signal, exporter)| {
-                let host = (settings.reserve.clone(), &settings.secrets);
-                Some((signal, outlet(signal, exporter, &console, host)?))
+                let host = (settings.internal_fds.clone(), &settings.secrets);
+                Some((signal, sink(signal, exporter, &console, host)?))
             })
             .collect();
-        let queues = outlets.iter().map(|(signal, outlet)| {
-            Queue::new(*signal, outlet.is_collector(), notices.clone()).within(settings.memory)
+        let queues = sinks.iter().map(|(signal, sink)| {
+            Queue::new(*signal, sink.is_collector(), notices.clone()).with_memory_limit(settings.memory)
         });
-        let has_collector = outlets.values().any(Outlet::is_collector);
+        let has_collector = sinks.values().any(Sink::is_collector);
         let store = Store::open(
             queues,
             Disk::new(
                 settings.spool.filter(|_| has_collector),
-                settings.reserve.clone(),
+                settings.internal_fds.clone(),
                 notices.clone(),
             ),
             Envelope::new(&settings.resource, &settings.scope),
             (settings.batch_delay, Clock::default()),
             &notices,
         );
-        let shared = Arc::new(Shared::new(store, outlets.keys().copied()));
-        let mut lanes = Tasks::default();
-        for (signal, outlet) in outlets {
-            let name = format!("export of {}", signal.word());
+        let shared = Arc::new(Shared::new(store, sinks.keys().copied()));
+        let mut workers = Tasks::default();
+        for (signal, sink) in sinks {
+            let name = format!("export of {}", signal.as_str());
             let progress = settings.liveness.register(name, Impact::Readiness);
             let shared = Arc::clone(&shared);
-            lanes.spawn(progress, |progress| {
-                Lane::new(signal, outlet, shared, progress).run()
+            workers.spawn(progress, |progress| {
+                ExportWorker::new(signal, sink, shared, progress).run()
             });
         }
-        Self { shared, lanes }
+        Self { shared, workers }
     }
 
-    /// Whether a signal goes anywhere.
+    /// Whether a signal is exported.
     #[must_use]
     pub fn exports(&self, signal: Signal) -> bool {
         self.shared.store().exports(signal)
     }
 
-    /// Takes spans or log records, to be sent with others. Once this returns, a kill of the process does not lose them, if
-    /// there is a spool and its disk is well. Waits for nobody.
+    /// Appends spans or log records to the current batch. Once this returns, a kill of the process does not lose them,
+    /// provided that there is a healthy spool. Never blocks.
     pub fn append(&self, signal: Signal, frame: &Frame) {
         if !frame.is_empty() && self.shared.store().append(signal, frame) {
             self.shared.wake(signal);
         }
     }
 
-    /// So many checks share the room for what waits.
-    pub fn divide(&self, checks: usize) {
-        self.shared.store().divide(checks);
+    /// Sets the number of checks among which the buffer space is shared.
+    pub fn set_check_count(&self, checks: usize) {
+        self.shared.store().set_check_count(checks);
     }
 
-    /// Takes a whole encoded request, to be sent as it is. Waits for nobody.
+    /// Queues a complete encoded request to be sent unchanged. Never blocks.
     pub fn push(&self, signal: Signal, request: impl Into<Request>) {
         let request = request.into();
         if !request.bytes.is_empty() {
@@ -186,79 +187,79 @@ impl Delivery {
         }
     }
 
-    /// What is pushed from now on is a series of requests, which may be more than there is room for at once.
+    /// Begins a series of requests, which may be larger than the queue.
     pub fn begin_series(&self, signal: Signal) {
         self.shared.store().begin_series(signal);
     }
 
-    /// Ends when the next request of the series can be pushed, and nothing is dropped for it that could be delivered.
+    /// Waits until the next request of the series can be pushed without dropping anything that could be delivered.
     ///
     /// Cancellation: nothing is lost.
-    pub async fn room(&self, signal: Signal) {
-        self.shared.room(signal).await;
+    pub async fn wait_for_room(&self, signal: Signal) {
+        self.shared.wait_for_room(signal).await;
     }
 
-    /// The same; false when that would take a collector that was away at its last attempt.
+    /// Like [`Delivery::wait_for_room`], but returns false if the collector was unreachable at the last attempt.
     ///
     /// Cancellation: nothing is lost.
-    pub async fn room_unless_away(&self, signal: Signal) -> bool {
+    pub async fn wait_for_room_if_reachable(&self, signal: Signal) -> bool {
         tokio::select! {
             biased;
-            () = self.shared.room(signal) => true,
-            () = self.shared.settled() => false,
+            () = self.shared.wait_for_room(signal) => true,
+            () = self.shared.wait_idle() => false,
         }
     }
 
-    /// Has everything that can be sent sent at once.
+    /// Closes all batches and wakes all workers.
     pub fn flush(&self) {
         self.shared.store().close_batches();
         self.shared.wake_all();
     }
 
-    /// How delivery goes.
+    /// The current state of delivery.
     #[must_use]
     pub fn report(&self) -> DeliveryReport {
         self.shared.store().report()
     }
 
-    /// Sends what can be sent by `deadline`, writes the rest to the spool, and says how it went. It does not wait for
-    /// a collector that was away at its last attempt.
+    /// Sends what can be sent by `deadline`, spools the rest and returns the final report. Does not wait for a
+    /// collector that was unreachable at the last attempt.
     ///
-    /// Cancellation: as if dropped.
+    /// Cancellation: equivalent to dropping it.
     pub async fn finish(mut self, deadline: Instant) -> DeliveryReport {
         self.flush();
-        // What was not sent in time is spooled like all that could not be sent.
-        drop(timeout_at(deadline, self.shared.settled()).await);
-        self.lanes.shutdown().await;
+        // What was not sent in time is spooled below.
+        drop(timeout_at(deadline, self.shared.wait_idle()).await);
+        self.workers.shutdown().await;
         let mut store = self.shared.store();
-        store.end();
+        store.shutdown();
         store.report()
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.lanes.abort_all();
+        self.workers.abort_all();
         self.shared.store().close();
     }
 }
 
-fn outlet(
+fn sink(
     signal: Signal,
     exporter: Exporter,
     console: &Console,
-    (reserve, secrets): (Reserve, &KnownSecrets),
-) -> Option<Outlet> {
+    (internal_fds, secrets): (InternalFds, &SecretRegistry),
+) -> Option<Sink> {
     match exporter {
         Exporter::None => None,
-        Exporter::Console => Some(Outlet::Console(signal, console.clone())),
-        Exporter::Otlp(destination) => Some(Outlet::Collector(Box::new(Transport::new(
+        Exporter::Console => Some(Sink::Console(signal, console.clone())),
+        Exporter::Otlp(destination) => Some(Sink::Collector(Box::new(Transport::new(
             signal,
             destination,
-            reserve,
+            internal_fds,
             secrets,
         )))),
         #[cfg(test)]
-        Exporter::Simulated(collector) => Some(Outlet::Simulated(signal, collector)),
+        Exporter::Simulated(collector) => Some(Sink::Simulated(signal, collector)),
     }
 }

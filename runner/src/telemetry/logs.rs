@@ -1,4 +1,4 @@
-//! Log records: what an operator wants to find by time. Changes and losses have one, ordinary runs none.
+//! Log records for what operators search by time. Changes and losses are logged, ordinary runs are not.
 
 #[cfg(test)]
 mod tests;
@@ -11,41 +11,48 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use prost::Message as _;
 
 use super::attribute::{Attributes, any, unix_nanos};
-use super::{Encoded, fit, name};
+use super::{Encoded, name, size_limit};
 use crate::account::MissReason;
 use crate::outcome::{Outcome, Run};
-use crate::status::{Standing, Status, Transition};
+use crate::status::{CheckStatus, Status, Transition};
 use crate::suite::{Check, CheckId};
 use crate::trace::{ClosedBy, Connection};
 
-/// The records of a run that was recorded, encoded as the repeated field of a [`ScopeLogs`], at most 64 KiB; mostly none.
+/// The log records of a finished run, encoded as the repeated field of a [`ScopeLogs`], at most 64 KiB; usually none.
 #[must_use]
-pub fn of_run(run: &Run, standing: &Standing, now: SystemTime) -> Option<Encoded> {
+pub fn encode_run(run: &Run, standing: &CheckStatus, now: SystemTime) -> Option<Encoded> {
     let mut records = Vec::new();
-    records.extend(standing.transition.as_ref().map(|change| transition(run, change)));
+    records.extend(
+        standing
+            .transition
+            .as_ref()
+            .map(|change| transition_record(run, change)),
+    );
     if let Outcome::Faulted(fault) = &run.outcome {
-        let mut record = about(&run.check, SeverityNumber::Error, fault.to_string());
+        let mut record = check_record(&run.check, SeverityNumber::Error, fault.to_string());
         record.event_name = "canary.check.fault".to_owned();
-        record.attributes.extend(word(semconv::ERROR_TYPE, fault.word()));
+        record
+            .attributes
+            .extend(string_attribute(semconv::ERROR_TYPE, fault.as_str()));
         records.push(record);
     }
     let taken = run.trail.connections.iter();
-    records.extend(taken.filter_map(|connection| reclaimed(&run.check, connection)));
+    records.extend(taken.filter_map(|connection| reclaimed_record(&run.check, connection)));
     for record in &mut records {
         record.trace_id = run.trace.trace_id.to_vec();
         record.span_id = run.trace.span_id.to_vec();
         record.flags = u32::from(run.trace.sampled);
     }
-    frame(records, now)
+    encode(records, now)
 }
 
-/// The record of due times that passed without a run.
+/// The log record for due times that passed without a run.
 #[must_use]
-pub fn of_missed(check: &CheckId, reason: MissReason, count: u64, now: SystemTime) -> Option<Encoded> {
+pub fn encode_missed(check: &CheckId, reason: MissReason, count: u64, now: SystemTime) -> Option<Encoded> {
     let mut attributes = Attributes::default();
     attributes
         .text(name::CHECK, check.as_str())
-        .text(name::MISS_REASON, reason.word())
+        .text(name::MISS_REASON, reason.as_str())
         .count("canary.missed", count);
     let record = LogRecord {
         event_name: "canary.scheduler.missed".to_owned(),
@@ -54,16 +61,16 @@ pub fn of_missed(check: &CheckId, reason: MissReason, count: u64, now: SystemTim
             SeverityNumber::Warn,
             format!(
                 "check {check}: {count} due times passed without a run ({})",
-                reason.word()
+                reason.as_str()
             ),
         )
     };
-    frame(vec![record], now)
+    encode(vec![record], now)
 }
 
-/// The record of a suite that was read again.
+/// The log record for a reload of the suite.
 #[must_use]
-pub fn of_reload(answer: &Result<usize, String>, now: SystemTime) -> Option<Encoded> {
+pub fn encode_reload(answer: &Result<usize, String>, now: SystemTime) -> Option<Encoded> {
     let (severity, text) = match answer {
         Ok(checks) => (
             Severity::Info,
@@ -74,35 +81,40 @@ pub fn of_reload(answer: &Result<usize, String>, now: SystemTime) -> Option<Enco
             format!("the suite was read again and refused, the old one goes on: {problems}"),
         ),
     };
-    of_runner(severity, "canary.suite.reload", bounded(text), now)
+    encode_runner_event(severity, "canary.suite.reload", truncate(text), now)
 }
 
-/// Texts of a record are at most this long, in bytes.
-const MAX_TEXT: usize = 8 << 10;
+/// Maximum length of a text in a record, in bytes.
+const MAX_TEXT_BYTES: usize = 8 << 10;
 
-fn bounded(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_TEXT));
+fn truncate(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
     text
 }
 
-/// The record of something that the runner says of itself.
+/// The log record for an event of the runner itself.
 #[must_use]
-pub fn of_runner(severity: Severity, event: &str, text: String, now: SystemTime) -> Option<Encoded> {
+pub fn encode_runner_event(
+    severity: Severity,
+    event: &str,
+    text: String,
+    now: SystemTime,
+) -> Option<Encoded> {
     let record = LogRecord {
         event_name: event.to_owned(),
         ..record(severity.into(), text)
     };
-    frame(vec![record], now)
+    encode(vec![record], now)
 }
 
-/// How important a record of the runner itself is.
+/// The severity of a record of the runner itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Worth knowing.
+    /// Informational.
     Info,
-    /// Someone should look.
+    /// Needs attention.
     Warn,
-    /// Something is lost.
+    /// Data was lost.
     Error,
 }
 
@@ -116,7 +128,7 @@ impl From<Severity> for SeverityNumber {
     }
 }
 
-fn transition(run: &Run, change: &Transition) -> LogRecord {
+fn transition_record(run: &Run, change: &Transition) -> LogRecord {
     let severity = match change.to {
         Status::Up => SeverityNumber::Info,
         Status::Degraded | Status::Unknown => SeverityNumber::Warn,
@@ -126,17 +138,19 @@ fn transition(run: &Run, change: &Transition) -> LogRecord {
         "check {}: {} -> {}: {}",
         run.check.id, change.from, change.to, change.summary
     );
-    let mut record = about(&run.check, severity, text);
+    let mut record = check_record(&run.check, severity, text);
     record.time_unix_nano = unix_nanos(change.at);
     record.event_name = "canary.check.transition".to_owned();
-    record.attributes.extend(word(name::STATUS, change.to.word()));
     record
         .attributes
-        .extend(word("canary.status.previous", change.from.word()));
+        .extend(string_attribute(name::STATUS, change.to.as_str()));
+    record
+        .attributes
+        .extend(string_attribute("canary.status.previous", change.from.as_str()));
     record
 }
 
-fn reclaimed(check: &Check, connection: &Connection) -> Option<LogRecord> {
+fn reclaimed_record(check: &Check, connection: &Connection) -> Option<LogRecord> {
     let ClosedBy::Host(cause) = connection.closed_by else {
         return None;
     };
@@ -144,20 +158,20 @@ fn reclaimed(check: &Check, connection: &Connection) -> Option<LogRecord> {
         "check {}: the plugin left a connection to {} open; the host closed it",
         check.id, connection.peer
     );
-    let mut record = about(check, SeverityNumber::Warn, text);
+    let mut record = check_record(check, SeverityNumber::Warn, text);
     record.event_name = "canary.connection.reclaimed".to_owned();
     let mut attributes = Attributes::default();
     attributes
         .text(semconv::NETWORK_PEER_ADDRESS, connection.peer.ip().to_string())
-        .some(connection.peer.port(), |attributes, port| {
+        .when_some(connection.peer.port(), |attributes, port| {
             attributes.count(semconv::NETWORK_PEER_PORT, port.into())
         })
-        .text(name::CLOSE_REASON, cause.word());
+        .text(name::CLOSE_REASON, cause.as_str());
     record.attributes.extend(attributes.take());
     Some(record)
 }
 
-fn about(check: &Check, severity: SeverityNumber, text: String) -> LogRecord {
+fn check_record(check: &Check, severity: SeverityNumber, text: String) -> LogRecord {
     let mut attributes = Attributes::default();
     attributes
         .text(name::CHECK, check.id.as_str())
@@ -171,7 +185,7 @@ fn about(check: &Check, severity: SeverityNumber, text: String) -> LogRecord {
     }
 }
 
-fn word(key: &str, value: &str) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue> {
+fn string_attribute(key: &str, value: &str) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue> {
     Attributes::default().text(key, value).take()
 }
 
@@ -189,7 +203,7 @@ fn record(severity: SeverityNumber, text: String) -> LogRecord {
     }
 }
 
-fn frame(mut records: Vec<LogRecord>, now: SystemTime) -> Option<Encoded> {
+fn encode(mut records: Vec<LogRecord>, now: SystemTime) -> Option<Encoded> {
     if records.is_empty() {
         return None;
     }
@@ -199,7 +213,7 @@ fn frame(mut records: Vec<LogRecord>, now: SystemTime) -> Option<Encoded> {
             record.time_unix_nano = record.observed_time_unix_nano;
         }
     }
-    let left_out = fit::records(&mut records);
+    let left_out = size_limit::limit_records(&mut records);
     let scope = ScopeLogs {
         log_records: records,
         ..ScopeLogs::default()

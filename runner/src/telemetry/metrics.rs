@@ -1,10 +1,10 @@
-//! Numbers: a small store on OTLP's data model.
+//! Metrics: a small store with OTLP's data model.
 //!
-//! It is our own because it must forget: a check that was removed is gone from every metric at once, whatever kind
-//! of instrument told of it, and a name that comes and goes never uses up a limit. It keeps exemplars as well.
+//! It is our own because it must forget: a removed check disappears from every metric at once, and a name that comes
+//! and goes never uses up a limit. It also supports exemplars.
 
 mod alerts;
-mod chosen;
+mod cardinality;
 pub mod instrument;
 mod otlp;
 mod process;
@@ -20,10 +20,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use otlp::{Export, Exported};
-pub use process::ProcessReading;
+pub use otlp::{Export, ExportRequest};
+pub use process::ProcessStats;
 pub use prometheus::{Format, Scrape};
-pub use runner::{HeartbeatReading, HostReading};
+pub use runner::{HeartbeatStats, HostStats};
 
 use super::delivery::Owner;
 use super::name;
@@ -32,31 +32,31 @@ use crate::account::MissReason;
 use crate::outcome::Usage;
 use crate::status::Status;
 use crate::suite::{Check, CheckId};
-use chosen::is_free;
-use instrument as told;
-use series::{Extra, Scope, Value, word};
+use cardinality::is_allowed_name;
+use series::{PointAttributes, SeriesSet, Value, static_attribute};
 
-/// All metrics of a runner. One owner feeds it; times are inputs.
+/// All metrics of a runner. Written by one owner; times are inputs.
 #[derive(Debug)]
 pub struct Metrics {
-    runner: Scope,
-    checks: BTreeMap<CheckId, Told>,
+    runner: SeriesSet,
+    checks: BTreeMap<CheckId, CheckMetrics>,
     exemplars: bool,
-    /// Whose names a plugin chooses, a check.
+    /// Maximum number of series with plugin-chosen names, per check.
     max_series: usize,
 }
 
-/// What is told of a check.
+/// The metrics of one check.
 #[derive(Debug)]
-struct Told {
-    scope: Scope,
-    /// Until [`Metrics::settle`] has set the gauges by it.
-    last: Option<Last>,
+struct CheckMetrics {
+    series: SeriesSet,
+    /// Pending until [`Metrics::update_gauges`] has set the gauges from it.
+    last: Option<LastRun>,
 }
 
-/// What the gauges show of a check's last run: no text of it, so that nobody has to weigh what waits for an export.
+/// What the gauges need of a check's last run. It contains no text, so its size need not be bounded while it waits for
+/// an export.
 #[derive(Debug)]
-struct Last {
+struct LastRun {
     check: Arc<Check>,
     started_at: SystemTime,
     attempts: u32,
@@ -64,67 +64,68 @@ struct Last {
     status: Status,
     consecutive_failures: u64,
     last_success: Option<SystemTime>,
-    /// When it was published.
+    /// When the run was published.
     at: SystemTime,
 }
 
 impl Metrics {
-    /// Metrics whose counters start at `now`.
+    /// Creates metrics whose counters start at `now`.
     #[must_use]
     pub fn new(settings: &Settings, now: SystemTime) -> Self {
         let mut metrics = Self {
-            runner: Scope::new(Owner::RUNNER, Vec::new(), now),
+            runner: SeriesSet::new(Owner::RUNNER, Vec::new(), now),
             checks: BTreeMap::new(),
             exemplars: settings.exemplars,
             max_series: usize::try_from(settings.max_series_per_check).unwrap_or(usize::MAX),
         };
-        metrics.prepare_runner();
+        metrics.init_runner_series();
         metrics
     }
 
-    /// These are the checks from `now` on: new ones start at 0, others are forgotten.
-    pub fn keep(&mut self, checks: &[Arc<Check>], now: SystemTime) {
+    /// Replaces the set of checks: new ones start at 0, removed ones are dropped.
+    pub fn apply_suite(&mut self, checks: &[Arc<Check>], now: SystemTime) {
         let ids: HashSet<&CheckId> = checks.iter().map(|check| &check.id).collect();
         self.checks.retain(|id, _| ids.contains(id));
         for check in checks {
-            let base = base(check);
+            let common = common_attributes(check);
             match self.checks.get_mut(&check.id) {
                 // Other labels are other series.
-                Some(known) if known.scope.base == base => {}
+                Some(known) if known.series.common == common => {}
                 _ => {
-                    let scope = Scope::new(Owner::of(check.id.as_str()), base, now);
-                    self.checks.insert(check.id.clone(), Told { scope, last: None });
+                    let series = SeriesSet::new(Owner::of_check(check.id.as_str()), common, now);
+                    self.checks
+                        .insert(check.id.clone(), CheckMetrics { series, last: None });
                 }
             }
             if let Some(known) = self.checks.get_mut(&check.id) {
-                record::prepare(&mut known.scope, check);
+                record::init_series(&mut known.series, check);
             }
         }
         let count = u64::try_from(checks.len()).unwrap_or(u64::MAX);
-        self.runner.set_count(told::CHECKS, Vec::new(), count);
+        self.runner.set_count(instrument::CHECKS, Vec::new(), count);
     }
 
-    /// Due times passed without a run.
-    pub fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
+    /// Records due times that passed without a run.
+    pub fn record_missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
         let Some(known) = self.checks.get_mut(check) else {
             return;
         };
-        let extra = vec![word(name::MISS_REASON, reason.word())];
-        known.scope.add(told::MISSED, extra, count);
+        let attributes = vec![static_attribute(name::MISS_REASON, reason.as_str())];
+        known.series.add(instrument::MISSED, attributes, count);
     }
 }
 
-/// What all points of a check have in common. A label cannot take the name of an attribute that is told here.
-fn base(check: &Check) -> Extra {
+/// The attributes shared by all points of a check. A label cannot have the name of one of our attributes.
+fn common_attributes(check: &Check) -> PointAttributes {
     let shared = |text: &str| Value::Shared(text.into());
-    let mut base = vec![
+    let mut common = vec![
         (Cow::Borrowed(name::CHECK), shared(check.id.as_str())),
         (Cow::Borrowed(name::PLUGIN), shared(&check.plugin)),
     ];
     for (key, value) in &*check.labels {
-        if is_free(key, &base) {
-            base.push((Cow::Owned(key.clone()), shared(value)));
+        if is_allowed_name(key, &common) {
+            common.push((Cow::Owned(key.clone()), shared(value)));
         }
     }
-    base
+    common
 }

@@ -1,4 +1,4 @@
-//! A run to try telemetry on.
+//! Sample runs and settings for tests.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +18,7 @@ use crate::trace::{
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 
-/// Noon of some day.
+/// Noon of a fixed day.
 pub(crate) fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_014_400)
 }
@@ -30,11 +30,11 @@ pub(super) fn check() -> Arc<Check> {
         timeout: Duration::from_secs(5),
         retries: 1,
         labels: BTreeMap::from([("team".to_owned(), "web".to_owned())]).into(),
-        ..Check::plain("website", Duration::from_secs(30))
+        ..Check::minimal("website", Duration::from_secs(30))
     })
 }
 
-/// A run of one attempt: looked up, connected, shook hands, asked, and was answered with 503.
+/// A run with one attempt: lookup, connect, TLS handshake, request, and a response of 503.
 pub(crate) fn run() -> Run {
     Run {
         check: check(),
@@ -111,7 +111,7 @@ fn trail() -> Trail {
         phases: phases(),
         denied: vec![Denied {
             at: 80 * MS,
-            what: QuotaKind::Sockets,
+            quota: QuotaKind::Sockets,
             limit: 4,
         }],
         connections: vec![Connection {
@@ -196,13 +196,13 @@ pub(super) fn step(
         started: started * MS,
         took: took * MS,
         error: error.map(|(word, message)| StepError {
-            word,
+            code: word,
             message: message.into(),
         }),
     }
 }
 
-/// No environment at all.
+/// An empty environment.
 struct Nothing;
 
 impl Environment for Nothing {
@@ -215,7 +215,7 @@ impl Environment for Nothing {
     }
 }
 
-/// Settings of an operator who said nothing: nothing is exported.
+/// Default settings: nothing is exported.
 pub(crate) fn settings() -> Settings {
     super::settings::read(Section::default(), &Nothing, None, Report::default()).unwrap()
 }

@@ -1,10 +1,8 @@
-//! What an operator decides of telemetry: from the file's section and the `OTEL_*` variables to settings that are
-//! right by type.
+//! The telemetry settings: validated from the `telemetry` section of the file and the `OTEL_*` variables.
 //!
-//! The variables win over the file, the file over the defaults, and what is said of one signal over what is said
-//! of all, in this order: variable of the signal, variable of all, key of the signal, key of all.
-//! The names are those of OpenTelemetry
-//! (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>,
+//! Variables override the file, the file overrides the defaults, and settings of one signal override those of all
+//! signals, in this order: variable of the signal, variable of all, key of the signal, key of all. The names are those
+//! of OpenTelemetry (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>,
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>).
 
 mod choice;
@@ -29,30 +27,30 @@ use url::Url;
 
 use self::layer::Layers;
 pub use self::resource::{Process, resource};
+use crate::http_client::TlsFiles;
 use crate::settings::{Problems, Report, Section, is_public};
 use crate::suite::Environment;
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
-use crate::wire::TlsFiles;
 
-/// One of the three things that OpenTelemetry carries.
+/// A signal of OpenTelemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Signal {
     /// Spans.
     Traces,
-    /// Numbers.
+    /// Metrics.
     Metrics,
-    /// Records.
+    /// Log records.
     Logs,
 }
 
 impl Signal {
-    /// Each.
+    /// All signals.
     pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
 
     /// `traces`, `metrics` or `logs`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Traces => "traces",
             Self::Metrics => "metrics",
@@ -61,60 +59,60 @@ impl Signal {
     }
 }
 
-/// What carries OTLP.
+/// The OTLP transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// OTLP/gRPC.
     Grpc,
-    /// OTLP/HTTP with binary bodies.
+    /// OTLP/HTTP with protobuf bodies.
     HttpProtobuf,
 }
 
-/// What is done to a request before it leaves.
+/// The compression of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// Nothing.
     None,
-    /// RFC 1952.
+    /// gzip (RFC 1952).
     Gzip,
 }
 
-/// What becomes of a signal.
+/// The exporter of a signal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "a runner has three of them")]
 pub enum Exporter {
-    /// Nothing.
+    /// The signal is not exported.
     None,
-    /// It is printed.
+    /// Requests are printed as JSON.
     Console,
-    /// It is sent.
+    /// Requests are sent to a collector.
     Otlp(Destination),
-    /// A test takes it.
+    /// Requests go to a simulated collector.
     #[cfg(test)]
     #[allow(private_interfaces, reason = "it is for the tests of this crate")]
     Simulated(super::delivery::simulated::Collector),
 }
 
-/// Where one signal goes. `Debug` shows neither header values nor the query of the URL.
+/// The destination of a signal. `Debug` shows neither header values nor the query of the URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// Of http/protobuf the whole URL of the signal, such as `http://collector:4318/v1/traces`; of gRPC the scheme,
-    /// the host and the port.
+    /// For http/protobuf the complete URL of the signal, such as `http://collector:4318/v1/traces`; for gRPC scheme,
+    /// host and port.
     pub url: Url,
-    /// What carries it.
+    /// The protocol.
     pub protocol: Protocol,
     /// Sent with each request; the values are marked as sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The one deadline of an export; 10 s unless told otherwise.
+    /// The time-out of an export; 10 s by default.
     pub timeout: Duration,
-    /// What is done to requests.
+    /// The compression of requests.
     pub compression: Compression,
-    /// Read at each connect, so that renewed files are taken.
+    /// Read at each connect, so that renewed files are used.
     pub tls: TlsFiles,
 }
 
 impl Destination {
-    /// The values of headers without their scheme, such as `Bearer`, and what the URL may have as a token.
+    /// Header values without their scheme, such as `Bearer`, and the credentials that the URL may contain.
     pub(super) fn secrets(&self) -> Vec<Cow<'_, str>> {
         let headers = self.headers.iter().filter(|(name, _)| !is_public(name.as_str()));
         let headers = headers.filter_map(|(_, value)| value.to_str().ok());
@@ -125,7 +123,7 @@ impl Destination {
     }
 }
 
-/// The words of a header's value, without the first where others follow it.
+/// The words of a header value, without the first if there are several.
 fn credentials(value: &str) -> impl Iterator<Item = &str> {
     let words = value.split_whitespace();
     let scheme = usize::from(words.clone().count() > 1);
@@ -150,55 +148,55 @@ impl fmt::Debug for Destination {
     }
 }
 
-/// Bounds of what waits on disk while the collector is away.
+/// The settings of the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolSettings {
-    /// Where it waits.
+    /// The folder.
     pub folder: PathBuf,
-    /// Of all signals together.
+    /// Maximum size of all signals together, in bytes.
     pub max_bytes: u64,
-    /// What is older goes.
+    /// Maximum age of a request.
     pub max_age: Duration,
 }
 
-/// What an operator decides of telemetry.
+/// The telemetry settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `OTEL_SDK_DISABLED`: nothing is recorded and nothing exported.
     pub disabled: bool,
-    /// Nobody said where to export to, and nobody said that nothing is exported. To be told once.
-    pub nothing_to_export_to: bool,
-    /// What becomes of spans.
+    /// Neither an endpoint nor `none` is configured; the operator is informed once.
+    pub is_unconfigured: bool,
+    /// The exporter of spans.
     pub traces: Exporter,
-    /// What becomes of metrics.
+    /// The exporter of metrics.
     pub metrics: Exporter,
-    /// What becomes of log records.
+    /// The exporter of log records.
     pub logs: Exporter,
-    /// `service.name`; `canary` unless told otherwise.
+    /// `service.name`; `canary` by default.
     pub service_name: String,
-    /// Further attributes of the resource, each name once, without `service.name`.
+    /// Further resource attributes, each name once, without `service.name`.
     pub resource: Vec<(String, String)>,
-    /// From one export of metrics to the next; 15 s unless told otherwise.
+    /// The interval between exports of metrics; 15 s by default.
     pub interval: Duration,
-    /// How long spans and log records may wait for others; 1 s unless told otherwise.
+    /// How long spans and log records are batched; 1 s by default.
     pub schedule_delay: Duration,
-    /// Which traces of runs that passed are kept.
+    /// The sampler for traces of runs that passed.
     pub sampler: Sampler,
-    /// Whether traces of runs that did not pass are all kept; true unless told otherwise.
+    /// Whether traces of all other runs are exported; true by default.
     pub failures_always_sampled: bool,
-    /// How a trace context is written into headers.
+    /// The header formats of a propagated trace context.
     pub propagation: Propagation,
-    /// Whether metrics carry exemplars: those of sampled runs.
+    /// Whether metrics have exemplars, which refer to sampled runs.
     pub exemplars: bool,
-    /// Series that one check may have of what its plugin or its peers name: measurements, assertions, hosts and
-    /// certificates; 200 unless told otherwise.
+    /// Maximum number of series of a check with names chosen by its plugin or its peers: measurements, assertions,
+    /// hosts and certificates; 200 by default.
     pub max_series_per_check: u64,
-    /// What waits on disk; absent: what cannot be sent is lost.
+    /// The spool; `None` means that undeliverable data is lost.
     pub spool: Option<SpoolSettings>,
 }
 
 impl Settings {
-    /// What becomes of a signal.
+    /// The exporter of a signal.
     #[must_use]
     pub fn exporter(&self, signal: Signal) -> &Exporter {
         match signal {
@@ -208,7 +206,7 @@ impl Settings {
         }
     }
 
-    /// What requests to collectors carry and nobody else may see.
+    /// Secrets in requests to collectors.
     pub fn secrets(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let exporters = Signal::ALL.into_iter().map(|signal| self.exporter(signal));
         exporters.flat_map(|exporter| match exporter {
@@ -219,9 +217,9 @@ impl Settings {
         })
     }
 
-    /// The same, but nothing leaves the process unless it is asked for.
+    /// The same settings without any export.
     #[must_use]
-    pub fn unsent(&self) -> Self {
+    pub fn without_export(&self) -> Self {
         Self {
             traces: Exporter::None,
             metrics: Exporter::None,
@@ -232,11 +230,11 @@ impl Settings {
     }
 }
 
-/// Puts together what the file and the environment say. `state_dir` is where the spool lies by default: without it,
-/// and without a folder of its own, there is no spool. Certificates are read once, to see that they are there.
+/// Reads and validates the settings of the file and the environment. `state_dir` is the parent of the default spool
+/// folder: without it and without an explicit folder there is no spool. Certificates are read once to validate them.
 ///
 /// # Errors
-/// Every problem of the file and of the environment; `report` brings those that are known already.
+/// All problems of the file and the environment, including those already in `report`.
 pub fn read(
     section: Section,
     environment: &dyn Environment,
@@ -247,7 +245,8 @@ pub fn read(
     report.finish(settings)
 }
 
-/// The same, for whom more than telemetry is in `report`. None of the settings may be used before that is finished.
+/// Like [`read`], but adds to a report that covers more than telemetry. The settings must not be used unless that
+/// report has no errors.
 pub fn read_into(
     section: Section,
     environment: &dyn Environment,
@@ -270,10 +269,13 @@ fn settings(
     let disabled = layers.boolean(|layer| &layer.disabled, report).unwrap_or(false);
     let [traces, metrics, logs] =
         Signal::ALL.map(|signal| destination::exporter(layers, signal, disabled, environment, report));
-    choice::refuse_temporality(layers, report);
+    choice::reject_temporality(layers, report);
     Settings {
         disabled,
-        nothing_to_export_to: !disabled && Signal::ALL.into_iter().all(|signal| layers.is_silent(signal)),
+        is_unconfigured: !disabled
+            && Signal::ALL
+                .into_iter()
+                .all(|signal| layers.is_unconfigured(signal)),
         traces,
         metrics,
         logs,
@@ -292,6 +294,6 @@ fn settings(
         propagation: choice::propagation(layers, report),
         exemplars: choice::exemplars(layers, report),
         max_series_per_check: choice::max_series(layers, report),
-        spool: spool::spool(&layers.file.spool, state_dir, report),
+        spool: spool::spool_settings(&layers.file.spool, state_dir, report),
     }
 }

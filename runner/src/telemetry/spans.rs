@@ -1,6 +1,6 @@
-//! A run as a trace: one root span, a child for each thing that the host did.
+//! Runs as traces: one root span, and a child for each step of the host.
 //!
-//! Made of the run's record when it is over, so that a plugin that has never heard of tracing gets a full trace.
+//! Built from the record of a finished run, so that a plugin that knows nothing of tracing gets a complete trace.
 
 mod root;
 mod step;
@@ -15,31 +15,31 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span, SpanFlags, Status}
 use prost::Message as _;
 
 use super::attribute::{Attributes, unix_nanos};
-use super::{Encoded, fit};
+use super::{Encoded, size_limit};
 use crate::outcome::{Run, VerdictStatus};
-use crate::trace::{Phase, SpanId, TraceContext, draw_span_id};
+use crate::trace::{Phase, SpanId, TraceContext, new_span_id};
 
-/// Which runs become traces.
+/// Selects the runs that become traces.
 #[derive(Debug, Clone, Copy)]
 pub struct Selection {
-    /// Keep every run that did not pass, whatever was decided when it started.
+    /// Select every run that did not pass, regardless of the sampler.
     pub failures: bool,
 }
 
 impl Selection {
-    fn wants(self, run: &Run) -> bool {
+    fn selects(self, run: &Run) -> bool {
         let passed = run.outcome.verdict() == Some(VerdictStatus::Pass);
         run.trace.sampled || (self.failures && !passed)
     }
 }
 
-/// The spans of a run as the repeated field of a [`ScopeSpans`], encoded, at most 64 KiB; nothing when its trace is not
-/// wanted. The root is always among them, whatever else does not fit.
+/// The spans of a run as the repeated field of a [`ScopeSpans`], encoded, at most 64 KiB; `None` if its trace is not
+/// selected. The root is always among them.
 #[must_use]
-pub fn frame(run: &Run, selection: Selection) -> Option<Encoded> {
-    selection.wants(run).then(|| {
+pub fn encode_run(run: &Run, selection: Selection) -> Option<Encoded> {
+    selection.selects(run).then(|| {
         let mut spans = spans(run);
-        let left_out = fit::spans(&mut spans, root::ESSENTIAL);
+        let left_out = size_limit::limit_spans(&mut spans, root::ESSENTIAL_ATTRIBUTES);
         let scope = ScopeSpans {
             spans,
             ..ScopeSpans::default()
@@ -61,11 +61,11 @@ fn spans(run: &Run) -> Vec<Span> {
     let mut spans = Vec::with_capacity(run.trail.steps.len() + 2);
     spans.push(root::span(run));
     spans.push(children.queue(run.queued));
-    spans.extend(run.trail.steps.iter().map(|step| children.of(step)));
+    spans.extend(run.trail.steps.iter().map(|step| children.step(step)));
     spans
 }
 
-/// What the children of one root have in common.
+/// The common context of the children of a root.
 struct Children {
     trace: TraceContext,
     started_at: SystemTime,
@@ -76,22 +76,22 @@ impl Children {
     fn queue(&self, queued: Duration) -> Span {
         let started_at = self.started_at.checked_sub(queued).unwrap_or(self.started_at);
         Span {
-            name: Phase::Queue.word().to_owned(),
-            ..self.blank(draw_span_id(), started_at, queued)
+            name: Phase::Queue.as_str().to_owned(),
+            ..self.base_span(new_span_id(), started_at, queued)
         }
     }
 
-    fn blank(&self, span_id: SpanId, started_at: SystemTime, took: Duration) -> Span {
+    fn base_span(&self, span_id: SpanId, started_at: SystemTime, took: Duration) -> Span {
         Span {
             parent_span_id: self.trace.span_id.to_vec(),
-            ..blank(self.trace.at(span_id), started_at, took)
+            ..base_span(self.trace.with_span(span_id), started_at, took)
         }
     }
 }
 
-/// A span with its ids and times.
-fn blank(trace: TraceContext, started_at: SystemTime, took: Duration) -> Span {
-    // The parent, if any, is of this process (OTLP, `SpanFlags`).
+/// A span with only its ids and times set.
+fn base_span(trace: TraceContext, started_at: SystemTime, took: Duration) -> Span {
+    // The parent, if any, is local to this process (OTLP, `SpanFlags`).
     let flags = SpanFlags::ContextHasIsRemoteMask as u32 | u32::from(trace.sampled);
     let start = unix_nanos(started_at);
     let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);

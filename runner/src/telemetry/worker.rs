@@ -1,4 +1,4 @@
-//! The one owner of metrics and delivery, on a thread of its own.
+//! The telemetry worker: owns metrics and delivery, on its own thread.
 
 #[cfg(test)]
 mod tests;
@@ -18,48 +18,49 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::{Delivery, DeliveryReport, DeliverySettings, Frame, MAX_MEMORY, Notice, Owner};
-use super::exposition::{Book, Exposition, HostView};
-use super::intake::{EventReceiver, MAX_BYTES, intake};
+use super::event_queue::{EventReceiver, MAX_BYTES, event_queue};
 use super::logs::Severity;
 use super::metrics::Export;
+use super::registry::{HostView, MetricsHandle, MetricsRegistry};
 use super::settings::{Settings, Signal};
 use super::spans::Selection;
-use super::{Active, Encoded, Event, Telemetry, logs, spans};
+use super::{ActiveRuns, Encoded, Event, Telemetry, logs, spans};
 
-/// Notices that may wait to be told; further ones are not told.
-const NOTICES_WAITING: usize = 256;
-/// How long a run that was told of may wait for others: until then a kill of the process loses its spans.
-const GATHER: Duration = Duration::from_millis(5);
-/// Bytes of spans or records that are gathered before they go to the journal.
-const GATHERED: usize = 64 << 10;
-/// What is said of an export that is not whole when the next one is due.
-const BEHIND: &str = "metrics are delivered more slowly than they are due: the next export comes when this one is through; \
+/// Maximum number of pending notices; further ones are dropped.
+const MAX_PENDING_NOTICES: usize = 256;
+/// How long events are collected before they are processed together; until then a kill of the process loses their
+/// spans.
+const EVENT_BATCH_DELAY: Duration = Duration::from_millis(5);
+/// Maximum size of pending spans or records before they are appended to the journal, in bytes.
+const MAX_PENDING_BYTES: usize = 64 << 10;
+/// Logged when an export is not complete when the next one is due.
+const EXPORT_BEHIND: &str = "metrics are delivered more slowly than they are due: the next export comes when this one is through; \
     see the collector, or raise OTEL_METRIC_EXPORT_INTERVAL";
-/// How long the end may take: what is not sent by then is in the spool, or lost.
-pub const FLUSH: Duration = Duration::from_secs(5);
+/// Time limit for the final export; what is not sent by then is spooled or lost.
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Makes spans, metrics and log records of events, and hands them to delivery.
+/// Turns events into spans, metrics and log records and passes them to delivery.
 pub struct Worker {
     events: EventReceiver,
-    book: Arc<Book>,
+    registry: Arc<MetricsRegistry>,
     delivery: DeliverySettings,
     notices: mpsc::Receiver<Notice>,
     interval: Duration,
     selection: Selection,
-    lost: Arc<AtomicU64>,
+    lost_events: Arc<AtomicU64>,
 }
 
-/// Makes the two ends of telemetry, and what `/metrics` shows of it.
+/// Creates the sending end, the metrics handle and the worker of telemetry.
 #[must_use]
 pub fn start(
     settings: &Settings,
     resource: Resource,
     host: HostView,
     console: Box<dyn std::io::Write + Send>,
-) -> (Telemetry, Exposition, Worker) {
-    let lost: Arc<AtomicU64> = Arc::default();
-    let (events, waiting) = intake(MAX_BYTES, Arc::clone(&lost));
-    let (notices, told) = mpsc::channel(NOTICES_WAITING);
+) -> (Telemetry, MetricsHandle, Worker) {
+    let lost_events: Arc<AtomicU64> = Arc::default();
+    let (events, receiver) = event_queue(MAX_BYTES, Arc::clone(&lost_events));
+    let (notices_tx, notices_rx) = mpsc::channel(MAX_PENDING_NOTICES);
     let scope = InstrumentationScope {
         name: "canary".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,145 +75,152 @@ pub fn start(
         spool: settings.spool.clone(),
         memory: MAX_MEMORY,
         console,
-        reserve: host.reserve.clone(),
+        internal_fds: host.internal_fds.clone(),
         secrets: host.secrets.clone(),
         liveness: host.liveness.clone(),
-        notices,
+        notices: notices_tx,
     };
-    let active: Arc<Active> = Arc::default();
-    let book = Arc::new(Book::new(settings, resource, scope, host, Arc::clone(&active)));
+    let active: Arc<ActiveRuns> = Arc::default();
+    let registry = Arc::new(MetricsRegistry::new(
+        settings,
+        resource,
+        scope,
+        host,
+        Arc::clone(&active),
+    ));
     let worker = Worker {
-        events: waiting,
-        book: Arc::clone(&book),
+        events: receiver,
+        registry: Arc::clone(&registry),
         delivery,
-        notices: told,
+        notices: notices_rx,
         interval: settings.interval,
         selection: Selection {
             failures: settings.failures_always_sampled,
         },
-        lost,
+        lost_events,
     };
     let events = (!settings.disabled).then_some(events);
     let telemetry = Telemetry { events, active };
-    (telemetry, Exposition::new(book), worker)
+    (telemetry, MetricsHandle::new(registry), worker)
 }
 
 impl Worker {
-    /// Works until `stop`, then sends what is left within [`FLUSH`].
+    /// Runs until `stop`, then sends the rest within [`FLUSH`].
     pub async fn run(self, stop: CancellationToken) {
         let Self {
             mut events,
-            book,
+            registry,
             delivery,
             mut notices,
             interval,
             selection,
-            lost,
+            lost_events,
         } = self;
-        let mut desk = Desk {
-            book,
+        let mut state = ExporterState {
+            registry,
             delivery: Delivery::start(delivery),
-            gathered: BTreeMap::new(),
+            pending: BTreeMap::new(),
             selection,
             export: None,
-            is_behind: false,
-            lost,
-            told_lost: 0,
+            is_export_behind: false,
+            lost_events,
+            reported_lost: 0,
         };
-        // From the start on it is known that something is to be exported, before the first export is due.
-        desk.book.note_delivery(&desk.delivery.report());
+        // Recorded before the first export is due, so that it is known from the start that something is exported.
+        state.registry.record_delivery(&state.delivery.report());
         let mut exports = interval_at(Instant::now() + interval, interval);
         exports.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = exports.tick() => desk.export(),
-                Some(notice) = notices.recv() => desk.tell(&notice),
+                _ = exports.tick() => state.start_export(),
+                Some(notice) = notices.recv() => state.log_notice(&notice),
                 is_open = events.ready() => {
                     if !is_open {
-                        // Everyone who could report something is gone.
+                        // All senders are gone.
                         break;
                     }
-                    // Work on many at once costs much less than work on each.
-                    sleep(GATHER).await;
-                    desk.take_all(&events);
-                    desk.push_now();
+                    // Processing events together is much cheaper than one at a time.
+                    sleep(EVENT_BATCH_DELAY).await;
+                    state.process_events(&events);
+                    state.push_if_ready();
                 }
-                () = desk.room() => {
-                    desk.push_next();
-                    // Lanes and scrapes have their turn too.
+                () = state.wait_for_room() => {
+                    state.push_next_request();
+                    // Lets export workers and scrapes run.
                     yield_now().await;
                 }
             }
         }
-        desk.take_all(&events);
-        let end = Instant::now() + FLUSH;
-        desk.export_whole(end).await;
-        desk.delivery.finish(end).await;
+        state.process_events(&events);
+        let end = Instant::now() + FLUSH_TIMEOUT;
+        state.export_final(end).await;
+        state.delivery.finish(end).await;
     }
 }
 
-/// What the worker works on.
-struct Desk {
-    book: Arc<Book>,
+/// The state of the running worker.
+struct ExporterState {
+    registry: Arc<MetricsRegistry>,
     delivery: Delivery,
-    /// One behind the other: a frame is a repeated field, and so are several.
-    gathered: BTreeMap<Signal, Frame>,
+    /// Frames are repeated fields, so several can be concatenated.
+    pending: BTreeMap<Signal, Frame>,
     selection: Selection,
-    /// Of metrics, and not whole yet.
+    /// The export of metrics in progress.
     export: Option<Export>,
-    is_behind: bool,
-    lost: Arc<AtomicU64>,
-    told_lost: u64,
+    is_export_behind: bool,
+    lost_events: Arc<AtomicU64>,
+    reported_lost: u64,
 }
 
-impl Desk {
-    /// Everything that waits. Numbers are seen only after the journal has what they count: nothing is awaited here.
-    fn take_all(&mut self, events: &EventReceiver) {
+impl ExporterState {
+    /// Processes all queued events. Nothing is awaited here, so a scrape sees counters only after the journal has the
+    /// spans they count.
+    fn process_events(&mut self, events: &EventReceiver) {
         while let Some(event) = events.pop() {
-            self.take(event);
+            self.process_event(event);
         }
-        self.hand_over();
+        self.flush_pending();
     }
 
-    /// A panic while one event is told of must not end telemetry.
-    fn take(&mut self, event: Event) {
-        if catch_unwind(AssertUnwindSafe(|| self.record(event))).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+    /// A panic while processing one event must not end telemetry.
+    fn process_event(&mut self, event: Event) {
+        if catch_unwind(AssertUnwindSafe(|| self.record_event(event))).is_err() {
+            self.lost_events.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn record(&mut self, event: Event) {
+    fn record_event(&mut self, event: Event) {
         let now = SystemTime::now();
         match event {
             Event::Finished(run, standing) => {
-                let owner = Owner::of(run.check.id.as_str());
+                let owner = Owner::of_check(run.check.id.as_str());
                 let selection = self.selection;
-                self.gather(Signal::Traces, owner, || spans::frame(&run, selection));
-                self.gather(Signal::Logs, owner, || logs::of_run(&run, &standing, now));
-                self.book.metrics().finished(&run, &standing, now);
+                self.buffer(Signal::Traces, owner, || spans::encode_run(&run, selection));
+                self.buffer(Signal::Logs, owner, || logs::encode_run(&run, &standing, now));
+                self.registry.metrics().record_run(&run, &standing, now);
             }
             Event::Missed(check, reason, count) => {
-                let owner = Owner::of(check.as_str());
-                self.gather(Signal::Logs, owner, || {
-                    logs::of_missed(&check, reason, count, now)
+                let owner = Owner::of_check(check.as_str());
+                self.buffer(Signal::Logs, owner, || {
+                    logs::encode_missed(&check, reason, count, now)
                 });
-                self.book.metrics().missed(&check, reason, count);
+                self.registry.metrics().record_missed(&check, reason, count);
             }
             Event::Reloaded(answer) => {
-                self.gather(Signal::Logs, Owner::RUNNER, || logs::of_reload(&answer, now));
-                self.book.metrics().reloaded(answer.is_ok());
+                self.buffer(Signal::Logs, Owner::RUNNER, || logs::encode_reload(&answer, now));
+                self.registry.metrics().record_reload(answer.is_ok());
             }
             Event::Suite(checks) => {
-                self.delivery.divide(checks.len());
-                self.book.metrics().keep(&checks, now);
+                self.delivery.set_check_count(checks.len());
+                self.registry.metrics().apply_suite(&checks, now);
             }
         }
     }
 
-    /// Nothing is made for a signal that goes nowhere: most runners export no logs, and many nothing at all.
-    fn gather(&mut self, signal: Signal, owner: Owner, encode: impl FnOnce() -> Option<Encoded>) {
+    /// Encodes nothing for a signal that is not exported: most runners export no logs, and many nothing at all.
+    fn buffer(&mut self, signal: Signal, owner: Owner, encode: impl FnOnce() -> Option<Encoded>) {
         if !self.delivery.exports(signal) {
             return;
         }
@@ -220,127 +228,127 @@ impl Desk {
             return;
         };
         if left_out > 0 {
-            self.book.metrics().left_out(signal, left_out);
+            self.registry.metrics().record_omitted_items(signal, left_out);
         }
-        let gathered = self.gathered.entry(signal).or_default();
-        gathered.extend(Frame::new(owner, bytes));
-        if gathered.len() >= GATHERED {
-            self.hand_over();
+        let pending = self.pending.entry(signal).or_default();
+        pending.extend(Frame::new(owner, bytes));
+        if pending.len() >= MAX_PENDING_BYTES {
+            self.flush_pending();
         }
     }
 
-    fn hand_over(&mut self) {
-        for (signal, frame) in &mut self.gathered {
+    fn flush_pending(&mut self) {
+        for (signal, frame) in &mut self.pending {
             self.delivery.append(*signal, &std::mem::take(frame));
         }
     }
 
-    fn export(&mut self) {
+    fn start_export(&mut self) {
         let report = self.delivery.report();
-        self.book.note_delivery(&report);
-        self.tell_lost();
+        self.registry.record_delivery(&report);
+        self.report_lost_events();
         if !self.delivery.exports(Signal::Metrics) {
             return;
         }
         if self.export.is_some() {
-            // The last one goes on: what is more than the collector takes in time would only pile up.
-            self.tell_behind(&report);
+            // The previous export is still in progress: starting another would only build up a backlog.
+            self.report_slow_export(&report);
             return;
         }
-        self.is_behind = false;
+        self.is_export_behind = false;
         self.delivery.begin_series(Signal::Metrics);
-        let begun = catch_unwind(AssertUnwindSafe(|| self.book.begin_export()));
-        self.export = begun.ok();
+        let export = catch_unwind(AssertUnwindSafe(|| self.registry.begin_export()));
+        self.export = export.ok();
     }
 
-    /// Ends when the next request of an export can go to delivery; never, where there is no export.
-    async fn room(&self) {
+    /// Waits until the next request of the export can be pushed; pending forever if there is no export.
+    async fn wait_for_room(&self) {
         match self.export {
-            Some(_) => self.delivery.room(Signal::Metrics).await,
+            Some(_) => self.delivery.wait_for_room(Signal::Metrics).await,
             None => std::future::pending().await,
         }
     }
 
-    /// Hands on the next request of the export.
-    fn push_next(&mut self) {
+    /// Pushes the next request of the export.
+    fn push_next_request(&mut self) {
         let Some(export) = &mut self.export else { return };
-        // A panic ends this export, and not telemetry.
-        let next = catch_unwind(AssertUnwindSafe(|| self.book.next_request(export)));
+        // A panic ends this export, not telemetry.
+        let next = catch_unwind(AssertUnwindSafe(|| self.registry.next_request(export)));
         match next.ok().flatten() {
             Some(request) => self.delivery.push(Signal::Metrics, request),
             None => self.export = None,
         }
     }
 
-    /// Hands on one request if there is room, so that an export goes on however much comes.
-    fn push_now(&mut self) {
-        if self.room().now_or_never().is_some() {
-            self.push_next();
+    /// Pushes one request if there is room, so that an export progresses even under a constant load of events.
+    fn push_if_ready(&mut self) {
+        if self.wait_for_room().now_or_never().is_some() {
+            self.push_next_request();
         }
     }
 
-    /// The last export. What finds no room in time goes to the spool, or is lost and counted.
-    async fn export_whole(&mut self, end: Instant) {
+    /// The final export. Requests that find no room in time are spooled, or lost and counted.
+    async fn export_final(&mut self, end: Instant) {
         self.export = None;
-        self.export();
+        self.start_export();
         self.delivery.flush();
         while self.export.is_some() {
-            let has_room = timeout_at(end, self.delivery.room_unless_away(Signal::Metrics)).await;
+            let has_room = timeout_at(end, self.delivery.wait_for_room_if_reachable(Signal::Metrics)).await;
             if has_room != Ok(true) {
                 break;
             }
-            self.push_next();
+            self.push_next_request();
             yield_now().await;
         }
         while self.export.is_some() {
-            self.push_next();
+            self.push_next_request();
         }
     }
 
-    fn tell(&mut self, notice: &Notice) {
-        self.runner(severity(notice), "canary.telemetry", &notice.to_string());
+    fn log_notice(&mut self, notice: &Notice) {
+        self.log(severity(notice), "canary.telemetry", &notice.to_string());
     }
 
-    /// Events that found no room, told once an export.
-    fn tell_lost(&mut self) {
-        let lost = self.lost.load(Ordering::Relaxed);
-        let new = lost - std::mem::replace(&mut self.told_lost, lost);
+    /// Logs events dropped by the queue, at most once per export.
+    fn report_lost_events(&mut self) {
+        let lost = self.lost_events.load(Ordering::Relaxed);
+        let new = lost - std::mem::replace(&mut self.reported_lost, lost);
         if new > 0 {
-            self.book.note_lost(lost);
+            self.registry.record_lost_events(lost);
             let text = format!("{new} events were lost: telemetry did not keep up");
-            self.runner(Severity::Error, "canary.telemetry.lost", &text);
+            self.log(Severity::Error, "canary.telemetry.lost", &text);
         }
     }
 
-    /// Says once that exports take longer than they may; of a collector that is away, other notices speak.
-    fn tell_behind(&mut self, report: &DeliveryReport) {
+    /// Logs once that exports take longer than their interval; for an unreachable collector there are other notices.
+    fn report_slow_export(&mut self, report: &DeliveryReport) {
         let metrics = report.signals.get(&Signal::Metrics);
-        let is_away = metrics.is_some_and(|metrics| metrics.failing_for.is_some());
-        if !is_away && !std::mem::replace(&mut self.is_behind, true) {
-            self.runner(Severity::Warn, "canary.telemetry.behind", BEHIND);
+        let is_unreachable = metrics.is_some_and(|metrics| metrics.failing_for.is_some());
+        if !is_unreachable && !std::mem::replace(&mut self.is_export_behind, true) {
+            self.log(Severity::Warn, "canary.telemetry.behind", EXPORT_BEHIND);
         }
     }
 
-    fn runner(&mut self, severity: Severity, event: &str, text: &str) {
+    fn log(&mut self, severity: Severity, event: &str, text: &str) {
         match severity {
             Severity::Info => tracing::info!("{text}"),
             Severity::Warn => tracing::warn!("{text}"),
             Severity::Error => tracing::error!("{text}"),
         }
-        self.gather(Signal::Logs, Owner::RUNNER, || {
-            logs::of_runner(severity, event, text.to_owned(), SystemTime::now())
+        self.buffer(Signal::Logs, Owner::RUNNER, || {
+            logs::encode_runner_event(severity, event, text.to_owned(), SystemTime::now())
         });
-        self.hand_over();
+        self.flush_pending();
     }
 }
 
 fn severity(notice: &Notice) -> Severity {
     match notice {
-        Notice::Delivering { .. } | Notice::SpoolRecovered { .. } => Severity::Info,
-        Notice::Unreachable { .. } | Notice::HeldBack { .. } => Severity::Warn,
+        Notice::Recovered { .. } | Notice::SpoolRecovered { .. } => Severity::Info,
+        Notice::Unreachable { .. } | Notice::Deferred { .. } => Severity::Warn,
         Notice::Refused { .. }
         | Notice::PartlyRejected { .. }
-        | Notice::Losing { .. }
+        | Notice::RequestsDropped { .. }
         | Notice::SpoolFailed { .. } => Severity::Error,
     }
 }

@@ -1,6 +1,6 @@
-//! How a request tells its target which trace it belongs to.
+//! Propagation of a trace context to a target.
 
-/// One way of writing a trace context into headers.
+/// A header format for a trace context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
@@ -11,7 +11,7 @@ pub enum Format {
     B3Multi,
 }
 
-/// The headers that carry a trace context to targets that ask for it.
+/// The header formats of a propagated trace context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Propagation(Vec<Format>);
 
@@ -22,7 +22,7 @@ impl Default for Propagation {
 }
 
 impl Propagation {
-    /// In these formats, each once; in none, no header is made.
+    /// With these formats, each once; without any, no header is added.
     #[must_use]
     pub fn new(formats: impl IntoIterator<Item = Format>) -> Self {
         let mut formats: Vec<Format> = formats.into_iter().collect();
@@ -31,7 +31,8 @@ impl Propagation {
         Self(formats)
     }
 
-    /// In lower case, as HTTP/2 wants it. The span is that of the request: the parent of what the target does.
+    /// The headers, in lower case as HTTP/2 requires. The span is that of the request: the parent of the target's
+    /// spans.
     #[must_use]
     pub fn headers(
         &self,
@@ -58,7 +59,7 @@ impl Propagation {
 mod tests {
     use super::*;
 
-    /// Those of the W3C's own example.
+    /// From the W3C's example.
     const TRACE: [u8; 16] = [
         0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36,
     ];

@@ -1,47 +1,47 @@
-//! Which traces are kept. A run is always the root of its trace, so that nothing but its own id decides.
+//! Trace sampling. A run is always the root of its trace, so only its own id decides.
 
-/// A part of all traces, from 0 to 1.
+/// A ratio of traces, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ratio(f64);
 
 impl Ratio {
-    /// Absent when `ratio` is not within 0 and 1.
+    /// `None` if `ratio` is not within 0 and 1.
     #[must_use]
     pub fn new(ratio: f64) -> Option<Self> {
         (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
     }
 
-    /// From 0 to 1.
+    /// The value, from 0 to 1.
     #[must_use]
     pub fn get(self) -> f64 {
         self.0
     }
 }
 
-/// Decides by the trace id alone, so that everyone who samples by ratio keeps the same traces
+/// Samples by the trace id alone, so that all samplers with the same ratio select the same traces
 /// (<https://opentelemetry.io/docs/specs/otel/trace/sdk/#built-in-samplers>).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Sampler {
-    /// All.
+    /// All traces.
     #[default]
     AlwaysOn,
-    /// None.
+    /// No traces.
     AlwaysOff,
-    /// This part of them.
+    /// This ratio of traces.
     Ratio(Ratio),
 }
 
 impl Sampler {
-    /// Whether the trace is kept.
+    /// Whether the trace is sampled.
     ///
-    /// The specification leaves the algorithm open. This is the one of the SDKs for Rust, Go, Java and C++: the
-    /// lower eight bytes of the id, without their lowest bit, are below `ratio` times 2^63.
+    /// The specification leaves the algorithm open. This is the one of the SDKs for Rust, Go, Java and C++: the lower
+    /// eight bytes of the id, without their lowest bit, are below `ratio` times 2^63.
     #[must_use]
     pub fn is_sampled(&self, trace_id: [u8; 16]) -> bool {
         match self {
             Self::AlwaysOn => true,
             Self::AlwaysOff => false,
-            // The float of the bound could be one too small for the last id.
+            // Rounding could make the bound one too small for the last id.
             Self::Ratio(Ratio(ratio)) if *ratio >= 1.0 => true,
             Self::Ratio(Ratio(ratio)) => {
                 let [.., a, b, c, d, e, f, g, h] = trace_id;

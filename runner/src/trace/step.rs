@@ -1,29 +1,29 @@
-//! One thing that the host did for a run.
+//! A step: one operation of the host for a run.
 
 use std::time::Duration;
 
 use super::{Phase, SpanId};
 use crate::record::{Address, Peer, Text};
 
-/// One thing that the host did for a run, with its start and end.
+/// One operation of the host for a run, with its start and end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What.
+    /// The operation.
     pub kind: StepKind,
-    /// Drawn when it began, so that a request can carry it.
+    /// Generated at its start, so that a request can carry it.
     pub span_id: SpanId,
-    /// 1 for the first of a run.
+    /// 1 for the first attempt.
     pub attempt: u32,
     /// Since the run's start.
     pub started: Duration,
-    /// From its start to its end.
+    /// The duration.
     pub took: Duration,
-    /// Why it failed.
+    /// The error, if it failed.
     pub error: Option<StepError>,
 }
 
 impl Step {
-    /// What it takes besides its texts, in bytes.
+    /// The size in bytes, without its texts.
     #[must_use]
     pub fn weight(&self) -> u64 {
         let boxed = match &self.kind {
@@ -36,35 +36,35 @@ impl Step {
     }
 }
 
-/// Why a step failed.
+/// The error of a failed step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepError {
-    /// One of a bounded set, fit for a metric.
-    pub word: &'static str,
-    /// For a person.
+    /// A code from a bounded set, usable as a metric label.
+    pub code: &'static str,
+    /// A message for people.
     pub message: Text,
 }
 
-/// What the host did.
+/// The operation of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StepKind {
-    /// Made an instance of the plugin.
+    /// Instantiation of the plugin.
     Instantiate,
-    /// Asked DNS.
+    /// A DNS lookup.
     Lookup(Lookup),
-    /// Connected a socket.
+    /// A TCP connect.
     Connect {
-        /// Where to.
+        /// The remote address.
         peer: Peer,
     },
-    /// Shook hands for TLS.
+    /// A TLS handshake.
     Handshake(Box<Handshake>),
-    /// Sent a request and read its answer, on a connection that was there.
+    /// An HTTP request and its response, on an open connection.
     Request(Box<Request>),
 }
 
 impl StepKind {
-    /// The phase that its time belongs to; a request's is divided by [`Request`] itself.
+    /// The phase of the step; `None` for a request, whose time is divided into phases by [`Request`].
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {
         match self {
@@ -77,21 +77,21 @@ impl StepKind {
     }
 }
 
-/// A DNS question.
+/// A DNS lookup.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lookup {
-    /// As it was asked for.
+    /// The name as requested.
     pub name: Text,
-    /// What was answered.
+    /// The resolved addresses.
     pub addresses: Vec<Address>,
 }
 
-/// A TLS handshake; what is absent was not reached.
+/// A TLS handshake; absent fields were not reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Handshake {
     /// Sent as SNI.
     pub server_name: Text,
-    /// Of the peer.
+    /// The remote address.
     pub peer: Option<Peer>,
     /// `1.2` or `1.3`.
     pub version: Option<&'static str>,
@@ -101,13 +101,13 @@ pub struct Handshake {
     pub alpn: Option<Text>,
     /// The peer's own certificate.
     pub leaf: Option<CertificateFacts>,
-    /// Unix seconds: when the first of the certificates above the leaf ends.
+    /// When the first certificate above the leaf expires, in Unix seconds.
     pub chain_not_after: Option<i64>,
     /// Why the chain is not trusted.
     pub untrusted: Option<Text>,
 }
 
-/// What a certificate says, in short.
+/// The essential fields of a certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CertificateFacts {
     /// Distinguished name.
@@ -122,7 +122,7 @@ pub struct CertificateFacts {
     pub fingerprint: Text,
 }
 
-/// An HTTP request on the wire and its answer; what is absent was not reached.
+/// An HTTP request and its response; absent fields were not reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// Such as `GET`.
@@ -131,26 +131,26 @@ pub struct Request {
     pub url: Text,
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// Of the URL.
+    /// The host of the URL.
     pub host: Text,
-    /// Of the URL, unless it is secret.
+    /// The port of the URL, unless it is secret.
     pub port: Option<u16>,
-    /// Whom the connection reached.
+    /// The remote address.
     pub peer: Option<Peer>,
     /// `1.0`, `1.1` or `2`.
     pub version: Option<&'static str>,
-    /// Redirects before this one.
+    /// The number of redirects before this request.
     pub hop: u32,
-    /// Bytes of body sent.
+    /// Bytes of the request body.
     pub request_bytes: u64,
     /// Such as 200.
     pub status: Option<u16>,
-    /// Bytes of body received; absent when the body was not read.
+    /// Bytes of the response body; `None` if it was not read.
     pub response_bytes: Option<u64>,
-    /// Writing the request.
+    /// Sending the request.
     pub send: Option<Duration>,
     /// From the last byte sent to the first received.
     pub wait: Option<Duration>,
-    /// Reading the answer.
+    /// Receiving the response.
     pub receive: Option<Duration>,
 }

@@ -1,10 +1,10 @@
-//! What ails the runner. Judged anew each time that somebody asks, from what the service leaves behind while it goes
-//! on: a constant never says that something stopped.
+//! Health of the runner. Evaluated on each request from the progress that components leave behind: a stored status
+//! would not notice that something stopped.
 
-mod complaint;
 mod components;
 mod exports;
-mod short;
+mod issue;
+mod pools;
 #[cfg(test)]
 mod tests;
 
@@ -13,40 +13,41 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use complaint::{Complaint, Stale};
 pub use components::NotifierFailing;
-pub use short::PoolShort;
+pub use issue::{AffectedChecks, HealthIssue};
+pub use pools::PoolShortage;
 
-use super::pulse::Pulse;
-use super::reloads::Reloads;
+use super::reload_status::ReloadStatus;
 use super::slow_polls::SlowPolls;
+use super::supervisor_status::SupervisorStatus;
 use crate::alert;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
 use crate::liveness::Registry;
 use crate::net::resolve::NameFiles;
 use crate::net::tls::TrustStore;
-use crate::publish::{Board, Sign, Stage};
+use crate::publish::{CheckLiveness, Stage, StatusStore};
 use crate::state::{self, State};
 use crate::suite::Check;
-use crate::telemetry::Exposition;
+use crate::telemetry::MetricsHandle;
 
-/// What a run may take beyond its own bound: the waits between attempts are known, a busy machine is not.
-const OVERDUE: Duration = Duration::from_secs(10);
-/// The longest wait between two attempts.
-const BACKOFF: Duration = Duration::from_secs(2);
-/// Shorter times without a word are of very short intervals.
-const STALE_AT_LEAST: Duration = Duration::from_secs(5);
-/// Longer than a reload takes that compiles a large plugin.
+/// How much longer than its own bound a run may take: the delays between attempts are known, the load of the machine
+/// is not.
+const OVERDUE_MARGIN: Duration = Duration::from_secs(10);
+/// The longest delay between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// Minimum time before a check counts as stale; shorter ones come from very short intervals.
+const MIN_STALE: Duration = Duration::from_secs(5);
+/// Longer than a reload that compiles a large plugin takes.
 const RELOAD_STALL: Duration = Duration::from_secs(15);
-/// How long it is told that a run got no descriptor.
-const SHORT: Duration = Duration::from_secs(60);
-/// Checks that a complaint names; more are counted.
-const NAMED: usize = 10;
+/// How long a shortage stays a health issue.
+const SHORTAGE_WINDOW: Duration = Duration::from_secs(60);
+/// Maximum number of checks that an issue names; the others are counted.
+const MAX_NAMED: usize = 10;
 
-/// What an operator may want otherwise.
+/// Configurable thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct Thresholds {
     /// How long exports may fail.
     pub exports_failing: Duration,
     /// How long a notifier may fail.
@@ -55,7 +56,7 @@ pub struct Limits {
     pub notifier_late: Duration,
 }
 
-impl Default for Limits {
+impl Default for Thresholds {
     fn default() -> Self {
         Self {
             exports_failing: Duration::from_secs(5 * 60),
@@ -65,171 +66,171 @@ impl Default for Limits {
     }
 }
 
-/// What health is judged by.
+/// Inputs of the health checks.
 pub struct Sources {
-    /// What is known of every check.
-    pub board: Board,
-    /// The beat of the service.
-    pub pulse: Pulse,
-    /// What survives a restart.
+    /// Status of every check.
+    pub statuses: StatusStore,
+    /// Progress of the supervisor.
+    pub supervisor_status: SupervisorStatus,
+    /// Persistence.
     pub state: State,
-    /// How reading the suite again went.
-    pub reloads: Reloads,
-    /// Who owns which descriptor.
+    /// Results of reloads.
+    pub reloads: ReloadStatus,
+    /// Ownership of descriptors.
     pub ledger: Arc<Ledger>,
-    /// Tells when there is one that nobody owns.
+    /// Finds descriptors without an owner.
     pub audit: Audit,
-    /// How exports go.
-    pub exposition: Exposition,
-    /// Runs that held a worker thread up.
+    /// Export statistics.
+    pub metrics: MetricsHandle,
+    /// Runs that blocked a worker thread.
     pub slow_polls: SlowPolls,
-    /// The roots that the host trusts.
+    /// Trusted root certificates.
     pub trust: TrustStore,
-    /// The files with name servers and hosts.
+    /// The resolver's files: name servers and hosts.
     pub names: NameFiles,
-    /// How notifications fare, where there are alerts.
+    /// Delivery of notifications; `None` without alerting.
     pub alerts: Option<alert::Reports>,
-    /// Which threads and tasks make no progress.
+    /// Progress of threads and tasks.
     pub liveness: Registry,
 }
 
-/// Judges the runner. Cheap to clone.
+/// Evaluates the runner's health. Cheap to clone.
 #[derive(Clone)]
 pub struct Health(Arc<Inner>);
 
 struct Inner {
     sources: Sources,
-    limits: Limits,
+    thresholds: Thresholds,
 }
 
-/// What was found at one moment.
+/// Result of a health check.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Checkup {
-    /// Everything that is wrong, the worst first.
-    pub complaints: Vec<Complaint>,
+pub struct HealthReport {
+    /// All issues, the worst first.
+    pub issues: Vec<HealthIssue>,
 }
 
-impl Checkup {
-    /// Whether the runner goes on at all.
+impl HealthReport {
+    /// Liveness: whether the runner works at all.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        !self.complaints.iter().any(Complaint::is_fatal)
+        !self.issues.iter().any(HealthIssue::is_fatal)
     }
 
-    /// Whether all is well.
+    /// Readiness: whether there is no issue.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.complaints.is_empty()
+        self.issues.is_empty()
     }
 
-    /// What makes a heartbeat stop, in one line; nothing when it may go on.
+    /// The issues that stop the heartbeat, on one line; `None` when it may continue.
     #[must_use]
-    pub fn sickness(&self) -> Option<String> {
-        let grave = self
-            .complaints
-            .iter()
-            .filter(|complaint| complaint.stops_heartbeat());
-        let lines: Vec<String> = grave.map(ToString::to_string).collect();
+    pub fn unhealthy_reason(&self) -> Option<String> {
+        let severe = self.issues.iter().filter(|issue| issue.stops_heartbeat());
+        let lines: Vec<String> = severe.map(ToString::to_string).collect();
         (!lines.is_empty()).then(|| lines.join("; "))
     }
 }
 
 impl Health {
-    /// Judges by these.
+    /// Creates health checks of `sources`.
     #[must_use]
-    pub fn new(sources: Sources, limits: Limits) -> Self {
-        Self(Arc::new(Inner { sources, limits }))
+    pub fn new(sources: Sources, thresholds: Thresholds) -> Self {
+        Self(Arc::new(Inner { sources, thresholds }))
     }
 
-    /// Looks at everything. Takes a moment: it walks over all checks, and reads `/proc/self/fd`.
+    /// Evaluates everything. Not free: it iterates over all checks and reads `/proc/self/fd`.
     #[must_use]
-    pub fn check(&self) -> Checkup {
+    pub fn check(&self) -> HealthReport {
         let sources = &self.0.sources;
-        let pulse = sources.pulse.read();
-        let mut complaints = components::complaints(sources, self.0.limits);
-        self.checks(pulse.is_draining, &mut complaints);
-        if let Some(delivery) = sources.exposition.delivery() {
-            let found = exports::complaints(&delivery, self.0.limits, &complaints);
-            complaints.extend(found);
+        let supervisor = sources.supervisor_status.snapshot();
+        let mut issues = components::issues(sources, self.0.thresholds);
+        self.check_staleness(supervisor.is_draining, &mut issues);
+        if let Some(delivery) = sources.metrics.delivery_status() {
+            let found = exports::issues(&delivery, self.0.thresholds, &issues);
+            issues.extend(found);
         }
         if let Some(poll) = sources.slow_polls.recent() {
-            complaints.push(Complaint::SlowPoll(poll));
+            issues.push(HealthIssue::SlowPoll(poll));
         }
         if let Some(reason) = sources.trust.failure() {
-            complaints.push(Complaint::TrustStore { reason });
+            issues.push(HealthIssue::TrustStore { reason });
         }
         if let Some(reason) = sources.names.failure() {
-            complaints.push(Complaint::NameServers { reason });
+            issues.push(HealthIssue::NameServers { reason });
         }
         match sources.state.health() {
-            state::Health::Failing(reason) => complaints.push(Complaint::StateNotKept { reason }),
-            state::Health::Unread(reason) => complaints.push(Complaint::StateUnavailable { reason }),
-            state::Health::Well => {}
+            state::Health::Failing(reason) => issues.push(HealthIssue::StateNotPersisted { reason }),
+            state::Health::Unread(reason) => issues.push(HealthIssue::StateUnavailable { reason }),
+            state::Health::Healthy => {}
         }
-        if let Some(since) = pulse.since_starved.filter(|since| *since < SHORT) {
-            complaints.push(Complaint::DescriptorsShort { since });
+        if let Some(since) = supervisor
+            .since_fd_exhausted
+            .filter(|since| *since < SHORTAGE_WINDOW)
+        {
+            issues.push(HealthIssue::DescriptorsShort { since });
         }
-        complaints.extend(short::pools(&sources.ledger, SHORT).map(Complaint::PoolShort));
+        issues.extend(pools::issues(&sources.ledger, SHORTAGE_WINDOW).map(HealthIssue::PoolShortage));
         if let Some(count) = self.unaccounted().filter(|count| *count > 0) {
-            complaints.push(Complaint::DescriptorsUnaccounted { count });
+            issues.push(HealthIssue::DescriptorsUnaccounted { count });
         }
-        if !pulse.is_balanced {
-            complaints.push(Complaint::AccountUneven);
+        if !supervisor.is_accounting_consistent {
+            issues.push(HealthIssue::RunAccountingMismatch);
         }
-        let reloads = sources.reloads.read();
+        let reloads = sources.reloads.snapshot();
         let running = reloads.running_since.map(|since| since.elapsed());
         if let Some(time) = running.filter(|time| *time > RELOAD_STALL) {
-            complaints.push(Complaint::ReloadStalled { time });
+            issues.push(HealthIssue::ReloadStalled { time });
         }
-        if reloads.is_blind {
-            complaints.push(Complaint::SuiteUnwatched);
+        if reloads.is_unwatched {
+            issues.push(HealthIssue::SuiteUnwatched);
         }
-        if let Some(refused) = reloads.refused {
-            let first = refused.problems.lines().next().unwrap_or_default().to_owned();
-            let retry = refused.retry_at.map(|at| at - Instant::now());
-            complaints.push(Complaint::SuiteRefused { first, retry });
+        if let Some(rejected) = reloads.rejected {
+            let first = rejected.problems.lines().next().unwrap_or_default().to_owned();
+            let retry = rejected.retry_at.map(|at| at - Instant::now());
+            issues.push(HealthIssue::SuiteRefused { first, retry });
         }
-        Checkup { complaints }
+        HealthReport { issues }
     }
 
-    /// Whether the runner goes down, and waits for runs under way.
+    /// Whether the runner is shutting down and waiting for active runs.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.0.sources.pulse.read().is_draining
+        self.0.sources.supervisor_status.snapshot().is_draining
     }
 
-    /// Complains of checks. While the runner goes down, none is due, and silence says nothing.
-    fn checks(&self, is_draining: bool, complaints: &mut Vec<Complaint>) {
-        let (mut overdue, mut stale) = (Stale::default(), Stale::default());
-        self.0.sources.board.each(|check, sign| {
-            if sign.stage == Stage::Running && sign.age > longest(check) {
-                overdue.add(&check.id, sign.age, NAMED);
+    /// Finds overdue and stale checks. During shutdown no check is due, so that silence is no issue.
+    fn check_staleness(&self, is_draining: bool, issues: &mut Vec<HealthIssue>) {
+        let (mut overdue, mut stale) = (AffectedChecks::default(), AffectedChecks::default());
+        self.0.sources.statuses.for_each(|check, check_liveness| {
+            if check_liveness.stage == Stage::Running && check_liveness.stage_age > max_duration(check) {
+                overdue.add(&check.id, check_liveness.stage_age, MAX_NAMED);
             }
-            if !is_draining && is_stale(sign) {
-                stale.add(&check.id, sign.silent_for, NAMED);
+            if !is_draining && is_stale(check_liveness) {
+                stale.add(&check.id, check_liveness.silent_for, MAX_NAMED);
             }
         });
         if overdue.count > 0 {
-            complaints.push(Complaint::RunsOverdue(overdue));
+            issues.push(HealthIssue::RunsOverdue(overdue));
         }
         if stale.count > 0 {
-            complaints.push(Complaint::ChecksStale(stale));
+            issues.push(HealthIssue::ChecksStale(stale));
         }
     }
 
     fn unaccounted(&self) -> Option<u64> {
         let Sources { audit, ledger, .. } = &self.0.sources;
-        // Without a descriptor left there is no reading either.
+        // Without a descriptor left they cannot be counted either.
         audit.leaked(ledger).ok()
     }
 }
 
 /// The longest that a run of a check can take.
-fn longest(check: &Check) -> Duration {
+fn max_duration(check: &Check) -> Duration {
     let attempts = check.retries.saturating_add(1);
-    (check.timeout + BACKOFF).saturating_mul(attempts) + OVERDUE
+    (check.timeout + MAX_BACKOFF).saturating_mul(attempts) + OVERDUE_MARGIN
 }
 
-fn is_stale(sign: Sign) -> bool {
-    sign.silent_for > sign.patience.stale.max(STALE_AT_LEAST)
+fn is_stale(check_liveness: CheckLiveness) -> bool {
+    check_liveness.silent_for > check_liveness.limits.stale_after.max(MIN_STALE)
 }

@@ -1,11 +1,11 @@
-//! The dead man's switch: a ping to a URL (healthchecks.io and the like), sent only while there is proof that the runner
-//! does its work. Whoever waits for it in vain raises the alarm that a dead runner cannot.
+//! The heartbeat, a dead man's switch: pings a URL (healthchecks.io and the like) only while there is proof that the
+//! runner works. The service that misses the pings raises the alarm that a dead runner cannot.
 //!
-//! What decides is pure: it is given `now` and what there is to see. `courier` brings the ping to its address.
+//! The decisions are pure functions of `now` and [`HealthInput`]. `ping_sender` delivers the pings.
 
-mod courier;
-mod record;
+mod ping_sender;
 mod settings;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -14,62 +14,61 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use self::record::{HeartbeatReport, Record};
 pub use self::settings::{Cadence, Settings, read};
-use crate::ledger::audit::Reserve;
+pub use self::stats::{HeartbeatReport, PingStats};
+use crate::ledger::audit::InternalFds;
 use crate::suite::units;
 use crate::telemetry::delivery::DeliveryReport;
 
-/// Bytes of the reason that a fail ping carries; healthchecks.io keeps as many.
+/// Maximum length of the reason in a fail ping, in bytes; healthchecks.io stores as many.
 pub const MAX_REASON: usize = 10_000;
-/// Looks at what there is to see, from one due time to the next: the more there are, the better it is known when
-/// something last moved.
-const LOOKS: u32 = 4;
+/// Polls per interval: the more there are, the more precisely it is known when something last made progress.
+const POLLS_PER_INTERVAL: u32 = 4;
 
-/// What is sent.
+/// A ping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ping {
     /// The service starts.
     Start,
-    /// Checks run, what they tell gets through, and health is well.
+    /// Checks run, exports succeed, and health has no issue that stops the heartbeat.
     Success,
-    /// They do not, or it is not.
+    /// One of these is not the case.
     Fail {
         /// What is wrong, on one line of at most [`MAX_REASON`] bytes.
         reason: String,
     },
 }
 
-/// What there is to see of the runner at one moment.
+/// What the heartbeat's decisions are based on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Vitals {
-    /// Runs that came to a verdict so far: one that was stopped, or whose plugin broke, says nothing of its target.
+pub struct HealthInput {
+    /// Number of runs with a verdict so far: a run that was stopped, or whose plugin failed, does not prove that
+    /// checks work.
     pub verdicts: u64,
-    /// How exports go; absent when nothing is exported.
+    /// Export statistics; `None` when nothing is exported.
     pub exports: Option<ExportState>,
-    /// What health complains of, on one line without secrets: it is sent as it is.
-    pub sick: Option<String>,
-    /// The longest time in which something must move while all is well: the interval of the check that runs most
-    /// often, or from the last run of one with a cron expression to its next due time; or, if that is longer, the interval
-    /// of the export of metrics. Suites whose checks are rare have a slow pulse.
-    pub pace: Duration,
-    /// Whether no run is started any more, since the runner goes down: that none ends says nothing then.
+    /// Health issues that stop the heartbeat, on one line without secrets: sent verbatim.
+    pub unhealthy_reason: Option<String>,
+    /// The longest time in which progress is expected: the shortest interval of a check (for a cron expression, from
+    /// its last run to its next due time), or the interval of the metrics export if that is longer.
+    pub expected_interval: Duration,
+    /// Whether no more runs are started because of shutdown: then missing verdicts are no failure.
     pub is_draining: bool,
 }
 
-/// How exports go, all signals together.
+/// Export statistics of all signals together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExportState {
     /// Requests that collectors accepted since the start.
     pub accepted: u64,
-    /// How long every attempt has failed, of the signal that is worst off; absent when no last one did.
+    /// How long the signal that is worst off has been failing; `None` if no signal's last attempt failed.
     pub failing_for: Option<Duration>,
 }
 
 impl ExportState {
-    /// What a report says of all signals together; nothing where none is exported.
+    /// Sums up a report; `None` if no signal is exported.
     #[must_use]
-    pub fn of(report: &DeliveryReport) -> Option<Self> {
+    pub fn from_report(report: &DeliveryReport) -> Option<Self> {
         let signals = || report.signals.values();
         let accepted = signals().filter_map(|signal| signal.exports.get("success"));
         (!report.signals.is_empty()).then(|| Self {
@@ -79,153 +78,164 @@ impl ExportState {
     }
 }
 
-/// A count since the start, and when it was last seen to move; before that, the start.
+/// A counter since the start, and when it last increased (initially the start).
 #[derive(Debug)]
-struct Motion {
+struct ProgressCounter {
     count: u64,
-    moved: Instant,
+    last_progress: Instant,
 }
 
-impl Motion {
-    fn see(&mut self, count: u64, now: Instant) {
+impl ProgressCounter {
+    fn observe(&mut self, count: u64, now: Instant) {
         if self.count != count {
-            *self = Self { count, moved: now };
+            *self = Self {
+                count,
+                last_progress: now,
+            };
         }
     }
 }
 
-/// Decides when which ping is due. Time and sight are inputs.
+/// Decides when which ping is due. Time and health are inputs.
 #[derive(Debug)]
 pub struct Heartbeat {
     cadence: Cadence,
-    /// Absent before the first look.
+    /// `None` before the first poll.
     due: Option<Instant>,
-    runs: Motion,
-    exports: Motion,
-    /// Whether there was a success: from then on what begins later has time until its first.
+    runs: ProgressCounter,
+    exports: ProgressCounter,
+    /// Whether a success ping was ever due: from then on, exports that begin later have time until their first one.
     has_succeeded: bool,
-    /// Whether the bad spell that goes on has been told.
-    is_told: bool,
+    /// Whether the current failure has been reported.
+    failure_reported: bool,
 }
 
 impl Heartbeat {
-    /// Nothing has moved before `now`.
+    /// Starts at `now`.
     #[must_use]
     pub fn new(cadence: Cadence, now: Instant) -> Self {
-        let still = || Motion { count: 0, moved: now };
+        let counter = || ProgressCounter {
+            count: 0,
+            last_progress: now,
+        };
         Self {
             cadence,
             due: None,
-            runs: still(),
-            exports: still(),
+            runs: counter(),
+            exports: counter(),
             has_succeeded: false,
-            is_told: false,
+            failure_reported: false,
         }
     }
 
-    /// The ping that is due `now`, if there is one: first the start, then, an interval apart, success or the first
-    /// failure of a bad spell. In a bad spell silence is the message.
-    pub fn judge(&mut self, now: Instant, seen: &Vitals) -> Option<Ping> {
-        self.runs.see(seen.verdicts, now);
-        match seen.exports {
-            Some(exports) => self.exports.see(exports.accepted, now),
-            // Should exports begin, they have time until their first.
-            None => self.exports.moved = now,
+    /// The ping that is due `now`, if any: first the start ping; then, at the interval, success, or the first fail
+    /// ping of an outage. During the rest of an outage nothing is sent, and the missing pings are the signal.
+    pub fn poll(&mut self, now: Instant, input: &HealthInput) -> Option<Ping> {
+        self.runs.observe(input.verdicts, now);
+        match input.exports {
+            Some(exports) => self.exports.observe(exports.accepted, now),
+            // Exports that begin later have time until their first one.
+            None => self.exports.last_progress = now,
         }
         let Some(due) = self.due else {
             self.due = Some(now + self.cadence.interval);
             return self.cadence.start.then_some(Ping::Start);
         };
-        if now < due || self.is_too_early(now, seen) {
+        if now < due || self.is_too_early(now, input) {
             return None;
         }
-        // After a pause of the process there is one ping, and no burst.
+        // After a pause of the process there is one ping, not a burst.
         let next = due + self.cadence.interval;
         self.due = Some(next.max(now + self.cadence.interval / 2));
-        let Some(reason) = self.complaint(now, seen) else {
-            self.is_told = false;
+        let Some(reason) = self.failure_reason(now, input) else {
+            self.failure_reported = false;
             self.has_succeeded = true;
             return Some(Ping::Success);
         };
-        let is_news = self.cadence.fail && !self.is_told;
-        self.is_told |= is_news;
-        is_news.then(|| Ping::Fail {
+        let is_new = self.cadence.fail && !self.failure_reported;
+        self.failure_reported |= is_new;
+        is_new.then(|| Ping::Fail {
             reason: on_one_line(&reason),
         })
     }
 
-    /// Whether nothing has moved yet since the start, and nothing had to: a runner that starts again and again is no
-    /// success. Where everything is rarer than pings are, they do not wait for it.
-    fn is_too_early(&self, now: Instant, seen: &Vitals) -> bool {
-        let is_expected = seen.pace <= self.cadence.interval;
-        let is_proven = self.runs.count > 0 && (seen.exports.is_none() || self.exports.count > 0);
-        is_expected && !self.has_succeeded && !is_proven && self.complaint(now, seen).is_none()
+    /// Whether nothing has happened since the start that could prove success: a crash loop must not look healthy. If
+    /// runs are expected less often than pings, pings do not wait for them.
+    fn is_too_early(&self, now: Instant, input: &HealthInput) -> bool {
+        let is_expected = input.expected_interval <= self.cadence.interval;
+        let is_proven = self.runs.count > 0 && (input.exports.is_none() || self.exports.count > 0);
+        is_expected && !self.has_succeeded && !is_proven && self.failure_reason(now, input).is_none()
     }
 
-    /// A ping could not be brought to its address. A failure is then told again at the next due time.
-    pub fn undelivered(&mut self, ping: &Ping) {
+    /// Records that a ping was not delivered. A failure is then reported again at the next due time.
+    pub fn delivery_failed(&mut self, ping: &Ping) {
         if matches!(ping, Ping::Fail { .. }) {
-            self.is_told = false;
+            self.failure_reported = false;
         }
     }
 
-    /// When to look the next time, always after `now`: a ping that is overdue waits for the first proof of work, and
-    /// nothing is gained by looking for that without a break.
+    /// When to poll next, always after `now`. A ping that is overdue waits for the first proof of progress, without
+    /// busy polling.
     #[must_use]
-    pub fn next_look(&self, now: Instant) -> Instant {
-        let look = now + self.cadence.interval / LOOKS;
+    pub fn next_poll(&self, now: Instant) -> Instant {
+        let next = now + self.cadence.interval / POLLS_PER_INTERVAL;
         self.due
             .filter(|due| *due > now)
-            .map_or(look, |due| due.min(look))
+            .map_or(next, |due| due.min(next))
     }
 
-    /// When the next ping may be due, and the one before must have arrived.
+    /// When the next ping is due, which is the deadline of the current one.
     fn next_due(&self, now: Instant) -> Instant {
         self.due.unwrap_or(now)
     }
 
-    /// What is wrong.
-    fn complaint(&self, now: Instant, seen: &Vitals) -> Option<String> {
-        if let Some(sick) = &seen.sick {
-            return Some(sick.clone());
+    /// Why the heartbeat has to fail, if it has to.
+    fn failure_reason(&self, now: Instant, input: &HealthInput) -> Option<String> {
+        if let Some(reason) = &input.unhealthy_reason {
+            return Some(reason.clone());
         }
         let Cadence { interval, grace, .. } = self.cadence;
-        let patience = interval.max(seen.pace).saturating_add(grace);
-        let stood_still = |pulse: &Motion| Some(now - pulse.moved).filter(|still| *still > patience);
-        if let Some(still) = stood_still(&self.runs).filter(|_| !seen.is_draining) {
-            return Some(format!("no run has come to a verdict for {}", whole(still)));
+        let patience = interval.max(input.expected_interval).saturating_add(grace);
+        let stalled_for = |counter: &ProgressCounter| {
+            Some(now - counter.last_progress).filter(|stalled| *stalled > patience)
+        };
+        if let Some(stalled) = stalled_for(&self.runs).filter(|_| !input.is_draining) {
+            return Some(format!(
+                "no run has come to a verdict for {}",
+                in_seconds(stalled)
+            ));
         }
-        let exports = seen.exports?;
+        let exports = input.exports?;
         if let Some(failing) = exports.failing_for.filter(|failing| *failing > grace) {
-            return Some(format!("exports have failed for {}", whole(failing)));
+            return Some(format!("exports have failed for {}", in_seconds(failing)));
         }
-        let still = stood_still(&self.exports)?;
-        Some(format!("no export has got through for {}", whole(still)))
+        let stalled = stalled_for(&self.exports)?;
+        Some(format!("no export has got through for {}", in_seconds(stalled)))
     }
 }
 
-/// Beats until `stop` is done; then sends nothing more. One ping at a time, each tried at most three times and given up
-/// when the next is due.
+/// Sends pings until `stop` completes. One ping at a time, with at most three attempts; it is given up when the next
+/// is due.
 ///
-/// Cancellation: closes the connection that is open; the peer may have the ping.
+/// Cancellation: closes the open connection; the peer may have received the ping.
 pub async fn run(
     settings: &Settings,
-    mut vitals: impl FnMut() -> Vitals,
-    reserve: &Reserve,
-    record: &Record,
+    mut health_input: impl FnMut() -> HealthInput,
+    internal_fds: &InternalFds,
+    stats: &PingStats,
     stop: impl Future<Output = ()>,
 ) {
     let mut heartbeat = Heartbeat::new(settings.cadence, Instant::now());
-    let mut courier = courier::Courier::new(settings, reserve, record);
+    let mut sender = ping_sender::PingSender::new(settings, internal_fds, stats);
     let beats = async {
         loop {
-            if let Some(ping) = heartbeat.judge(Instant::now(), &vitals()) {
+            if let Some(ping) = heartbeat.poll(Instant::now(), &health_input()) {
                 let until = heartbeat.next_due(Instant::now());
-                if !courier.deliver(&ping, until).await {
-                    heartbeat.undelivered(&ping);
+                if !sender.send(&ping, until).await {
+                    heartbeat.delivery_failed(&ping);
                 }
             }
-            tokio::time::sleep_until(heartbeat.next_look(Instant::now())).await;
+            tokio::time::sleep_until(heartbeat.next_poll(Instant::now())).await;
         }
     };
     tokio::select! {
@@ -234,8 +244,8 @@ pub async fn run(
     }
 }
 
-/// Nobody is helped by milliseconds.
-fn whole(duration: Duration) -> String {
+/// Rounded down to seconds, for readability.
+fn in_seconds(duration: Duration) -> String {
     units::show(Duration::from_secs(duration.as_secs()))
 }
 

@@ -1,5 +1,5 @@
-//! Polls of runs that hold a worker up for longer than a second. They are seen from a thread of its own, which no run
-//! can hold up.
+//! Detects polls of runs that block a worker thread for longer than a second. They are scanned from a separate
+//! thread, which no run can block.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -8,26 +8,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::sandbox::{HostFunction, PollRegistry, PollUnderWay};
+use crate::sandbox::{ActivePoll, HostFunction, PollRegistry};
 use crate::suite::CheckId;
 
-/// From one look at all polls to the next.
-pub const LOOK: Duration = Duration::from_millis(250);
-/// A poll that takes as long is slow.
+/// Time between two scans.
+pub const SCAN_INTERVAL: Duration = Duration::from_millis(250);
+/// A poll that takes at least this long is slow.
 const SLOW: Duration = Duration::from_secs(1);
-/// Looks in a row that must see the same poll: what a stopped or sleeping machine leaves behind is seen once.
-const LOOKS: u32 = 4;
-/// How long a slow poll is a problem of the runner after it was seen last.
+/// Consecutive scans that must see the same poll: what a stopped or suspended machine leaves behind is seen only
+/// once.
+const MIN_SCANS: u32 = 4;
+/// How long a slow poll stays a health issue.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// A poll that held a worker up.
+/// A poll that blocked a worker thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowPoll {
-    /// Whose run it was.
+    /// The check of the run.
     pub check: CheckId,
-    /// What it was in.
+    /// The function that was executing.
     pub function: HostFunction,
-    /// For how long, as far as it was seen.
+    /// How long it took, as far as it was observed.
     pub took: Duration,
 }
 
@@ -44,46 +45,46 @@ impl fmt::Display for SlowPoll {
     }
 }
 
-/// What was seen of slow polls. Cheap to clone; all clones are one.
+/// Statistics of slow polls. Cheap to clone; all clones share their state.
 #[derive(Debug, Clone, Default)]
-pub struct SlowPolls(Arc<Mutex<Seen>>);
+pub struct SlowPolls(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
-struct Seen {
-    /// Looks in a row that saw a poll.
-    looks: HashMap<(u64, u64), u32>,
+struct Inner {
+    /// Number of consecutive scans that saw a poll.
+    scans: HashMap<(u64, u64), u32>,
     last: Option<(SlowPoll, Instant)>,
     counts: BTreeMap<&'static str, u64>,
 }
 
 impl SlowPolls {
-    /// Looks at all runs, [`LOOK`] after the look before. Returns the polls that turned out to be slow by this look.
-    pub fn look(&self, registry: &PollRegistry) -> Vec<SlowPoll> {
-        self.note(registry.longer_than(LOOK), Instant::now())
+    /// Scans all runs; called every [`SCAN_INTERVAL`]. Returns the polls that this scan found to be slow.
+    pub fn scan(&self, registry: &PollRegistry) -> Vec<SlowPoll> {
+        self.record(registry.longer_than(SCAN_INTERVAL), Instant::now())
     }
 
-    /// The slow poll that was seen last, as long as that is recent.
+    /// The last slow poll, while it is recent.
     #[must_use]
     pub fn recent(&self) -> Option<SlowPoll> {
-        let seen = self.seen();
-        let (poll, at) = seen.last.as_ref()?;
+        let inner = self.inner();
+        let (poll, at) = inner.last.as_ref()?;
         (at.elapsed() < RECENT).then(|| poll.clone())
     }
 
-    /// Slow polls since the start, by function.
+    /// Number of slow polls since the start, by function.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
-        self.seen().counts.clone()
+        self.inner().counts.clone()
     }
 
-    pub(super) fn note(&self, polls: Vec<PollUnderWay>, now: Instant) -> Vec<SlowPoll> {
-        let mut seen = self.seen();
-        let before = std::mem::take(&mut seen.looks);
+    pub(super) fn record(&self, polls: Vec<ActivePoll>, now: Instant) -> Vec<SlowPoll> {
+        let mut inner = self.inner();
+        let before = std::mem::take(&mut inner.scans);
         let mut found = Vec::new();
         for poll in polls {
-            let looks = before.get(&poll.id).map_or(1, |looks| looks.saturating_add(1));
-            seen.looks.insert(poll.id, looks);
-            if looks < LOOKS || poll.elapsed < SLOW {
+            let scans = before.get(&poll.id).map_or(1, |scans| scans.saturating_add(1));
+            inner.scans.insert(poll.id, scans);
+            if scans < MIN_SCANS || poll.elapsed < SLOW {
                 continue;
             }
             let slow = SlowPoll {
@@ -91,9 +92,9 @@ impl SlowPolls {
                 function: poll.function,
                 took: poll.elapsed,
             };
-            seen.last = Some((slow.clone(), now));
-            if looks == LOOKS {
-                *seen.counts.entry(slow.function.as_str()).or_default() += 1;
+            inner.last = Some((slow.clone(), now));
+            if scans == MIN_SCANS {
+                *inner.counts.entry(slow.function.as_str()).or_default() += 1;
                 found.push(slow);
             }
         }
@@ -101,7 +102,7 @@ impl SlowPolls {
     }
 
     /// Held for a few assignments.
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,8 +111,8 @@ impl SlowPolls {
 mod tests {
     use super::*;
 
-    fn poll(number: u64, millis: u64) -> PollUnderWay {
-        PollUnderWay {
+    fn poll(number: u64, millis: u64) -> ActivePoll {
+        ActivePoll {
             id: (1, number),
             check: CheckId::new("api"),
             function: HostFunction::ReadUntil,
@@ -123,7 +124,7 @@ mod tests {
     async fn a_poll_of_a_second_is_found_once_and_names_check_and_function() {
         let polls = SlowPolls::default();
         let found: Vec<_> = [300, 550, 800, 1_050, 1_300]
-            .map(|millis| polls.note(vec![poll(1, millis)], Instant::now()))
+            .map(|millis| polls.record(vec![poll(1, millis)], Instant::now()))
             .concat();
         let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -140,15 +141,15 @@ mod tests {
     fn many_short_polls_are_not_slow() {
         let polls = SlowPolls::default();
         for number in 0..20 {
-            assert_eq!(polls.note(vec![poll(number, 400)], Instant::now()), []);
+            assert_eq!(polls.record(vec![poll(number, 400)], Instant::now()), []);
         }
     }
 
     #[test]
     fn a_process_that_was_stopped_in_a_poll_is_not_slow() {
         let polls = SlowPolls::default();
-        assert_eq!(polls.note(vec![poll(1, 3_600_000)], Instant::now()), []);
-        assert_eq!(polls.note(Vec::new(), Instant::now()), []);
+        assert_eq!(polls.record(vec![poll(1, 3_600_000)], Instant::now()), []);
+        assert_eq!(polls.record(Vec::new(), Instant::now()), []);
         assert_eq!(polls.recent(), None);
     }
 }

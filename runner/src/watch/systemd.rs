@@ -1,6 +1,6 @@
-//! What systemd is told of the service (sd_notify(3)): its state, and at every half of the watchdog's time that it lives.
+//! Notifies systemd (sd_notify(3)) of the service's state, and feeds its watchdog at half the time-out.
 //!
-//! Without systemd, or what does as it does, nothing is told and nothing fails.
+//! Without systemd, or a compatible manager, nothing is sent and nothing fails.
 
 use std::future::Future;
 use std::io;
@@ -9,84 +9,88 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::spare::Spare;
-use crate::ledger::audit::Reserve;
+use super::reserved_fds::ReservedFds;
+use crate::ledger::audit::InternalFds;
 
-/// A notice needs a socket of its own.
-const SPARE: usize = 1;
-/// Characters of a status; systemd shows one line.
+/// A notification needs a socket of its own.
+const RESERVED_FDS: usize = 1;
+/// Maximum characters of a status; systemd shows one line.
 const MAX_STATUS: usize = 500;
 
-/// The service has started, or is done with a reload.
+/// The service has started, or completed a reload.
 ///
 /// # Errors
-/// systemd asked to be told and cannot be reached.
+/// There is a manager, and it cannot be reached.
 pub fn ready(status: &str) -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&line(status))])
 }
 
-/// The service reads its files anew; [`ready`] must follow, whatever comes of it.
+/// The service reloads its configuration; [`ready`] must follow, whatever the result.
 ///
 /// # Errors
-/// systemd asked to be told and cannot be reached.
+/// There is a manager, and it cannot be reached.
 pub fn reloading() -> io::Result<()> {
-    // systemd takes the one without the other for a failed reload.
+    // Without the time, systemd takes the notification for a failed reload.
     sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?])
 }
 
-/// The service ends what is under way.
+/// The service is shutting down.
 ///
 /// # Errors
-/// systemd asked to be told and cannot be reached.
+/// There is a manager, and it cannot be reached.
 pub fn stopping(status: &str) -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Stopping, NotifyState::Status(&line(status))])
 }
 
-/// What `systemctl status` shows of the service.
+/// Sets the status that `systemctl status` shows.
 ///
 /// # Errors
-/// systemd asked to be told and cannot be reached.
+/// There is a manager, and it cannot be reached.
 pub fn status(text: &str) -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Status(&line(text))])
 }
 
-/// Whether there is a watchdog to feed.
+/// Whether systemd's watchdog is enabled.
 #[must_use]
-pub fn is_watching() -> bool {
-    limit().is_some()
+pub fn watchdog_enabled() -> bool {
+    time_out().is_some()
 }
 
-fn limit() -> Option<Duration> {
-    sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())
+fn time_out() -> Option<Duration> {
+    sd_notify::watchdog_enabled().filter(|time_out| !time_out.is_zero())
 }
 
-/// Feeds the watchdog until `stop` is done, as long as `is_live` says so; returns at once where there is none to feed.
-/// A service that is not fed any more is killed and started again.
+/// Feeds the watchdog until `stop` completes, while `is_live` returns true; returns at once if the watchdog is
+/// disabled. systemd kills and restarts a service that stops feeding it.
 ///
-/// Cancellation: the watchdog goes hungry.
-pub async fn watchdog(mut is_live: impl FnMut() -> bool, reserve: &Reserve, stop: impl Future<Output = ()>) {
-    let Some(limit) = limit() else { return };
-    let mut spare = Spare::new(reserve, SPARE);
-    let mut feedings = interval_at(Instant::now(), limit / 2);
-    feedings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let feed = async {
+/// Cancellation: the watchdog is no longer fed.
+pub async fn watchdog(
+    mut is_live: impl FnMut() -> bool,
+    internal_fds: &InternalFds,
+    stop: impl Future<Output = ()>,
+) {
+    let Some(time_out) = time_out() else { return };
+    let mut reserved_fds = ReservedFds::new(internal_fds, RESERVED_FDS);
+    let mut ticks = interval_at(Instant::now(), time_out / 2);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let notify = async {
         loop {
-            feedings.tick().await;
+            ticks.tick().await;
             if is_live() {
-                spare.lend();
-                // systemd itself may be starting anew; half a watchdog's time later there is another try.
-                let _unfed = sd_notify::notify(&[NotifyState::Watchdog]);
-                spare.refill();
+                reserved_fds.release();
+                // systemd itself may be restarting; the next attempt follows after half the time-out.
+                let _failed = sd_notify::notify(&[NotifyState::Watchdog]);
+                reserved_fds.refill();
             }
         }
     };
     tokio::select! {
         () = stop => {}
-        () = feed => {}
+        () = notify => {}
     }
 }
 
-/// A status as one line: a line break would begin another notice.
+/// Puts a status on one line: a line break would begin another notification.
 fn line(text: &str) -> String {
     let printable = text
         .chars()

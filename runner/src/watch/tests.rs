@@ -6,12 +6,12 @@ use canary_tests::systemd::Systemd;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::time::{Instant, sleep};
 
-use super::spare::Spare;
+use super::reserved_fds::ReservedFds;
 use super::systemd;
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 
 #[test]
-fn systemd_hears_of_each_state_and_of_life_only_while_there_is_some() {
+fn systemd_is_notified_of_each_state_and_of_life_only_while_there_is_some() {
     let manager = Systemd::listen();
     let service = Program::test("watch::tests::a_service_that_dies_after_25_s")
         .env("NOTIFY_SOCKET", manager.path())
@@ -38,39 +38,39 @@ async fn a_service_that_dies_after_25_s() {
     systemd::status("1 of 2 checks is down").unwrap();
     let start = Instant::now();
     let is_live = || start.elapsed() < Duration::from_secs(25);
-    systemd::watchdog(is_live, &Reserve::default(), sleep(Duration::from_mins(2))).await;
+    systemd::watchdog(is_live, &InternalFds::default(), sleep(Duration::from_mins(2))).await;
     assert_eq!(start.elapsed(), Duration::from_mins(2));
     systemd::stopping("waiting for 1 run").unwrap();
 }
 
 #[tokio::test]
-async fn without_systemd_nothing_is_told_and_nothing_fails() {
+async fn without_systemd_nothing_is_sent_and_nothing_fails() {
     systemd::ready("").unwrap();
-    systemd::watchdog(|| true, &Reserve::default(), std::future::pending()).await;
+    systemd::watchdog(|| true, &InternalFds::default(), std::future::pending()).await;
 }
 
 #[test]
-fn spare_descriptors_count_in_the_reserve_while_they_are_kept() {
-    let reserve = Reserve::default();
-    let mut spare = Spare::new(&reserve, 2);
-    assert_eq!(reserve.held(), 2);
-    spare.lend();
-    assert_eq!(reserve.held(), 0);
-    spare.refill();
-    spare.refill();
-    assert_eq!(reserve.held(), 2);
-    drop(spare);
-    assert_eq!(reserve.held(), 0);
+fn reserved_descriptors_count_as_internal_while_they_are_open() {
+    let internal_fds = InternalFds::default();
+    let mut reserved = ReservedFds::new(&internal_fds, 2);
+    assert_eq!(internal_fds.count(), 2);
+    reserved.release();
+    assert_eq!(internal_fds.count(), 0);
+    reserved.refill();
+    reserved.refill();
+    assert_eq!(internal_fds.count(), 2);
+    drop(reserved);
+    assert_eq!(internal_fds.count(), 0);
 }
 
-/// Takes every descriptor that this process can still have, of 64.
-pub(super) fn starve(eaten: &mut Vec<File>) {
+/// Uses up the descriptors of this process, after limiting them to 64.
+pub(super) fn use_up_descriptors(files: &mut Vec<File>) {
     let few = Rlimit {
         current: Some(64),
         maximum: Some(64),
     };
     setrlimit(Resource::Nofile, few).unwrap();
     while let Ok(file) = File::open("/dev/null") {
-        eaten.push(file);
+        files.push(file);
     }
 }

@@ -1,7 +1,7 @@
 //! `canary alert test`: whether notifiers work.
 
 use canary_tests::peer::http::{Reply, Site};
-use canary_tests::receiver::{Mood, ROUTING_KEY, Receiver, SLACK_PATH};
+use canary_tests::receiver::{ROUTING_KEY, Receiver, ReceiverMode, SLACK_PATH};
 
 use super::{accepted, canary, folder, http_check};
 
@@ -28,13 +28,13 @@ async fn each_notifier_is_told_of_an_alert_that_begins_and_is_over() {
         "oncall           pagerduty    ok: the begin and the end of an alert were taken
 ops              slack        ok: the begin and the end of an alert were taken\n"
     );
-    assert_eq!((slack.taken().len(), pagerduty.taken().len()), (2, 2));
+    assert_eq!((slack.delivered().len(), pagerduty.delivered().len()), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_does_not_work_says_why_and_shows_no_secret() {
     let (slack, pagerduty) = (Receiver::slack(), Receiver::pagerduty());
-    pagerduty.set(Mood::Answers(Reply::status(403).body(ROUTING_KEY)));
+    pagerduty.set(ReceiverMode::Respond(Reply::status(403).body(ROUTING_KEY)));
     let folder = folder(&[("canary.yaml", &config(&slack, &pagerduty))]);
     let command = canary(&folder, &["alert", "test", "oncall", "--config", "canary.yaml"]);
     let ending = command.env("PD_KEY", ROUTING_KEY).run();
@@ -43,7 +43,7 @@ async fn one_that_does_not_work_says_why_and_shows_no_secret() {
         ending.out,
         "oncall           pagerduty    failed: the answer is 403 Forbidden: ***\n"
     );
-    assert!(slack.taken().is_empty());
+    assert!(slack.delivered().is_empty());
 }
 
 #[test]
@@ -88,7 +88,7 @@ async fn a_suite_that_names_a_notifier_which_the_runner_does_not_have_is_a_probl
     let ending = canary(&folder, &["validate", "suite.yaml", "--config", "canary.yaml"]).run();
     assert_eq!(ending.code, 3, "{ending:?}");
     assert!(ending.err.contains("did you mean `ops`?"), "{ending:?}");
-    // Without the runner's settings nobody can tell.
+    // Without the runner's settings the notifier cannot be checked.
     let ending = canary(&folder, &["validate", "suite.yaml"]).run();
     assert_eq!(ending.code, 0, "{ending:?}");
 }

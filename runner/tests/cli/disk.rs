@@ -1,5 +1,5 @@
-//! A disk in trouble: whatever it is, and however the runner ends in it, afterwards everything is as before, and nobody
-//! was notified twice or not at all.
+//! Disk faults: whatever the fault is, and however the runner exits during it, the state is complete afterwards, and no
+//! notification was repeated or lost.
 
 use std::cell::Cell;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use canary::publish::Record;
+use canary::publish::CheckRecord;
 use canary_tests::command::Program;
 use canary_tests::machine::Disk;
 use canary_tests::peer::http::{Reply, Site};
@@ -17,24 +17,24 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::running::{LIMIT, Service};
+use super::service_process::{LIMIT, Service};
 use super::{accepted, folder, http_check};
 
-/// What is wrong with the disk.
+/// The fault of the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+enum DiskFault {
     Full,
-    /// Another process has begun to write, and goes on to.
+    /// Another process holds a write transaction.
     Locked,
     ReadOnly,
-    /// Of the folder, for which the runner has no right any more.
+    /// The state files are moved to another folder.
     Gone,
-    /// No file may grow any more, as `ulimit -f` and `LimitFSIZE=` have it.
+    /// Files cannot grow, as with `ulimit -f` and `LimitFSIZE=`.
     SizeLimit,
 }
 
-/// Trouble that is over when it is dropped.
-struct Troubled<'a>(Trouble, &'a World, Option<Connection>);
+/// An active fault, which ends on drop.
+struct ActiveFault<'a>(DiskFault, &'a World, Option<Connection>);
 
 struct World {
     folder: TempDir,
@@ -42,12 +42,12 @@ struct World {
     site: Site,
     is_bad: Arc<AtomicBool>,
     receiver: Receiver,
-    /// In KiB; of every runner that is started.
+    /// File size limit in KiB of every runner that is started.
     file_size: Cell<Option<u64>>,
 }
 
 impl World {
-    /// Nothing where nobody may mount.
+    /// `None` without permission to mount.
     fn new() -> Option<Self> {
         let is_bad = Arc::new(AtomicBool::new(false));
         let bad = Arc::clone(&is_bad);
@@ -92,7 +92,7 @@ impl World {
         service
     }
 
-    /// Waits for so many runs more.
+    /// Waits for this many more runs.
     async fn runs(&self, more: usize) {
         accepted(&self.site, self.site.accepted() + more).await;
     }
@@ -102,24 +102,24 @@ impl World {
         assert!(
             waited.is_ok(),
             "{} of {count} notifications came",
-            self.receiver.taken().len()
+            self.receiver.delivered().len()
         );
     }
 
-    fn trouble(&self, trouble: Trouble) -> Troubled<'_> {
+    fn start_fault(&self, fault: DiskFault) -> ActiveFault<'_> {
         let disk = self.disk.as_ref().unwrap();
         let mut holder = None;
-        match trouble {
-            Trouble::Full => disk.fill(),
-            Trouble::ReadOnly => disk.remount("ro"),
-            Trouble::Locked => {
+        match fault {
+            DiskFault::Full => disk.fill(),
+            DiskFault::ReadOnly => disk.remount("ro"),
+            DiskFault::Locked => {
                 let connection = Connection::open(self.state().join("state.db")).unwrap();
                 connection.busy_timeout(LIMIT).unwrap();
                 connection.execute_batch("BEGIN IMMEDIATE").unwrap();
                 holder = Some(connection);
             }
-            Trouble::SizeLimit => self.file_size.set(Some(self.longest())),
-            Trouble::Gone => {
+            DiskFault::SizeLimit => self.file_size.set(Some(self.longest())),
+            DiskFault::Gone => {
                 fs::create_dir(self.state().join("aside")).unwrap();
                 for entry in fs::read_dir(self.state()).unwrap().map(Result::unwrap) {
                     if entry.path().is_file() {
@@ -128,10 +128,10 @@ impl World {
                 }
             }
         }
-        Troubled(trouble, self, holder)
+        ActiveFault(fault, self, holder)
     }
 
-    /// As long as the longest file is now, in KiB; a plugin's memory image is a file as well.
+    /// Size of the longest file now, in KiB. A plugin's memory image is a file as well.
     fn longest(&self) -> u64 {
         const MEMORY_IMAGE: u64 = 1024;
         let entries = fs::read_dir(self.state()).unwrap().map(Result::unwrap);
@@ -142,7 +142,7 @@ impl World {
         length.div_ceil(1024).max(MEMORY_IMAGE)
     }
 
-    fn record(&self) -> Record {
+    fn record(&self) -> CheckRecord {
         let database = Connection::open(self.state().join("state.db")).unwrap();
         let text: String = database
             .query_row("SELECT value FROM kept WHERE shelf = 'check'", [], |row| {
@@ -153,14 +153,14 @@ impl World {
     }
 }
 
-impl Drop for Troubled<'_> {
+impl Drop for ActiveFault<'_> {
     fn drop(&mut self) {
         let disk = self.1.disk.as_ref().unwrap();
         match self.0 {
-            Trouble::Full => disk.free(),
-            Trouble::ReadOnly => disk.remount("rw"),
-            Trouble::SizeLimit => self.1.file_size.set(None),
-            Trouble::Locked | Trouble::Gone => {}
+            DiskFault::Full => disk.free(),
+            DiskFault::ReadOnly => disk.remount("rw"),
+            DiskFault::SizeLimit => self.1.file_size.set(None),
+            DiskFault::Locked | DiskFault::Gone => {}
         }
         self.2 = None;
     }
@@ -176,44 +176,44 @@ fn end(service: Service, how: Signal) {
     assert_eq!(ending.code, 0, "{ending:?}");
 }
 
-/// Waits until nothing is wrong with the state.
-async fn healed(world: &World, service: &Service) {
+/// Waits until no problem with the state is reported.
+async fn wait_until_healthy(world: &World, service: &Service) {
     let is_of_state = |problem: &String| problem.starts_with("state_");
     while service.problems("/readyz").iter().any(is_of_state) {
         world.runs(1).await;
     }
 }
 
-/// The target goes down in the middle of the trouble, the runner ends in it and starts again in it.
-async fn an_end_in(trouble: Trouble, how: Signal) {
+/// The target goes down during the fault; the runner exits and starts again during it.
+async fn exit_during(fault: DiskFault, how: Signal) {
     let Some(world) = World::new() else { return };
     let first = world.start().await;
     let before = world.site.accepted();
-    let troubled = world.trouble(trouble);
+    let troubled = world.start_fault(fault);
     world.is_bad.store(true, Ordering::SeqCst);
     world.notified(1).await;
     world.runs(3).await;
     end(first, how);
     let second = world.start().await;
     drop(troubled);
-    healed(&world, &second).await;
-    assert_eq!(world.receiver.taken().len(), 1, "{trouble:?}: told again");
+    wait_until_healthy(&world, &second).await;
+    assert_eq!(world.receiver.delivered().len(), 1, "{fault:?}: told again");
     world.is_bad.store(false, Ordering::SeqCst);
     world.notified(2).await;
     world.runs(3).await;
     end(second, Signal::TERM);
-    assert_eq!(world.receiver.taken().len(), 2, "{trouble:?}");
+    assert_eq!(world.receiver.delivered().len(), 2, "{fault:?}");
     let record = world.record();
-    assert!(record.account.holds(0, 0), "{record:?}");
+    assert!(record.account.is_balanced(0, 0), "{record:?}");
     let scheduled = usize::try_from(record.account.scheduled()).unwrap();
     assert!(
         scheduled >= before,
-        "{trouble:?}: {scheduled} of {before} runs are accounted for"
+        "{fault:?}: {scheduled} of {before} runs are accounted for"
     );
 }
 
-/// It was down and notified of before the runner starts in the trouble.
-async fn a_start_in(trouble: Trouble, how: Signal) {
+/// The target went down, with a notification, before the runner starts during the fault.
+async fn start_during(fault: DiskFault, how: Signal) {
     let Some(world) = World::new() else { return };
     world.is_bad.store(true, Ordering::SeqCst);
     let first = world.start().await;
@@ -221,54 +221,54 @@ async fn a_start_in(trouble: Trouble, how: Signal) {
     world.runs(3).await;
     end(first, how);
     let failures = world.record().failures;
-    let troubled = world.trouble(trouble);
+    let troubled = world.start_fault(fault);
     let second = world.start().await;
     world.runs(10).await;
     end(second, how);
     let third = world.start().await;
     drop(troubled);
     third.process.limit_file_size(None);
-    healed(&world, &third).await;
-    assert_eq!(world.receiver.taken().len(), 1, "{trouble:?}: told again");
+    wait_until_healthy(&world, &third).await;
+    assert_eq!(world.receiver.delivered().len(), 1, "{fault:?}: told again");
     world.runs(3).await;
     end(third, Signal::TERM);
     assert!(
         world.record().failures > failures,
-        "{trouble:?}: the row of failures goes on"
+        "{fault:?}: the row of failures goes on"
     );
     let names = fs::read_dir(world.state()).unwrap();
     let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
-    let is_aside = |name: &std::ffi::OsString| name.to_string_lossy().contains("broken");
-    assert!(!names.iter().any(is_aside), "{trouble:?}: {names:?}");
+    let is_quarantined = |name: &std::ffi::OsString| name.to_string_lossy().contains("broken");
+    assert!(!names.iter().any(is_quarantined), "{fault:?}: {names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_costs_neither_state_nor_notifications() {
     for how in [Signal::TERM, Signal::KILL] {
-        an_end_in(Trouble::Full, how).await;
-        a_start_in(Trouble::Full, how).await;
+        exit_during(DiskFault::Full, how).await;
+        start_during(DiskFault::Full, how).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_database_costs_neither_state_nor_notifications() {
     for how in [Signal::TERM, Signal::KILL] {
-        an_end_in(Trouble::Locked, how).await;
-        a_start_in(Trouble::Locked, how).await;
+        exit_during(DiskFault::Locked, how).await;
+        start_during(DiskFault::Locked, how).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_disk_costs_neither_state_nor_notifications() {
     for how in [Signal::TERM, Signal::KILL] {
-        a_start_in(Trouble::ReadOnly, how).await;
+        start_during(DiskFault::ReadOnly, how).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_of_the_size_of_files_ends_no_runner_and_costs_no_notification() {
     for how in [Signal::TERM, Signal::KILL] {
-        a_start_in(Trouble::SizeLimit, how).await;
+        start_during(DiskFault::SizeLimit, how).await;
     }
     let Some(world) = World::new() else { return };
     let service = world.start().await;
@@ -280,7 +280,7 @@ async fn a_limit_of_the_size_of_files_ends_no_runner_and_costs_no_notification()
         world.runs(1).await;
     }
     service.process.limit_file_size(None);
-    healed(&world, &service).await;
+    wait_until_healthy(&world, &service).await;
     end(service, Signal::TERM);
 }
 
@@ -291,7 +291,7 @@ async fn files_that_are_taken_away_are_written_anew() {
         world.is_bad.store(true, Ordering::SeqCst);
         let first = world.start().await;
         world.notified(1).await;
-        let troubled = world.trouble(Trouble::Gone);
+        let troubled = world.start_fault(DiskFault::Gone);
         world.runs(3).await;
         let has_alert = || {
             let database = Connection::open(world.state().join("state.db")).ok()?;
@@ -303,8 +303,8 @@ async fn files_that_are_taken_away_are_written_anew() {
         }
         end(first, how);
         let second = world.start().await;
-        healed(&world, &second).await;
-        assert_eq!(world.receiver.taken().len(), 1, "told again");
+        wait_until_healthy(&world, &second).await;
+        assert_eq!(world.receiver.delivered().len(), 1, "told again");
         drop(troubled);
         end(second, Signal::TERM);
     }

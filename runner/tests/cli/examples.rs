@@ -1,4 +1,4 @@
-//! The suites in `examples/`, as users try them: against servers of their own.
+//! The suites in `examples/`, run against local servers.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ const PAGES: &str = r#"
     location = /large.bin { }
 "#;
 
-/// What the examples watch, on loopback. None where nginx is not installed.
+/// Local servers for the targets of the examples. `None` where nginx is not installed.
 struct Servers {
     nginx: Nginx,
     authority: Authority,
@@ -146,7 +146,7 @@ fn the_notifiers_of_the_examples_are_valid() {
     assert_eq!(ending.code, 0, "{ending:?}");
 }
 
-/// What `check` shows of each check of an example.
+/// The results of `canary check` for an example.
 fn checked(servers: &Servers, folder: &TempDir, name: &str) -> Vec<Value> {
     let path = example(name);
     let mut arguments = vec!["check".to_owned(), path.display().to_string()];

@@ -1,4 +1,4 @@
-//! What `canary check` prints: for people, for programs, for CI systems.
+//! Output formats of `canary check`: for people, for programs, for CI systems.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -80,7 +80,7 @@ async fn json_has_the_promised_fields_and_no_others() {
 async fn json_tells_what_each_run_found_and_used() {
     let (_folder, ending) = checked("json");
     let runs = runs(&ending.out);
-    let told = |run: &Value| {
+    let reported = |run: &Value| {
         (
             run["check"].clone(),
             run["outcome"].clone(),
@@ -90,9 +90,9 @@ async fn json_tells_what_each_run_found_and_used() {
     };
     let completed =
         |name: &str, verdict: &str| (name.into(), "completed".into(), verdict.into(), Value::Null);
-    assert_eq!(told(&runs[0]), completed("fine", "pass"));
-    assert_eq!(told(&runs[1]), completed("bad", "fail"));
-    assert_eq!(told(&runs[2]), completed("leak", "warn"));
+    assert_eq!(reported(&runs[0]), completed("fine", "pass"));
+    assert_eq!(reported(&runs[1]), completed("bad", "fail"));
+    assert_eq!(reported(&runs[2]), completed("leak", "warn"));
     let usage = &runs[2]["usage"];
     assert_eq!(usage["denials"], serde_json::json!({ "sockets": 1 }));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Plugins that attack whoever loads them: a command ends within its limits, and says which plugin met which limit.
+//! Plugins that attack the loader: a command ends within its limits, and reports which plugin exceeded which limit.
 
 use canary_tests::command::{Ending, Program};
 use canary_tests::scripted;
@@ -11,14 +11,14 @@ use super::reload::put;
 const SUITE: &str =
     "plugins:\n  p: { path: p.wasm }\nchecks:\n  - { name: x, plugin: p, target: a, config: { a: b } }\n";
 
-/// A folder with a suite whose one plugin this is.
+/// A folder with a suite that uses this plugin.
 fn suite_of(plugin: &[u8]) -> TempDir {
     let folder = folder(&[("suite.yaml", SUITE)]);
     std::fs::write(folder.path().join("p.wasm"), plugin).unwrap();
     folder
 }
 
-/// `canary validate` of it, with these limits on examining a plugin.
+/// `canary validate` of it, with these limits for loading a plugin.
 fn validate(plugin: &[u8], time: &str, memory: &str) -> Ending {
     let arguments = [
         "validate",
@@ -39,7 +39,7 @@ fn canary(folder: &TempDir, arguments: &[&str]) -> Program {
         .args(arguments)
 }
 
-/// That a plugin is refused, by name, for one of these reasons.
+/// Asserts that a plugin is rejected, by name, for one of these reasons.
 fn is_refused(what: &str, ending: &Ending, reasons: &[&str]) {
     assert_eq!(ending.code, 3, "{what}: {ending:?}");
     assert!(ending.err.contains("plugin `p`: "), "{what}: {ending:?}");
@@ -107,7 +107,7 @@ fn schemas_that_never_come_to_a_result_are_given_up() {
     ];
     for (what, schema) in schemas {
         let ending = validate(&scripted::with_schema(&schema), "3s", "512MiB");
-        // Some of them are cheap after all, and some are refused at once; all of them end.
+        // Some turn out to be cheap, and some are rejected at once; all of them end.
         let reasons = [
             TIME,
             MEMORY,
@@ -115,9 +115,10 @@ fn schemas_that_never_come_to_a_result_are_given_up() {
             "crashed",
             "does not describe itself",
         ];
-        match ending.err.contains("plugin `p`: ") {
-            true => is_refused(what, &ending, &reasons),
-            false => assert!(matches!(ending.code, 0 | 3), "{what}: {ending:?}"),
+        if ending.err.contains("plugin `p`: ") {
+            is_refused(what, &ending, &reasons)
+        } else {
+            assert!(matches!(ending.code, 0 | 3), "{what}: {ending:?}")
         }
         if matches!(what, "allOf" | "anyOf" | "oneOf") {
             is_refused(what, &ending, &[TIME, MEMORY]);
@@ -125,7 +126,7 @@ fn schemas_that_never_come_to_a_result_are_given_up() {
     }
 }
 
-/// Doubling definitions below a keyword that asks what each of them has looked at.
+/// Doubling definitions under a keyword that needs the annotations of all of them.
 fn unevaluated(length: usize) -> String {
     let mut schema: serde_json::Value = serde_json::from_str(&scripted::doubling("anyOf", length)).unwrap();
     schema["unevaluatedProperties"] = false.into();
@@ -143,7 +144,7 @@ fn modules_that_take_a_compiler_for_ever_are_given_up() {
     for (what, module) in modules {
         let ending = validate(&scripted::with_module(&module), "3s", "256MiB");
         match ending.code {
-            // A fast machine has time for it.
+            // A fast machine may finish in time.
             0 => {}
             _ => is_refused(what, &ending, &[TIME, MEMORY, "not a wasm component"]),
         }
@@ -216,7 +217,7 @@ fn a_reload_that_meets_a_hostile_schema_is_refused_and_the_next_one_works() {
     ];
     let mut running = canary(&folder, &arguments).start();
     let mut until = |part: &str| {
-        let mut notes = std::iter::from_fn(|| running.note());
+        let mut notes = std::iter::from_fn(|| running.log_line());
         assert!(notes.any(|note| note.contains(part)), "it ended without `{part}`");
     };
     until("running 1 check");

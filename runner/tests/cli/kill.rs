@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use canary::account::{Account, MissReason};
-use canary::publish::Record;
+use canary::account::{MissReason, RunAccount};
+use canary::publish::CheckRecord;
 use canary_tests::command::Running;
 use canary_tests::peer::http::{Reply, Site};
 use rusqlite::Connection;
@@ -46,8 +46,8 @@ fn started(folder: &TempDir) -> Running {
         .start()
 }
 
-/// What is kept of each check.
-fn kept(folder: &Path) -> Vec<(String, Record)> {
+/// The stored record of each check.
+fn rows(folder: &Path) -> Vec<(String, CheckRecord)> {
     let database = Connection::open(folder.join("state/state.db")).unwrap();
     let mut rows = database
         .prepare("SELECT key, value FROM kept WHERE shelf = 'check'")
@@ -59,7 +59,7 @@ fn kept(folder: &Path) -> Vec<(String, Record)> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-fn missed(account: &Account, reason: MissReason) -> u64 {
+fn missed(account: &RunAccount, reason: MissReason) -> u64 {
     account.missed().get(&reason).copied().unwrap_or_default()
 }
 
@@ -71,7 +71,7 @@ async fn no_outcome_is_lost_or_counted_twice_in_two_hundred_kills() {
         let running = started(&folder);
         let enough = site.accepted() + fastrand::usize(1..60);
         accepted(&site, enough).await;
-        // Dropping it kills it: wherever it is.
+        // Dropping it kills it, at whatever point it is.
         drop(running);
     }
     let running = started(&folder);
@@ -81,41 +81,41 @@ async fn no_outcome_is_lost_or_counted_twice_in_two_hundred_kills() {
     let ending = running.end();
     assert_eq!(ending.code, 0, "{ending:?}");
 
-    let records = kept(folder.path());
+    let records = rows(folder.path());
     assert_eq!(u64::try_from(records.len()).unwrap(), CHECKS);
-    let mut total = Account::default();
+    let mut total = RunAccount::default();
     for (id, record) in &records {
-        assert!(record.account.holds(0, 0), "{id}: {:?}", record.account);
-        total.absorb(&record.account);
+        assert!(record.account.is_balanced(0, 0), "{id}: {:?}", record.account);
+        total.merge(&record.account);
     }
-    // As the runner itself adds them up.
-    let told = ending.notes().last().unwrap();
+    // The sum that the runner itself reports.
+    let summary = ending.log_lines().last().unwrap();
     let sum = format!(
         "stopped: {} scheduled = {} finished + {} missed",
         total.scheduled(),
-        total.finished_in_all(),
-        total.missed_in_all()
+        total.total_finished(),
+        total.total_missed()
     );
-    assert!(told.starts_with(&sum), "{told} is not {sum}");
+    assert!(summary.starts_with(&sum), "{summary} is not {sum}");
 
     let seen = seen.load(Ordering::SeqCst);
     let killed = missed(&total, MissReason::Killed);
     let passed = total.finished().get("pass").copied().unwrap_or_default();
     // Each verdict of pass took a request: none is counted twice.
     assert!(passed <= seen, "{passed} passed, and the site saw {seen}");
-    // Each request was a run that finished, or was in flight at a kill and is accounted for as that: none is lost.
+    // Each request belongs to a run that finished or was in flight at a kill and counted as such: none is lost.
     assert!(
-        seen <= total.finished_in_all() + killed,
+        seen <= total.total_finished() + killed,
         "the site saw {seen}, and there are {total:?}"
     );
     assert!(killed <= u64::from(KILLS) * CHECKS, "{killed}");
 
     let (_, bad) = records.iter().find(|(id, _)| id == "bad").unwrap();
-    // It never passed: its row of failures is all that it ever had.
-    assert_eq!(bad.failures, bad.account.finished_in_all());
-    assert_eq!(bad.status().word(), "down");
+    // It never passed, so all its runs are consecutive failures.
+    assert_eq!(bad.failures, bad.account.total_finished());
+    assert_eq!(bad.status().as_str(), "down");
     for (id, record) in records.iter().filter(|(id, _)| id != "bad") {
-        assert_eq!(record.status().word(), "up", "{id}");
+        assert_eq!(record.status().as_str(), "up", "{id}");
     }
 }
 
@@ -127,9 +127,9 @@ async fn what_was_due_while_no_runner_was_there_is_accounted_for() {
     accepted(&site, 40).await;
     first.signal(Signal::TERM);
     assert_eq!(first.end().code, 0);
-    // A minute that nobody has to wait for.
+    // Moves the record a minute back, in place of waiting.
     let database = Connection::open(folder.path().join("state/state.db")).unwrap();
-    for (id, mut record) in kept(folder.path()) {
+    for (id, mut record) in rows(folder.path()) {
         record.last_due = record
             .last_due
             .map(|due| due.earlier(std::time::Duration::from_secs(60)));
@@ -147,13 +147,13 @@ async fn what_was_due_while_no_runner_was_there_is_accounted_for() {
     accepted(&site, enough).await;
     second.signal(Signal::TERM);
     assert_eq!(second.end().code, 0);
-    for (id, record) in kept(folder.path()) {
+    for (id, record) in rows(folder.path()) {
         let absent = missed(&record.account, MissReason::Absent);
         assert!(
             (1_200..1_600).contains(&absent),
             "{id}: {absent} in a minute of 50 ms each"
         );
-        assert!(record.account.holds(0, 0));
+        assert!(record.account.is_balanced(0, 0));
     }
 }
 

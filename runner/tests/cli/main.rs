@@ -2,38 +2,38 @@
 #![cfg(test)]
 
 mod alert;
-mod alive;
-mod broken;
+mod alert_storm;
+mod blocked_output;
 mod check;
+mod client_commands;
+mod clock_changes;
+mod collector_outage;
+mod config_validation;
 mod disk;
+mod echoed_secrets;
 mod examples;
 mod formats;
-mod gossip;
+mod heartbeat;
 mod hostile_plugins;
-mod inside;
-mod judged;
+mod invalid_suites;
 mod kill;
+mod low_descriptors;
 mod monitor;
 mod nginx;
-mod outage;
 mod plugins;
 mod probe;
 mod receivers;
 mod redirects;
 mod references;
 mod reload;
-mod running;
-mod scarce;
+mod run;
 mod secrets;
-mod service;
-mod sinks;
+mod service_process;
 mod stalls;
 mod stories;
-mod storm;
-mod suspended;
 mod telemetry;
 mod top;
-mod trust;
+mod trust_roots;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -70,12 +70,12 @@ fn canary(folder: &TempDir, arguments: &[&str]) -> Program {
         .args(arguments)
 }
 
-/// Where all tests keep the plugins that they compile.
+/// The cache of compiled plugins that all tests share.
 fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")
 }
 
-/// A site whose every page is fine, but `/bad`.
+/// A site on which every page succeeds except `/bad`.
 fn site() -> Site {
     Site::start(|request| match request.path() {
         "/bad" => Reply::status(503),
@@ -83,14 +83,14 @@ fn site() -> Site {
     })
 }
 
-/// Waits until a peer has accepted so many connections; fails after a minute, when nobody comes any more.
+/// Waits until a peer has accepted this many connections; fails after a minute.
 async fn accepted(peer: &Peer, enough: usize) {
     let reached = peer.until(|counts| counts.accepted >= enough);
     let waited = tokio::time::timeout(Duration::from_secs(60), reached).await;
     assert!(waited.is_ok(), "{} of {enough} connections came", peer.accepted());
 }
 
-/// A check of one page, with more keys below its name.
+/// A check of one page, to which more keys can be appended.
 fn http_check(name: &str, peer: &Peer, path: &str) -> String {
     let target = peer.url("http", path);
     format!("  - name: {name}\n    plugin: http\n    target: {target}\n")
@@ -102,7 +102,7 @@ fn runs(json: &str) -> Vec<Value> {
     document["runs"].as_array().unwrap().clone()
 }
 
-/// What a service logged, as a command that somebody waits for says it: without time and level.
+/// The log of a service without time and level, as an interactive command prints it.
 fn as_a_command(log: &str) -> String {
     let (_time, text) = log.split_once(" ERROR ").unwrap_or_default();
     format!("error: {}", text.replace("\n    ", "\n"))

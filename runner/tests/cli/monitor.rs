@@ -1,4 +1,4 @@
-//! A runner with the checks of a story, and a good one beside them that shows whether all goes on.
+//! A service with the checks of a story and a control check that shows whether the service keeps working.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,86 +11,86 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::reload::{next, put};
-use super::running::{LIMIT, Service};
+use super::service_process::{LIMIT, Service};
 use super::site;
 
-/// The good check beside those of the story.
-pub(crate) const BYSTANDER: &str = "bystander";
-/// Descriptors that a runner at work may have open for a moment of its own: a state file, an answer, a ping. Whatever
-/// leaks here would leak many more.
-pub(crate) const SLACK: usize = 8;
+/// The name of the control check, which always passes.
+pub(crate) const CONTROL_CHECK: &str = "bystander";
+/// Descriptors that a running service may have open temporarily: a state file, a response, a ping. A leak in these
+/// tests exceeds it by far.
+pub(crate) const FD_TOLERANCE: usize = 8;
 
-/// Pings of success that a stop may still bring: the heartbeat stops within three intervals.
-pub(crate) const INTERVALS: usize = 3;
+/// Success pings that may still be sent after a stop: the heartbeat stops within three intervals.
+pub(crate) const MAX_LATE_PINGS: usize = 3;
 
-/// A runner with the checks of a story, a good check beside them, and a heartbeat each second.
+/// A service with the checks of a story, the control check, and a heartbeat each second.
 pub(crate) struct Monitor {
     pub(crate) service: Service,
-    pub(crate) bystander: Site,
-    /// Where the heart beats: `/beat`, and `/beat/fail` once before it falls silent.
-    pub(crate) heart: Site,
-    beats: Arc<AtomicUsize>,
+    pub(crate) control: Site,
+    /// The heartbeat's address: `/beat`, and `/beat/fail` once before it stops.
+    pub(crate) heartbeat: Site,
+    pings: Arc<AtomicUsize>,
 }
 
 impl Monitor {
-    /// Starts it with a suite that has what the story wants, and waits until the good check has run.
+    /// Starts it with this suite, and waits until the control check has run.
     pub(crate) async fn start(suite: Value) -> Self {
         Self::start_with(suite, |program| program).await
     }
 
-    /// The same, with another environment or a limit.
+    /// Like [`Self::start`], with changes to the program, such as limits.
     pub(crate) async fn start_with(suite: Value, with: impl FnOnce(Program) -> Program) -> Self {
-        Self::start_as(suite, json!({}), with).await
+        Self::start_with_settings(suite, json!({}), with).await
     }
 
-    /// The same, with more settings of the runner.
-    pub(crate) async fn start_as(
+    /// Like [`Self::start_with`], with additional settings.
+    pub(crate) async fn start_with_settings(
         suite: Value,
         mut settings: Value,
         with: impl FnOnce(Program) -> Program,
     ) -> Self {
-        let bystander = site();
-        let beats = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&beats);
-        let heart = Site::start(move |request| {
+        let control = site();
+        let pings = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&pings);
+        let heartbeat = Site::start(move |request| {
             count.fetch_add(usize::from(request.path() == "/beat"), Ordering::SeqCst);
             Reply::text("OK")
         });
-        let url = heart.url("http", "/beat");
+        let url = heartbeat.url("http", "/beat");
         settings["heartbeat"] = json!({ "url": url, "interval": "1s", "grace": "500ms", "start": false });
         let monitor = Self {
-            service: Service::start(&beside(suite, &bystander), &settings.to_string(), with),
-            bystander,
-            heart,
-            beats,
+            service: Service::start(&with_control_check(suite, &control), &settings.to_string(), with),
+            control,
+            heartbeat,
+            pings,
         };
-        monitor.next().await;
+        monitor.next_control_run().await;
         monitor
     }
 
-    /// Has another suite read in place of this one, the good check in it too, and waits until it is in force.
+    /// Reloads another suite with the control check, and waits until it is in force.
     pub(crate) fn reload(&mut self, suite: Value) {
         put(
             self.service.folder.path(),
             "suite.yaml",
-            beside(suite, &self.bystander),
+            with_control_check(suite, &self.control),
         );
         self.service.process.signal(Signal::HUP);
         next(&mut self.service.process, "reloaded: ");
     }
 
-    /// Pings of success so far.
-    pub(crate) fn beats(&self) -> usize {
-        self.beats.load(Ordering::SeqCst)
+    /// Success pings so far.
+    pub(crate) fn pings(&self) -> usize {
+        self.pings.load(Ordering::SeqCst)
     }
 
-    /// What `/api/v1/status` tells now.
+    /// The current `/api/v1/status`.
     pub(crate) fn status(&self) -> Value {
         let answer = self.service.get("/api/v1/status");
         serde_json::from_slice(&answer.body).unwrap()
     }
 
-    /// Looks at the status after each run of the good check until it is so.
+    /// Polls the status after each run of the control check until it satisfies `is_so`.
     pub(crate) async fn until(&self, is_so: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
@@ -99,45 +99,44 @@ impl Monitor {
                 return status;
             }
             assert!(began.elapsed() < LIMIT, "{status:#}");
-            self.next().await;
+            self.next_control_run().await;
         }
     }
 
-    /// Waits until the checks of this name have ended so often, taken together.
+    /// Waits until the checks with this name have `enough` finished runs in total.
     pub(crate) async fn finished(&self, check: &str, enough: u64) -> Value {
         self.until(|status| finished(status, check) >= enough).await
     }
 
-    /// From now on the good check passes again and again, the heart beats, health has no complaint, no run is lost and
-    /// no descriptor is nobody's.
-    pub(crate) async fn goes_on(&self) {
-        let before = ended(&self.status(), BYSTANDER, "pass");
-        self.until(|status| ended(status, BYSTANDER, "pass") >= before + 5)
+    /// Asserts that the control check keeps passing, the heartbeat pings, health reports no problem, no run is lost and
+    /// no descriptor is unaccounted for.
+    pub(crate) async fn assert_healthy(&self) {
+        let before = ended(&self.status(), CONTROL_CHECK, "pass");
+        self.until(|status| ended(status, CONTROL_CHECK, "pass") >= before + 5)
             .await;
-        let beats = self.beats();
-        // The first of them may tell of what was before.
-        let beating = self.heart.until(|_| self.beats() >= beats + 2);
-        let waited = timeout(LIMIT, beating).await;
+        let pings = self.pings();
+        // The first of them may still be about the state before.
+        let pinged = self.heartbeat.until(|_| self.pings() >= pings + 2);
+        let waited = timeout(LIMIT, pinged).await;
         assert!(waited.is_ok(), "the heart stands still: {:#}", self.status());
         assert_eq!(self.service.problems("/livez"), [""; 0]);
         let status = self.status();
-        comes_out_even(&status);
+        assert_accounting(&status);
         assert_eq!(status["descriptors"]["unaccounted"], 0, "{status:#}");
     }
 
-    /// The fewest descriptors that the runner had open in a few looks: what leaks is in each of them, what a run or an
-    /// answer needs for a moment is not.
+    /// The minimum number of open descriptors in a few samples: leaked ones are in each sample, temporary ones are not.
     pub(crate) async fn descriptors(&self) -> usize {
         let mut fewest = usize::MAX;
         for _ in 0..5 {
-            self.next().await;
+            self.next_control_run().await;
             fewest = fewest.min(self.service.process.descriptors().len());
         }
         fewest
     }
 
-    /// Waits until the runner has no more descriptors open than `most`.
-    pub(crate) async fn settles(&self, most: usize) {
+    /// Waits until the service has at most this many descriptors open.
+    pub(crate) async fn wait_for_descriptors(&self, most: usize) {
         let began = Instant::now();
         loop {
             let open = self.service.process.descriptors();
@@ -145,12 +144,12 @@ impl Monitor {
                 return;
             }
             assert!(began.elapsed() < LIMIT, "more than {most} stay open: {open:#?}");
-            self.next().await;
+            self.next_control_run().await;
         }
     }
 
-    /// Takes the checks of the story out. Nothing is lent any more, and nobody is connected to these peers of theirs.
-    pub(crate) async fn rests(&mut self, peers: impl IntoIterator<Item = &Peer>) {
+    /// Removes the checks of the story, and asserts that no lease is left and no connection to these peers.
+    pub(crate) async fn assert_clean(&mut self, peers: impl IntoIterator<Item = &Peer>) {
         self.reload(json!({ "checks": [] }));
         self.until(|status| status["descriptors"]["leased"] == 0).await;
         for peer in peers {
@@ -159,35 +158,35 @@ impl Monitor {
         }
     }
 
-    /// Waits for the end of another run of the good check, which is the clock of all that waits here.
-    async fn next(&self) {
-        let seen = self.bystander.accepted();
+    /// Waits for the end of another run of the control check, which paces all polls here.
+    async fn next_control_run(&self) {
+        let seen = self.control.accepted();
         let ended = self
-            .bystander
+            .control
             .until(|counts| counts.accepted > seen && counts.open == 0);
         let waited = timeout(LIMIT, ended).await;
         assert!(waited.is_ok(), "the good check stands still after {seen} runs");
     }
 }
 
-/// Waits for the ping that says what is wrong.
-pub(crate) async fn alarm(heart: &Site) -> String {
+/// Waits for the failure ping, and returns its body.
+pub(crate) async fn failure_ping(heartbeat: &Site) -> String {
     let fail = || {
-        let all = heart.requests();
+        let all = heartbeat.requests();
         all.into_iter()
             .find(|ping: &Request| ping.path().ends_with("/fail"))
     };
-    let waited = timeout(LIMIT, heart.until(|_| fail().is_some())).await;
+    let waited = timeout(LIMIT, heartbeat.until(|_| fail().is_some())).await;
     assert!(waited.is_ok(), "the heartbeat does not tell");
     String::from_utf8_lossy(&fail().unwrap().body).into_owned()
 }
 
-/// A suite with the good check in it.
-fn beside(mut suite: Value, bystander: &Site) -> String {
+/// Adds the control check to a suite.
+fn with_control_check(mut suite: Value, control: &Site) -> String {
     let check = json!({
-        "name": BYSTANDER,
+        "name": CONTROL_CHECK,
         "plugin": "http",
-        "target": bystander.url("http", "/"),
+        "target": control.url("http", "/"),
         "interval": "200ms",
         "timeout": "200ms",
     });
@@ -195,8 +194,8 @@ fn beside(mut suite: Value, bystander: &Site) -> String {
     suite.to_string()
 }
 
-/// So many checks like this one, whose names count as one in what follows.
-pub(crate) fn alike(count: usize, check: &Value) -> Vec<Value> {
+/// Copies of this check with numbered names, which the functions below count as one.
+pub(crate) fn replicate(count: usize, check: &Value) -> Vec<Value> {
     let numbered = |number: usize| {
         let mut check = check.clone();
         check["name"] = json!(format!("{} #{number}", check["name"].as_str().unwrap()));
@@ -205,7 +204,7 @@ pub(crate) fn alike(count: usize, check: &Value) -> Vec<Value> {
     (1..=count).map(numbered).collect()
 }
 
-/// Runs of the checks of this name that ended with this outcome.
+/// Runs of the checks with this name that ended with this outcome.
 pub(crate) fn ended(status: &Value, check: &str, outcome: &str) -> u64 {
     let named = named(status, check);
     named
@@ -213,20 +212,24 @@ pub(crate) fn ended(status: &Value, check: &str, outcome: &str) -> u64 {
         .sum()
 }
 
-/// Runs of the checks of this name that have ended.
+/// Finished runs of the checks with this name.
 pub(crate) fn finished(status: &Value, check: &str) -> u64 {
     named(status, check)
         .map(|check| sum(&check["account"]["finished"]))
         .sum()
 }
 
-/// Every due time of every check has become a run, or is missed, or is this run.
-pub(crate) fn comes_out_even(status: &Value) {
+/// Asserts that every due time of every check is a finished run, a missed run or the current run.
+pub(crate) fn assert_accounting(status: &Value) {
     for check in status["checks"].as_array().unwrap() {
         let account = &check["account"];
-        let gone = sum(&account["finished"]) + sum(&account["missed"]);
+        let accounted = sum(&account["finished"]) + sum(&account["missed"]);
         let under_way = u64::from(check["stage"] != "idle");
-        assert_eq!(account["scheduled"].as_u64(), Some(gone + under_way), "{check:#}");
+        assert_eq!(
+            account["scheduled"].as_u64(),
+            Some(accounted + under_way),
+            "{check:#}"
+        );
     }
 }
 

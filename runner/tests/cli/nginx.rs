@@ -1,4 +1,4 @@
-//! A suite against a real nginx, with TLS; and the story, with a page that nobody reads.
+//! A suite against a real nginx, with and without TLS, and large pages whose bodies are not read.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{canary, folder, runs};
 
-/// What a client hears when it asks for any of these pages.
+/// The pages of the site.
 const PAGES: &str = r#"
     location = /          { default_type text/html; return 200 "<h1>Welcome</h1> to v12"; }
     location = /health    { default_type application/json; return 200 '{"status":"ok","parts":[{"up":true},{"up":true}]}'; }
@@ -25,7 +25,7 @@ const PAGES: &str = r#"
 
 const LARGE_PAGE_BYTES: usize = 5_000_000;
 
-/// An nginx with a certificate for 90 days, one for 3, and one that expired 5 days ago, and who issued them.
+/// An nginx with a certificate for 90 days, one for 3 days, and one that expired 5 days ago; and their issuer.
 fn start() -> Option<(Nginx, Authority)> {
     let authority = Authority::new("Example Root");
     let valid_for = |days| {
@@ -113,8 +113,8 @@ checks:
   - { name: fail authority, plugin: tls, target: "<valid>" }
 "#;
 
-/// Runs a suite once. The first word of each check's name is the verdict that it must come to.
-fn judge(nginx: &Nginx, authority: &Authority, suite: &str) -> (Ending, BTreeMap<String, Value>) {
+/// Runs a suite once. The first word of each check's name is its expected verdict.
+fn run_suite(nginx: &Nginx, authority: &Authority, suite: &str) -> (Ending, BTreeMap<String, Value>) {
     let places = [
         ("<plain>", nginx.plain()),
         ("<valid>", nginx.secure(0)),
@@ -149,7 +149,7 @@ fn summary<'a>(runs: &'a BTreeMap<String, Value>, check: &str) -> &'a str {
 #[test]
 fn pages_in_plain_text_are_judged_rightly() {
     let Some((nginx, authority)) = start() else { return };
-    let (ending, runs) = judge(&nginx, &authority, PLAIN);
+    let (ending, runs) = run_suite(&nginx, &authority, PLAIN);
     assert_eq!(ending.code, 1);
     assert_eq!(
         summary(&runs, "fail status"),
@@ -165,7 +165,7 @@ fn pages_in_plain_text_are_judged_rightly() {
 #[test]
 fn pages_and_certificates_over_tls_are_judged_rightly() {
     let Some((nginx, authority)) = start() else { return };
-    let (ending, runs) = judge(&nginx, &authority, SECURE);
+    let (ending, runs) = run_suite(&nginx, &authority, SECURE);
     assert_eq!(ending.code, 1);
     assert!(runs["pass large"]["usage"]["bytes_in"].as_u64() >= Some(5_000_000));
     for check in ["fail certificate", "fail authority"] {
@@ -186,7 +186,7 @@ fn pages_and_certificates_over_tls_are_judged_rightly() {
     );
 }
 
-/// Sockets that the service holds open.
+/// Number of open sockets of the service.
 fn sockets(running: &Running) -> usize {
     running
         .descriptors()
@@ -214,7 +214,7 @@ fn stays_flat(plugin: &str, connections: usize, rest: &str) {
     let (warm, warm_sockets) = (running.descriptors().len(), sockets(&running));
     nginx.answer(1_000 * connections);
     let (now, now_sockets) = (running.descriptors().len(), sockets(&running));
-    // Both counts may have met all checks in the middle of a run.
+    // Both counts may have been taken while all checks were running.
     let under_way = 20 * connections;
     assert!(now <= warm + under_way, "{warm} descriptors have become {now}");
     assert!(

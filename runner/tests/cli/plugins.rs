@@ -7,7 +7,7 @@ use super::{canary, folder};
 
 const DEMO: &str = include_str!("../../src/demo/suite.yaml");
 
-/// What a command prints, which must succeed.
+/// The output of a command, which must succeed.
 fn printed(arguments: &[&str]) -> String {
     let ending = canary(&folder(&[]), arguments).run();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What leaves `canary`, as real receivers take it.
+//! Telemetry and alerts of `canary` at real receivers.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use tokio::time::Instant;
 use super::telemetry::{PHASES, each_plugin, exporting, started, stopped};
 use super::{canary, folder, http_check};
 
-/// How long an expression may take to find data: most look back a minute.
+/// Time limit for an expression to find data: most use a range of a minute.
 const DATA: Duration = Duration::from_secs(300);
 
-/// Checks each plugin once, and sends what came of it.
+/// Runs a check with each plugin once, and exports the results.
 fn check(url: &str, protocol: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
@@ -38,34 +38,35 @@ fn rotel_takes_a_trace_a_run_by_http_and_by_grpc() {
     for (url, protocol) in ways {
         let before = rotel.printed().len();
         check(&url, protocol);
-        let spans: usize = PHASES.iter().map(|(_, children)| children.len() + 1).sum();
+        let expected: usize = PHASES.iter().map(|(_, children)| children.len() + 1).sum();
         let printed = rotel.wait_for(LIMIT, |printed| {
-            let told = printed[before..].iter().filter(|part| part.heading == "Span");
-            told.filter(|part| part.attributes.len() + part.fields.len() > 3)
+            let spans = printed[before..].iter().filter(|part| part.heading == "Span");
+            spans
+                .filter(|part| part.attributes.len() + part.fields.len() > 3)
                 .count()
-                >= spans
+                >= expected
         });
         let field =
             |part: &canary_tests::real::Printed, key: &str| part.fields.get(key).cloned().unwrap_or_default();
-        let told: Vec<_> = printed[before..]
+        let spans: Vec<_> = printed[before..]
             .iter()
             .filter(|part| part.heading == "Span")
             .collect();
         for (name, children) in PHASES {
-            let root = told
+            let root = spans
                 .iter()
                 .find(|part| field(part, "Name") == format!("check {name}"))
                 .unwrap();
-            let own = told
+            let own = spans
                 .iter()
                 .filter(|part| field(part, "Parent ID") == field(root, "ID"));
             assert_eq!(own.count(), children.len(), "{name} by {protocol}");
             assert_eq!(root.attributes["canary.outcome"], "Str(pass)");
         }
-        let request = told.iter().find(|part| field(part, "Name") == "GET").unwrap();
+        let request = spans.iter().find(|part| field(part, "Name") == "GET").unwrap();
         assert_eq!(field(request, "Kind"), "SPAN_KIND_CLIENT");
         assert_eq!(request.attributes["user_agent.synthetic.type"], "Str(test)");
-        assert!(!format!("{told:?}").contains("queen-of-hearts"));
+        assert!(!format!("{spans:?}").contains("queen-of-hearts"));
     }
 }
 
@@ -137,8 +138,8 @@ fn finds_data(endpoint: &str, queries: &str) {
     let _inside = runtime.enter();
     let (_site, alerting) = alerting();
     let arguments = ["run", "suite.yaml", "--config", "canary.yaml"];
-    // Whoever takes metrics need not take the rest, and where exports fail no heartbeat beats. The dashboard of one check
-    // shows the first service, which is the demo.
+    // Only metrics are exported, since this receiver need not support other signals, and failing exports stop the
+    // heartbeat. The dashboard of one check shows the first service, which is the demo.
     let alerting = exporting(&alerting, &arguments, endpoint)
         .env("OTEL_SERVICE_NAME", "canary-alerting")
         .env("OTEL_TRACES_EXPORTER", "none")
@@ -183,8 +184,8 @@ fn finds_data(endpoint: &str, queries: &str) {
     stopped(alerting);
 }
 
-/// A site, and a suite and settings with a heartbeat and three notifiers: one takes what it is told, one refuses it for
-/// good, one does not take it for now.
+/// A site, and a suite and settings with a heartbeat and three notifiers: one accepts, one rejects permanently, one
+/// fails temporarily.
 fn alerting() -> (Site, TempDir) {
     let site = Site::start(|request| match request.path() {
         "/refused" => Reply::status(413),
@@ -247,7 +248,7 @@ fn grafana_has_the_alerts_of_prometheus() {
             "{name}"
         );
         assert_eq!(rule["labels"], same["labels"], "{name}");
-        // Grafana calls the value of an expression otherwise.
+        // Grafana has another name for the value of an expression.
         let texts = rule["annotations"]
             .to_string()
             .replace("$value ", "$values.query.Value ");

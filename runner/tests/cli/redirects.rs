@@ -1,4 +1,4 @@
-//! What goes to the target's origin only, or to its proxy only.
+//! Secrets and credentials that are sent only to the target's origin, or only to its proxy.
 
 use canary_tests::certificate::Authority;
 use canary_tests::command::Ending;
@@ -9,7 +9,7 @@ use rustls::ALL_VERSIONS;
 
 use super::{canary, folder};
 
-/// A site that sends everyone to `place`.
+/// A site that redirects to `place`.
 fn front(status: u16, place: String) -> Site {
     Site::start(move |_| Reply::redirect(status, &place))
 }
@@ -18,7 +18,7 @@ fn fine() -> Site {
     Site::start(|_| Reply::text("fine"))
 }
 
-/// Checks `front` with a request full of secrets, which is allowed to go on to `elsewhere`.
+/// Checks `front` with a request with secrets in all places; redirects to `elsewhere` are granted.
 fn check(front: &Site, elsewhere: &Site, more: &str) -> Ending {
     let suite = format!(
         r#"
@@ -101,12 +101,12 @@ async fn a_suite_may_name_the_origins_that_its_secrets_follow_a_redirect_to() {
     assert_eq!(sent.header("x-api-key"), Some("api-key-of-canary"));
     assert_eq!(sent.header("authorization"), Some("Bearer literal"));
     assert_eq!(sent.body, "user=canary&password=tr0ub4dor");
-    // Leave to send them over TLS is no leave to send them in the clear.
+    // Permission to send them over TLS does not include sending them unencrypted.
     let secured = elsewhere.url("https", "");
     assert_eq!(check(&front, &elsewhere, &named(&secured)).code, 1);
 }
 
-/// The peer knows what it was sent; who reads the new request may not.
+/// The first peer knows the secret, the target of the redirect must not get it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_in_a_url_does_not_follow_a_redirect_to_another_origin() {
     for place in [
@@ -119,7 +119,7 @@ async fn a_secret_in_a_url_does_not_follow_a_redirect_to_another_origin() {
         let ending = check(&front, &elsewhere, "");
         assert_eq!(ending.code, 1, "{place}: {ending:?}");
         let origin = elsewhere.url("http", "");
-        // Lines are broken where the terminal ends.
+        // Lines are wrapped at the width of the terminal.
         let way_out = format!("add `{origin}` to the check's `redirect_secrets_to`");
         assert!(ending.out.contains(&way_out), "{place}: {ending:?}");
         assert!(!ending.out.contains("api-key-of-canary"), "{ending:?}");
@@ -155,7 +155,7 @@ async fn secrets_that_were_left_behind_do_not_come_back() {
     assert_eq!(last.accepted(), 0);
 }
 
-/// A server that demands a certificate is reached with it at the target's origin only.
+/// A client certificate is used only at the target's origin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_identity_is_for_the_origin_of_the_target() {
     let authority = Authority::new("Test Root");

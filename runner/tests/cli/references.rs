@@ -1,4 +1,4 @@
-//! What the references of a suite may reach, and what is the runner's own.
+//! What references in a suite may read, and the runner's own secrets, which they may not.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{canary, folder};
 
-/// A suite that sends what `reference` brings in.
+/// A suite that sends the value of `reference`.
 fn suite(reference: &str) -> String {
     let config = format!("config: {{ headers: {{ x-token: \"{reference}\" }} }}");
     format!("checks: [{{ name: a, plugin: http, target: \"http://127.0.0.1:9/\", {config} }}]\n")

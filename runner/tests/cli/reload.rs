@@ -1,4 +1,4 @@
-//! The suite changed while it runs.
+//! Reloads of the suite while the service runs.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,15 +21,15 @@ use super::{accepted, canary, folder, http_check, site, suite};
 const RELOADS: usize = 500;
 const CHECKS: usize = 5;
 
-/// A silent peer that looks, whenever somebody comes, whether those before have left. It asks the kernel at that
-/// moment: a task that is told of a close may be told later than of the next one who comes.
-struct Turnstile {
+/// A silent peer that checks for each new connection whether earlier ones are closed. It polls the sockets at that
+/// moment, because a task may be notified of a close later than of the next connection.
+struct OverlapDetector {
     address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     overlaps: Arc<AtomicUsize>,
 }
 
-impl Turnstile {
+impl OverlapDetector {
     /// Starts it; its thread ends with the test's process.
     fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -43,7 +43,7 @@ impl Turnstile {
             let mut inside: Vec<TcpStream> = Vec::new();
             for stream in listener.incoming().map(Result::unwrap) {
                 stream.set_nonblocking(true).unwrap();
-                // The runner sends nothing: there is nothing to read but the end.
+                // The runner sends nothing, so a read only returns at the end of the stream.
                 let is_inside = |stream: &TcpStream| {
                     stream
                         .peek(&mut [0])
@@ -75,7 +75,7 @@ impl Turnstile {
     }
 }
 
-/// Puts a file in place at once, as editors do.
+/// Replaces a file atomically, as editors do.
 pub(super) fn put(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     let part = folder.join(format!(".{name}.part"));
     fs::write(&part, bytes).unwrap();
@@ -83,7 +83,7 @@ pub(super) fn put(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
 }
 
 /// The n-th suite: one check comes and goes, another has a label that changes; every second suite is broken.
-fn nth(peers: &[Turnstile], number: usize) -> String {
+fn nth(peers: &[OverlapDetector], number: usize) -> String {
     let mut text = "plugins: { mine: { path: mine.wasm } }\ndefaults: { interval: 40ms, timeout: 40ms, retries: 0 }\nchecks:\n".to_owned();
     for (index, peer) in peers.iter().enumerate() {
         if index == 0 && number.is_multiple_of(4) {
@@ -105,7 +105,7 @@ fn nth(peers: &[Turnstile], number: usize) -> String {
     text
 }
 
-/// The plugin `tcp`, with bytes that make another file of it and mean nothing.
+/// The plugin `tcp` with an additional custom section, so that its digest differs.
 fn plugin(number: u8) -> Vec<u8> {
     let mut wasm = embedded("tcp").unwrap().to_vec();
     // A custom section of the name `n`.
@@ -113,7 +113,7 @@ fn plugin(number: u8) -> Vec<u8> {
     wasm
 }
 
-/// Descriptors that are no socket and no plugin.
+/// Number of descriptors that are neither sockets nor plugins.
 fn own(running: &Running) -> usize {
     let all = running.descriptors();
     let is_own = |link: &Path| {
@@ -123,20 +123,20 @@ fn own(running: &Running) -> usize {
     all.values().filter(|link| is_own(link)).count()
 }
 
-/// The next note that begins so.
+/// The next log line with this prefix.
 pub(super) fn next(running: &mut Running, start: &str) -> String {
-    std::iter::from_fn(|| running.note())
+    std::iter::from_fn(|| running.log_line())
         .find(|note| note.trim_start().starts_with(start))
         .unwrap_or_else(|| panic!("it ended without `{start}`"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_reloads_half_of_them_broken_lose_no_run_and_no_descriptor() {
-    let peers: Vec<Turnstile> = (0..CHECKS).map(|_| Turnstile::start()).collect();
+    let peers: Vec<OverlapDetector> = (0..CHECKS).map(|_| OverlapDetector::start()).collect();
     let folder = TempDir::new().unwrap();
     put(folder.path(), "mine.wasm", plugin(0));
     put(folder.path(), "suite.yaml", nth(&peers, 2));
-    // On a busy machine it takes longer than a program usually may.
+    // On a busy machine this takes longer than the default time limit.
     let program = canary(&folder, &["run", "suite.yaml"]).for_up_to(LIMIT * 4);
     let mut running = program.start();
     next(&mut running, "running");
@@ -163,7 +163,7 @@ async fn five_hundred_reloads_half_of_them_broken_lose_no_run_and_no_descriptor(
     let (own_then, all_then, memory_then) = early.unwrap();
     peers[1].wait_for(peers[1].accepted() + 5);
     assert_eq!(own(&running), own_then);
-    // Runs have sockets, and old plugins go with their last instance.
+    // Runs have sockets, and old plugins are dropped with their last instance.
     assert!(
         running.descriptors().len() <= all_then + 2 * CHECKS,
         "{:?}",
@@ -181,18 +181,18 @@ async fn five_hundred_reloads_half_of_them_broken_lose_no_run_and_no_descriptor(
             "a check ran twice at once"
         );
     }
-    comes_out_even(running, &peers);
+    assert_accounting(running, &peers);
 }
 
 /// Every due time finished or was missed, and every run that finished is a connection that a peer saw.
-fn comes_out_even(running: Running, peers: &[Turnstile]) {
+fn assert_accounting(running: Running, peers: &[OverlapDetector]) {
     running.signal(Signal::TERM);
     let ending = running.end();
     assert_eq!(ending.code, 0);
-    let last = ending.notes().last().unwrap();
+    let last = ending.log_lines().last().unwrap();
     let numbers: Vec<u64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers[0], numbers[1] + numbers[2], "{last}");
-    let accepted: usize = peers.iter().map(Turnstile::accepted).sum();
+    let accepted: usize = peers.iter().map(OverlapDetector::accepted).sum();
     assert_eq!(usize::try_from(numbers[1]).unwrap(), accepted, "{last}");
 }
 
@@ -215,8 +215,8 @@ async fn sighup_from_the_first_moment_on_ends_no_runner() {
     let folder = suite(&format!("checks:\n{}", http_check("page", &site, "/")));
     for _ in 0..12 {
         let mut running = canary(&folder, &["run", "suite.yaml"]).start();
-        // Before its first instruction nothing is taken over; XFSZ is what comes next.
-        while !running.catches(&[Signal::HUP, Signal::XFSZ]) {
+        // Before its first instruction there is no handler; the one for XFSZ is installed next.
+        while !running.handles(&[Signal::HUP, Signal::XFSZ]) {
             std::thread::yield_now();
         }
         for _ in 0..50 {
@@ -234,7 +234,7 @@ async fn sighup_from_the_first_moment_on_ends_no_runner() {
 fn sighup_ends_a_command_that_reads_nothing_again() {
     let folder = folder(&[]);
     let running = canary(&folder, &["demo"]).start();
-    while !running.catches(&[Signal::XFSZ]) {
+    while !running.handles(&[Signal::XFSZ]) {
         std::thread::yield_now();
     }
     running.signal(Signal::HUP);
@@ -258,8 +258,8 @@ async fn a_bad_suite_leaves_the_old_one_running_and_says_every_problem() {
     let problem = next(&mut running, "suite.yaml:");
     assert!(problem.contains("there is no plugin `htpp`"), "{problem}");
     let before = site.accepted();
-    let goes_on = site.until(|counts| counts.accepted >= before + 10);
-    tokio::time::timeout(Duration::from_secs(60), goes_on)
+    let more_runs = site.until(|counts| counts.accepted >= before + 10);
+    tokio::time::timeout(Duration::from_secs(60), more_runs)
         .await
         .unwrap();
 }

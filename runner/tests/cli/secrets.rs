@@ -1,4 +1,4 @@
-//! What a suite takes from the environment or from a file is in nothing that the command writes.
+//! Values that a suite takes from the environment or from a file are in no output of a command.
 
 use std::fmt::Write as _;
 
@@ -9,16 +9,16 @@ use canary_tests::peer::http::{Reply, Site};
 use canary_tests::receiver::Receiver;
 use serde_json::Value;
 
-use super::running::{self, Service};
+use super::service_process::{self, Service};
 use super::{canary, folder};
 
 const TOKEN: &str = "correct-horse-battery";
 const PASSWORD: &str = "staple-tr0ub4dor";
-/// What the password is in the base64 of `canary:` and the password.
+/// The password as it appears in the base64 of `canary:` and the password.
 const CREDENTIALS: &str = "N0YXBsZS10cjB1YjRkb3";
 
-/// A site that says aloud what it was sent.
-fn parrot() -> Site {
+/// A site that echoes the request.
+fn echo() -> Site {
     Site::start(|request| {
         let sent: Vec<&str> = ["authorization", "x-token"]
             .iter()
@@ -28,9 +28,9 @@ fn parrot() -> Site {
     })
 }
 
-/// Asks `parrot` with both secrets, and quotes what it answers in every way there is.
-fn ask(parrot: &Site, arguments: &[&str]) -> Ending {
-    let target = parrot.url("http", "/${env:TOKEN}?key=${env:TOKEN}");
+/// Sends both secrets to `echo`, and reports its response in every possible way.
+fn ask(echo: &Site, arguments: &[&str]) -> Ending {
+    let target = echo.url("http", "/${env:TOKEN}?key=${env:TOKEN}");
     let suite = format!(
         "defaults: {{ retries: 0 }}\nchecks:\n  - name: parrot\n    plugin: http\n    target: \"{target}\"\n    config:\n      \
          headers: {{ x-token: \"${{env:TOKEN}}\" }}\n      \
@@ -44,16 +44,16 @@ fn ask(parrot: &Site, arguments: &[&str]) -> Ending {
 
 fn assert_silent(ending: &Ending) {
     for secret in [TOKEN, PASSWORD, CREDENTIALS] {
-        let is_told = ending.out.contains(secret) || ending.err.contains(secret);
-        assert!(!is_told, "{secret}: {ending:?}");
+        let is_leaked = ending.out.contains(secret) || ending.err.contains(secret);
+        assert!(!is_leaked, "{secret}: {ending:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_peer_says_again_is_redacted_in_every_format() {
-    let parrot = parrot();
+    let echo = echo();
     for format in ["human", "json", "junit"] {
-        let ending = ask(&parrot, &["check", "suite.yaml", "--format", format]);
+        let ending = ask(&echo, &["check", "suite.yaml", "--format", format]);
         assert_eq!(ending.code, 1, "{ending:?}");
         assert!(
             ending.out.contains("***"),
@@ -61,7 +61,7 @@ async fn what_a_peer_says_again_is_redacted_in_every_format() {
         );
         assert_silent(&ending);
     }
-    let sent = &parrot.requests()[0];
+    let sent = &echo.requests()[0];
     assert_eq!(sent.header("x-token"), Some(TOKEN));
     assert!(sent.header("authorization").unwrap().contains(CREDENTIALS));
 }
@@ -101,16 +101,16 @@ fn a_plugin_that_cannot_make_sense_of_a_secret_does_not_show_it() {
         let ending = canary(&folder, &["check", "suite.yaml", "--format", format])
             .env("TOKEN", TOKEN)
             .run();
-        // What is no certificate and no key is refused before anything runs.
+        // Invalid certificates and keys are rejected before anything runs.
         assert_eq!(ending.code, 3, "{ending:?}");
         assert_silent(&ending);
     }
 }
 
-/// What makes a value look different where it turns up, and may be in a target.
+/// A value with characters that encodings change, and that may be part of a target.
 const SHORT: &str = "P@ss w\u{f6}rd<1>%41\"quo\\te'x Top line two";
 
-/// The same in 4 KiB, and over two lines.
+/// A value of 4 KiB with the same characters, on two lines.
 pub(super) fn long() -> String {
     format!(
         "Q@ss w\u{f6}rd<1>%41\"quo\\te'{}\nTop line three",
@@ -118,13 +118,14 @@ pub(super) fn long() -> String {
     )
 }
 
-/// The ways of writing a value that need no library.
+/// Encodings of a value that need no library.
 pub(super) fn written(value: &str) -> Vec<String> {
     let json = Value::from(value).to_string();
     let percent = value.bytes().fold(String::new(), |mut text, byte| {
-        match byte.is_ascii_alphanumeric() {
-            true => text.push(char::from(byte)),
-            false => write!(text, "%{byte:02X}").unwrap(),
+        if byte.is_ascii_alphanumeric() {
+            text.push(char::from(byte))
+        } else {
+            write!(text, "%{byte:02X}").unwrap()
         }
         text
     });
@@ -140,7 +141,7 @@ pub(super) fn written(value: &str) -> Vec<String> {
     ]
 }
 
-/// Everything that a service with each built-in plugin writes: on its admin address, to receivers, to its disk.
+/// All outputs of a service with each built-in plugin: admin address, receivers, disk.
 fn everything(service: &Service, collector: &Collector, receiver: &Receiver) -> Vec<(String, String)> {
     let mut outputs: Vec<(String, String)> = vec![
         ("otlp".to_owned(), format!("{:?}", collector.arrivals().requests)),
@@ -159,7 +160,7 @@ fn everything(service: &Service, collector: &Collector, receiver: &Receiver) -> 
         outputs.push((path, answer));
     }
     for command in ["status", "connections"] {
-        outputs.push((command.to_owned(), service.asking(&[command]).run().out));
+        outputs.push((command.to_owned(), service.client_command(&[command]).run().out));
     }
     let mut folders = vec![service.folder.path().join("state")];
     while let Some(folder) = folders.pop() {
@@ -180,20 +181,20 @@ fn everything(service: &Service, collector: &Collector, receiver: &Receiver) -> 
 
 const CHECKS: [&str; 7] = ["name", "address", "path", "case", "body", "json", "header"];
 
-/// A suite that has its secrets wherever a built-in plugin takes a text.
-fn everywhere(parrot: &Site, other: &Site) -> String {
-    let (parrot, other) = (parrot.address().port(), other.address().port());
+/// A suite with secrets wherever a built-in plugin accepts a text.
+fn everywhere(echo: &Site, other: &Site) -> String {
+    let (echo, other) = (echo.address().port(), other.address().port());
     format!(
         r#"
 defaults: {{ interval: 1s, timeout: 1s, retries: 1, failure_threshold: 1 }}
 checks:
   - {{ name: name, plugin: tls, target: "${{env:HOST}}:{other}" }}
-  - {{ name: address, plugin: tcp, target: "${{env:ADDRESS}}:{parrot}" }}
-  - {{ name: path, plugin: http, target: "http://127.0.0.1:{parrot}/${{env:SHORT}}/x?key=${{env:SHORT}}" }}
-  - {{ name: case, plugin: http, target: "http://${{env:CASE}}.localhost:{parrot}/" }}
-  - {{ name: body, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ expect: {{ body: {{ contains: "${{env:LONG}}" }} }} }} }}
-  - {{ name: json, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ expect: {{ json: {{ "$.sent": "${{env:LONG}}" }} }} }} }}
-  - {{ name: header, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ headers: {{ x-token: "${{env:CASE}}" }}, expect: {{ headers: {{ x-sent: "${{env:SHORT}}" }} }} }} }}
+  - {{ name: address, plugin: tcp, target: "${{env:ADDRESS}}:{echo}" }}
+  - {{ name: path, plugin: http, target: "http://127.0.0.1:{echo}/${{env:SHORT}}/x?key=${{env:SHORT}}" }}
+  - {{ name: case, plugin: http, target: "http://${{env:CASE}}.localhost:{echo}/" }}
+  - {{ name: body, plugin: http, target: "http://127.0.0.1:{echo}/", config: {{ expect: {{ body: {{ contains: "${{env:LONG}}" }} }} }} }}
+  - {{ name: json, plugin: http, target: "http://127.0.0.1:{echo}/", config: {{ expect: {{ json: {{ "$.sent": "${{env:LONG}}" }} }} }} }}
+  - {{ name: header, plugin: http, target: "http://127.0.0.1:{echo}/", config: {{ headers: {{ x-token: "${{env:CASE}}" }}, expect: {{ headers: {{ x-sent: "${{env:SHORT}}" }} }} }} }}
 "#
     )
 }
@@ -201,8 +202,8 @@ checks:
 #[tokio::test(flavor = "multi_thread")]
 async fn no_output_of_a_service_shows_a_secret_however_it_is_written_there() {
     let certificate = Authority::new("Test Root").leaf(&["other.example"]).issue();
-    let (parrot, other) = (
-        parrot(),
+    let (echo, other) = (
+        echo(),
         Site::start_tls(certificate.server_config(), |_| Reply::text("ok")),
     );
     let (collector, receiver) = (Collector::start(Protocol::Http), Receiver::webhook());
@@ -215,14 +216,14 @@ async fn no_output_of_a_service_shows_a_secret_however_it_is_written_there() {
         long.as_str(),
     ];
     let settings = format!("alerts: {{ notifiers: {{ ops: {{ type: webhook, url: '{url}' }} }} }}");
-    let service = Service::start(&everywhere(&parrot, &other), &settings, |program| {
+    let service = Service::start(&everywhere(&echo, &other), &settings, |program| {
         let values = ["HOST", "ADDRESS", "CASE", "SHORT", "LONG"]
             .into_iter()
             .zip(secrets);
         let program = values.fold(program, |program, (name, value)| program.env(name, value));
         program
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http"))
-            // What nobody takes waits on disk.
+            // Rejected data is stored on disk.
             .env("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://127.0.0.1:1/")
             .env("OTEL_METRIC_EXPORT_INTERVAL", "300")
             .env("CANARY_STATE_DIR", "state")
@@ -231,16 +232,16 @@ async fn no_output_of_a_service_shows_a_secret_however_it_is_written_there() {
         let checks = status["checks"].as_array().unwrap();
         checks.iter().all(|check| check["last"].is_object())
     });
-    collector.wait_for(running::LIMIT, |arrivals| {
+    collector.wait_for(service_process::LIMIT, |arrivals| {
         arrivals.spans().roots().len() >= CHECKS.len()
     });
     let outputs = everything(&service, &collector, &receiver);
-    let detector = canary::suite::Secrets::of(secrets);
+    let detector = canary::suite::Secrets::new(secrets);
     for (output, shown) in &outputs {
         for form in secrets.iter().flat_map(|secret| written(secret)) {
             assert!(!shown.contains(&form), "{output} shows {form}: {shown}");
         }
-        assert!(!detector.holds(shown), "{output}: {shown}");
+        assert!(!detector.contains_secret(shown), "{output}: {shown}");
     }
     assert!(outputs.iter().any(|(_, shown)| shown.contains("***")));
     service.end();

@@ -1,5 +1,5 @@
-//! Parts of the runner that stand still: it says so within the stated time where runs stop with them, and goes on where
-//! they do not.
+//! Frozen threads of the runner: health reports them within the documented time if runs depend on them, and the service
+//! keeps working if not.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
-use super::monitor::{BYSTANDER, INTERVALS, Monitor, alarm, ended};
-use super::running::LIMIT;
-use super::sinks::named;
+use super::blocked_output::named;
+use super::monitor::{CONTROL_CHECK, MAX_LATE_PINGS, Monitor, ended, failure_ping};
+use super::service_process::LIMIT;
 
-/// Until `/livez` tells of what stands still, as the README has it: 5 s, and what a busy machine takes.
-const STATED: Duration = Duration::from_secs(10);
+/// Maximum time until `/livez` reports a stall: 5 s as documented in the README, plus time for a busy machine.
+const MAX_DETECTION: Duration = Duration::from_secs(10);
 
-/// A suite of these checks, with the plugin that misbehaves as it is told.
+/// A suite with these checks and the hostile plugin.
 fn suite(checks: Value) -> Value {
     json!({
         "plugins": { "hostile": { "path": HOSTILE } },
@@ -25,8 +25,8 @@ fn suite(checks: Value) -> Value {
     })
 }
 
-/// Asks `/livez` until it complains of this; how long it has been so, as the runner says.
-fn complaint(monitor: &Monitor, what: &str) -> Duration {
+/// Polls `/livez` until it reports this issue, and returns how long it has lasted according to the runner.
+fn wait_for_issue(monitor: &Monitor, what: &str) -> Duration {
     let began = Instant::now();
     loop {
         let answer = monitor.service.get("/livez");
@@ -42,23 +42,23 @@ fn complaint(monitor: &Monitor, what: &str) -> Duration {
     }
 }
 
-/// Freezes a thread: `/livez` complains of `what`, the heartbeat stops, others still answer, and all is well again
-/// when it thaws.
-pub(crate) async fn is_told(thread: &str, what: &str) {
+/// Freezes a thread, and asserts that `/livez` reports `what`, the heartbeat stops, other endpoints still answer, and
+/// the service recovers when the thread is resumed.
+pub(crate) async fn assert_reported(thread: &str, what: &str) {
     let monitor = Monitor::start(suite(json!([]))).await;
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     let frozen = monitor.service.process.freeze(thread);
-    let beats = monitor.beats();
-    let time = complaint(&monitor, what);
-    assert!(time <= STATED, "{time:?}");
-    let alarm = alarm(&monitor.heart).await;
-    assert!(!alarm.is_empty());
-    let more = monitor.beats() - beats;
-    assert!(more <= INTERVALS, "{more} more pings of success: {alarm}");
+    let pings = monitor.pings();
+    let time = wait_for_issue(&monitor, what);
+    assert!(time <= MAX_DETECTION, "{time:?}");
+    let ping = failure_ping(&monitor.heartbeat).await;
+    assert!(!ping.is_empty());
+    let more = monitor.pings() - pings;
+    assert!(more <= MAX_LATE_PINGS, "{more} more pings of success: {ping}");
     assert_eq!(monitor.status()["suite"]["checks"], 1);
     drop(frozen);
-    monitor.goes_on().await;
-    // The machine did not sleep, and the rest of the process went on.
+    monitor.assert_healthy().await;
+    // The machine was not suspended, and the rest of the process kept running.
     let missed = &monitor.status()["account"]["missed"];
     assert_eq!(missed["clock_jump"], 0, "{missed}");
     let busy = ["overload", "overlap"].map(|reason| missed[reason].as_u64().unwrap());
@@ -68,15 +68,15 @@ pub(crate) async fn is_told(thread: &str, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scheduler_that_is_blocked_is_told_while_the_admin_address_answers() {
-    is_told("canary-command", "scheduler_stalled").await;
+    assert_reported("canary-command", "scheduler_stalled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_are_blocked_are_told_while_the_admin_address_answers() {
-    is_told("tokio-rt-worker", "workers_stalled").await;
+    assert_reported("tokio-rt-worker", "workers_stalled").await;
 }
 
-/// Checks that compute for as long as they may.
+/// Checks that compute until their limit.
 fn computing(count: usize) -> Vec<Value> {
     let check = |number| {
         json!({
@@ -97,68 +97,68 @@ async fn guests_that_compute_leave_a_worker_to_the_checks_that_do_not() {
     let monitor = Monitor::start(suite(json!(computing(200)))).await;
     let under_way = |status: &Value| status["account"]["under_way"].as_u64().unwrap();
     monitor.until(|status| under_way(status) >= 150).await;
-    // What the machine has left for anybody, another runner tells.
+    // Another runner measures how much processor time the machine has left.
     let quiet = Monitor::start(suite(json!([]))).await;
-    let passed = |monitor: &Monitor| ended(&monitor.status(), BYSTANDER, "pass");
+    let passed = |monitor: &Monitor| ended(&monitor.status(), CONTROL_CHECK, "pass");
     let before = (passed(&quiet), passed(&monitor));
     quiet
-        .until(|status| ended(status, BYSTANDER, "pass") >= before.0 + 50)
+        .until(|status| ended(status, CONTROL_CHECK, "pass") >= before.0 + 50)
         .await;
-    let beside = passed(&monitor) - before.1;
+    let with_load = passed(&monitor) - before.1;
     assert!(
-        beside >= 25,
-        "50 runs passed alone, and {beside} beside guests that compute"
+        with_load >= 25,
+        "50 runs passed alone, and {with_load} beside guests that compute"
     );
     quiet.service.end();
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.service.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_full_of_guests_that_nothing_interrupts_are_told_while_the_admin_address_answers() {
     let monitor = Monitor::start(suite(json!(computing(20)))).await;
-    monitor.goes_on().await;
-    // It interrupts guests.
+    monitor.assert_healthy().await;
+    // This thread interrupts guests.
     let frozen = monitor.service.process.freeze("canary-ticker");
-    let time = complaint(&monitor, "workers_stalled");
-    assert!(time <= STATED, "{time:?}");
-    // It is a guest that computes, and it is known whose.
+    let time = wait_for_issue(&monitor, "workers_stalled");
+    assert!(time <= MAX_DETECTION, "{time:?}");
+    // The report names the check whose guest is computing.
     let slow = named(&monitor.service, "in `guest`");
     assert_eq!(slow["what"], "slow_poll", "{slow}");
     assert!(
         slow["message"].as_str().unwrap().contains("check spin "),
         "{slow}"
     );
-    alarm(&monitor.heart).await;
+    failure_ping(&monitor.heartbeat).await;
     assert_eq!(monitor.status()["suite"]["checks"], 21);
     drop(frozen);
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.service.end();
 }
 
-/// A runner with an alert to deliver now and then, so that every thread is there.
+/// A service that delivers an alert now and then, so that every thread exists.
 async fn with_alerts() -> Monitor {
     let receiver = json!({ "type": "webhook", "url": "http://127.0.0.1:1/" });
     let settings = json!({ "alerts": { "notifiers": { "ops": receiver } } });
-    Monitor::start_as(suite(json!([])), settings, |program| program).await
+    Monitor::start_with_settings(suite(json!([])), settings, |program| program).await
 }
 
-/// Freezes a thread: `/readyz` names it.
-async fn is_named(monitor: &Monitor, thread: &str) -> Value {
+/// Freezes a thread, and asserts that `/readyz` names it.
+async fn assert_named(monitor: &Monitor, thread: &str) -> Value {
     let frozen = monitor.service.process.freeze(thread);
     let name = thread.strip_prefix("canary-").unwrap();
-    let told = match name {
+    let problem_text = match name {
         "telemetry" => "telemetry did not come round".to_owned(),
         _ => format!("`{name}` has made no progress"),
     };
-    let problem = named(&monitor.service, &told);
+    let problem = named(&monitor.service, &problem_text);
     if ["alert", "telemetry", "ticker"].contains(&name) {
-        let alarm = alarm(&monitor.heart).await;
-        assert!(alarm.contains(&told), "{alarm}");
+        let ping = failure_ping(&monitor.heartbeat).await;
+        assert!(ping.contains(&problem_text), "{ping}");
     } else {
-        let beats = monitor.beats();
-        let beating = monitor.heart.until(|_| monitor.beats() >= beats + 2);
-        let waited = timeout(LIMIT, beating).await;
+        let pings = monitor.pings();
+        let pinged = monitor.heartbeat.until(|_| monitor.pings() >= pings + 2);
+        let waited = timeout(LIMIT, pinged).await;
         assert!(waited.is_ok(), "{name} stops the heartbeat");
     }
     drop(frozen);
@@ -173,7 +173,7 @@ async fn threads_that_nothing_works_without_are_named_and_stop_the_heartbeat() {
         ("canary-ticker", true),
     ] {
         let monitor = with_alerts().await;
-        is_named(&monitor, thread).await;
+        assert_named(&monitor, thread).await;
         let frozen = monitor.service.process.freeze(thread);
         named(&monitor.service, thread.strip_prefix("canary-").unwrap());
         assert_eq!(
@@ -182,7 +182,7 @@ async fn threads_that_nothing_works_without_are_named_and_stop_the_heartbeat() {
             "{thread}"
         );
         drop(frozen);
-        monitor.goes_on().await;
+        monitor.assert_healthy().await;
         monitor.service.end();
     }
 }
@@ -197,14 +197,14 @@ async fn threads_that_the_checks_do_not_need_are_named_and_leave_the_heartbeat_a
         "canary-shutdown",
         "canary-pauses",
     ] {
-        let problem = is_named(&monitor, thread).await;
+        let problem = assert_named(&monitor, thread).await;
         assert_eq!(problem["what"], "component_stalled", "{problem}");
-        monitor.goes_on().await;
+        monitor.assert_healthy().await;
     }
     let frozen = monitor.service.process.freeze("canary-heartbeat");
     named(&monitor.service, "`heartbeat` has made no progress");
     drop(frozen);
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.service.end();
 }
 
@@ -249,12 +249,12 @@ async fn threads_beside_the_checks_that_stand_still_hold_up_no_run() {
         "canary-telemetry",
     ] {
         let monitor = with_alerts().await;
-        monitor.goes_on().await;
+        monitor.assert_healthy().await;
         let frozen = monitor.service.process.freeze(thread);
-        let runs = monitor.bystander.accepted();
-        super::accepted(&monitor.bystander, runs + 25).await;
+        let runs = monitor.control.accepted();
+        super::accepted(&monitor.control, runs + 25).await;
         drop(frozen);
-        monitor.goes_on().await;
+        monitor.assert_healthy().await;
         let missed = &monitor.status()["account"]["missed"];
         assert_eq!(missed["overload"], 0, "{thread}: {missed}");
         monitor.service.end();
@@ -266,18 +266,18 @@ async fn a_disk_that_hangs_is_told_and_holds_up_neither_runs_nor_the_end() {
     let state = TempDir::new().unwrap();
     let slow = suite(json!([]));
     let monitor = Monitor::start_with(slow, |program| program.env("CANARY_STATE_DIR", state.path())).await;
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     let frozen = monitor.service.process.freeze("canary-state");
     let began = Instant::now();
     while monitor.service.problems("/readyz") != ["state_not_kept"] {
         assert!(began.elapsed() < LIMIT);
     }
-    // A run waits for its due time to be kept, and half a second at most.
-    let runs = monitor.bystander.accepted();
-    super::accepted(&monitor.bystander, runs + 10).await;
+    // A run waits until its due time is persisted, but at most half a second.
+    let runs = monitor.control.accepted();
+    super::accepted(&monitor.control, runs + 10).await;
     assert_eq!(monitor.service.problems("/livez"), [""; 0]);
     drop(frozen);
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     assert_eq!(monitor.service.problems("/readyz"), [""; 0]);
 
     let frozen = monitor.service.process.freeze("canary-state");

@@ -1,4 +1,5 @@
-//! How monitors have stopped, made to happen here: a runner goes on, or says aloud that it does not.
+//! Real incidents in which other monitors leaked or stopped, reproduced here: the runner keeps working, or reports that
+//! it does not.
 //!
 //! | story | where | what stopped there | the tests here |
 //! |--:|---|---|---|
@@ -8,7 +9,7 @@
 //! | 4 | OpenTelemetry's httpcheck #40552, #40695 | no body was closed, and there was no time-out | `endings::story_04_…` |
 //! | 5 | Uptime Kuma's monitors stood still for days behind a dashboard that looked as always | `stops::story_05_…` |
 //! | 6 | Gatus delivered mail in the way of its checks | `stops::story_06_…` |
-//! | 7 | openstatus stopped to tell of a target once that was down | `stops::story_07_…` |
+//! | 7 | openstatus stopped reporting a target that was once down | `stops::story_07_…` |
 //! | 8 | Heartbeat lost runs without a word, and monitors did not start after an upgrade | `stops::story_08_…` |
 //! | 9 | Telegraf #15177, x509_cert | each reload lost descriptors; one tarpit held up every certificate | `reloads::story_09_…` |
 //! | 10 | Cloudprober #1083, #584 | a probe ate all memory; a handshake that failed kept its socket | `endings::story_10_…` |
@@ -17,7 +18,7 @@
 //! | 13 | ssl_exporter #31 and six more | one way out of many forgot the connection | `endings::story_13_…` |
 //! | 14 | opnsense-exporter #113 | it leaked where its target failed, and nowhere else | `leaks::story_14_…` |
 //! | 15 | ServerKit had no scheduler at all, and a ping that could not fail | `stops::story_15_…` |
-//! | 16 | a service without descriptors cannot tell that it has none | `stops::story_16_…` |
+//! | 16 | a service without descriptors cannot report that it has none | `stops::story_16_…` |
 
 mod endings;
 mod leaks;

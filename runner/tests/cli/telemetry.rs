@@ -1,4 +1,4 @@
-//! What leaves `canary` by OTLP, as a collector gets it.
+//! The OTLP exports of `canary`, as a collector receives them.
 
 use canary_tests::certificate::Authority;
 use canary_tests::collector::{Collector, LIMIT, Protocol, Span};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{canary, http_check, site, suite};
 
-/// `canary ARGUMENTS` with everything sent to a collector, and soon.
+/// `canary ARGUMENTS` with all signals exported to a collector at short intervals.
 pub(super) fn exporting(folder: &TempDir, arguments: &[&str], url: &str) -> Program {
     canary(folder, arguments)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -19,7 +19,7 @@ pub(super) fn exporting(folder: &TempDir, arguments: &[&str], url: &str) -> Prog
         .env("CANARY_STATE_DIR", folder.path().join("state"))
 }
 
-/// A busy suite of one site: ten checks, ten runs of each a second.
+/// A suite with ten checks of one site, each with ten runs per second.
 pub(super) fn busy(site: &Site) -> TempDir {
     let checks: String = (0..10)
         .map(|number| http_check(&format!("page {number}"), site, "/"))
@@ -31,7 +31,7 @@ pub(super) fn busy(site: &Site) -> TempDir {
 
 pub(super) fn started(program: Program) -> Running {
     let mut running = program.start();
-    assert!(running.note().is_some_and(|note| note.starts_with("running")));
+    assert!(running.log_line().is_some_and(|note| note.starts_with("running")));
     running
 }
 
@@ -48,7 +48,7 @@ fn text<'a>(span: &'a Span, key: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// A site with TLS, and a suite that looks at it with each plugin.
+/// A site with TLS, and a suite that checks it with each plugin.
 pub(super) fn each_plugin() -> (Site, TempDir) {
     let authority = Authority::new("Test Root");
     let certificate = authority.leaf(&["localhost"]).valid_until_days(60).issue();
@@ -101,14 +101,14 @@ async fn a_check_of_each_plugin_is_one_trace_with_the_phases_as_children() {
         let ending = program.env("OTEL_EXPORTER_OTLP_PROTOCOL", word).run();
         assert_eq!(ending.code, 0, "{ending:?}");
         let arrivals = collector.wait_for(LIMIT, |arrivals| arrivals.spans().roots().len() == 3);
-        assert_eq!(arrivals.complaints, [""; 0]);
+        assert_eq!(arrivals.problems, [""; 0]);
         let spans = arrivals.spans();
         for (name, children) in PHASES {
             let root = spans.one(&format!("check {name}"));
             assert_eq!(spans.children_of(root).names(), children, "{name}");
             assert_eq!(spans.trace_of(root).len(), children.len() + 1);
-            let told = (text(root, "canary.outcome"), text(root, "canary.check.name"));
-            assert_eq!(told, ("pass", name));
+            let attributes = (text(root, "canary.outcome"), text(root, "canary.check.name"));
+            assert_eq!(attributes, ("pass", name));
         }
         assert_eq!(text(spans.one("check tcp"), "team"), "web");
         let request = spans.one("GET");
@@ -202,7 +202,7 @@ async fn a_scraper_sees_what_the_collector_sees() {
     let folder = busy(&site);
     let program = canary(&folder, &["run", "suite.yaml", "--admin", "127.0.0.1:0"]);
     let mut running = started(program);
-    let note = running.note().unwrap();
+    let note = running.log_line().unwrap();
     let url = note
         .strip_prefix("metrics on http://")
         .unwrap()
@@ -210,7 +210,7 @@ async fn a_scraper_sees_what_the_collector_sees() {
         .unwrap();
     assert!(
         running
-            .note()
+            .log_line()
             .unwrap()
             .starts_with("nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT")
     );

@@ -9,16 +9,16 @@ use canary_tests::terminal::Terminal;
 use rustix::process::Signal;
 use rustix::termios::Termios;
 
-use super::running::Service;
+use super::service_process::Service;
 use super::{http_check, site};
 
-/// As the keyboard sends it.
+/// The character that the keyboard sends.
 const CTRL_C: &str = "\x03";
-/// What takes the terminal, and what gives it back: the other screen, and the cursor.
+/// The sequences that enter and leave the alternate screen and hide and show the cursor.
 const TAKEN: &str = "\x1b[?1049h\x1b[?25l";
 const GIVEN_BACK: &str = "\x1b[?25h\x1b[?1049l";
 
-/// A runner, and `canary top` that looks at it on a terminal.
+/// A service, and `canary top` on a terminal.
 struct Watched {
     service: Service,
     top: Running,
@@ -27,7 +27,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// Checks of `site`, each 200 ms.
+    /// Starts checks of `site`, each every 200 ms.
     fn start(site: &Site, checks: &[String], (columns, lines): (u16, u16)) -> Self {
         let checks: String = checks.iter().map(|name| http_check(name, site, "/")).collect();
         let suite = format!(
@@ -36,7 +36,10 @@ impl Watched {
         let service = Service::start(&suite, "", |program| program);
         let terminal = Terminal::open(columns, lines);
         let before = terminal.attributes();
-        let top = service.asking(&["top"]).env("NO_COLOR", "1").on(&terminal);
+        let top = service
+            .client_command(&["top"])
+            .env("NO_COLOR", "1")
+            .on(&terminal);
         Self {
             top: top.start(),
             service,
@@ -45,13 +48,13 @@ impl Watched {
         }
     }
 
-    /// The lines of the last picture, as soon as they are so.
+    /// Waits until the lines of the last frame satisfy `is_so`, and returns them.
     fn until(&mut self, is_so: impl Fn(&[&str]) -> bool) -> Vec<String> {
         let written = self.terminal.until(|written| is_so(&picture(written)));
         picture(&written).into_iter().map(str::to_owned).collect()
     }
 
-    /// `top` ends well, and the terminal is as it was before it.
+    /// Asserts that `top` exits successfully and restores the terminal.
     fn ends(mut self) -> Service {
         let ending = self.top.end();
         assert_eq!((ending.code, ending.err.as_str()), (0, ""), "{ending:?}");
@@ -63,7 +66,7 @@ impl Watched {
     }
 }
 
-/// The lines of the last picture that is whole.
+/// The lines of the last complete frame.
 fn picture(written: &str) -> Vec<&str> {
     let whole = written.rsplit_once("\x1b[J").map_or("", |(whole, _)| whole);
     let lines = whole
@@ -98,10 +101,13 @@ fn line<'a>(picture: &[&'a str], check: &str) -> &'a str {
 #[tokio::test(flavor = "multi_thread")]
 async fn top_shows_the_checks_and_each_change_of_a_status_until_q() {
     let is_bad = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&is_bad);
-    let site = Site::start(move |_| match told.load(Ordering::Relaxed) {
-        true => Reply::status(503),
-        false => Reply::text("fine"),
+    let answers_bad = Arc::clone(&is_bad);
+    let site = Site::start(move |_| {
+        if answers_bad.load(Ordering::Relaxed) {
+            Reply::status(503)
+        } else {
+            Reply::text("fine")
+        }
     });
     let mut watched = Watched::start(&site, &pages(2), (120, 30));
     let up = watched.until(|picture| {
@@ -116,7 +122,7 @@ async fn top_shows_the_checks_and_each_change_of_a_status_until_q() {
     assert!(down.iter().any(|line| line.contains("503")), "{down:#?}");
     is_bad.store(false, Ordering::Relaxed);
     watched.until(|picture| line(picture, "page 00").contains(" up "));
-    // No other key ends it.
+    // No other key quits.
     watched.terminal.press("x");
     watched.terminal.press("q");
     watched.ends().end();
@@ -138,7 +144,7 @@ async fn top_fits_its_picture_to_the_window() {
     watched.terminal.resize(120, 50);
     let high = watched.until(|picture| picture.contains(&"q ends"));
     assert!(high.iter().any(|line| line.starts_with("page 29")), "{high:#?}");
-    // Narrower, and less high again.
+    // Narrower, and fewer lines again.
     watched.terminal.resize(60, 20);
     watched.until(|picture| left_out(picture) && fits(picture, 60, 20) && picture.len() > 12);
     watched.terminal.press("q");

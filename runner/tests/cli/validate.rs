@@ -6,7 +6,7 @@ use super::{canary, folder, suite};
 
 #[test]
 fn a_good_suite_is_counted_and_nothing_runs() {
-    // Nobody listens there: a run would fail.
+    // Nothing listens there, so a run would fail.
     let folder = suite("checks: [{ name: a, plugin: tcp, target: \"127.0.0.1:1\" }]\n");
     let ending = canary(&folder, &["validate", "suite.yaml"]).run();
     assert_eq!(

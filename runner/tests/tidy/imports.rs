@@ -1,8 +1,8 @@
-//! Who may import whom: the flow has one direction, and each dangerous thing one place.
+//! Which modules may use which: data flows in one direction, and each dangerous API has a few allowed modules.
 
 use super::{Source, names};
 
-/// Each module may import those before it.
+/// The modules in order: each may import those before it.
 const ORDER: [&str; 38] = [
     "clock",
     "liveness",
@@ -32,7 +32,7 @@ const ORDER: [&str; 38] = [
     "sandbox",
     "plugin",
     "dispatch",
-    "wire",
+    "http_client",
     "alert",
     "telemetry",
     "watch",
@@ -44,13 +44,13 @@ const ORDER: [&str; 38] = [
     "main",
 ];
 
-/// Something that only a few modules may name.
+/// An API that only a few modules may use.
 struct Rule {
     what: &'static str,
     why: &'static str,
     paths: &'static [&'static str],
-    /// Modules, or files of them, such as `suite/interpolate`.
-    places: &'static [&'static str],
+    /// The modules that may use it, or single files, such as `suite/interpolate`.
+    allowed: &'static [&'static str],
 }
 
 const RULES: [Rule; 12] = [
@@ -64,13 +64,13 @@ const RULES: [Rule; 12] = [
             "pem_slice_iter",
             "from_pem_file",
         ],
-        places: &["pem"],
+        allowed: &["pem"],
     },
     Rule {
         what: "wasmtime",
         why: "only the sandbox and what compiles plugins for it know how guests run",
         paths: &["wasmtime", "wasmtime_wasi"],
-        places: &["sandbox", "plugin"],
+        allowed: &["sandbox", "plugin"],
     },
     Rule {
         what: "OpenTelemetry",
@@ -82,7 +82,7 @@ const RULES: [Rule; 12] = [
             "prost",
             "tonic",
         ],
-        places: &["telemetry"],
+        allowed: &["telemetry"],
     },
     Rule {
         what: "a socket",
@@ -100,7 +100,7 @@ const RULES: [Rule; 12] = [
             "rustix::net",
             "ToSocketAddrs",
         ],
-        places: &["net", "ledger", "demo/targets", "wire", "admin"],
+        allowed: &["net", "ledger", "demo/targets", "http_client", "admin"],
     },
     Rule {
         what: "a stream",
@@ -118,8 +118,8 @@ const RULES: [Rule; 12] = [
             "/dev/stderr",
             "/dev/tty",
         ],
-        // What a worker writes goes to the process that started it.
-        places: &["console", "plugin/isolated/worker"],
+        // The worker process writes its result to the process that started it.
+        allowed: &["console", "plugin/isolated/worker"],
     },
     Rule {
         what: "a thread",
@@ -130,9 +130,10 @@ const RULES: [Rule; 12] = [
             "thread::scope",
             "std::thread::{",
         ],
-        // `regular_file` waits for its thread, or gives it up and counts it; simulated worlds have one each. The admin address
-        // has one at most that looks at the files of its certificate, and goes on with the old one while it hangs.
-        places: &[
+        // `regular_file` waits for its thread, or abandons and counts it; each simulated world has one. The admin
+        // address has at most one, which reads the files of its certificate; the old certificate stays in use while it
+        // hangs.
+        allowed: &[
             "liveness/thread",
             "regular_file/deadline",
             "admin/tls",
@@ -149,27 +150,28 @@ const RULES: [Rule; 12] = [
             "spawn_local",
             "Handle::current",
         ],
-        // Those of `liveness` live for long; the others belong to a run, a connection or a request, which has a deadline.
-        places: &[
+        // `liveness` starts long-lived tasks; the others belong to a run, a connection or a request, which has a
+        // deadline.
+        allowed: &[
             "liveness/tasks",
-            "app/serve",
+            "app/supervisor",
             "app/simulation",
-            "wire/link",
+            "http_client/connection",
             "admin",
             "demo/targets",
         ],
     },
     Rule {
         what: "the blocking pool",
-        why: "it panics where the operating system has no thread; `liveness::once` has an error",
+        why: "it panics where the operating system has no thread; `liveness::run_blocking` has an error",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &[],
+        allowed: &[],
     },
     Rule {
         what: "a process",
         why: "what is started is limited, and ends with the value that stands for it",
         paths: &["process::Command", "Command::new"],
-        places: &["plugin/isolated"],
+        allowed: &["plugin/isolated"],
     },
     Rule {
         what: "opening a file",
@@ -185,11 +187,11 @@ const RULES: [Rule; 12] = [
             "OpenOptions",
             "read_dir",
         ],
-        places: &[
+        allowed: &[
             "regular_file",
-            // Folders of a suite, within a deadline.
+            // Folders of a suite, with a deadline.
             "suite/source",
-            "app/reload/footprint",
+            "app/reload/fingerprint",
             // Folders and files that only the runner writes.
             "plugin/cache",
             "suite/references",
@@ -197,12 +199,12 @@ const RULES: [Rule; 12] = [
             "telemetry/delivery",
             // `/proc` of this process and machine.
             "age",
-            "app/clocks/pauses/waits",
+            "app/clock_monitor/pause_detector/run_queue_wait",
             "ledger/audit",
-            "plugin/isolated/allowance",
+            "plugin/isolated/time_budget",
             "plugin/isolated/confine",
             "telemetry/metrics/process",
-            "watch/spare",
+            "watch/reserved_fds",
             // Those of the operating system's resolver.
             "net/resolve/settings",
         ],
@@ -219,7 +221,7 @@ const RULES: [Rule; 12] = [
             "env::temp_dir",
             "env::current_dir",
         ],
-        places: &[
+        allowed: &[
             "cli",
             "suite/interpolate",
             "main",
@@ -231,7 +233,7 @@ const RULES: [Rule; 12] = [
         what: "tokio",
         why: "what decides is pure: time is an input",
         paths: &["tokio", "tokio_util", "tokio_rustls", "futures_util", "hyper"],
-        places: &[
+        allowed: &[
             "liveness",
             "schedule/ticker",
             "state",
@@ -244,10 +246,10 @@ const RULES: [Rule; 12] = [
             "plugin/loader",
             "plugin/isolated",
             "dispatch",
-            "wire",
-            "alert/courier",
+            "http_client",
+            "alert/dispatcher",
             "alert/email",
-            "alert/lane",
+            "alert/worker",
             "alert/notifier",
             "alert/outbox",
             "alert/simulated",
@@ -261,23 +263,23 @@ const RULES: [Rule; 12] = [
     },
 ];
 
-/// What pure modules may have of tokio all the same: a moment, on a clock that tests can pause.
+/// The part of tokio that pure modules may use: an instant, on a clock that tests can pause.
 const INSTANT: &str = "tokio::time::Instant";
 
 /// `suite/parse` of `runner/src/suite/parse.rs`.
-fn place(source: &Source) -> &str {
+fn module_path(source: &Source) -> &str {
     let path = source.path.strip_prefix("runner/src/").unwrap();
     path.strip_suffix(".rs").unwrap()
 }
 
 fn module(source: &Source) -> &str {
-    place(source).split('/').next().unwrap()
+    module_path(source).split('/').next().unwrap()
 }
 
-fn is_within(source: &Source, places: &[&str]) -> bool {
-    let own = place(source);
-    places.iter().any(|place| {
-        own.strip_prefix(place)
+fn is_within(source: &Source, allowed: &[&str]) -> bool {
+    let own = module_path(source);
+    allowed.iter().any(|path| {
+        own.strip_prefix(path)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
@@ -291,16 +293,16 @@ fn each_dangerous_thing_has_its_place() {
     let sources = Source::below("runner/src");
     let mut problems = Vec::new();
     for rule in RULES {
-        for source in sources.iter().filter(|source| !is_within(source, rule.places)) {
+        for source in sources.iter().filter(|source| !is_within(source, rule.allowed)) {
             for (number, line) in source.code() {
                 let line = line.replace(INSTANT, "");
                 if rule.paths.iter().any(|path| names(&line, path)) {
                     let Rule {
-                        what, why, places, ..
+                        what, why, allowed, ..
                     } = &rule;
                     let path = &source.path;
                     problems.push(format!(
-                        "{path}:{number}: {what} belongs to {places:?}: {why}\n    {line}"
+                        "{path}:{number}: {what} belongs to {allowed:?}: {why}\n    {line}"
                     ));
                 }
             }
@@ -333,7 +335,7 @@ fn the_flow_has_one_direction() {
                 ));
             }
         }
-        // The order of modules cannot be seen in a list.
+        // The paths above are not found in a braced list.
         for (number, _) in source.code().filter(|(_, line)| line.contains("crate::{")) {
             problems.push(format!(
                 "{}:{number}: import the modules of this crate one a line",
@@ -349,9 +351,9 @@ fn every_rule_is_about_something_that_is_there() {
     let sources = Source::below("runner/src");
     let gone: Vec<&str> = RULES
         .iter()
-        .flat_map(|rule| rule.places)
+        .flat_map(|rule| rule.allowed)
         .copied()
-        .filter(|place| !sources.iter().any(|source| is_within(source, &[place])))
+        .filter(|path| !sources.iter().any(|source| is_within(source, &[path])))
         .collect();
     assert_eq!(gone, [""; 0]);
 }

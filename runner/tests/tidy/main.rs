@@ -1,9 +1,10 @@
-//! Rules about the source itself: who may import whom, and how long a file may be.
+//! Rules about the source: which modules may use which, how long a file may be, and which words it must not contain.
 #![cfg(test)]
 
 mod imports;
 mod released;
 mod shape;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -29,9 +30,14 @@ impl Source {
         sources
     }
 
+    /// Whether the whole file is test code.
+    fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+    }
+
     /// Lines of code with their numbers: without comments, and without the tests at the end of a file.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let is_test = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
+        let is_test = self.is_test();
         let lines = self
             .text
             .lines()
@@ -47,15 +53,15 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => collect(&path, paths),
-            false if path.extension().is_some_and(|extension| extension == "rs") => paths.push(path),
-            false => {}
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
         }
     }
 }
 
-/// Whether a line names `path` as a word of its own: `tokio::spawn` is in `tokio::spawn(`, not in `my_tokio::spawn`.
+/// Whether a line contains `path` as a whole word: `tokio::spawn` is in `tokio::spawn(`, not in `my_tokio::spawn`.
 fn names(line: &str, path: &str) -> bool {
     let is_word = |char: char| char.is_alphanumeric() || char == '_';
     line.match_indices(path).any(|(start, found)| {

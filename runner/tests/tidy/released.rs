@@ -1,10 +1,10 @@
-//! What was released never changes.
+//! Released contracts never change.
 
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-/// Versions of the contract that plugins are built for, and the SHA-256 of their definition, comments left out.
+/// Released versions of the contract, with the SHA-256 of their definition without comments.
 const CONTRACTS: [(&str, &str); 1] = [(
     "0.1",
     "451698fed8f878c1e251571bf77618f5310a42aee997f1c84e5ac44a184bdf55",
@@ -24,7 +24,7 @@ fn a_contract_that_plugins_are_built_for_stays_as_it_is() {
     }
 }
 
-/// The text without comments, which may become clearer.
+/// The text without comments, which may still be improved.
 fn definition(text: &str) -> String {
     let code = |line: &str| line.split("//").next().unwrap_or_default().trim().to_owned();
     let lines = text.lines().map(code).filter(|line| !line.is_empty());

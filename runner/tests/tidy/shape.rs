@@ -1,9 +1,9 @@
-//! How long a file may be, and what must not be in it.
+//! Limits on the length, name and content of files.
 
 use super::{Source, names};
 
 const MAX_LINES: usize = 400;
-/// Product code: tests and benches may do as they like.
+/// Product code. Tests and benches are exempt.
 const FOLDERS: [&str; 4] = ["runner/src", "runner/build", "sdk", "plugins"];
 const UNFINISHED: [&str; 5] = ["todo!", "unimplemented!", "dbg!", "FIXME", "XXX"];
 

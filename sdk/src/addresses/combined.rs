@@ -1,4 +1,4 @@
-//! What was found at several addresses, as one verdict.
+//! The results of several addresses, combined into one verdict.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use crate::error::ErrorCode;
 use crate::verdict::{Assertion, Status, Verdict};
 
-/// Addresses that a summary names with what was found there.
-const SHOWN: usize = 3;
+/// Maximum number of addresses whose findings a summary contains.
+const MAX_NAMED: usize = 3;
 
-/// Verdicts on the addresses of one name.
+/// The verdicts on the addresses of one name.
 #[derive(Debug, Default)]
 pub(super) struct Combined {
-    judged: Vec<Judged>,
-    /// Why the verdict is not on all addresses.
+    verdicts: Vec<AddressVerdict>,
+    /// Why the verdict does not cover all addresses.
     left_out: Vec<String>,
 }
 
 #[derive(Debug)]
-struct Judged {
+struct AddressVerdict {
     address: IpAddr,
     verdict: Verdict,
     message: String,
@@ -32,37 +32,39 @@ impl Combined {
         if let Some(share) = share.filter(|_| is_timeout) {
             message.push_str(&format!(", its share of the time being {share:.1?}"));
         }
-        self.judged.push(Judged {
+        self.verdicts.push(AddressVerdict {
             address,
             verdict,
             message,
         });
     }
 
-    /// Notes that there are, or may be, addresses that were not judged.
+    /// Records that there are, or may be, addresses that were not judged.
     pub(super) fn leave_out(&mut self, reason: String) {
         self.left_out.push(reason);
     }
 
-    /// That of the worst address, or of the best where the target is expected to fail: then each has to fail, and one that
-    /// could not be judged leaves open whether it does. Addresses that were left out are a warning: nobody knows of them.
+    /// The verdict of the worst address, or of the best if the target is expected to fail: then each has to fail, and
+    /// one that could not be judged leaves open whether it does. Addresses that were left out are a warning: their
+    /// state is unknown.
     pub(super) fn verdict(self, expect_failure: bool) -> Verdict {
-        let statuses = self.judged.iter().map(|judged| judged.verdict.status());
-        let decides = match expect_failure {
-            false => statuses.max(),
-            true => statuses.min(),
+        let statuses = self.verdicts.iter().map(|entry| entry.verdict.status());
+        let decides = if expect_failure {
+            statuses.min()
+        } else {
+            statuses.max()
         };
         let decides = decides.unwrap_or(Status::Fail);
         let mut whole = Verdict::decided(self.status(decides, expect_failure), self.summary(decides));
-        // One that could not be judged may work, so that the others do not show what was expected.
-        if expect_failure && self.judged.iter().any(|judged| judged.verdict.is_unknown()) {
+        // An address that could not be judged may work, so the others do not show the expected failure.
+        if expect_failure && self.verdicts.iter().any(|entry| entry.verdict.is_unknown()) {
             whole = whole.unsure();
         }
-        // Of one address all, and not something of each.
+        // If there is only one address, its verdict is adopted as a whole.
         if let Some(named) = self
-            .judged
+            .verdicts
             .iter()
-            .find(|judged| judged.verdict.status() == decides)
+            .find(|entry| entry.verdict.status() == decides)
         {
             for (key, value) in named.verdict.attributes() {
                 whole.set_attribute(key, value);
@@ -75,8 +77,8 @@ impl Combined {
                 whole.set_attribute(format!("addresses.{status}"), names);
             }
         }
-        for judged in self.judged {
-            judged.report(&mut whole);
+        for entry in self.verdicts {
+            entry.report(&mut whole);
         }
         for reason in self.left_out {
             whole.assert("addresses", Status::Warn, reason);
@@ -84,7 +86,7 @@ impl Combined {
         whole
     }
 
-    /// An address that nobody looked at may be as bad as can be, or work where all are expected to fail.
+    /// An address that was not checked may be as bad as possible, or work where all are expected to fail.
     fn status(&self, decides: Status, expect_failure: bool) -> Status {
         match (self.left_out.is_empty(), expect_failure) {
             (true, _) => decides,
@@ -95,20 +97,20 @@ impl Combined {
 
     fn names(&self, is_meant: impl Fn(Status) -> bool) -> String {
         let meant = self
-            .judged
+            .verdicts
             .iter()
-            .filter(|judged| is_meant(judged.verdict.status()));
-        let names: Vec<_> = meant.map(|judged| judged.address.to_string()).collect();
+            .filter(|entry| is_meant(entry.verdict.status()));
+        let names: Vec<_> = meant.map(|entry| entry.address.to_string()).collect();
         names.join(", ")
     }
 
     fn summary(&self, decides: Status) -> String {
         let meant = || {
-            self.judged
+            self.verdicts
                 .iter()
-                .filter(|judged| judged.verdict.status() == decides)
+                .filter(|entry| entry.verdict.status() == decides)
         };
-        let (count, of) = (meant().count(), self.judged.len());
+        let (count, of) = (meant().count(), self.verdicts.len());
         let word = match decides {
             Status::Pass => "as expected",
             Status::Warn => "with a warning",
@@ -116,12 +118,12 @@ impl Combined {
         };
         let noun = if of == 1 { "address" } else { "addresses" };
         let shown: Vec<_> = meant()
-            .take(SHOWN)
-            .map(|judged| format!("{}: {}", judged.address, judged.message))
+            .take(MAX_NAMED)
+            .map(|entry| format!("{}: {}", entry.address, entry.message))
             .collect();
         let mut summary = format!("{count} of {of} {noun} {word}: {}", shown.join("; "));
-        if count > SHOWN {
-            summary.push_str(&format!("; and {} more", count - SHOWN));
+        if count > MAX_NAMED {
+            summary.push_str(&format!("; and {} more", count - MAX_NAMED));
         }
         for reason in &self.left_out {
             summary.push_str("; ");
@@ -131,12 +133,13 @@ impl Combined {
     }
 }
 
-impl Judged {
+impl AddressVerdict {
     fn report(self, whole: &mut Verdict) {
         let name = format!("address {}", self.address);
-        whole.extend([match self.verdict.is_unknown() {
-            true => Assertion::unknown(name, self.message),
-            false => Assertion::new(name, self.verdict.status(), self.message),
+        whole.extend([if self.verdict.is_unknown() {
+            Assertion::unknown(name, self.message)
+        } else {
+            Assertion::new(name, self.verdict.status(), self.message)
         }]);
         for mut measurement in self.verdict.into_measurements() {
             measurement
@@ -147,7 +150,7 @@ impl Judged {
     }
 }
 
-/// All that is not as it should be, or the summary.
+/// Every assertion that is not met, or the summary.
 fn findings(verdict: &Verdict) -> String {
     let status = verdict.status();
     let wrong = verdict
@@ -156,7 +159,7 @@ fn findings(verdict: &Verdict) -> String {
         .filter(|one| one.status > Status::Pass);
     let wrong: Vec<_> = wrong
         .map(|assertion| match assertion.name.as_str() {
-            // It says the phase itself.
+            // The message contains the phase.
             "network" => assertion.message.clone(),
             name => format!("{name}: {}", assertion.message),
         })

@@ -1,8 +1,8 @@
-//! When each address has its turn, and how long that may take.
+//! Time slices for judging several addresses.
 //!
-//! An address is not to fail for the time that another one takes, nor for its place in the list. Where all have their turn
-//! at once, each has all of the time. Otherwise a first round is quick, so that one which needs longer costs the others
-//! little, and what ran out of its share has another turn with what is left then.
+//! An address must not fail because of the time that another one takes, or because of its position in the list. If
+//! all are judged at once, each has all of the time. Otherwise a first round is short, so that a slow address costs
+//! the others little, and what exceeded its share is judged again with the time that is left.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,84 +11,85 @@ use super::AddressScope;
 use crate::error::{Error, ErrorCode};
 use crate::verdict::Verdict;
 
-/// The part of an equal share, as its divisor, that a first turn takes where there can be another one.
-const QUICK: u32 = 4;
-/// Another turn is worth it where it is at least as much longer.
+/// Divisor of an equal share for the first attempt, if there can be a second one.
+const QUICK_DIVISOR: u32 = 4;
+/// A second attempt is made if its share is at least this many times longer.
 const LONGER: u32 = 5;
 const QUARTERS: u32 = 4;
-/// How exactly an operation ends with its time.
+/// The precision with which an operation ends at its time limit.
 const PRECISION: Duration = Duration::from_millis(5);
 
-/// How addresses may be judged.
+/// How addresses are judged.
 pub(super) struct Rounds {
-    /// How many at once; at least 1.
+    /// Maximum concurrency; at least 1.
     pub(super) at_once: usize,
-    /// Over the run.
+    /// Connections that are left of the run's quota.
     pub(super) connections: usize,
 }
 
-/// How long the turns of a round may take.
+/// The time limit of the attempts in a round.
 #[derive(Debug, Clone, Copy)]
 enum Time {
-    /// They are all at once, and have all of the time.
+    /// All run at once and have all of the time.
     All,
-    /// So long each.
+    /// So much for each.
     Quick(Duration),
-    /// An equal share of what is left each; what one does not need goes to those behind it.
+    /// For each an equal share of what is left; what one does not use goes to those after it.
     Shared,
 }
 
-/// An address that had its turn.
-pub(super) struct Turn {
+/// The result of judging an address once.
+pub(super) struct Attempt {
     pub(super) address: IpAddr,
     pub(super) verdict: Verdict,
-    /// How long it could take, where that was not all of the time.
+    /// Its time limit, if that was not all of the time.
     pub(super) share: Option<Duration>,
-    /// Whether it failed because that was over.
-    ran_out: bool,
+    /// Whether it failed because of that limit.
+    timed_out: bool,
 }
 
 impl Rounds {
-    /// Judges each address, some of them again; in the order in which they come.
-    pub(super) fn judge(
+    /// Judges each address, some of them twice; in the order in which they are given.
+    pub(super) fn run(
         &self,
         addresses: &[IpAddr],
         left: impl Fn() -> Duration,
         mut judge: impl FnMut(&[AddressScope]) -> Result<Vec<Verdict>, Error>,
-    ) -> Result<Vec<Turn>, Error> {
+    ) -> Result<Vec<Attempt>, Error> {
         let mut connected = addresses.len();
         let time = match (self.groups(connected), 2 * connected <= self.connections) {
             (0 | 1, _) => Time::All,
-            (groups, true) => Time::Quick(left() / groups.saturating_mul(QUICK)),
+            (groups, true) => Time::Quick(left() / groups.saturating_mul(QUICK_DIVISOR)),
             (_, false) => Time::Shared,
         };
-        let mut turns = self.round(addresses, time, &left, &mut judge)?;
+        let mut attempts = self.round(addresses, time, &left, &mut judge)?;
         loop {
-            let ran_out = turns.iter_mut().filter(|turn| turn.ran_out);
-            let (again, had): (Vec<_>, Vec<_>) = ran_out.map(|turn| (turn.address, turn.share)).unzip();
+            let timed_out = attempts.iter_mut().filter(|attempt| attempt.timed_out);
+            let (again, had): (Vec<_>, Vec<_>) =
+                timed_out.map(|attempt| (attempt.address, attempt.share)).unzip();
             connected += again.len();
             let share = left().checked_div(self.groups(again.len())).unwrap_or_default();
             let had = had.into_iter().flatten().max().unwrap_or_default();
             if again.is_empty() || connected > self.connections || share * QUARTERS < had * LONGER {
-                return Ok(turns);
+                return Ok(attempts);
             }
             let others = self.round(&again, Time::Shared, &left, &mut judge)?;
-            let ran_out = turns.iter_mut().filter(|turn| turn.ran_out);
-            for (turn, other) in ran_out.zip(others) {
-                turn.replace(other);
+            let timed_out = attempts.iter_mut().filter(|attempt| attempt.timed_out);
+            for (attempt, other) in timed_out.zip(others) {
+                attempt.replace(other);
             }
         }
     }
 
-    /// Each address has its turn.
+    /// Judges each address once.
     fn round(
         &self,
         addresses: &[IpAddr],
         time: Time,
         left: &impl Fn() -> Duration,
         judge: &mut impl FnMut(&[AddressScope]) -> Result<Vec<Verdict>, Error>,
-    ) -> Result<Vec<Turn>, Error> {
-        let (mut turns, mut groups) = (Vec::new(), self.groups(addresses.len()));
+    ) -> Result<Vec<Attempt>, Error> {
+        let (mut attempts, mut groups) = (Vec::new(), self.groups(addresses.len()));
         for group in addresses.chunks(self.at_once) {
             let before = left();
             let share = match time {
@@ -102,17 +103,17 @@ impl Rounds {
             });
             let verdicts = judge(&scopes.collect::<Vec<_>>())?;
             let took = before.saturating_sub(left()) + PRECISION;
-            let judged = group.iter().zip(verdicts);
-            turns.extend(judged.map(|(address, verdict)| Turn {
+            let results = group.iter().zip(verdicts);
+            attempts.extend(results.map(|(address, verdict)| Attempt {
                 address: *address,
-                ran_out: has_reason(&verdict, &ErrorCode::Timeout)
+                timed_out: has_reason(&verdict, &ErrorCode::Timeout)
                     && share.is_some_and(|share| took >= share),
                 verdict,
                 share,
             }));
             groups -= 1;
         }
-        Ok(turns)
+        Ok(attempts)
     }
 
     fn groups(&self, addresses: usize) -> u32 {
@@ -120,12 +121,13 @@ impl Rounds {
     }
 }
 
-impl Turn {
-    /// The address had another turn. Where no quota was left for that, its first one stands.
+impl Attempt {
+    /// Adopts the result of a second attempt. If no quota was left for that, the first result stands.
     fn replace(&mut self, other: Self) {
-        match has_reason(&other.verdict, &ErrorCode::Quota) {
-            true => self.ran_out = false,
-            false => *self = other,
+        if has_reason(&other.verdict, &ErrorCode::Quota) {
+            self.timed_out = false;
+        } else {
+            *self = other;
         }
     }
 }

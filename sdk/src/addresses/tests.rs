@@ -44,7 +44,7 @@ fn run(host: &FakeHost) -> Verdict {
         .unwrap()
 }
 
-/// A name with so many addresses, of which the first says that it is not ready, and nobody is at the second.
+/// A name with so many addresses: the first one reports that it is not ready, and the second one refuses connections.
 fn mixed(count: u8) -> FakeHost {
     FakeHost::new()
         .addresses("a.test", addresses(count))
@@ -106,7 +106,7 @@ fn all_that_are_as_expected_pass() {
     );
 }
 
-/// What is found at two addresses, of which the check cannot judge the second.
+/// The verdict on two addresses of which the check cannot judge the second.
 fn with_one_unknown(first: Status, expect_failure: bool) -> Verdict {
     let mut known = Verdict::pass("fine");
     known.assert("banner", first, "seen");
@@ -184,13 +184,13 @@ fn addresses_that_were_not_checked_are_a_warning() {
     );
 }
 
-/// A peer that is ready after so long. A check has 5 s.
+/// A peer that is ready after this time. A check has 5 s.
 fn ready_after(millis: u64) -> Script {
     Script::new().wait(Duration::from_millis(millis)).send("ready\n")
 }
 
-/// A name with so many addresses, of which the one at `place` is ready after `slow` milliseconds, and all others after
-/// `others`.
+/// A name with so many addresses, of which the one at `place` is ready after `slow` milliseconds, and all others
+/// after `others`.
 fn one_slow(count: u8, place: u8, slow: u64, others: u64) -> FakeHost {
     FakeHost::new()
         .addresses("a.test", addresses(count))
@@ -238,7 +238,7 @@ fn an_address_that_never_answers_costs_no_other_one_its_verdict() {
 }
 
 #[test]
-fn another_turn_takes_no_more_connections_than_there_are() {
+fn a_second_attempt_takes_no_more_connections_than_there_are() {
     for (count, in_all) in [(2, 2), (8, 9), (8, 15), (10, 16), (16, 16), (16, 20)] {
         let host = one_slow(count, 1, 60_000, 100).quotas(|quotas| quotas.connections = in_all);
         assert_eq!(run(&host).status(), Status::Fail);
@@ -248,7 +248,7 @@ fn another_turn_takes_no_more_connections_than_there_are() {
 }
 
 #[test]
-fn an_address_that_has_no_quota_for_another_turn_failed_in_its_first() {
+fn an_address_without_quota_for_a_second_attempt_failed_in_its_first() {
     let host = FakeHost::new()
         .addresses("a.test", addresses(2))
         .tcp("192.0.2.1:1", ready_after(60_000))
@@ -260,10 +260,10 @@ fn an_address_that_has_no_quota_for_another_turn_failed_in_its_first() {
     );
 }
 
-/// Requests that the probe has room for at once.
+/// Maximum number of concurrent requests of the probe.
 const AT_ONCE: usize = 4;
 
-/// Fetches from the target's addresses.
+/// A probe that fetches from the target's addresses.
 struct Fetch;
 
 impl Probe for Fetch {
@@ -285,7 +285,7 @@ impl Probe for Fetch {
     }
 }
 
-/// How long each request to so many addresses may take, if that was limited, with so many sockets.
+/// The time limits of requests to so many addresses with so many sockets.
 fn limits_of(count: u8, sockets: u64) -> Vec<Option<Duration>> {
     let host = FakeHost::new()
         .addresses("a.test", addresses(count))
@@ -340,7 +340,7 @@ fn a_request_that_is_not_prepared_is_not_sent_and_has_a_verdict_of_its_own() {
     assert_eq!(host.requests().len(), 2);
 }
 
-/// Has no room for the second address.
+/// A probe that has no memory for the second address.
 struct Sparing;
 
 impl Probe for Sparing {
@@ -356,9 +356,10 @@ impl Probe for Sparing {
                 .options
                 .address
                 .is_some_and(|address| address.to_string() == "192.0.2.2");
-            match is_second {
-                true => Err(Verdict::fail("no room")),
-                false => Ok(()),
+            if is_second {
+                Err(Verdict::fail("no room"))
+            } else {
+                Ok(())
             }
         };
         let addresses = check.config.addresses;
@@ -370,7 +371,7 @@ impl Probe for Sparing {
 }
 
 #[test]
-fn without_a_word_one_address_is_as_good_as_any() {
+fn by_default_one_address_is_as_good_as_any() {
     let check = FakeHost::new().tcp("a.test:1", Script::new().send("ready\n"));
     let verdict = check
         .run::<Banner>("a.test:1", serde_json::json!({ "addresses": "one" }))

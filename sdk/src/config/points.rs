@@ -1,5 +1,5 @@
-//! Whole numbers that are written with a point. Everything else of a configuration stays as it is written: a number of
-//! `serde_json` has 64 bits, and would be rounded.
+//! Integers that are written with a decimal point. Everything else of a configuration stays as it is written: a
+//! number of `serde_json` has 64 bits, and would be rounded.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,15 @@ use serde_json::value::RawValue;
 
 use crate::problem::Pointer;
 
-/// Zeros that a number of 64 bits may end with.
+/// Maximum trailing zeros of a 64-bit number.
 const MAX_ZEROS: usize = 19;
 
-/// The configuration with the whole numbers at a place, or below it, written without a point; nothing where there are none.
+/// The configuration in which the integers at a location, or below it, are written without a point; `None` if there
+/// are none.
 pub(super) fn removed_at(config: &str, at: &Pointer) -> Option<String> {
     let pointer = at.to_string();
     let keys: Vec<String> = pointer.split('/').skip(1).map(unescaped).collect();
-    // All of it is more than what does not fit.
+    // The whole configuration is more than what does not fit.
     (!keys.is_empty()).then(|| at_keys(config, &keys)).flatten()
 }
 
@@ -39,7 +40,7 @@ fn at_keys(json: &str, keys: &[String]) -> Option<String> {
     written(&members)
 }
 
-/// All of them, and not only the first.
+/// All of them, not only the first.
 fn removed(json: &str) -> Option<String> {
     match json.as_bytes().first()? {
         b'[' => {
@@ -64,7 +65,7 @@ fn removed_from<'a>(values: impl Iterator<Item = &'a mut Box<RawValue>>) -> bool
     })
 }
 
-/// What a number with a point or an exponent is, if it is whole: exactly, and not about so.
+/// The exact value of a number with a point or an exponent, if it is an integer.
 fn whole(number: &str) -> Option<i64> {
     let is_plain = !number.contains(['.', 'e', 'E']);
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));

@@ -1,4 +1,4 @@
-//! The clients of this crate on the fake host of the current thread.
+//! The backend of this crate's clients on the fake host of the current thread.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,7 +16,7 @@ use crate::punycode;
 use crate::tcp::{ConnectOptions, ConnectionInfo};
 use crate::{dns, http, tls};
 
-/// That of every name which a test gives no other.
+/// The address of every name to which a test assigns no other.
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Connection {
         })
     }
 
-    /// Moves the clock by as much time as passes in `exchange`.
+    /// Advances the clock by the time that passes in `exchange`.
     fn timed<T>(&self, exchange: impl FnOnce(&mut Conversation) -> T) -> T {
         let mut conversation = self.conversation.borrow_mut();
         let before = conversation.age();
@@ -125,7 +125,7 @@ impl Drop for Connection {
     }
 }
 
-/// A moment of the fake clock, which only scripts move.
+/// An instant of the fake clock, which only scripts advance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment(Duration);
 
@@ -139,7 +139,7 @@ impl Moment {
     }
 }
 
-/// What the test says: nobody measures a native run.
+/// Set by the test: a native run is not measured.
 pub(crate) fn cpu_used() -> Duration {
     current().0.borrow().cpu_used
 }
@@ -177,9 +177,9 @@ pub(crate) fn check_connect(_: &Endpoint, _: &ConnectOptions) -> Vec<Invalid> {
     refused()
 }
 
-/// A test may change the host between two calls.
-pub(crate) fn once_for(_: &str, judge: impl FnOnce() -> Vec<Problem>) -> Vec<Problem> {
-    judge()
+/// Not cached: a test may change the host between two calls.
+pub(crate) fn cached_problems(_: &str, validate: impl FnOnce() -> Vec<Problem>) -> Vec<Problem> {
+    validate()
 }
 
 fn refused() -> Vec<Invalid> {
@@ -207,7 +207,7 @@ pub(crate) fn addresses(of: &Endpoint, _: &dns::AddressOptions) -> Result<dns::A
     Ok(known.unwrap_or_else(|| dns::AddressList::complete([ADDRESS])))
 }
 
-/// As far as it takes no parser of URLs. The name is as DNS has it.
+/// Parsed without a full URL parser. The name is as in DNS.
 pub(crate) fn endpoint_of(request: &http::Request) -> Result<Endpoint, NetError> {
     let parsed = match (&request.options.connect_to, request.url.split_once("://")) {
         (Some(place), _) => place.parse(),

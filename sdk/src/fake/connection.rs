@@ -1,4 +1,4 @@
-//! One fake connection: a script, seen from the probe's end.
+//! One fake connection: a script, seen from the probe's side.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Conversation {
     received: VecDeque<u8>,
     pub(super) timings: Timings,
     waited: Duration,
-    /// As an age.
+    /// As the age of the conversation.
     deadline: Option<Duration>,
     is_shut_down: bool,
     pub(super) bytes_in: u64,
@@ -49,12 +49,12 @@ impl Conversation {
         self.deadline = time.map(|time| self.age() + time);
     }
 
-    /// Nothing more is written to the peer, which notices it as far as its script goes on.
+    /// Marks the end of what is written to the peer, which notices it when its script continues.
     pub(super) fn shut_down(&mut self) {
         self.is_shut_down = true;
     }
 
-    /// What the peer has sent by now, nothing of which has to be waited for.
+    /// What the peer has sent by now without any wait.
     pub(super) fn read_ready(&mut self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
         let is_ready = match self.steps.front() {
             _ if !self.received.is_empty() => true,
@@ -151,7 +151,7 @@ impl Conversation {
         }
     }
 
-    /// Receives what the peer sends next. False: it has closed.
+    /// Receives what the peer sends next. False: the peer has closed.
     fn fill(&mut self) -> Result<bool, NetError> {
         loop {
             match self.steps.front() {
@@ -175,7 +175,7 @@ impl Conversation {
         }
     }
 
-    /// Lets the time of the first step pass, as far as the deadline allows.
+    /// Advances the time by the first step's wait, as far as the deadline allows.
     fn wait(&mut self, time: Duration) -> Result<(), NetError> {
         let left = self.deadline.map(|deadline| deadline.saturating_sub(self.age()));
         let passes = left.map_or(time, |left| left.min(time));
@@ -188,14 +188,14 @@ impl Conversation {
         Err(NetError::timeout(Phase::Receive))
     }
 
-    /// Lets the time pass that the deadline allows.
+    /// Advances the time to the deadline.
     fn wait_in_vain(&mut self) -> NetError {
         let left = self.deadline.map(|deadline| deadline.saturating_sub(self.age()));
         self.waited += left.unwrap_or_default();
         NetError::timeout(Phase::Receive)
     }
 
-    /// The next bytes that the peer waits for, whatever it sends in between.
+    /// The next bytes that the peer waits for, whatever it sends before.
     fn next_expected(&mut self) -> Option<Vec<u8>> {
         let place = self
             .steps
@@ -207,7 +207,7 @@ impl Conversation {
         }
     }
 
-    /// The error that a write meets.
+    /// The error that a write returns.
     fn failure(&self) -> Option<NetError> {
         match self.steps.front() {
             Some(Step::Fail(error)) => Some(error.clone()),

@@ -1,4 +1,4 @@
-//! One fake exchange: the head of an answer, and a script for its body.
+//! One fake exchange: the head of a response, and a script for its body.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::error::{ErrorCode, NetError, Progress};
 use crate::http::{ExchangeInfo, Head, Request, Response};
 use crate::tcp::Timings;
 
-/// An answer that comes piece by piece.
+/// A streamed response.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Stream {
@@ -19,7 +19,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The head of this response, and behind it a body as this script sends it. What the response has as a body is left out.
+    /// The head of this response, followed by a body that this script sends. The body of `head` itself is ignored.
     pub fn new(head: Response, body: Script) -> Self {
         Self {
             head,
@@ -28,7 +28,7 @@ impl Stream {
         }
     }
 
-    /// Adds a header behind the body.
+    /// Adds a trailer after the body.
     pub fn trailer(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.trailers.push((name.into(), value.into()));
         self
@@ -48,7 +48,7 @@ impl From<Response> for Stream {
     }
 }
 
-/// An exchange with what a test has scripted.
+/// An exchange with a scripted response.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     host: FakeHost,
@@ -118,13 +118,14 @@ impl Exchange {
     }
 
     pub(crate) fn trailers(&self) -> Vec<(String, Vec<u8>)> {
-        match self.state.borrow().is_complete {
-            true => self.trailers.clone(),
-            false => Vec::new(),
+        if self.state.borrow().is_complete {
+            self.trailers.clone()
+        } else {
+            Vec::new()
         }
     }
 
-    /// Moves the clock by as much time as passes in a read, and closes the connection where that found the end.
+    /// Advances the clock by the time that passes in a read, and closes the connection if the read found the end.
     fn timed(
         &self,
         read: impl FnOnce(&mut Conversation) -> Result<Option<Vec<u8>>, NetError>,

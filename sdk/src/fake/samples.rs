@@ -1,7 +1,7 @@
-//! Values to start from: a test changes the fields it is about and keeps the rest (`..fake::response(200)`).
+//! Sample values: a test changes the fields it is about and takes the rest from a sample (`..fake::response(200)`).
 //!
-//! These records get more fields in later versions. They are not `#[non_exhaustive]`, which would forbid just that way of
-//! making one: leave the rest to a sample, and a new field breaks nothing.
+//! These records get more fields in later versions. They are not `#[non_exhaustive]`, which would forbid this way of
+//! creating one: take the rest from a sample, and a new field breaks nothing.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub fn certificate(name: &str) -> tls::Certificate {
     }
 }
 
-/// A trusted TLS 1.3 session that showed this chain.
+/// A trusted TLS 1.3 session with this chain.
 pub fn session(chain: impl IntoIterator<Item = tls::Certificate>) -> tls::Session {
     let chain: Vec<_> = chain.into_iter().collect();
     tls::Session {

@@ -1,4 +1,4 @@
-//! What a fake peer does, step by step.
+//! The script of a fake peer.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -40,12 +40,12 @@ pub(super) enum Step {
 }
 
 impl Script {
-    /// A peer that accepts and closes.
+    /// A peer that accepts the connection and closes it.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// No peer at all: the connect fails.
+    /// No peer: the connect fails.
     pub fn refuse(error: impl Into<NetError>) -> Self {
         Self {
             connect: Some(error.into()),
@@ -63,17 +63,17 @@ impl Script {
         self.step(Step::Expect(bytes.as_ref().into()))
     }
 
-    /// Lets time pass before the next bytes. No test sleeps: a [`Stopwatch`](crate::Stopwatch) tells.
+    /// Waits before the next step. No test sleeps: a [`Stopwatch`](crate::Stopwatch) shows the time.
     pub fn wait(self, time: Duration) -> Self {
         self.step(Step::Wait(time))
     }
 
-    /// Shakes hands and shows this session.
+    /// Completes a TLS handshake with this session.
     pub fn tls(self, session: tls::Session) -> Self {
         self.step(Step::Tls(Box::new(Ok(session))))
     }
 
-    /// Refuses to shake hands.
+    /// Refuses the TLS handshake.
     pub fn refuse_tls(self, reason: &str) -> Self {
         self.step(Step::Tls(Box::new(Err(NetError::new(
             ErrorCode::Tls,
@@ -81,7 +81,7 @@ impl Script {
         )))))
     }
 
-    /// Refuses to shake hands, since it knows older TLS only, of which the host gets to see this.
+    /// Refuses the TLS handshake because it only supports older TLS, of which the host sees this.
     pub fn old_tls(self, reason: &str, shown: tls::Examination) -> Self {
         self.step(Step::OldTls(reason.into(), Box::new(shown)))
     }
@@ -91,12 +91,12 @@ impl Script {
         self.step(Step::Fail(error.into()))
     }
 
-    /// Says nothing more and does not close: every later read times out.
+    /// Sends nothing more and does not close: every later read times out.
     pub fn silence(self) -> Self {
         self.step(Step::Silence)
     }
 
-    /// Closes. It goes without saying at the end; it makes a test easier to read.
+    /// Closes. This is implied at the end, but makes a test easier to read.
     pub fn close(self) -> Self {
         self
     }

@@ -1,4 +1,4 @@
-//! Between the types of the contract and those of this crate.
+//! Conversions between the contract's types and those of this crate.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 use crate::verdict::{Assertion, Measurement, Status, Verdict};
 use crate::{Metric, Problem, Quotas, TargetForm, dns, http, tls};
 
-/// Enums with the same variants on both sides.
+/// Implements `From` for enums with the same variants on both sides.
 macro_rules! same_variants {
     ($($from:path => $into:path: $($variant:ident)+;)+) => {$(
         impl From<$from> for $into {

@@ -1,4 +1,4 @@
-//! An exchange whose answer is read piece by piece.
+//! A streamed HTTP exchange.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use crate::error::{ErrorCode, NetError, Phase};
 use crate::tcp::Timings;
 use crate::tls;
 
-/// What [`Exchange::chunk`] asks for: 64 KiB.
+/// Bytes that [`Exchange::chunk`] requests: 64 KiB.
 const CHUNK: u32 = 64 << 10;
 
-/// An answer before its body.
+/// The head of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Head {
-    /// Where it came from: the URL asked for, or that of the last redirect.
+    /// The final URL: the requested one, or that of the last redirect.
     pub url: String,
     /// Such as 200.
     pub status: u16,
     /// The version that was spoken.
     pub version: Version,
-    /// In the order in which they came.
+    /// The headers, in the order in which they were received.
     pub headers: Vec<(String, Vec<u8>)>,
     /// `address:port` of the last hop.
     pub peer: String,
-    /// Of the last hop, when it spoke TLS.
+    /// The session of the last hop, if it used TLS.
     pub tls: Option<tls::Session>,
-    /// The redirects that came before, in order.
+    /// The redirects before, in order.
     pub hops: Vec<Hop>,
 }
 
 impl Head {
-    /// The first header of that name, whatever its case. What is not UTF-8 is replaced.
+    /// The first header with this name, in any case. Invalid UTF-8 is replaced.
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         values(&self.headers, name).next()
     }
@@ -53,14 +53,14 @@ impl From<Response> for Head {
     }
 }
 
-/// How far an exchange has come.
+/// The progress of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExchangeInfo {
-    /// Of the last hop. `receive` is how long the answer was waited for since its first byte: what the probe does between two
-    /// reads is not part of it.
+    /// Timings of the last hop. `receive` is how long the host waited for the response since its first byte: what the
+    /// probe does between two reads is not part of it.
     pub timings: Timings,
-    /// Bytes of body that came, which may be more than was read.
+    /// Bytes of body received, which may be more than was read.
     pub received: u64,
     /// Bytes of body that the head announced, if it did.
     pub announced: Option<u64>,
@@ -79,11 +79,11 @@ impl ExchangeInfo {
     }
 }
 
-/// A request and its answer, whose body is read piece by piece: events that go on for ever, a download that is judged by
-/// how fast it comes, an answer of which the beginning is enough.
+/// A request and its response, whose body is streamed: for event streams without an end, a download that is judged by
+/// its speed, or a response of which the beginning is enough.
 ///
-/// The host closes the connection when the body is over and when this is dropped, at any time. Redirects, proxies, cookies
-/// and quotas are those of [`Request::send`]. What the peer compressed is read as it was compressed.
+/// The host closes the connection when the body is over, and when this is dropped at any time. Redirects, proxies,
+/// cookies and quotas are those of [`Request::send`]. A compressed body is not decompressed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,7 +91,7 @@ impl ExchangeInfo {
 /// use canary_sdk::http::Request;
 /// use canary_sdk::{Error, ErrorCode, Verdict};
 ///
-/// /// Whether a stream of server-sent events has one of this kind within so much time.
+/// /// Whether a stream of server-sent events contains one of this kind within a time limit.
 /// fn judge(url: &str, kind: &str, within: Duration) -> Result<Verdict, Error> {
 ///     let mut exchange = Request::get(url).header("accept", "text/event-stream").open()?;
 ///     let mut verdict = Verdict::pass(format!("status {}", exchange.head().status));
@@ -125,13 +125,14 @@ impl ExchangeInfo {
 pub struct Exchange {
     exchange: backend::Exchange,
     head: Head,
-    /// Received, and not read yet.
+    /// Received bytes that are not read yet.
     behind: Vec<u8>,
 }
 
 impl Exchange {
-    /// Sends a request, and returns as soon as the head of the answer is there, that of the last redirect where some are
-    /// followed. Its `timeout` is for all of the exchange, its body included; its `max_body` and `read_for` say nothing here.
+    /// Sends a request, and returns as soon as the head of the response is received; if redirects are followed, that
+    /// of the last one. Its `timeout` applies to the whole exchange, its body included; its `max_body` and `read_for`
+    /// are ignored.
     pub fn open(request: Request) -> Result<Self, NetError> {
         let (exchange, head) = backend::Exchange::open(request)?;
         Ok(Self {
@@ -141,44 +142,48 @@ impl Exchange {
         })
     }
 
-    /// The answer before its body.
+    /// The head of the response.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// Ends each read that comes after it in so much time from now, with [`ErrorCode::Timeout`]; `None`: by the request's
-    /// `timeout` and the run's deadline, which are never later. What comes afterwards is not lost: another read has it.
+    /// Limits each following read to this time from now, with [`ErrorCode::Timeout`]; `None` leaves the request's
+    /// `timeout` and the run's deadline, which are never later. Data that arrives afterwards is not lost: another
+    /// read returns it.
     pub fn set_deadline(&mut self, time: Option<Duration>) {
         self.exchange.set_deadline(time);
     }
 
     /// The next bytes of the body as soon as there are any, 64 KiB at most; `None` at its end.
     ///
-    /// A body that breaks off is an error with its [`progress`](NetError::progress), which each later read has as well.
+    /// A body that breaks off is an error with its [`progress`](NetError::progress), which each later read returns as
+    /// well.
     pub fn chunk(&mut self) -> Result<Option<Vec<u8>>, NetError> {
         let bytes = self.read(CHUNK)?;
         Ok((!bytes.is_empty()).then_some(bytes))
     }
 
-    /// Up to `max` bytes of the body as soon as there are any; nothing is its end. Errors as of [`chunk`](Self::chunk).
+    /// Up to `max` bytes of the body as soon as there are any; empty at its end. Errors as of [`chunk`](Self::chunk).
     pub fn read(&mut self, max: u32) -> Result<Vec<u8>, NetError> {
-        match self.behind.is_empty() {
-            true => self.exchange.read(max),
-            false => Ok(self.take(max)),
+        if self.behind.is_empty() {
+            self.exchange.read(max)
+        } else {
+            Ok(self.take(max))
         }
     }
 
-    /// What [`read`](Self::read) would return if it need not wait for it; `None` when nothing has come. Takes a millisecond
-    /// at most.
+    /// What [`read`](Self::read) would return without waiting; `None` if nothing has arrived. Takes a millisecond at
+    /// most.
     pub fn read_ready(&mut self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
-        match self.behind.is_empty() {
-            true => self.exchange.read_ready(max),
-            false => Ok(Some(self.take(max))),
+        if self.behind.is_empty() {
+            self.exchange.read_ready(max)
+        } else {
+            Ok(Some(self.take(max)))
         }
     }
 
-    /// Reads a line of at most `max` bytes and takes its end (`\n` or `\r\n`) off, which the last line need not have; `None` at
-    /// the end of the body. What is not UTF-8 is replaced. [`ErrorCode::Protocol`] when a line is longer.
+    /// Reads a line of at most `max` bytes and removes its end (`\n` or `\r\n`), which is optional for the last line;
+    /// `None` at the end of the body. Invalid UTF-8 is replaced. [`ErrorCode::Protocol`] if a line is longer.
     pub fn read_line(&mut self, max: u32) -> Result<Option<String>, NetError> {
         let most = usize::try_from(max).unwrap_or(usize::MAX);
         let mut searched = 0;
@@ -203,12 +208,12 @@ impl Exchange {
         }
     }
 
-    /// What is known about it up to now.
+    /// The progress up to now.
     pub fn info(&self) -> ExchangeInfo {
         self.exchange.info()
     }
 
-    /// Headers that stood behind the body, once that was read to its end; until then none.
+    /// The trailers, after the body was read to its end; until then none.
     pub fn trailers(&self) -> Vec<(String, Vec<u8>)> {
         self.exchange.trailers()
     }

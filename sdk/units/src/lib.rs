@@ -1,9 +1,9 @@
 //! Durations and sizes as a person writes them: one grammar for suites, the configuration of plugins and the command
 //! line.
 //!
-//! Both are numbers with a unit, in any case, with or without blanks, with or without a fraction: `1.5h`, `8 MiB`. A
-//! duration may have several parts, `1h 30m`; a size without a unit is a number of bytes. What is wrong with a regular
-//! expression is said alike as well.
+//! Both are numbers with a unit, in upper or lower case, with or without blanks, with or without a fraction: `1.5h`,
+//! `8 MiB`. A duration may have several parts, `1h 30m`; a size without a unit is a number of bytes. Errors of
+//! regular expressions are explained in common terms as well.
 
 mod number;
 mod pattern;
@@ -15,14 +15,14 @@ use std::time::Duration;
 use number::leading;
 pub use pattern::pattern_reason;
 
-/// The name of the JSON Schema `format` of a duration: what [`duration`] takes.
+/// The name of the JSON Schema `format` of a duration: what [`duration`] parses.
 pub const DURATION_FORMAT: &str = "canary-duration";
-/// The name of the JSON Schema `format` of a size: what [`size`] takes.
+/// The name of the JSON Schema `format` of a size: what [`size`] parses.
 pub const SIZE_FORMAT: &str = "canary-size";
 
-/// Regular expression for readers that do not know [`DURATION_FORMAT`]: everything that [`duration`] takes, and more.
+/// Regular expression for tools that do not know [`DURATION_FORMAT`]: everything that [`duration`] parses, and more.
 pub const DURATION_PATTERN: &str = r"^\s*(0|([0-9]+(\.[0-9]+)?\s*[A-Za-zµμΜ]+\s*)+)\s*$";
-/// Regular expression for readers that do not know [`SIZE_FORMAT`]: everything that [`size`] takes, and a little more.
+/// Regular expression for tools that do not know [`SIZE_FORMAT`]: everything that [`size`] parses, and a little more.
 pub const SIZE_PATTERN: &str = r"^\s*[0-9]+(\.[0-9]+)?\s*([KkMmGgTt][Ii]?)?[Bb]?\s*$";
 
 const MICROSECOND: u64 = 1_000;
@@ -32,7 +32,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Units of time in nanoseconds, with the words for each in lower case.
+/// Units of time in nanoseconds, with the lower-case names of each.
 const TIMES: [(u64, &[&str]); 10] = [
     (1, &["ns", "nsec", "nanos"]),
     (MICROSECOND, &["us", "µs", "μs", "usec"]),
@@ -42,12 +42,12 @@ const TIMES: [(u64, &[&str]); 10] = [
     (HOUR, &["h", "hr", "hrs", "hour", "hours"]),
     (DAY, &["d", "day", "days"]),
     (7 * DAY, &["w", "wk", "wks", "week", "weeks"]),
-    // A twelfth of the next.
+    // A twelfth of a year.
     (2_629_800 * SECOND, &["month", "months"]),
     (31_557_600 * SECOND, &["y", "yr", "yrs", "year", "years"]),
 ];
 
-/// Units of size in bytes, with the words for each in lower case. `K`, `M`, `G` and `T` are powers of ten.
+/// Units of size in bytes, with the lower-case names of each. `K`, `M`, `G` and `T` are powers of ten.
 const SIZES: [(u64, &[&str]); 9] = [
     (1, &["", "b"]),
     (1_000, &["k", "kb"]),
@@ -73,13 +73,13 @@ pub enum UnitError {
     /// More than 64 bits of seconds, or of bytes.
     #[error("is too large")]
     TooLarge,
-    /// A fraction that leaves a part of a byte.
+    /// A fraction of a byte is left over.
     #[error("is not a whole number of bytes")]
     PartOfByte,
 }
 
 impl UnitError {
-    /// What to write.
+    /// A hint at what to write.
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {
@@ -136,7 +136,7 @@ fn from_nanoseconds(total: u128) -> Option<Duration> {
     Some(Duration::new(seconds, rest))
 }
 
-/// Writes a duration exactly, as [`duration`] reads it: in its largest whole unit, `90s`, `1500ms`, `2h`.
+/// Formats a duration exactly, so that [`duration`] parses it: in its largest whole unit, `90s`, `1500ms`, `2h`.
 #[must_use]
 pub fn show(duration: Duration) -> String {
     const UNITS: [(u64, &str); 6] = [
@@ -147,7 +147,7 @@ pub fn show(duration: Duration) -> String {
         (MILLISECOND, "ms"),
         (MICROSECOND, "us"),
     ];
-    // People say 60s and 90s.
+    // 60s and 90s are more usual than 1m and 1.5m.
     const SECONDS_BELOW: u128 = 120;
     let total = duration.as_nanos();
     let is_short = total < SECONDS_BELOW * u128::from(SECOND);

@@ -1,17 +1,17 @@
-//! Decimal numbers in front of a word, as they are written: no rounding.
+//! Exact decimal numbers in front of a unit: no rounding.
 
-/// Digits behind the point that count; further ones are less than anything that is measured here.
+/// Maximum significant digits after the point; further ones are too small to matter here.
 const MAX_FRACTION: usize = 18;
 
 /// A number as it is written.
 pub(crate) struct Number {
-    /// Absent beyond 128 bits.
+    /// `None` beyond 128 bits.
     whole: Option<u128>,
-    /// Digits behind the point, as a number.
+    /// Digits after the point, as a number.
     fraction: u64,
-    /// What one of it is a part of: 10 to the power of the number of those digits.
+    /// The denominator of the fraction: 10 to the power of the number of those digits.
     parts: u64,
-    /// Whether digits were left out that are not 0.
+    /// Whether non-zero digits were cut off.
     is_cut: bool,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Product {
 }
 
 impl Number {
-    /// So many units of `scale`; nothing beyond 128 bits.
+    /// The number times `scale`; `None` beyond 128 bits.
     pub(crate) fn times(&self, scale: u64) -> Option<Product> {
         let whole = self.whole?.checked_mul(u128::from(scale))?;
         // Less than 60 bits times 64 bits.
@@ -37,7 +37,7 @@ impl Number {
     }
 }
 
-/// Takes a number and the word behind it off the front, blanks included; gives what is left as well.
+/// Splits a number and the word after it off the front, blanks included; returns the rest as well.
 pub(crate) fn leading(text: &str) -> Option<(Number, &str, &str)> {
     let (digits, rest) = split(text, |char| char.is_ascii_digit());
     if digits.is_empty() {

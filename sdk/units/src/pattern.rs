@@ -1,6 +1,6 @@
-//! Why a text is no regular expression, in the words of somebody who wrote one.
+//! Explanations of errors in regular expressions, for the person who wrote one.
 
-/// Words of the library, as a reason begins, and ours.
+/// Beginnings of the library's reasons, with the explanations used here.
 const WORDS: [(&str, &str); 19] = [
     ("decimal literal", "a number within `{}` is missing or too large"),
     (
@@ -53,10 +53,10 @@ const WORDS: [(&str, &str); 19] = [
     ),
 ];
 
-/// What is wrong with a pattern, by what the library for regular expressions says of it. Quotes nothing of the pattern.
+/// Explains the library's error for a pattern. Quotes nothing of the pattern.
 #[must_use]
 pub fn pattern_reason(error: &str) -> &str {
-    // The lines before draw the pattern.
+    // The lines before show the pattern.
     let line = error.lines().last().unwrap_or_default();
     let reason = line.strip_prefix("error: ").unwrap_or(line);
     let known = WORDS.iter().find(|(words, _)| reason.starts_with(words));

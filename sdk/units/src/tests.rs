@@ -1,6 +1,6 @@
 use super::*;
 
-/// Texts made at random, the same ones in each run.
+/// Number of random texts; the same ones in each run.
 const CASES: usize = 20_000;
 const SEED: u64 = 10;
 
@@ -149,7 +149,7 @@ fn every_duration_that_is_shown_reads_back_as_itself() {
     }
 }
 
-/// However the parts are spelt and spaced, and in whatever order they come.
+/// Any spelling and spacing of the parts, in any order.
 #[test]
 fn a_duration_is_the_sum_of_its_parts_in_any_spelling() {
     let mut random = fastrand::Rng::with_seed(SEED);
@@ -223,8 +223,9 @@ fn blanks(random: &mut fastrand::Rng) -> String {
 fn spelt(random: &mut fastrand::Rng, words: &[&str]) -> String {
     let word = words[random.usize(..words.len())];
     // `M` alone is not a minute.
-    match word != "m" && random.bool() {
-        true => word.to_uppercase(),
-        false => word.to_owned(),
+    if word != "m" && random.bool() {
+        word.to_uppercase()
+    } else {
+        word.to_owned()
     }
 }

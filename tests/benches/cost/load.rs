@@ -1,4 +1,4 @@
-//! How long it takes to load a suite of many checks, plugins cached.
+//! Time to load a suite of many checks with cached plugins.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use canary::plugin::Cache;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::stage::host;
+use crate::fixture::host;
 
 const CHECKS: u32 = 10_000;
 
@@ -16,7 +16,7 @@ pub(crate) async fn measure() {
     let suite = suite();
     let lines = suite.lines().count();
     for _ in 0..2 {
-        let cache = Cache::at(&folder.path().join("cache")).expect("a folder");
+        let cache = Cache::open(&folder.path().join("cache")).expect("a folder");
         let started_at = Instant::now();
         let (_dispatcher, suite) = host(&suite, 1_000, cache).await;
         let took = started_at.elapsed();
@@ -27,7 +27,7 @@ pub(crate) async fn measure() {
     }
 }
 
-/// Every check has a configuration with expectations that its plugin's schema judges.
+/// Every check has a configuration with expectations, which is validated against its plugin's schema.
 fn suite() -> String {
     let mut text = String::from("defaults: { interval: 1m, timeout: 5s }\nchecks:\n");
     for number in 0..CHECKS {

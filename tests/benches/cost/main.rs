@@ -1,32 +1,32 @@
-//! What checks cost, beside bare loops that do the same on the network, in one run and in turns.
+//! CPU cost of checks compared with plain loops that do the same on the network, measured alternately.
 //!
 //! `cargo bench -p canary-tests` measures everything, `cargo bench -p canary-tests -- http tls` what has one of the
 //! words in its name. CPU is that of the one thread that runs the checks; the peers have a thread of their own.
 #![expect(clippy::expect_used, reason = "a bench that cannot run says why and ends")]
 #![expect(clippy::print_stdout, reason = "what it measured")]
 
-mod bare;
+mod baseline;
+mod fixture;
+mod idle_memory;
 mod load;
 mod rounds;
-mod silence;
-mod stage;
 mod telemetry;
 
 use std::time::Duration;
 
 use canary_tests::peer::http::Reply;
 
-use bare::Bare;
-use rounds::{Figures, in_turns};
-use stage::Stage;
+use baseline::Baseline;
+use fixture::Fixture;
+use rounds::{CpuTime, in_turns};
 
-/// What a budget is held against.
+/// The budget of a measurement.
 enum Budget {
-    /// CPU of one check.
+    /// Maximum CPU time of one check.
     Cpu(Duration),
-    /// Times the CPU of the bare loop.
+    /// Maximum ratio to the CPU time of the baseline.
     Ratio(f64),
-    /// None is set.
+    /// No budget.
     None,
 }
 
@@ -49,12 +49,12 @@ fn main() {
             telemetry::measure().await;
         }
         if is_wanted("silence") {
-            silence::measure().await;
+            idle_memory::measure().await;
         }
     });
 }
 
-/// Each check beside its bare loop.
+/// Measures each check against its baseline.
 async fn checks(is_wanted: impl Fn(&str) -> bool) {
     let budgets = [
         ("empty", Budget::Cpu(Duration::from_micros(20))),
@@ -66,8 +66,8 @@ async fn checks(is_wanted: impl Fn(&str) -> bool) {
     if wanted.is_empty() {
         return;
     }
-    let stage = Stage::set().await;
-    let bare = Bare::new(&stage.peers);
+    let fixture = Fixture::new().await;
+    let bare = Baseline::new(&fixture.peers);
     println!(
         "CPU of one check in µs: the least and the median of {} rounds",
         rounds::ROUNDS
@@ -77,8 +77,8 @@ async fn checks(is_wanted: impl Fn(&str) -> bool) {
         "check", "canary", "bare loop", "ratio"
     );
     for (name, budget) in wanted {
-        let check = stage.check(name);
-        let ours = async || drop(stage.run(check).await);
+        let check = fixture.check(name);
+        let ours = async || drop(fixture.run(check).await);
         let (ours, theirs) = match name {
             "http" => in_turns(ours, async || bare.http().await).await,
             "tcp" => in_turns(ours, async || bare.tcp().await).await,
@@ -89,7 +89,7 @@ async fn checks(is_wanted: impl Fn(&str) -> bool) {
     }
 }
 
-fn line(name: &str, ours: Figures, theirs: Figures, budget: &Budget) -> String {
+fn line(name: &str, ours: CpuTime, theirs: CpuTime, budget: &Budget) -> String {
     let ratio = ours.median.as_secs_f64() / theirs.median.as_secs_f64();
     let verdict = match *budget {
         Budget::Cpu(limit) => verdict(
@@ -110,9 +110,10 @@ fn line(name: &str, ours: Figures, theirs: Figures, budget: &Budget) -> String {
 }
 
 fn verdict(part: f64, limit: &str) -> String {
-    match part <= 1.0 {
-        true => format!("{limit}: met"),
-        false => format!("{limit}: missed by {:.0} %", (part - 1.0) * 100.0),
+    if part <= 1.0 {
+        format!("{limit}: met")
+    } else {
+        format!("{limit}: missed by {:.0} %", (part - 1.0) * 100.0)
     }
 }
 

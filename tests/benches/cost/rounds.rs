@@ -1,4 +1,4 @@
-//! CPU time, measured in turns so that whatever else the machine does falls on both sides.
+//! CPU time, measured alternately so that other load on the machine affects both sides.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Rounds of each side.
 pub(crate) const ROUNDS: u32 = 21;
-/// Iterations of a round; few enough that the local ports of all rounds last.
+/// Iterations of a round; few enough that all rounds together do not run out of local ports.
 const ITERATIONS: u32 = 300;
 
 /// CPU of one iteration.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Figures {
+pub(crate) struct CpuTime {
     pub(crate) least: Duration,
     pub(crate) median: Duration,
 }
 
-impl Figures {
-    pub(crate) fn of(mut rounds: Vec<Duration>) -> Self {
+impl CpuTime {
+    pub(crate) fn new(mut rounds: Vec<Duration>) -> Self {
         rounds.sort_unstable();
         let middle = rounds.get(rounds.len() / 2).copied();
         Self {
@@ -28,15 +28,15 @@ impl Figures {
     }
 }
 
-impl fmt::Display for Figures {
+impl fmt::Display for CpuTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
         write!(f, "{:.1} / {:.1}", micros(self.least), micros(self.median))
     }
 }
 
-/// Measures two sides in turns, after one round each for warmth.
-pub(crate) async fn in_turns(mut one: impl AsyncFnMut(), mut other: impl AsyncFnMut()) -> (Figures, Figures) {
+/// Measures two sides alternately, after a warm-up round each.
+pub(crate) async fn in_turns(mut one: impl AsyncFnMut(), mut other: impl AsyncFnMut()) -> (CpuTime, CpuTime) {
     round(&mut one).await;
     round(&mut other).await;
     let (mut ones, mut others) = (Vec::new(), Vec::new());
@@ -44,7 +44,7 @@ pub(crate) async fn in_turns(mut one: impl AsyncFnMut(), mut other: impl AsyncFn
         ones.push(round(&mut one).await);
         others.push(round(&mut other).await);
     }
-    (Figures::of(ones), Figures::of(others))
+    (CpuTime::new(ones), CpuTime::new(others))
 }
 
 async fn round(work: &mut impl AsyncFnMut()) -> Duration {
@@ -55,7 +55,7 @@ async fn round(work: &mut impl AsyncFnMut()) -> Duration {
     (thread_cpu() - before) / ITERATIONS
 }
 
-/// What this thread has used, the kernel's work for it included.
+/// CPU time of this thread, including system time.
 pub(crate) fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).expect("CPU time is not negative")

@@ -1,14 +1,14 @@
-//! What it costs to tell of a run: the same check with telemetry and without, all telemetry's work on this thread.
+//! CPU cost of telemetry: the same check with and without it, with all telemetry work on the measured thread.
 //!
-//! With means: spans, metrics and log records made, journalled to disk, and sent to a collector over OTLP/HTTP.
+//! With telemetry means: spans, metrics and log records are created, journalled to disk, and sent over OTLP/HTTP.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use canary::ledger::audit::Reserve;
-use canary::publish::Board;
+use canary::ledger::audit::InternalFds;
+use canary::publish::StatusStore;
 use canary::settings::{Report, Section};
 use canary::suite::{Check, Environment};
 use canary::telemetry::metrics::Metrics;
@@ -20,17 +20,17 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::rounds::{Figures, ROUNDS, thread_cpu};
-use crate::stage::Stage;
+use crate::fixture::Fixture;
+use crate::rounds::{CpuTime, ROUNDS, thread_cpu};
 
 /// Runs of a round.
 const RUNS: u32 = 300;
-/// Longer than a batch stays open, so that everything of a round is sent within it.
-const SETTLE: Duration = Duration::from_millis(1_300);
-/// The share that telemetry may add.
+/// Longer than a batch stays open, so that all data of a round is exported within the round.
+const EXPORT_TIME: Duration = Duration::from_millis(1_300);
+/// The maximum share of CPU time that telemetry may add.
 const BUDGET: f64 = 0.2;
 
-/// Only the collector is set.
+/// An environment that sets only the OTLP endpoint.
 struct Collector(String);
 
 impl Environment for Collector {
@@ -43,18 +43,19 @@ impl Environment for Collector {
     }
 }
 
-/// Measures each plugin's check in turns, with telemetry and without.
+/// Measures each plugin's check alternately with and without telemetry.
 pub(crate) async fn measure() {
-    let stage = Stage::set().await;
+    let fixture = Fixture::new().await;
     println!(
         "CPU of one check in µs, without telemetry and with it: the least and the median of {ROUNDS} rounds"
     );
     for name in ["http", "tcp", "tls"] {
-        let (without, with) = check(&stage, stage.check(name)).await;
+        let (without, with) = check(&fixture, fixture.check(name)).await;
         let share = with.median.as_secs_f64() / without.median.as_secs_f64() - 1.0;
-        let verdict = match share <= BUDGET {
-            true => "met".to_owned(),
-            false => format!("missed: {:.0} % more", share * 100.0),
+        let verdict = if share <= BUDGET {
+            "met".to_owned()
+        } else {
+            format!("missed: {:.0} % more", share * 100.0)
         };
         println!(
             "{name:8}{:>16}{:>16}{:>7.1} %  20 %: {verdict}",
@@ -62,21 +63,21 @@ pub(crate) async fn measure() {
             with.to_string(),
             share * 100.0
         );
-        parts(&stage, stage.check(name)).await;
+        parts(&fixture, fixture.check(name)).await;
     }
 }
 
-/// What each part of telling one run costs by itself.
-async fn parts(stage: &Stage, check: &Arc<Check>) {
+/// Measures each part of the telemetry of a run separately.
+async fn parts(fixture: &Fixture, check: &Arc<Check>) {
     const TIMES: u32 = 5_000;
     let folder = TempDir::new().expect("a folder");
     let settings = settings(folder.path());
-    let run = Arc::new(stage.run(check).await);
-    let standing = Board::default().publish(&run, SystemTime::now());
+    let run = Arc::new(fixture.run(check).await);
+    let standing = StatusStore::default().publish(&run, SystemTime::now());
     let mut metrics = Metrics::new(&settings, SystemTime::now());
-    metrics.keep(&[Arc::clone(check)], SystemTime::now());
+    metrics.apply_suite(&[Arc::clone(check)], SystemTime::now());
     let all = Selection { failures: true };
-    let frame = spans::frame(&run, all).expect("it is sampled").bytes;
+    let frame = spans::encode_run(&run, all).expect("it is sampled").bytes;
     let each = |work: &mut dyn FnMut()| {
         let before = thread_cpu();
         for _ in 0..TIMES {
@@ -84,8 +85,8 @@ async fn parts(stage: &Stage, check: &Arc<Check>) {
         }
         (thread_cpu() - before).as_secs_f64() * 1e6 / f64::from(TIMES)
     };
-    let spans = each(&mut || drop(spans::frame(&run, all)));
-    let numbers = each(&mut || metrics.finished(&run, &standing, SystemTime::now()));
+    let spans = each(&mut || drop(spans::encode_run(&run, all)));
+    let numbers = each(&mut || metrics.record_run(&run, &standing, SystemTime::now()));
     let mut journal = std::fs::File::create(folder.path().join("journal")).expect("a file");
     let written = each(&mut || journal.write_all(&frame).expect("room on disk"));
     println!(
@@ -94,14 +95,14 @@ async fn parts(stage: &Stage, check: &Arc<Check>) {
     );
 }
 
-async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
+async fn check(fixture: &Fixture, check: &Arc<Check>) -> (CpuTime, CpuTime) {
     let folder = TempDir::new().expect("a folder");
     let settings = settings(folder.path());
-    let reserve = Reserve::default();
+    let reserve = InternalFds::default();
     let view = HostView {
-        ledger: Arc::clone(stage.ledger()),
-        audit: canary::ledger::audit::Audit::baseline(stage.ledger(), &reserve).expect("an audit"),
-        reserve,
+        ledger: Arc::clone(fixture.ledger()),
+        audit: canary::ledger::audit::Audit::baseline(fixture.ledger(), &reserve).expect("an audit"),
+        internal_fds: reserve,
         secrets: Default::default(),
         alerts: None,
         streams: Default::default(),
@@ -109,29 +110,29 @@ async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
     };
     let process = resource(&settings, &Process::current("bench".to_owned()));
     let (telemetry, _exposition, worker) = start(&settings, process, view, Box::new(std::io::sink()));
-    telemetry.suite(vec![Arc::clone(check)]);
+    telemetry.suite_changed(vec![Arc::clone(check)]);
     let stop = CancellationToken::new();
     let until = stop.clone();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(async move { worker.run(until).await });
-    let board = Board::default();
+    let board = StatusStore::default();
     let off = Telemetry::off();
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        let plain = one_round(stage, check, &off, &board).await;
-        let told = one_round(stage, check, &telemetry, &board).await;
-        // The first is for warmth.
+        let plain = one_round(fixture, check, &off, &board).await;
+        let exported = one_round(fixture, check, &telemetry, &board).await;
+        // The first round is a warm-up.
         if round > 0 {
             without.push(plain);
-            with.push(told);
+            with.push(exported);
         }
     }
     stop.cancel();
     tasks.join_all().await;
-    (Figures::of(without), Figures::of(with))
+    (CpuTime::new(without), CpuTime::new(with))
 }
 
-/// All to a collector, by way of a folder.
+/// Settings that export everything to a collector, with a spool folder.
 fn settings(folder: &Path) -> Settings {
     let collector = Collector(format!("http://{}", collector()));
     let settings = read(Section::default(), &collector, None, Report::default());
@@ -145,28 +146,33 @@ fn settings(folder: &Path) -> Settings {
     }
 }
 
-async fn one_round(stage: &Stage, check: &Arc<Check>, telemetry: &Telemetry, board: &Board) -> Duration {
+async fn one_round(
+    fixture: &Fixture,
+    check: &Arc<Check>,
+    telemetry: &Telemetry,
+    board: &StatusStore,
+) -> Duration {
     let before = thread_cpu();
     for _ in 0..RUNS {
-        telemetry.started(&check.id);
-        let run = Arc::new(stage.run(check).await);
+        telemetry.run_due(&check.id);
+        let run = Arc::new(fixture.run(check).await);
         let standing = board.publish(&run, SystemTime::now());
-        telemetry.finished(&run, &standing);
+        telemetry.run_finished(&run, &standing);
     }
-    sleep(SETTLE).await;
+    sleep(EXPORT_TIME).await;
     (thread_cpu() - before) / RUNS
 }
 
-/// Takes everything, on a thread of its own; ends with the process.
+/// Starts a collector that accepts everything, on a separate thread until the process exits.
 fn collector() -> std::net::SocketAddr {
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tx, rx) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async move {
             let site = Site::start(|_| Reply::status(200));
-            tell.send(site.address()).expect("the bench waits");
+            tx.send(site.address()).expect("the bench waits");
             std::future::pending::<()>().await;
         });
     });
-    told.recv().expect("the collector starts")
+    rx.recv().expect("the collector starts")
 }

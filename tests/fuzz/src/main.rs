@@ -1,4 +1,4 @@
-//! Fuzz targets: whatever parses untrusted input, each with what must hold besides that nothing panics.
+//! Fuzz targets for all parsers of untrusted input. Each asserts more than the absence of panics.
 //!
 //! `.ci/fuzz` builds and runs them, `.ci/fuzz 600 suite` one of them for ten minutes. libFuzzer comes with the crate
 //! `libfuzzer-sys` and is all that takes a C++ compiler, so this package is not among the workspace's default members.

@@ -13,11 +13,11 @@ mod journal;
 mod mail;
 mod notifications;
 mod redaction;
+mod runtime;
 mod staple;
 mod suite;
-mod waiting;
 
-/// Takes an input, and panics where something does not hold.
+/// Runs one input, and panics if an assertion fails.
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target; its seeds are in `seeds/<name>`.
@@ -38,7 +38,7 @@ pub(crate) const ALL: [(&str, Target); 14] = [
     ("suite", suite::run),
 ];
 
-/// Something that must hold does not.
+/// Reports a failed assertion.
 #[expect(
     clippy::panic,
     reason = "a panic is how a target says that it found something"

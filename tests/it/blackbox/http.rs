@@ -1,4 +1,4 @@
-//! The exporter's cases of HTTP.
+//! The exporter's HTTP cases.
 
 use canary_tests::certificate::{Authority, Leaf};
 use canary_tests::harness::{Harness, alone};
@@ -100,7 +100,7 @@ fn try_all(cases: Vec<(&'static str, Case)>) {
         let harness = Harness::new().await;
         let site = Site::start(route);
         for (path, case) in cases {
-            case.judge(harness.plugin("http").target(&site.url("http", path)))
+            case.assert_verdict(harness.plugin("http").target(&site.url("http", path)))
                 .await;
         }
     });
@@ -361,18 +361,18 @@ fn servers_over_tls() {
             (&plain, succeeds("self-signed, and nobody minds", anyone.clone())),
             (&mixed, succeeds("capitals in the scheme", anyone.clone())),
         ] {
-            case.judge(harness.plugin("http").target(target)).await;
+            case.assert_verdict(harness.plugin("http").target(target)).await;
         }
         let named = good.url("https", "/").replacen("127.0.0.1", "localhost", 1);
         let name = succeeds("the target's name is the server's", trusting.clone());
-        name.judge(harness.plugin("http").target(&named)).await;
+        name.assert_verdict(harness.plugin("http").target(&named)).await;
         let elsewhere = good.url("https", "/");
-        let door = Site::start(move |_| Reply::redirect(302, &elsewhere));
-        let trial = harness.plugin("http").target(&door.url("http", "/"));
+        let redirector = Site::start(move |_| Reply::redirect(302, &elsewhere));
+        let attempt = harness.plugin("http").target(&redirector.url("http", "/"));
         let case = succeeds("a redirect to TLS", trusting);
-        case.judge(trial.allow(&good.url("https", ""))).await;
+        case.assert_verdict(attempt.allow(&good.url("https", ""))).await;
         let phases = succeeds("phases", anyone);
-        let ran = phases.judge(harness.plugin("http").target(&plain)).await;
+        let ran = phases.assert_verdict(harness.plugin("http").target(&plain)).await;
         let measured = |phase: &str| {
             let mut measurements = ran.verdict().measurements.iter();
             measurements.any(|number| number.attributes.iter().any(|(_, value)| &**value == phase))
@@ -390,6 +390,6 @@ fn targets_and_their_schemes() {
         let site = Site::start(route);
         let upper = site.url("http", "/").replacen("http", "HTTP", 1);
         let case = succeeds("a scheme in capitals", json!({}));
-        case.judge(harness.plugin("http").target(&upper)).await;
+        case.assert_verdict(harness.plugin("http").target(&upper)).await;
     });
 }

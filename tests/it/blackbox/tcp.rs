@@ -1,10 +1,10 @@
-//! The exporter's cases of TCP, with and without TLS.
+//! The exporter's TCP cases, with and without TLS.
 
 use canary::trace::StepKind;
 use canary_tests::certificate::{Authority, Certificate};
-use canary_tests::harness::{Harness, Ran, alone, ms};
+use canary_tests::harness::{AttemptResult, Harness, alone, ms};
 use canary_tests::peer::plain::Dialogue;
-use canary_tests::peer::starttls::{Conduct, Protocol};
+use canary_tests::peer::starttls::{Protocol, StartTlsBehaviour};
 use canary_tests::peer::tls::NAMES;
 use canary_tests::peer::{Peer, tls};
 use serde_json::{Value, json};
@@ -12,17 +12,17 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{fails, succeeds};
 
-/// A server that says something and closes.
+/// A server that sends a text and closes.
 fn says(text: &'static str) -> Peer {
-    Peer::tcp(move |mut wire| async move { wire.write_all(text.as_bytes()).await })
+    Peer::tcp(move |mut connection| async move { connection.write_all(text.as_bytes()).await })
 }
 
 fn dialogue(steps: Value) -> Value {
     json!({ "dialogue": steps })
 }
 
-/// What the check captured, or nothing.
-fn captured<'r>(ran: &'r Ran, name: &str) -> &'r str {
+/// The captured value, or an empty text.
+fn captured<'r>(ran: &'r AttemptResult, name: &str) -> &'r str {
     let mut attributes = ran.verdict().attributes.iter();
     let key = format!("capture.{name}");
     attributes
@@ -35,12 +35,16 @@ fn connections() {
     alone(async {
         let harness = Harness::new().await;
         let peer = says("");
-        let trial = harness.plugin("tcp").against(&peer);
-        succeeds("a port that is open", json!({})).judge(trial).await;
+        let attempt = harness.plugin("tcp").against(&peer);
+        succeeds("a port that is open", json!({}))
+            .assert_verdict(attempt)
+            .await;
         let address = peer.address().to_string();
         drop(peer);
-        let trial = harness.plugin("tcp").target(&address);
-        fails("a port that is closed", json!({})).judge(trial).await;
+        let attempt = harness.plugin("tcp").target(&address);
+        fails("a port that is closed", json!({}))
+            .assert_verdict(attempt)
+            .await;
     });
 }
 
@@ -70,7 +74,7 @@ fn connections_over_tls() {
                 succeeds("the name of the suite", tls(Some("localhost"))),
             ),
         ] {
-            case.judge(harness.plugin("tcp").target(target)).await;
+            case.assert_verdict(harness.plugin("tcp").target(target)).await;
         }
     });
 }
@@ -112,10 +116,10 @@ fn dialogues() {
             (&says("something-else"), fails("other bytes", bytes)),
             (&says(""), fails("a peer that closes at once", banner)),
         ] {
-            case.judge(harness.plugin("tcp").against(peer)).await;
+            case.assert_verdict(harness.plugin("tcp").against(peer)).await;
         }
         let case = succeeds("what SSH says is used and kept", confirms);
-        let ran = case.judge(harness.plugin("tcp").against(&ssh)).await;
+        let ran = case.assert_verdict(harness.plugin("tcp").against(&ssh)).await;
         assert_eq!(captured(&ran, "version"), "OpenSSH_6.9p1");
         assert_eq!(captured(&ran, "comments"), "Debian-2");
     });
@@ -126,7 +130,10 @@ fn tls_in_the_middle_of_a_dialogue() {
     alone(async {
         let harness = Harness::new().await;
         let authority = Authority::new("Test Root");
-        let peer = Protocol::Smtp.start(Conduct::Upgrades, authority.leaf(&NAMES).issue().server_config());
+        let peer = Protocol::Smtp.start(
+            StartTlsBehaviour::Upgrades,
+            authority.leaf(&NAMES).issue().server_config(),
+        );
         let steps = json!([
             { "expect": { "matches": "^220 " } },
             { "send": "EHLO tls.prober\r\n" },
@@ -135,8 +142,10 @@ fn tls_in_the_middle_of_a_dialogue() {
             { "expect": { "matches": "^220" } },
             { "start_tls": { "ca": authority.pem() } },
         ]);
-        let trial = harness.plugin("tcp").against(&peer).timeout(ms(3_000));
-        succeeds("STARTTLS", dialogue(steps)).judge(trial).await;
+        let attempt = harness.plugin("tcp").against(&peer).timeout(ms(3_000));
+        succeeds("STARTTLS", dialogue(steps))
+            .assert_verdict(attempt)
+            .await;
     });
 }
 
@@ -148,8 +157,10 @@ fn families() {
         let target = format!("localhost:{}", peer.address().port());
         for family in ["ipv4", "prefer_ipv4", "prefer_ipv6"] {
             let config = json!({ "ip_family": family, "peer_address": "127.0.0.1" });
-            let trial = harness.plugin("tcp").target(&target);
-            let ran = succeeds("a family, or the other one", config).judge(trial).await;
+            let attempt = harness.plugin("tcp").target(&target);
+            let ran = succeeds("a family, or the other one", config)
+                .assert_verdict(attempt)
+                .await;
             let is_connect = |kind: &StepKind| matches!(kind, StepKind::Connect { .. });
             assert!(
                 ran.trail.steps.iter().any(|step| is_connect(&step.kind)),

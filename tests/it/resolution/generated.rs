@@ -1,4 +1,4 @@
-//! Configurations of a resolver, drawn by a seed: what people write, and what they write by mistake.
+//! Random resolver configurations by seed, with common settings and common mistakes.
 #![expect(clippy::indexing_slicing, reason = "an index is drawn within the bounds")]
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -34,7 +34,7 @@ const ODD_NAMES: [&str; 12] = [
     "a!b.test",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test",
 ];
-/// Without `no-reload`, which would hold for the process.
+/// Without `no-reload`, which would apply to the whole process.
 const OPTIONS: [&str; 25] = [
     "ndots:0",
     "ndots:1",
@@ -86,14 +86,14 @@ const BAD_HOSTS: [&str; 6] = [
     "127.0.0.1",
 ];
 
-/// What a resolver reads, and what it is asked for.
+/// The files of a resolver, and the names to look up.
 pub(super) struct Case {
     pub(super) resolv_conf: String,
     pub(super) hosts: String,
     pub(super) names: Vec<String>,
 }
 
-/// Draws numbers by a seed.
+/// A random generator with a seed.
 pub(super) struct Generator {
     seed: u64,
     drawn: u64,

@@ -1,4 +1,4 @@
-//! A name server that has an answer for every name, made of the name itself.
+//! A name server with an answer for every name, derived from the name.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,16 +10,16 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
-/// Where it is; at [`CLOSED`] there is none.
+/// The address of the server; at [`CLOSED`] there is none.
 pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 53);
-/// Nothing listens here.
+/// An address at which nothing listens.
 pub(super) const CLOSED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
 
 const TYPE_A: u16 = 1;
 const SERVFAIL: u8 = 2;
 const NXDOMAIN: u8 = 3;
 
-/// Starts it, on threads that end with the process: glibc blocks whoever asks it.
+/// Starts it on threads that end with the process, since `getaddrinfo` blocks its caller.
 pub(super) fn start() {
     let at = SocketAddr::from((ADDRESS, 53));
     let (datagrams, streams) = (UdpSocket::bind(at).unwrap(), TcpListener::bind(at).unwrap());
@@ -36,7 +36,7 @@ pub(super) fn start() {
     });
 }
 
-/// Until the client closes.
+/// Serves a connection until the client closes it.
 fn serve(mut stream: TcpStream) -> Option<()> {
     loop {
         let mut length = [0; 2];
@@ -68,7 +68,7 @@ fn answer(question: &[u8]) -> Vec<u8> {
 
 fn reply(question: &[u8], name_ends: usize, code: u8, address: Option<[u8; 4]>) -> Vec<u8> {
     let mut reply = question[..2].to_vec();
-    // An answer of a server that asks others, to one question.
+    // Flags: a response of a recursive resolver to one question.
     reply.extend([
         0x81,
         0x80 | code,

@@ -1,4 +1,4 @@
-//! Servers whose RSA key is for RSA-PSS alone, which only openssl can make here. `openssl s_client` takes all of them.
+//! Servers with RSA-PSS keys, which only openssl can generate here. `openssl s_client` accepts all of them.
 
 use canary_tests::harness::{Harness, alone};
 use canary_tests::openssl::{Openssl, Server};
@@ -14,7 +14,7 @@ const OF_512: [&str; 3] = [
     "rsa_pss_keygen_mgf1_md:sha512",
     "rsa_pss_keygen_saltlen:64",
 ];
-/// With a shorter salt than the hash.
+/// A salt that is shorter than the hash.
 const ODD: [&str; 3] = [
     "rsa_pss_keygen_md:sha256",
     "rsa_pss_keygen_mgf1_md:sha256",
@@ -28,15 +28,15 @@ fn servers_with_keys_for_rsa_pss_alone_pass_over_tls_1_3() {
         openssl.pss_key("root", &OF_256);
         let root = openssl.authority("root");
         let cases = servers(&openssl);
-        // It counts descriptors from here on.
+        // The baseline of descriptors is taken here.
         let harness = Harness::new().await;
         for (server, ended, says) in &cases {
             let address = server.address().to_string();
             let tls = harness.plugin("tls").target(&address).set("ca", root.as_str());
             let http = harness.plugin("http").target(&format!("https://{address}/"));
             let http = http.set("tls", json!({ "ca": root }));
-            for trial in [tls, http] {
-                let ran = trial.run().await;
+            for attempt in [tls, http] {
+                let ran = attempt.run().await;
                 let outcome = &ran.leaves_nothing().outcome;
                 assert_eq!(ran.ended(), *ended, "{outcome:?}");
                 assert!(outcome.summary().contains(says), "{outcome:?}");
@@ -45,7 +45,7 @@ fn servers_with_keys_for_rsa_pss_alone_pass_over_tls_1_3() {
     });
 }
 
-/// Servers, how checks of them end, and what is said of them.
+/// Servers, with the outcomes and messages of checks.
 fn servers(openssl: &Openssl) -> [(Server, &'static str, &'static str); 5] {
     let server = |name, key: &[&str], options: &[&str]| {
         openssl.pss_key(name, key);

@@ -1,4 +1,4 @@
-//! OCSP answers (RFC 6960, section 4.2.1) about certificates of tests.
+//! OCSP responses (RFC 6960, section 4.2.1) for test certificates.
 #![expect(
     clippy::expect_used,
     reason = "an answer that cannot be made must fail its test"
@@ -13,12 +13,12 @@ use super::{Authority, Certificate};
 
 /// `ecdsa-with-SHA256`.
 const ECDSA: &[u8] = &[0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
-/// A null, which is at the end of nothing.
+/// A DER null. No structure here ends with one, so appending it makes a response malformed.
 const TAIL: &[u8] = &[5, 0];
 /// `id-pkix-ocsp-basic`.
 const BASIC: &[u8] = &[6, 9, 0x2b, 6, 1, 5, 5, 7, 48, 1, 1];
 
-/// What an answer says of the certificate.
+/// The certificate status in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
     /// It is good.
@@ -29,12 +29,12 @@ pub enum Revocation {
     Unknown,
 }
 
-/// With what the certificate's issuer is named in an answer.
+/// The hash algorithm that identifies the issuer in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
-    /// As nearly every responder does.
+    /// SHA-1, which nearly every responder uses.
     Sha1,
-    /// As some do.
+    /// SHA-256, which some responders use.
     Sha256,
     /// By an identifier that no algorithm has.
     Unknown,
@@ -49,7 +49,7 @@ impl Hash {
         }
     }
 
-    fn of(self, bytes: &[u8]) -> Vec<u8> {
+    fn digest(self, bytes: &[u8]) -> Vec<u8> {
         let algorithm = match self {
             Self::Sha1 => &SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 | Self::Unknown => &SHA256,
@@ -58,13 +58,13 @@ impl Hash {
     }
 }
 
-/// An answer in the making.
+/// Builder for an OCSP response.
 pub struct Ocsp<'a> {
     authority: &'a Authority,
     hash: Hash,
-    /// What is hashed of the issuer: its name and its key.
+    /// The issuer name and key that are hashed.
     issuer: (Vec<u8>, Vec<u8>),
-    /// The part, counted from without, that has something behind its end.
+    /// The structure that gets trailing bytes, counted from the outermost.
     tail: Option<usize>,
     serial: Vec<u8>,
     status: Revocation,
@@ -74,7 +74,7 @@ pub struct Ocsp<'a> {
 }
 
 impl<'a> Ocsp<'a> {
-    /// Starts an answer of the authority about a certificate: good, from a day before `now` to a day after.
+    /// Starts a response from the authority for a certificate: good, valid from a day before `now` to a day after.
     #[must_use]
     pub fn new(authority: &'a Authority, certificate: &CertificateDer<'_>, now: i64) -> Self {
         Self {
@@ -90,63 +90,63 @@ impl<'a> Ocsp<'a> {
         }
     }
 
-    /// Names the issuer with another hash.
+    /// Identifies the issuer with another hash algorithm.
     #[must_use]
     pub fn hashed_with(mut self, hash: Hash) -> Self {
         self.hash = hash;
         self
     }
 
-    /// Names an issuer of another name.
+    /// Identifies an issuer with another name.
     #[must_use]
     pub fn of_another_name(mut self) -> Self {
         self.issuer.0.push(0);
         self
     }
 
-    /// Names an issuer with another key.
+    /// Identifies an issuer with another key.
     #[must_use]
     pub fn of_another_key(mut self) -> Self {
         self.issuer.1.push(0);
         self
     }
 
-    /// Puts something behind the end of a part that is not signed; the outermost is 1, the innermost 4.
+    /// Appends trailing bytes to a structure that is not signed; the outermost is 1, the innermost 4.
     #[must_use]
     pub fn with_a_tail_in(mut self, part: usize) -> Self {
         self.tail = Some(part);
         self
     }
 
-    /// What it says.
+    /// Sets the certificate status.
     #[must_use]
     pub fn status(mut self, status: Revocation) -> Self {
         self.status = status;
         self
     }
 
-    /// Another time to count from.
+    /// Sets the reference time that validity is relative to.
     #[must_use]
     pub fn at(mut self, now: i64) -> Self {
         self.now = now;
         self
     }
 
-    /// Seconds from now between which it holds.
+    /// Sets the validity as seconds relative to the reference time.
     #[must_use]
     pub fn lasting(mut self, from: i64, until: i64) -> Self {
         self.lasts = (from, until);
         self
     }
 
-    /// Signed by the key of a certificate, which comes along.
+    /// Signs with the key of a delegate certificate, which is included.
     #[must_use]
     pub fn signed_by(mut self, delegate: &'a Certificate) -> Self {
         self.delegate = Some(delegate);
         self
     }
 
-    /// Makes the answer.
+    /// Encodes the response.
     #[must_use]
     pub fn answer(&self) -> Vec<u8> {
         let data = self.data();
@@ -170,7 +170,7 @@ impl<'a> Ocsp<'a> {
 
     fn data(&self) -> Vec<u8> {
         let (name, key) = &self.issuer;
-        let of = |bytes: &[u8]| der(4, &[&self.hash.of(bytes)]);
+        let of = |bytes: &[u8]| der(4, &[&self.hash.digest(bytes)]);
         let serial = der(2, &[&self.serial]);
         let id = der(0x30, &[self.hash.identifier(), &of(name), &of(key), &serial]);
         let status = match self.status {
@@ -178,18 +178,21 @@ impl<'a> Ocsp<'a> {
             Revocation::Unknown => der(0x82, &[]),
             Revocation::Revoked(reason) => {
                 let reason = reason.map(|number| der(0xa0, &[&[0x0a, 1, number]]));
-                der(0xa1, &[&moment(self.now), &reason.unwrap_or_default()])
+                der(0xa1, &[&generalized_time(self.now), &reason.unwrap_or_default()])
             }
         };
         let (from, until) = self.lasts;
-        let until = der(0xa0, &[&moment(self.now + until)]);
-        let single = der(0x30, &[&id, &status, &moment(self.now + from), &until]);
+        let until = der(0xa0, &[&generalized_time(self.now + until)]);
+        let single = der(0x30, &[&id, &status, &generalized_time(self.now + from), &until]);
         let responder = der(0xa2, &[&of(key)]);
-        der(0x30, &[&responder, &moment(self.now), &der(0x30, &[&single])])
+        der(
+            0x30,
+            &[&responder, &generalized_time(self.now), &der(0x30, &[&single])],
+        )
     }
 }
 
-fn moment(unix: i64) -> Vec<u8> {
+fn generalized_time(unix: i64) -> Vec<u8> {
     let moment = OffsetDateTime::from_unix_timestamp(unix).expect("a date of this age");
     let (hour, minute, second) = moment.to_hms();
     let (year, month, day) = moment.to_calendar_date();
@@ -198,7 +201,7 @@ fn moment(unix: i64) -> Vec<u8> {
     der(0x18, &[text.as_bytes()])
 }
 
-/// An element of DER around parts.
+/// Encodes a DER element with this content.
 pub(super) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let length = u16::try_from(content.len())
@@ -212,7 +215,7 @@ pub(super) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     [&[tag], length, &content].concat()
 }
 
-/// Elements behind one another: tag, whole, content.
+/// Splits consecutive DER elements into tag, whole element and content.
 pub(super) fn elements(mut bytes: &[u8]) -> Vec<(u8, &[u8], &[u8])> {
     let mut elements = Vec::new();
     while let Some((tag, header, length)) = head(bytes) {

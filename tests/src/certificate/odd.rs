@@ -1,4 +1,4 @@
-//! Certificates that no library makes.
+//! Certificates that no library generates: malformed, outdated or modified.
 #![expect(
     clippy::expect_used,
     reason = "a certificate that cannot be made must fail its test"
@@ -16,11 +16,11 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use super::ocsp::{der, elements};
 use super::{Authority, Certificate, Leaf, provider};
 
-/// Tags of the parts that version 1 of X.509 does not have: the version itself and the extensions.
+/// Tags of the fields that X.509 version 1 does not have: the version and the extensions.
 const OF_VERSION_3: [u8; 2] = [0xa0, 0xa3];
 
 impl Authority {
-    /// The authority's certificate anew, with the same name and key, changed before it is signed.
+    /// Reissues the authority's certificate with the same name and key, changed before it is signed.
     #[must_use]
     pub fn renewed(&self, change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
         let (mut params, _) = super::authority_params(&self.name, super::KeyKind::P256);
@@ -31,7 +31,7 @@ impl Authority {
 }
 
 impl Authority {
-    /// Another certificate for the name and the key of an authority below this one, changed before it is signed.
+    /// Issues another certificate for the name and key of an intermediate, changed before it is signed.
     #[must_use]
     pub fn certify_anew(
         &self,
@@ -46,7 +46,7 @@ impl Authority {
 }
 
 impl Leaf<'_> {
-    /// Makes the certificate of a key that nobody holds.
+    /// Issues a certificate for a public key whose private key does not exist.
     #[must_use]
     pub fn issue_for(self, key: &impl PublicKeyData) -> CertificateDer<'static> {
         let authority = self
@@ -58,7 +58,7 @@ impl Leaf<'_> {
 }
 
 impl Leaf<'_> {
-    /// Makes the certificate as one of version 1 of X.509, which has no extensions.
+    /// Issues the certificate as X.509 version 1, which has no extensions.
     #[must_use]
     pub fn issue_version_1(self) -> Certificate {
         let authority = self
@@ -86,21 +86,21 @@ impl Leaf<'_> {
 }
 
 impl Certificate {
-    /// With another chain in place of its own.
+    /// Replaces the chain.
     #[must_use]
     pub fn showing(mut self, chain: Vec<CertificateDer<'static>>) -> Self {
         self.chain = chain;
         self
     }
 
-    /// Without what a server must send above its leaf.
+    /// Removes the intermediates from the chain.
     #[must_use]
     pub fn without_intermediates(mut self) -> Self {
         self.chain.truncate(1);
         self
     }
 
-    /// A server with this certificate that staples an OCSP answer.
+    /// A server configuration with this certificate that staples an OCSP response.
     #[must_use]
     pub fn server_config_stapling(&self, answer: Vec<u8>) -> ServerConfig {
         ServerConfig::builder_with_provider(provider())
@@ -110,7 +110,7 @@ impl Certificate {
             .with_cert_resolver(self.shown(Some(answer)))
     }
 
-    /// The certificate as a server shows it, whatever is wrong with it.
+    /// A certificate resolver that presents this certificate without validating it.
     pub(super) fn shown(&self, staple: Option<Vec<u8>>) -> Arc<SingleCertAndKey> {
         let key = provider().key_provider.load_private_key(self.key());
         let key = key.expect("the provider knows keys of this kind");
@@ -120,7 +120,7 @@ impl Certificate {
     }
 }
 
-/// A certificate as a file (RFC 7468).
+/// Encodes a certificate as PEM (RFC 7468).
 #[must_use]
 pub fn pem(der: &CertificateDer<'_>) -> String {
     let text = BASE64_STANDARD.encode(der);
@@ -134,8 +134,8 @@ pub fn pem(der: &CertificateDer<'_>) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
 }
 
-/// A certificate in which one sequence of bytes is replaced by another of the same length, wherever it stands. Its signature
-/// does not verify any more.
+/// Replaces a byte sequence in a certificate by another of the same length, wherever it occurs. The signature no longer
+/// verifies.
 ///
 /// # Panics
 /// The sequence is not there, or the other has another length.

@@ -1,4 +1,4 @@
-//! What openssl says of a chain, where there is an openssl.
+//! Certificate verification by the openssl command, where it is installed.
 #![expect(
     clippy::expect_used,
     reason = "a file that cannot be written must fail its test"
@@ -11,8 +11,8 @@ use rustls::pki_types::CertificateDer;
 
 use super::pem;
 
-/// Whether `openssl verify` takes a chain, the leaf first, as that of a server of this name; nothing where there is no
-/// openssl.
+/// Whether `openssl verify` accepts a chain (leaf first) for a server with this name; `None` where openssl is not
+/// installed.
 #[must_use]
 pub fn openssl_verifies(chain: &[CertificateDer<'_>], root: &CertificateDer<'_>, name: &str) -> Option<bool> {
     let folder = tempfile::tempdir().expect("there is room for a folder");

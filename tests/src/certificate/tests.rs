@@ -5,7 +5,7 @@ use rustls::{CertificateError, ClientConnection, Error as TlsError, ServerConnec
 
 use super::*;
 
-/// Lets a client and a server shake hands in memory; what the client makes of it.
+/// Performs a handshake in memory and returns the client's result.
 fn shake_hands(client: ClientConfig, server: ServerConfig, name: &'static str) -> Result<(), TlsError> {
     let name = ServerName::try_from(name).unwrap();
     let mut client = ClientConnection::new(client.into(), name).unwrap();

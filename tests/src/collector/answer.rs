@@ -1,6 +1,6 @@
-//! What a collector says, in HTTP and in gRPC.
+//! Responses of a collector over HTTP and gRPC.
 //!
-//! <https://opentelemetry.io/docs/specs/otlp/> has the answers, <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
+//! <https://opentelemetry.io/docs/specs/otlp/> specifies the responses, <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
 //! the frame and the trailers.
 
 use std::convert::Infallible;
@@ -30,11 +30,11 @@ use super::arrivals::Signal;
 /// The body of an answer, with or without trailers.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Why a part was no good, where a mode says that it was.
+/// The error message of a partial success.
 const REASON: &str = "the test wants it so";
 
-/// The request was taken, but for `rejected` spans, points or records.
-pub(super) fn taken(protocol: Protocol, signal: Signal, rejected: Option<i64>) -> Response<Body> {
+/// The request was accepted, except for `rejected` spans, points or records.
+pub(super) fn accepted_response(protocol: Protocol, signal: Signal, rejected: Option<i64>) -> Response<Body> {
     let message = accepted(signal, rejected);
     match protocol {
         Protocol::Http => respond(200, "application/x-protobuf", frames(message, None)),
@@ -74,7 +74,7 @@ fn accepted(signal: Signal, rejected: Option<i64>) -> Vec<u8> {
     }
 }
 
-/// An HTTP status, as of a proxy that knows no gRPC.
+/// An HTTP status, as a proxy without gRPC support sends it.
 pub(super) fn status(code: u16, retry_after: Option<u64>) -> Response<Body> {
     let mut response = respond(code, "text/plain", frames(REASON.into(), None));
     if let Some(seconds) = retry_after {
@@ -83,7 +83,7 @@ pub(super) fn status(code: u16, retry_after: Option<u64>) -> Response<Body> {
     response
 }
 
-/// What a server says by its library of a message that is larger than it may be.
+/// The error for a request that exceeds the size limit, as server libraries send it.
 pub(super) fn too_large(protocol: Protocol) -> Response<Body> {
     const RESOURCE_EXHAUSTED: i32 = 8;
     if protocol == Protocol::Http {
@@ -97,7 +97,7 @@ pub(super) fn too_large(protocol: Protocol) -> Response<Body> {
     response
 }
 
-/// A gRPC status in headers alone, as servers send it that have nothing else to say.
+/// A gRPC status in a trailers-only response.
 pub(super) fn grpc(code: i32, retry_after: Option<Duration>) -> Response<Body> {
     let mut response = respond(200, "application/grpc", frames(Vec::new(), None));
     response.headers_mut().extend(grpc_status(code, retry_after));

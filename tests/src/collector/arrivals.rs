@@ -1,4 +1,4 @@
-//! What arrived, in its order.
+//! The requests that arrived, in order.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,16 +15,16 @@ use super::logs::Logs;
 use super::metrics::Metrics;
 use super::spans::Spans;
 
-/// How many requests a collector remembers; older ones are forgotten, and counted.
-pub const ARRIVALS_KEPT: usize = 65_536;
+/// Maximum number of requests a collector stores; older ones are dropped and counted.
+pub const MAX_ARRIVALS: usize = 65_536;
 
-/// How many bytes of uncompressed requests a collector remembers; older ones are forgotten, and counted.
-pub const KEPT_BYTES: usize = 256 * 1024 * 1024;
+/// Maximum size of all stored requests in uncompressed bytes; older ones are dropped and counted.
+pub const MAX_ARRIVAL_BYTES: usize = 256 * 1024 * 1024;
 
-/// How many complaints a collector remembers.
-const COMPLAINTS_KEPT: usize = 64;
+/// Maximum number of problems a collector stores.
+const MAX_PROBLEMS: usize = 64;
 
-/// What a request is about.
+/// The signal of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Signal {
     /// Spans.
@@ -47,7 +47,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// What it is about.
+    /// The signal of the message.
     #[must_use]
     pub const fn signal(&self) -> Signal {
         match self {
@@ -58,10 +58,10 @@ impl Message {
     }
 }
 
-/// A request that arrived whole.
+/// A request that arrived completely.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// Its place in the order of arrival, from 0.
+    /// Position in the order of arrival, from 0.
     pub number: u64,
     /// When its last byte was read.
     pub at: Instant,
@@ -71,10 +71,10 @@ pub struct Arrival {
     pub wire_bytes: usize,
     /// Its body, uncompressed, in bytes.
     pub bytes: usize,
-    /// What it says.
+    /// The decoded message.
     pub message: Message,
-    /// Whether the collector took it: a good client sends it again where not, and never again where it did.
-    pub taken: bool,
+    /// Whether the collector accepted it: a correct client resends it if not, and never resends it if so.
+    pub accepted: bool,
 }
 
 impl Arrival {
@@ -85,83 +85,83 @@ impl Arrival {
     }
 }
 
-/// What arrived up to a moment.
+/// A snapshot of everything that arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals {
-    /// The requests, oldest first: those that were taken, and those that were refused.
+    /// The requests, oldest first, accepted and refused ones.
     pub requests: VecDeque<Arc<Arrival>>,
-    /// How many older ones were forgotten.
+    /// How many older requests were dropped.
     pub forgotten: u64,
-    /// What was wrong with requests that are not OTLP, oldest first.
-    pub complaints: Vec<String>,
-    kept_bytes: usize,
+    /// Why requests could not be decoded as OTLP, oldest first.
+    pub problems: Vec<String>,
+    total_bytes: usize,
 }
 
 impl Arrivals {
-    /// The requests that were taken, oldest first.
-    pub fn taken(&self) -> impl Iterator<Item = &Arrival> {
+    /// The accepted requests, oldest first.
+    pub fn accepted(&self) -> impl Iterator<Item = &Arrival> {
         self.requests
             .iter()
             .map(AsRef::as_ref)
-            .filter(|arrival| arrival.taken)
+            .filter(|arrival| arrival.accepted)
     }
 
-    /// All spans of requests that were taken, in order of arrival.
+    /// All spans of accepted requests, in order of arrival.
     #[must_use]
     pub fn spans(&self) -> Spans {
-        self.taken().map(|arrival| &arrival.message).collect()
+        self.accepted().map(|arrival| &arrival.message).collect()
     }
 
-    /// All metrics of requests that were taken, in order of arrival.
+    /// All metrics of accepted requests, in order of arrival.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        self.taken().map(|arrival| &arrival.message).collect()
+        self.accepted().map(|arrival| &arrival.message).collect()
     }
 
-    /// All log records of requests that were taken, in order of arrival.
+    /// All log records of accepted requests, in order of arrival.
     #[must_use]
     pub fn logs(&self) -> Logs {
-        self.taken().map(|arrival| &arrival.message).collect()
+        self.accepted().map(|arrival| &arrival.message).collect()
     }
 
     fn push(&mut self, arrival: Arrival) {
-        self.kept_bytes += arrival.bytes;
+        self.total_bytes += arrival.bytes;
         self.requests.push_back(Arc::new(arrival));
-        while self.requests.len() > ARRIVALS_KEPT || self.kept_bytes > KEPT_BYTES {
+        while self.requests.len() > MAX_ARRIVALS || self.total_bytes > MAX_ARRIVAL_BYTES {
             let Some(oldest) = self.requests.pop_front() else {
                 return;
             };
-            self.kept_bytes -= oldest.bytes;
+            self.total_bytes -= oldest.bytes;
             self.forgotten += 1;
         }
     }
 }
 
-/// What arrives, shared between a collector and its connections.
+/// The arrivals, shared between a collector and its connections.
 #[derive(Default)]
-pub(super) struct Inbox {
+pub(super) struct ArrivalLog {
     arrivals: Mutex<Arrivals>,
     blocked: Condvar,
     waiting: Notify,
 }
 
-impl Inbox {
+impl ArrivalLog {
     pub(super) fn push(&self, arrive: impl FnOnce(u64) -> Arrival) {
         let mut arrivals = self.lock();
         let number = arrivals.forgotten + arrivals.requests.len() as u64;
         arrivals.push(arrive(number));
-        self.tell(arrivals);
+        self.wake_waiters(arrivals);
     }
 
-    pub(super) fn complain(&self, complaint: String) {
+    pub(super) fn add_problem(&self, problem: String) {
         let mut arrivals = self.lock();
-        if arrivals.complaints.len() < COMPLAINTS_KEPT {
-            arrivals.complaints.push(complaint);
+        if arrivals.problems.len() < MAX_PROBLEMS {
+            arrivals.problems.push(problem);
         }
-        self.tell(arrivals);
+        self.wake_waiters(arrivals);
     }
 
-    fn tell(&self, changed: MutexGuard<'_, Arrivals>) {
+    fn wake_waiters(&self, changed: MutexGuard<'_, Arrivals>) {
         drop(changed);
         self.blocked.notify_all();
         self.waiting.notify_waiters();
@@ -171,7 +171,7 @@ impl Inbox {
         self.lock().clone()
     }
 
-    /// What arrived when it is enough, or when the limit is over.
+    /// The arrivals once `enough` is satisfied; the arrivals so far as an error after `limit`.
     pub(super) fn wait(
         &self,
         limit: Duration,
@@ -190,13 +190,13 @@ impl Inbox {
 
     pub(super) async fn until(&self, enough: impl Fn(&Arrivals) -> bool) -> Arrivals {
         loop {
-            // From here on no arrival is missed.
-            let news = self.waiting.notified();
+            // Registered before the snapshot, so that no arrival is missed.
+            let arrived = self.waiting.notified();
             let arrivals = self.snapshot();
             if enough(&arrivals) {
                 return arrivals;
             }
-            news.await;
+            arrived.await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! Attributes as maps that tests compare with literals.
+//! Attributes as maps that tests can compare with literals.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Attributes by key. A value compares with a literal: `span.attributes["server.port"] == 443`.
 pub type Attributes = BTreeMap<String, Value>;
 
-/// Makes a map of attributes; bytes become a list of numbers.
+/// Converts attributes to a map; bytes become a list of numbers.
 ///
 /// # Panics
 /// A key is there twice, which OpenTelemetry forbids.

@@ -1,4 +1,4 @@
-//! From a request's path, headers and body to its message.
+//! Decodes a request's path, headers and body to its message.
 
 use std::io::{self, Read};
 
@@ -10,13 +10,13 @@ use prost::Message as _;
 use super::Protocol;
 use super::arrivals::{Message, Signal};
 
-/// The largest request that is taken, in bytes, before and after it is uncompressed.
+/// Maximum size of a request in bytes, compressed and uncompressed.
 pub(super) const REQUEST_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Flag and length before a gRPC message, in bytes.
 const FRAME_HEAD_BYTES: usize = 5;
 
-/// What was sent to `path`, and how many bytes it has uncompressed; or what is wrong with it.
+/// The message that was sent to `path` and its uncompressed size in bytes, or why it is invalid.
 pub(super) fn decode(
     protocol: Protocol,
     path: &str,
@@ -107,7 +107,7 @@ fn parse(signal: Signal, plain: &[u8]) -> Result<Message, String> {
         Signal::Logs => prost::Message::decode(plain).map(Message::Logs),
     };
     let message = message.map_err(|error| format!("the body is no request for {signal:?}: {error}"))?;
-    // What a newer or another message says beside is lost in decoding.
+    // Fields of a newer or another message are lost in decoding.
     let again = match &message {
         Message::Traces(request) => request.encoded_len(),
         Message::Metrics(request) => request.encoded_len(),

@@ -1,44 +1,44 @@
-//! How a collector treats what it is sent.
+//! How a collector handles requests.
 
 use std::time::Duration;
 
-/// How a collector treats requests.
+/// How a collector handles requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Takes them and says so.
+    /// Accepts them.
     #[default]
     Answer,
-    /// Takes them after a while.
+    /// Accepts them after a delay.
     Slow(Duration),
-    /// Takes them, but says that this many spans, points or records were no good.
+    /// Accepts them with a partial success that rejects this many spans, points or records.
     PartialSuccess(i64),
-    /// Takes those of so many bytes at most, uncompressed, and says of larger ones that they are too large.
+    /// Accepts those of at most this many uncompressed bytes, and rejects larger ones as too large.
     UpTo(usize),
-    /// Reads them and never answers.
+    /// Reads them and never responds.
     Silent,
-    /// Refuses them with an HTTP status, with gRPC as well: what a proxy before the collector does.
+    /// Rejects them with an HTTP status, over gRPC as well, as a proxy in front of the collector would.
     Status {
         /// The status.
         code: u16,
         /// `retry-after` in seconds.
         retry_after: Option<u64>,
     },
-    /// Refuses them with a gRPC status; over HTTP the client is told 500.
+    /// Rejects them with a gRPC status, or over HTTP with status 500.
     Grpc {
         /// The status, as 14 for unavailable.
         code: i32,
         /// The delay of a `RetryInfo` in the status.
         retry_after: Option<Duration>,
     },
-    /// Answers bytes that are neither HTTP/1.1 nor HTTP/2, and closes.
+    /// Sends bytes that are neither HTTP/1.1 nor HTTP/2, and closes.
     Garbage,
-    /// Closes in the middle.
-    Close(Half),
+    /// Closes the connection in the middle of an exchange.
+    Close(ClosePoint),
 }
 
 impl Mode {
-    /// Whether a request of so many bytes is taken, so that sending it again would store it twice.
-    pub(super) const fn takes(self, bytes: usize) -> bool {
+    /// Whether a request of this size is accepted, so that resending it would store it twice.
+    pub(super) const fn accepts(self, bytes: usize) -> bool {
         match self {
             Self::Answer | Self::Slow(_) | Self::PartialSuccess(_) => true,
             Self::UpTo(most) => bytes <= most,
@@ -47,11 +47,11 @@ impl Mode {
     }
 }
 
-/// The middle of what.
+/// Where a collector closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Half {
-    /// It has read the head of the request, and not its body.
+pub enum ClosePoint {
+    /// After the head of the request, before its body.
     Request,
-    /// It has read the request and sent half of the answer.
-    Answer,
+    /// After half of the response.
+    Response,
 }

@@ -16,17 +16,17 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Protocol;
 use super::answer::{self, Body};
-use super::arrivals::{Arrival, Inbox, Signal};
+use super::arrivals::{Arrival, ArrivalLog, Signal};
 use super::decode::{REQUEST_LIMIT_BYTES, decode};
-use super::mode::{Half, Mode};
-use super::sabotage::{Sabotaged, Saboteur};
-use crate::peer::Wire;
+use super::fault_injection::{FaultInjector, FaultyStream};
+use super::mode::{ClosePoint, Mode};
+use crate::peer::Connection;
 
-/// What the connections of a collector share with it.
+/// State shared between a collector and its connections.
 pub(super) struct Shared {
     protocol: Protocol,
     mode: watch::Sender<Mode>,
-    pub(super) arrivals: Inbox,
+    pub(super) arrivals: ArrivalLog,
 }
 
 impl Shared {
@@ -34,7 +34,7 @@ impl Shared {
         Self {
             protocol,
             mode: watch::Sender::default(),
-            arrivals: Inbox::default(),
+            arrivals: ArrivalLog::default(),
         }
     }
 
@@ -48,13 +48,20 @@ impl Shared {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn connection(wire: Wire, tls: Option<TlsAcceptor>, shared: Arc<Shared>) -> io::Result<()> {
+pub(super) async fn connection(
+    connection: Connection,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+) -> io::Result<()> {
     match tls {
-        None => serve(wire, shared).await,
+        None => serve(connection, shared).await,
         Some(tls) => {
-            let accepted = tls.accept(wire).await;
-            let refused =
-                |error: &io::Error| shared.arrivals.complain(format!("the handshake failed: {error}"));
+            let accepted = tls.accept(connection).await;
+            let refused = |error: &io::Error| {
+                shared
+                    .arrivals
+                    .add_problem(format!("the handshake failed: {error}"))
+            };
             serve(accepted.inspect_err(refused)?, shared).await
         }
     }
@@ -64,14 +71,14 @@ async fn serve<S>(stream: S, shared: Arc<Shared>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let saboteur = Saboteur::default();
+    let injector = FaultInjector::default();
     if shared.mode() == Mode::Garbage {
         // An HTTP/2 server speaks before its client asks.
-        saboteur.garble();
+        injector.garble();
     }
-    let stream = TokioIo::new(Sabotaged::new(stream, saboteur.clone()));
+    let stream = TokioIo::new(FaultyStream::new(stream, injector.clone()));
     let protocol = shared.protocol;
-    let service = service_fn(move |request| answer(request, shared.clone(), saboteur.clone()));
+    let service = service_fn(move |request| answer(request, shared.clone(), injector.clone()));
     let ended = match protocol {
         Protocol::Http => {
             let builder = hyper::server::conn::http1::Builder::new();
@@ -86,7 +93,7 @@ where
     ended.map_err(io::Error::other)
 }
 
-/// Runs the streams of one HTTP/2 connection, no longer than the connection's own task.
+/// Executor for the streams of one HTTP/2 connection; they end with the connection's task.
 #[derive(Clone)]
 struct Streams(Weak<Mutex<JoinSet<()>>>);
 
@@ -105,16 +112,16 @@ where
 async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
-    saboteur: Saboteur,
+    injector: FaultInjector,
 ) -> io::Result<Response<Body>> {
-    if shared.mode() == Mode::Close(Half::Request) {
-        saboteur.close();
+    if shared.mode() == Mode::Close(ClosePoint::Request) {
+        injector.close();
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
     match receive(request, &shared).await {
-        Ok((signal, mode, taken)) => act(signal, mode, taken, (shared.protocol, &saboteur)).await,
-        Err(complaint) => {
-            shared.arrivals.complain(complaint);
+        Ok((signal, mode, accepted)) => act(signal, mode, accepted, (shared.protocol, &injector)).await,
+        Err(problem) => {
+            shared.arrivals.add_problem(problem);
             Ok(match shared.protocol {
                 Protocol::Http => answer::status(400, None),
                 Protocol::Grpc => answer::grpc(INVALID_ARGUMENT, None),
@@ -123,10 +130,10 @@ async fn answer(
     }
 }
 
-/// gRPC's status for requests that make no sense.
+/// The gRPC status for invalid requests.
 const INVALID_ARGUMENT: i32 = 3;
 
-/// Reads a request and keeps it; the mode is what held when it was whole.
+/// Reads and stores a request. Returns the mode that was set when it was complete.
 async fn receive(request: Request<Incoming>, shared: &Shared) -> Result<(Signal, Mode, bool), String> {
     let (head, body) = request.into_parts();
     let announced = body.size_hint().lower();
@@ -136,7 +143,7 @@ async fn receive(request: Request<Incoming>, shared: &Shared) -> Result<(Signal,
     let body = body.to_bytes();
     let (message, bytes) = decode(shared.protocol, head.uri.path(), &head.headers, &body)?;
     let (signal, mode) = (message.signal(), shared.mode());
-    let taken = mode.takes(bytes);
+    let accepted = mode.accepts(bytes);
     shared.arrivals.push(|number| Arrival {
         number,
         at: Instant::now(),
@@ -144,37 +151,37 @@ async fn receive(request: Request<Incoming>, shared: &Shared) -> Result<(Signal,
         wire_bytes: body.len(),
         bytes,
         message,
-        taken,
+        accepted,
     });
-    Ok((signal, mode, taken))
+    Ok((signal, mode, accepted))
 }
 
 async fn act(
     signal: Signal,
     mode: Mode,
-    is_taken: bool,
-    (protocol, saboteur): (Protocol, &Saboteur),
+    is_accepted: bool,
+    (protocol, injector): (Protocol, &FaultInjector),
 ) -> io::Result<Response<Body>> {
-    let taken = |rejected| Ok(answer::taken(protocol, signal, rejected));
+    let accept = |rejected| Ok(answer::accepted_response(protocol, signal, rejected));
     match mode {
-        Mode::UpTo(_) if !is_taken => Ok(answer::too_large(protocol)),
-        Mode::Answer | Mode::UpTo(_) => taken(None),
-        Mode::PartialSuccess(rejected) => taken(Some(rejected)),
+        Mode::UpTo(_) if !is_accepted => Ok(answer::too_large(protocol)),
+        Mode::Answer | Mode::UpTo(_) => accept(None),
+        Mode::PartialSuccess(rejected) => accept(Some(rejected)),
         Mode::Slow(delay) => {
             time::sleep(delay).await;
-            taken(None)
+            accept(None)
         }
         Mode::Silent => std::future::pending().await,
         Mode::Status { code, retry_after } => Ok(answer::status(code, retry_after)),
         Mode::Grpc { code, retry_after } if protocol == Protocol::Grpc => Ok(answer::grpc(code, retry_after)),
         Mode::Grpc { .. } => Ok(answer::status(500, None)),
         Mode::Garbage => {
-            saboteur.garble();
-            taken(None)
+            injector.garble();
+            accept(None)
         }
         Mode::Close(_) => {
-            saboteur.halve();
-            taken(None)
+            injector.halve();
+            accept(None)
         }
     }
 }

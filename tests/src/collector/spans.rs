@@ -1,4 +1,4 @@
-//! Spans, flattened, with the questions that tests ask of them.
+//! Spans, flattened, with queries for tests.
 #![expect(clippy::panic, reason = "a span that is missing must fail its test")]
 
 use std::ops::Deref;

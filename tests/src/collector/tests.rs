@@ -42,9 +42,9 @@ fn every_signal_arrives_in_order_over_both_protocols_plain_and_compressed() {
             }
         }
         let arrivals = collector.wait_for(LIMIT, |arrivals| requests(arrivals) == 6);
-        assert_eq!(arrivals.complaints, Vec::<String>::new());
+        assert_eq!(arrivals.problems, Vec::<String>::new());
         for (number, arrival) in arrivals.requests.iter().enumerate() {
-            assert_eq!((arrival.number, arrival.taken), (number as u64, true));
+            assert_eq!((arrival.number, arrival.accepted), (number as u64, true));
             assert_eq!(arrival.message, sent[number % 3], "{protocol:?} {number}");
             let encoding = match protocol {
                 Protocol::Http => "content-encoding",
@@ -149,7 +149,7 @@ fn a_refusal_says_its_status_and_is_not_taken() {
     collector.set(Mode::Answer);
     sender.send(&run()).unwrap();
     let arrivals = collector.arrivals();
-    let taken: Vec<bool> = arrivals.requests.iter().map(|arrival| arrival.taken).collect();
+    let taken: Vec<bool> = arrivals.requests.iter().map(|arrival| arrival.accepted).collect();
     assert_eq!(taken, [false, true]);
     assert_eq!(arrivals.spans().len(), 3);
 }
@@ -200,8 +200,8 @@ fn garbage_and_a_close_in_the_middle_are_no_answers() {
     for protocol in BOTH {
         for (mode, arrives) in [
             (Mode::Garbage, protocol == Protocol::Http),
-            (Mode::Close(Half::Answer), true),
-            (Mode::Close(Half::Request), false),
+            (Mode::Close(ClosePoint::Response), true),
+            (Mode::Close(ClosePoint::Request), false),
         ] {
             let collector = Collector::start(protocol);
             collector.set(mode);
@@ -253,9 +253,9 @@ fn a_collector_that_is_away_refuses_and_comes_back_to_its_port() {
     let sender = Sender::new(Protocol::Http, address);
     sender.send(&run()).unwrap();
     for _ in 0..20 {
-        collector.go_away();
+        collector.stop_listening();
         TcpStream::connect(address).unwrap_err();
-        collector.come_back();
+        collector.listen();
         sender.send(&run()).unwrap();
     }
     assert_eq!(requests(&collector.arrivals()), 21);
@@ -275,8 +275,8 @@ fn a_client_certificate_is_demanded_where_the_test_wants_it() {
         assert_eq!(sender.clone().tls(shown).send(&run()).unwrap().status, 200);
         sender.tls(authority.client_config()).send(&run()).unwrap_err();
         assert_eq!(requests(&collector.arrivals()), 1);
-        let complaints = collector.wait_for(LIMIT, |arrivals| !arrivals.complaints.is_empty());
-        assert!(complaints.complaints[0].contains("handshake"), "{complaints:?}");
+        let problems = collector.wait_for(LIMIT, |arrivals| !arrivals.problems.is_empty());
+        assert!(problems.problems[0].contains("handshake"), "{problems:?}");
     }
 }
 
@@ -296,27 +296,22 @@ fn what_is_no_otlp_is_refused_and_told() {
         let refused = usize::from(protocol == Protocol::Http);
         assert_eq!(answer.status.as_u16(), if refused == 1 { 400 } else { 200 });
         let arrivals = collector.arrivals();
-        assert_eq!(
-            arrivals.complaints.len(),
-            2 + refused,
-            "{:?}",
-            arrivals.complaints
-        );
+        assert_eq!(arrivals.problems.len(), 2 + refused, "{:?}", arrivals.problems);
         assert_eq!(requests(&arrivals), 1 - refused);
     }
 }
 
 #[test]
 fn older_requests_are_forgotten_and_counted_when_they_are_too_many() {
-    let inbox = arrivals::Inbox::default();
+    let inbox = arrivals::ArrivalLog::default();
     let arrive = |number| Arrival {
         number,
         at: tokio::time::Instant::now(),
         headers: hyper::HeaderMap::new(),
         wire_bytes: 0,
-        bytes: KEPT_BYTES / 4,
+        bytes: MAX_ARRIVAL_BYTES / 4,
         message: logs("one", "of many"),
-        taken: true,
+        accepted: true,
     };
     for _ in 0..6 {
         inbox.push(arrive);

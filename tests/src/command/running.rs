@@ -1,4 +1,4 @@
-//! A program that runs: what it prints, what it holds, and its end.
+//! A running child process: its output, its resources and its exit.
 
 #![expect(
     clippy::expect_used,
@@ -18,37 +18,38 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, pr
 use super::Ending;
 use crate::freeze::Frozen;
 
-/// A program that runs. It is killed on drop.
+/// A running child process. It is killed on drop.
 #[derive(Debug)]
 pub struct Running {
     pub(super) child: Child,
-    /// Absent where it writes to a terminal.
+    /// `None` where it writes to a terminal.
     pub(super) out: Option<BufReader<ChildStdout>>,
     pub(super) err: Option<BufReader<ChildStderr>>,
-    /// Of standard output and standard error, where threads read them.
+    /// Threads that read standard output and standard error.
     pub(super) readers: Vec<JoinHandle<Vec<u8>>>,
     pub(super) watchdog: Option<Sender<()>>,
 }
 
 impl Running {
-    /// The next line that it writes to standard output; `None` when it wrote its last.
+    /// The next line of standard output; `None` at its end.
     pub fn line(&mut self) -> Option<String> {
         self.out.as_mut().and_then(next_line)
     }
 
-    /// The message of the next line that it writes to standard error; `None` when it wrote its last.
-    pub fn note(&mut self) -> Option<String> {
+    /// The message of the next log line on standard error; `None` at its end.
+    pub fn log_line(&mut self) -> Option<String> {
         let line = self.err.as_mut().and_then(next_line)?;
         Some(message(&line).to_owned())
     }
 
-    /// Has threads read what it writes from now on, so that it never waits for a reader; [`Self::end`] has the texts.
-    pub fn read_on(&mut self) {
+    /// Reads its output on threads from now on, so that it never blocks on a full pipe; [`Self::end`] returns the
+    /// output.
+    pub fn drain_output(&mut self) {
         fn reader(stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
             let mut stream = stream;
             thread::spawn(move || {
                 let mut text = Vec::new();
-                // What came before an error is the text.
+                // On an error the output up to it is kept.
                 let _read = stream.read_to_end(&mut text);
                 text
             })
@@ -61,17 +62,16 @@ impl Running {
         }
     }
 
-    /// Fills its standard output and standard error to the last byte: whoever writes to them from now on waits for a
-    /// reader, and nobody reads.
+    /// Fills the pipes of its standard output and standard error, so that every further write blocks.
     ///
     /// # Panics
-    /// It has ended, or writes to a terminal.
-    pub fn clog(&self) {
+    /// It has exited, or writes to a terminal.
+    pub fn fill_output(&self) {
         for stream in [1, 2] {
             let path = format!("/proc/{}/fd/{stream}", self.child.id());
             let flags = OFlags::WRONLY | OFlags::NONBLOCK;
             let pipe = rustix::fs::open(path, flags, Mode::empty()).expect("it still runs");
-            // A pipe that is full for a page may have room for a byte.
+            // A pipe without room for a page may still have room for single bytes.
             for filler in [&[b'#'; 4096][..], b"#"] {
                 while rustix::io::write(&pipe, filler).is_ok() {}
             }
@@ -83,9 +83,9 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("it still runs");
     }
 
-    /// Whether it has taken one of these signals over.
+    /// Whether it has a handler for one of these signals.
     #[must_use]
-    pub fn catches(&self, signals: &[Signal]) -> bool {
+    pub fn handles(&self, signals: &[Signal]) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let caught = caught.and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok());
@@ -93,14 +93,14 @@ impl Running {
         caught.unwrap_or_default() & bits.sum::<u64>() != 0
     }
 
-    /// Whether it has ended, and waits to be asked how.
+    /// Whether it has exited and not been waited for.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         status.is_ok_and(|status| status.lines().any(|line| line.starts_with("State:\tZ")))
     }
 
-    /// A process that it started with this word among its arguments; waits for it to be there.
+    /// Waits for a child process of it with this argument, and returns its process id.
     #[must_use]
     pub fn child_with(&self, argument: &str) -> i32 {
         let parent = format!("PPid:\t{}", self.child.id());
@@ -120,7 +120,7 @@ impl Running {
         }
     }
 
-    /// Lets it have no descriptor open from this number on.
+    /// Limits its open descriptors: numbers below `most` only.
     ///
     /// # Panics
     /// It has ended, or its hard limit is lower.
@@ -128,7 +128,7 @@ impl Running {
         self.limit(Resource::Nofile, Some(most));
     }
 
-    /// Changes how long a file may be that it writes to, in bytes; as long as this process may when nothing is given.
+    /// Limits the size of files it writes, in bytes; `None` restores the limit of this process.
     ///
     /// # Panics
     /// It has ended, or its hard limit is lower.
@@ -137,7 +137,7 @@ impl Running {
     }
 
     fn limit(&self, resource: Resource, most: Option<u64>) {
-        // It has inherited those of this process.
+        // It has inherited the hard limits of this process.
         let own = getrlimit(resource);
         let limit = Rlimit {
             current: most.or(own.current),
@@ -147,7 +147,7 @@ impl Running {
         prlimit(program, resource, limit).expect("its limit may be set");
     }
 
-    /// What each of its descriptors stands for.
+    /// The target of each of its descriptors in `/proc/PID/fd`.
     #[must_use]
     pub fn descriptors(&self) -> BTreeMap<String, PathBuf> {
         let folder = format!("/proc/{}/fd", self.child.id());
@@ -155,13 +155,13 @@ impl Running {
         let link = |entry: io::Result<std::fs::DirEntry>| {
             let path = entry.ok()?.path();
             let number = path.file_name()?.to_str()?.to_owned();
-            // One that was closed meanwhile is none.
+            // Descriptors that were closed meanwhile are skipped.
             Some((number, std::fs::read_link(&path).ok()?))
         };
         entries.filter_map(link).collect()
     }
 
-    /// Its threads, and the name of each as the kernel cuts it: 15 bytes of it.
+    /// Its threads with their names, which the kernel truncates to 15 bytes.
     #[must_use]
     pub fn threads(&self) -> BTreeMap<i32, String> {
         let folder = format!("/proc/{}/task", self.child.id());
@@ -169,14 +169,14 @@ impl Running {
         let thread = |entry: io::Result<std::fs::DirEntry>| {
             let path = entry.ok()?.path();
             let number = path.file_name()?.to_str()?.parse().ok()?;
-            // One that has ended meanwhile is none.
+            // Threads that have ended meanwhile are skipped.
             let name = std::fs::read_to_string(path.join("comm")).ok()?;
             Some((number, name.trim_end().to_owned()))
         };
         entries.filter_map(thread).collect()
     }
 
-    /// Stops every thread of this name until the value is dropped, and no other.
+    /// Stops every thread of this name, and no other, until the value is dropped.
     ///
     /// # Panics
     /// There is none, or this process may not trace its children.
@@ -191,13 +191,13 @@ impl Running {
         Frozen::new(self, meant)
     }
 
-    /// Bytes of its memory that are resident.
+    /// Resident memory in bytes.
     #[must_use]
     pub fn resident(&self) -> u64 {
         self.memory("VmRSS:")
     }
 
-    /// The most bytes of its memory that were ever resident.
+    /// Peak resident memory in bytes.
     #[must_use]
     pub fn peak_resident(&self) -> u64 {
         self.memory("VmHWM:")
@@ -211,10 +211,10 @@ impl Running {
         kib.expect("the kernel says so") << 10
     }
 
-    /// Waits for its end; what was read as a line before is not in the texts.
+    /// Waits until it exits. Lines that were read before are not in the returned output.
     #[must_use]
     pub fn end(mut self) -> Ending {
-        self.read_on();
+        self.drain_output();
         let mut texts = self
             .readers
             .drain(..)
@@ -234,7 +234,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
@@ -246,7 +246,7 @@ fn next_line(stream: &mut impl BufRead) -> Option<String> {
     (length > 0).then(|| line.trim_end_matches('\n').to_owned())
 }
 
-/// A line of the log without its time and level; another line as it is.
+/// The message of a log line; any other line unchanged.
 pub(super) fn message(line: &str) -> &str {
     let mut words = line.splitn(3, ' ');
     match (words.next(), words.next(), words.next()) {

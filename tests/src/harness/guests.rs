@@ -1,4 +1,4 @@
-//! The plugins that tests run, compiled once for the whole process.
+//! The plugins that tests run, compiled once per process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use canary::ledger::{Budget, Ledger};
 use canary::liveness::Registry;
-use canary::net::Shared;
+use canary::net::NetServices;
 use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
 use canary::plugin::{Cache, EMBEDDED, Loader, Plugin, PluginError};
@@ -16,15 +16,15 @@ use canary::suite::PluginSource;
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
-/// The file of the guest that misbehaves as it is told.
+/// The file of the hostile guest, whose configuration selects its behaviour.
 pub const HOSTILE: &str = env!("CANARY_GUEST_HOSTILE");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/harness/table.wasm");
-/// Guests as the SDK of contract 0.1 made them, for ever.
+/// Guests that were built with the SDK of contract 0.1. They never change.
 const EMPTY_0_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/components/0.1/empty.wasm");
 const HOSTILE_0_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/components/0.1/hostile.wasm");
-/// Runs at once, in the engine that tests share.
+/// Maximum concurrent runs in the shared engine.
 const CONCURRENCY: u32 = 64;
-/// The largest `memory` that a test may set, in bytes.
+/// The largest quota `memory` that a test may set, in bytes.
 const MEMORY_CEILING: u64 = 64 << 20;
 
 /// An engine and plugins compiled for it.
@@ -55,7 +55,7 @@ impl Guests {
         SHARED.get_or_init(load).await.clone()
     }
 
-    /// The hostile guest alone, on an engine of its own.
+    /// Only the hostile guest, on a separate engine.
     pub(super) async fn hostile(settings: EngineSettings) -> Arc<Self> {
         let sources = vec![("hostile".to_owned(), file(HOSTILE))];
         Arc::new(Self::load(settings, sources).await)
@@ -65,8 +65,8 @@ impl Guests {
         let engine = Engine::new(settings, &Registry::default()).expect("an engine");
         let sandbox = offline(engine.clone());
         let folder = Path::new(env!("OUT_DIR")).join("compiled");
-        let cache = Cache::at(&folder).expect("a folder for compiled plugins");
-        let loader = Loader::trusting(cache);
+        let cache = Cache::open(&folder).expect("a folder for compiled plugins");
+        let loader = Loader::in_process(cache);
         let loads = sources.into_iter().map(async |(name, source)| {
             let loaded = Plugin::load(&name, &source, &loader, &sandbox, &Session::new(Owner::Plugins)).await;
             (name, loaded)
@@ -85,10 +85,10 @@ impl Guests {
     }
 }
 
-/// What becomes of a component that is loaded as a plugin.
+/// Loads a component as a plugin.
 ///
 /// # Errors
-/// It is not one of this host.
+/// The component is not a plugin for this host.
 pub async fn load(component: &[u8]) -> Result<Arc<Plugin>, PluginError> {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), component).expect("room for a component");
@@ -97,7 +97,7 @@ pub async fn load(component: &[u8]) -> Result<Arc<Plugin>, PluginError> {
         path: file.path().to_owned(),
         digest: None,
     };
-    let loader = Loader::trusting(Cache::none());
+    let loader = Loader::in_process(Cache::disabled());
     Plugin::load(
         "loaded",
         &source,
@@ -115,10 +115,10 @@ fn file(path: &str) -> PluginSource {
     }
 }
 
-/// Enough of a sandbox to ask plugins what they are.
+/// A sandbox without a network, to call `describe`.
 fn offline(engine: Engine) -> Sandbox {
     let ledger = Ledger::new(Budget::new(0));
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(NetServices {
         resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
         blocked: canary::grant::Networks::default(),
         trust: TrustStore::default(),

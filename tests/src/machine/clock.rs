@@ -1,4 +1,4 @@
-//! A time of day that a test sets.
+//! A wall clock that a test can set.
 #![expect(clippy::expect_used, reason = "a clock that cannot be set must fail its test")]
 
 use std::fs;
@@ -8,13 +8,13 @@ use tempfile::TempDir;
 
 use crate::command::{Program, find};
 
-/// Where Debian has the library behind `faketime`.
+/// Where Debian installs the library of `faketime`.
 const FOLDERS: [&str; 2] = [
     "/usr/lib/x86_64-linux-gnu/faketime",
     "/usr/lib/aarch64-linux-gnu/faketime",
 ];
 
-/// The time of day of a program; its monotonic clocks are those of the machine.
+/// The wall clock of a program. Its monotonic clocks stay those of the machine.
 #[derive(Debug)]
 pub struct Clock {
     library: PathBuf,
@@ -22,12 +22,12 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that is right. `None` where `faketime` is not installed.
+    /// A clock with the right time. `None` where `faketime` is not installed.
     ///
     /// # Panics
     /// There is no room for a file.
     #[must_use]
-    pub fn right() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         find("faketime")?;
         let mut libraries = FOLDERS
             .map(|folder| Path::new(folder).join("libfaketimeMT.so.1"))
@@ -42,9 +42,9 @@ impl Clock {
         Some(clock)
     }
 
-    /// Has a program go by this clock.
+    /// Makes a program use this clock.
     #[must_use]
-    pub fn of(&self, program: Program) -> Program {
+    pub fn apply_to(&self, program: Program) -> Program {
         program
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", self.offset())
@@ -52,7 +52,7 @@ impl Clock {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     }
 
-    /// Sets it, so many seconds ahead of the right time.
+    /// Sets the clock to this many seconds ahead of the right time.
     ///
     /// # Panics
     /// There is no room for a file.

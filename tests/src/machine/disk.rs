@@ -1,4 +1,4 @@
-//! Disks in trouble.
+//! Disks that fail, hang, fill up or turn read-only.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::command::skip;
 
-/// What a block device holds, in bytes.
+/// Size of a block device in bytes.
 const BLOCK_DEVICE: u64 = 64 << 20;
 
 fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> bool {
@@ -32,7 +32,7 @@ fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -
 pub struct Disk(PathBuf);
 
 impl Disk {
-    /// Mounts it over a folder. `None` without the right to mount.
+    /// Mounts it over a folder. `None` without permission to mount.
     #[must_use]
     pub fn mount(path: &Path) -> Option<Self> {
         let options = ["-t", "tmpfs", "-o", "size=4m", "tmpfs"].map(OsStr::new);
@@ -43,7 +43,7 @@ impl Disk {
         mounted.then(|| Self(path.to_owned()))
     }
 
-    /// Takes all the room that is left.
+    /// Fills the disk.
     ///
     /// # Panics
     /// There is no room for a file.
@@ -54,10 +54,10 @@ impl Disk {
         }
     }
 
-    /// Gives it back.
+    /// Frees the space again.
     ///
     /// # Panics
-    /// It was not taken.
+    /// The disk was not filled.
     pub fn free(&self) {
         fs::remove_file(self.filler()).unwrap();
     }
@@ -66,10 +66,10 @@ impl Disk {
         self.0.join("filler")
     }
 
-    /// Mounts it anew with this option: `ro`, `rw`.
+    /// Remounts it with this option: `ro` or `rw`.
     ///
     /// # Panics
-    /// The kernel refuses, as where `ro` meets a file that is open for writing.
+    /// The kernel refuses, for example `ro` while a file is open for writing.
     pub fn remount(&self, how: &str) {
         let option = format!("remount,{how}");
         let options = [OsStr::new("-o"), option.as_ref(), self.0.as_os_str()];
@@ -83,18 +83,18 @@ impl Drop for Disk {
     }
 }
 
-/// A file system on a block device, whose driver can be made to fail: ext4 without a journal, so that it can be mended
+/// A file system on a block device whose driver can be made to fail: ext4 without a journal, so that it can recover
 /// while it is in use.
 #[derive(Debug)]
 pub struct BlockDevice {
-    /// Its blocks: a file that is on a disk.
+    /// The image file.
     image: PathBuf,
     mounted_at: PathBuf,
     _folder: TempDir,
 }
 
 impl BlockDevice {
-    /// Mounts it over a folder. `None` without the right to, or where the image is on a file system that knows no
+    /// Mounts it over a folder. `None` without permission, or where the file system of the image does not support
     /// immutable files.
     ///
     /// # Panics
@@ -134,26 +134,26 @@ impl BlockDevice {
         run("mount", options.into_iter().chain(places))
     }
 
-    /// Its driver refuses to write: whoever does, or waits for it, gets `EIO`.
+    /// Makes all writes and syncs fail with `EIO`.
     ///
     /// # Panics
-    /// It cannot be made to.
+    /// The driver cannot be changed.
     pub fn fail(&self) {
         assert!(self.set_immutable("+i"));
     }
 
-    /// Its driver writes again.
+    /// Makes writes succeed again.
     ///
     /// # Panics
-    /// It cannot be made to.
-    pub fn mend(&self) {
+    /// The driver cannot be changed.
+    pub fn repair(&self) {
         assert!(self.set_immutable("-i"));
     }
 
-    /// Whoever writes waits, until [`Self::thaw`].
+    /// Makes all writes block until [`Self::thaw`].
     ///
     /// # Panics
-    /// It cannot be made to.
+    /// The file system cannot be frozen.
     pub fn freeze(&self) {
         assert!(run(
             "/sbin/fsfreeze",
@@ -161,7 +161,7 @@ impl BlockDevice {
         ));
     }
 
-    /// It writes again.
+    /// Ends [`Self::freeze`].
     ///
     /// # Panics
     /// It was not frozen.
@@ -172,11 +172,11 @@ impl BlockDevice {
         ));
     }
 
-    /// The file system finds an error, and takes nothing more, as the kernel does it while files are open. Nothing but
-    /// [`Self::mount_again`] helps.
+    /// Turns the file system read-only as the kernel does after an error, while files are open. Only
+    /// [`Self::mount_again`] ends that.
     ///
     /// # Panics
-    /// The kernel has no way to ask for it.
+    /// The kernel does not support it.
     pub fn turn_read_only(&self) {
         let options = [OsStr::new("-o"), OsStr::new("remount,errors=remount-ro")];
         assert!(run(
@@ -194,13 +194,13 @@ impl BlockDevice {
         fs::write(switch, "1").expect("the kernel takes it");
     }
 
-    /// Repairs it, and mounts it again. Nobody may use it at the time.
+    /// Repairs and remounts it. It must not be in use.
     ///
     /// # Panics
-    /// Somebody does.
+    /// It is in use.
     pub fn mount_again(&self) {
         assert!(run("umount", [&self.mounted_at]), "somebody uses it");
-        // It says that it has repaired something.
+        // A non-zero exit code reports that something was repaired.
         run("/sbin/e2fsck", [OsStr::new("-fy"), self.image.as_os_str()]);
         assert!(self.attach());
     }
@@ -209,7 +209,7 @@ impl BlockDevice {
 impl Drop for BlockDevice {
     fn drop(&mut self) {
         self.set_immutable("-i");
-        // Where it is frozen, nothing else ends.
+        // A frozen file system would block everything that follows.
         run("/sbin/fsfreeze", [OsStr::new("-u"), self.mounted_at.as_os_str()]);
         run("umount", [OsStr::new("-l"), self.mounted_at.as_os_str()]);
     }

@@ -9,7 +9,7 @@ use crate::command::{Program, skip};
 const V1: &str = "/sys/fs/cgroup/memory";
 const V2: &str = "/sys/fs/cgroup";
 
-/// A memory cgroup, of either version. It goes when this is dropped, after the programs in it have ended.
+/// A memory cgroup, version 1 or 2. Removed on drop, after the programs in it have exited.
 #[derive(Debug)]
 pub struct MemoryLimit {
     folder: PathBuf,
@@ -17,7 +17,7 @@ pub struct MemoryLimit {
 }
 
 impl MemoryLimit {
-    /// Room for so many bytes, page cache included. `None` where no memory cgroup can be made.
+    /// A limit in bytes, page cache included. `None` where no memory cgroup can be created.
     #[must_use]
     pub fn new(bytes: u64) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -28,7 +28,7 @@ impl MemoryLimit {
         );
         let is_v1 = Path::new(V1).join("memory.limit_in_bytes").exists();
         let folder = Path::new(if is_v1 { V1 } else { V2 }).join(name);
-        // It may be so already, or not be allowed, which shows when the limit is set.
+        // It may be enabled already. A missing permission shows when the limit is set.
         let _enabled = fs::write(Path::new(V2).join("cgroup.subtree_control"), "+memory");
         let made = fs::create_dir(&folder).is_ok().then_some(Self { folder, is_v1 });
         let limited = made.filter(|limit| limit.set(bytes));
@@ -39,25 +39,26 @@ impl MemoryLimit {
     }
 
     fn set(&self, bytes: u64) -> bool {
-        let (limit, swap) = match self.is_v1 {
-            true => ("memory.limit_in_bytes", "memory.swappiness"),
-            false => ("memory.max", "memory.swap.max"),
+        let (limit, swap) = if self.is_v1 {
+            ("memory.limit_in_bytes", "memory.swappiness")
+        } else {
+            ("memory.max", "memory.swap.max")
         };
-        // Where the kernel knows no swap, there is nothing to take away.
+        // Kernels without swap accounting have no such file.
         let _swap = fs::write(self.folder.join(swap), "0");
         fs::write(self.folder.join(limit), bytes.to_string()).is_ok()
     }
 
-    /// Puts a program into it.
+    /// Starts a program in the cgroup.
     #[must_use]
-    pub fn of(&self, program: Program) -> Program {
+    pub fn apply_to(&self, program: Program) -> Program {
         program.after(&format!(
             "echo $$ > {}",
             self.folder.join("cgroup.procs").display()
         ))
     }
 
-    /// Processes that the kernel killed in it for want of memory.
+    /// Number of processes in it that the OOM killer has killed.
     #[must_use]
     pub fn kills(&self) -> u64 {
         let file = if self.is_v1 {
@@ -75,7 +76,7 @@ impl MemoryLimit {
 
 impl Drop for MemoryLimit {
     fn drop(&mut self) {
-        // One that is still in use stays, for whoever looks into it.
+        // A cgroup that is still in use stays and can be inspected.
         let _gone = fs::remove_dir(&self.folder);
     }
 }

@@ -1,15 +1,15 @@
-//! A server that answers requests over HTTP/1.1 with whatever bytes a test wants, right or wrong.
+//! A server that answers HTTP/1.1 requests with arbitrary bytes, valid or not.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 
+use super::connection::linger;
 use super::hostile::read_head;
-use super::wire::linger;
-use super::{Peer, Wire};
+use super::{Connection, Peer};
 
-/// What becomes of the connection after the answer.
+/// What happens to the connection after the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// It is closed.
@@ -20,12 +20,12 @@ pub enum Then {
     Hangs,
 }
 
-/// Starts a server that answers one request a connection: `answer` makes bytes of the request's head.
+/// Starts a server that answers one request per connection; `answer` maps the request head to the response bytes.
 pub fn canned(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, then: Then) -> Peer {
     canned_on(Ipv4Addr::LOCALHOST, answer, then)
 }
 
-/// The same at this address; `0.0.0.0` is all of loopback.
+/// Same as [`canned`], at this address; `0.0.0.0` covers all loopback addresses.
 #[expect(
     clippy::expect_used,
     reason = "a test that cannot listen on loopback must fail"
@@ -36,21 +36,21 @@ pub fn canned_on(
     then: Then,
 ) -> Peer {
     let answer = Arc::new(answer);
-    let session = move |mut wire: Wire| {
+    let session = move |mut connection: Connection| {
         let answer = Arc::clone(&answer);
         async move {
-            let Some(head) = read_head(&mut wire).await? else {
+            let Some(head) = read_head(&mut connection).await? else {
                 return Ok(());
             };
-            wire.write_all(&answer(&head)).await?;
+            connection.write_all(&answer(&head)).await?;
             match then {
                 Then::Closes => {
-                    linger(wire).await;
+                    linger(connection).await;
                     Ok(())
                 }
-                Then::Resets => wire.reset(),
+                Then::Resets => connection.reset(),
                 Then::Hangs => {
-                    wire.closed().await;
+                    connection.closed().await;
                     Ok(())
                 }
             }

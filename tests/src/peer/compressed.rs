@@ -1,11 +1,11 @@
-//! Bodies as servers compress them.
+//! Compressed bodies in the formats that servers use.
 
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
 
-/// RFC 1952, as small as it gets.
+/// Gzip (RFC 1952) at the highest compression level.
 #[must_use]
 pub fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -13,7 +13,7 @@ pub fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes everything")
 }
 
-/// RFC 1951, without the header of zlib, as many servers send it.
+/// Raw deflate (RFC 1951) without the zlib header, as many servers send it.
 #[must_use]
 pub fn deflate(text: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
@@ -21,7 +21,7 @@ pub fn deflate(text: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes everything")
 }
 
-/// RFC 1951, with a block for each byte and an empty one behind it, as by a server that sends what it has.
+/// Raw deflate (RFC 1951) with a block and a flush for each byte, as from a streaming server.
 #[must_use]
 pub fn in_small_blocks(text: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());

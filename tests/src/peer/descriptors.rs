@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Every descriptor that a slot holds. Peers accept and close only while they hold this lock: it makes a count
-/// exact. It is taken last, after a slot's own lock.
+/// All descriptors in slots. Peers accept and close only under this lock, which makes a count exact. Lock order: a
+/// slot's lock first, then this one.
 static HELD: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
 
 pub(super) fn held() -> MutexGuard<'static, BTreeSet<RawFd>> {
@@ -15,7 +15,7 @@ pub(super) fn held() -> MutexGuard<'static, BTreeSet<RawFd>> {
 
 /// Counts the descriptors of this process that no peer holds, all at one moment.
 ///
-/// A test that compares two such counts needs a process of its own: other tests open descriptors as well.
+/// A test that compares two such counts needs a separate process: other tests open descriptors as well.
 ///
 /// # Errors
 /// When `/proc/self/fd` cannot be read, as on systems other than Linux.
@@ -27,7 +27,7 @@ pub fn descriptors_outside_peers() -> io::Result<usize> {
         let descriptor = name.to_str().and_then(|name| name.parse::<RawFd>().ok());
         count += usize::from(descriptor.is_some_and(|descriptor| !held.contains(&descriptor)));
     }
-    // One of them was the folder that was read.
+    // One of them is the directory handle of this read.
     Ok(count - 1)
 }
 

@@ -1,7 +1,7 @@
-//! A name server on loopback, over UDP and TCP on one port, that can lie and fall silent.
+//! A name server on loopback, over UDP and TCP on one port, that can send wrong answers or none.
 
-mod manner;
-mod unfolding;
+mod behaviour;
+mod name_bomb;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -17,13 +17,13 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::UdpSocket;
 
-pub use manner::{EdnsRejection, Manner};
+pub use behaviour::{Behaviour, EdnsRejection};
 
+use super::connection::Slot;
 use super::log::Log;
-use super::wire::Slot;
-use super::{Peer, Wire};
+use super::{Connection, Peer};
 
-/// The address in forged answers; it belongs to nobody.
+/// The address in forged answers (TEST-NET-3).
 pub const FORGED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
 
 /// Time to live of every record, in seconds.
@@ -32,13 +32,13 @@ const TTL_SECONDS: u32 = 60;
 /// The longest chain of aliases that is followed.
 const ALIASES_LIMIT: usize = 8;
 
-/// The largest question that is read, in bytes.
+/// Maximum size of a question in bytes.
 const QUESTION_LIMIT_BYTES: usize = 4096;
 
 /// The port of DNS.
 const PORT: u16 = 53;
 
-/// How often a port is tried that must be free for both UDP and TCP.
+/// Attempts to find a port that is free for both UDP and TCP.
 const BIND_ATTEMPTS: usize = 16;
 
 /// A question that the server received.
@@ -54,12 +54,12 @@ pub struct Question {
     pub edns: bool,
 }
 
-/// What a name server knows, and how it behaves.
+/// The records of a name server, and its behaviour for each name.
 #[derive(Clone, Debug, Default)]
 pub struct Zone {
     records: BTreeMap<String, Vec<RData>>,
-    manners: BTreeMap<String, Manner>,
-    otherwise: Manner,
+    behaviours: BTreeMap<String, Behaviour>,
+    default_behaviour: Behaviour,
 }
 
 impl Zone {
@@ -100,17 +100,17 @@ impl Zone {
         self
     }
 
-    /// Treats questions for `name` in this manner.
+    /// Sets the behaviour for questions about `name`.
     #[must_use]
-    pub fn manner(mut self, name: &str, manner: Manner) -> Self {
-        self.manners.insert(key(&parse(name)), manner);
+    pub fn behaviour(mut self, name: &str, behaviour: Behaviour) -> Self {
+        self.behaviours.insert(key(&parse(name)), behaviour);
         self
     }
 
-    /// Treats questions for all names that have no manner of their own in this one.
+    /// Sets the behaviour for all other names.
     #[must_use]
-    pub const fn otherwise(mut self, manner: Manner) -> Self {
-        self.otherwise = manner;
+    pub const fn default_behaviour(mut self, behaviour: Behaviour) -> Self {
+        self.default_behaviour = behaviour;
         self
     }
 
@@ -126,8 +126,8 @@ impl Zone {
         )
     }
 
-    /// Starts a server for this zone at an address of loopback and the port of DNS, for programs that ask nobody else.
-    /// `None` without the right to.
+    /// Starts a server for this zone on port 53 of a loopback address, for programs that cannot use another port.
+    /// `None` without permission.
     #[must_use]
     pub fn start_at(self, address: Ipv4Addr) -> Option<NameServer> {
         let server = self.serve();
@@ -180,7 +180,7 @@ impl NameServer {
         Self { peer, server }
     }
 
-    /// The latest questions, oldest first, at most [`super::ENTRIES_KEPT`].
+    /// The latest questions, oldest first, at most [`super::MAX_ENTRIES`].
     #[must_use]
     pub fn questions(&self) -> Vec<Question> {
         self.server.questions.entries()
@@ -226,13 +226,13 @@ fn address_data(address: IpAddr) -> RData {
 /// A server for TCP, and a socket for UDP on the same port.
 fn bind(address: SocketAddr, server: &Arc<Server>) -> Option<(Peer, UdpSocket)> {
     let server = server.clone();
-    let peer = Peer::tcp_on(address, move |wire| serve_tcp(wire, server.clone())).ok()?;
+    let peer = Peer::tcp_on(address, move |connection| serve_tcp(connection, server.clone())).ok()?;
     let socket = StdUdpSocket::bind(peer.address()).ok()?;
     socket.set_nonblocking(true).ok()?;
     Some((peer, UdpSocket::from_std(socket).ok()?))
 }
 
-/// What both transports share.
+/// State shared by both transports.
 struct Server {
     zone: Zone,
     flips: AtomicUsize,
@@ -240,70 +240,76 @@ struct Server {
 }
 
 impl Server {
-    /// The bytes to answer with, if any.
+    /// The response in bytes, if any.
     fn reply(&self, question: &[u8], over_tcp: bool) -> Option<Vec<u8>> {
         let question = Message::from_vec(question).ok()?;
         let query = question.queries.first()?;
         let name = key(query.name());
-        let manner = self
+        let behaviour = self
             .zone
-            .manners
+            .behaviours
             .get(&name)
             .copied()
-            .unwrap_or(self.zone.otherwise);
+            .unwrap_or(self.zone.default_behaviour);
         self.questions.push(Question {
             name,
             kind: query.query_type(),
             over_tcp,
             edns: question.edns.is_some(),
         });
-        if manner == Manner::WithoutEdns(EdnsRejection::BareHeader) && question.edns.is_some() {
+        if behaviour == Behaviour::WithoutEdns(EdnsRejection::BareHeader) && question.edns.is_some() {
             return bare_header(&question);
         }
-        if manner == Manner::Garbage {
+        if behaviour == Behaviour::Garbage {
             return Some(b"this is no dns".into());
         }
-        if manner == Manner::Unfolds && over_tcp {
-            return unfolding::unfolding(&question);
+        if behaviour == Behaviour::Unfolds && over_tcp {
+            return name_bomb::name_bomb(&question);
         }
-        self.answer(manner, &question, query, over_tcp)?.to_vec().ok()
+        self.answer(behaviour, &question, query, over_tcp)?.to_vec().ok()
     }
 
-    fn answer(&self, manner: Manner, question: &Message, query: &Query, over_tcp: bool) -> Option<Message> {
+    fn answer(
+        &self,
+        behaviour: Behaviour,
+        question: &Message,
+        query: &Query,
+        over_tcp: bool,
+    ) -> Option<Message> {
         let mut reply = Message::query();
         reply.metadata = Metadata::response_from_request(&question.metadata);
         reply.metadata.recursion_available = true;
         reply.add_query(query.clone());
-        match manner {
-            Manner::Silent | Manner::Garbage => return None,
-            Manner::DropsAaaa if query.query_type() == RecordType::AAAA => return None,
-            Manner::WithoutEdns(EdnsRejection::Code(code)) if question.edns.is_some() => {
+        match behaviour {
+            Behaviour::Silent | Behaviour::Garbage => return None,
+            Behaviour::DropsAaaa if query.query_type() == RecordType::AAAA => return None,
+            Behaviour::WithoutEdns(EdnsRejection::Code(code)) if question.edns.is_some() => {
                 reply.metadata.response_code = code;
             }
-            Manner::WithoutEdns(_) if question.edns.is_some() => return None,
-            Manner::Unfolds => reply.metadata.truncation = true,
-            Manner::NoSuchName => reply.metadata.response_code = ResponseCode::NXDomain,
-            Manner::Fails => reply.metadata.response_code = ResponseCode::ServFail,
-            Manner::Truncates if !over_tcp => reply.metadata.truncation = true,
-            Manner::Answers | Manner::Truncates | Manner::WithoutEdns(_) | Manner::DropsAaaa => {
+            Behaviour::WithoutEdns(_) if question.edns.is_some() => return None,
+            Behaviour::Unfolds => reply.metadata.truncation = true,
+            Behaviour::NoSuchName => reply.metadata.response_code = ResponseCode::NXDomain,
+            Behaviour::Fails => reply.metadata.response_code = ResponseCode::ServFail,
+            Behaviour::Truncates if !over_tcp => reply.metadata.truncation = true,
+            Behaviour::Answers | Behaviour::Truncates | Behaviour::WithoutEdns(_) | Behaviour::DropsAaaa => {
                 match self.zone.answers(query) {
                     Some(answers) => reply.insert_answers(answers),
                     None => reply.metadata.response_code = ResponseCode::NXDomain,
                 }
             }
-            Manner::WrongId => {
+            Behaviour::WrongId => {
                 reply.metadata.id = reply.metadata.id.wrapping_add(1);
                 add_address(&mut reply, query, FORGED.into());
             }
-            Manner::WrongQuestion => {
+            Behaviour::WrongQuestion => {
                 let other = Query::query(parse("nobody-asked.test"), query.query_type());
                 reply.queries = vec![other.clone()];
                 add_address(&mut reply, &other, FORGED.into());
             }
-            Manner::Flips(first, second) => {
+            Behaviour::Flips(first, second) => {
                 let fitting =
                     [first, second].map(|address| address_data(address).record_type() == query.query_type());
-                // Only questions that get an address count, so that asking for both families changes nothing.
+                // Only answered questions count, so that queries for both address families do not matter.
                 let turn = if fitting.contains(&true) {
                     self.flips.fetch_add(1, Ordering::Relaxed)
                 } else {
@@ -316,7 +322,7 @@ impl Server {
     }
 }
 
-/// The first 12 bytes of an answer with `FORMERR`, which say that nothing follows.
+/// A `FORMERR` response that consists of a header only (12 bytes).
 fn bare_header(question: &Message) -> Option<Vec<u8>> {
     let mut reply = Message::query();
     reply.metadata = Metadata::response_from_request(&question.metadata);
@@ -324,7 +330,7 @@ fn bare_header(question: &Message) -> Option<Vec<u8>> {
     reply.to_vec().ok()
 }
 
-/// Adds an address to the reply if it is of the kind that was asked for.
+/// Adds an address to the reply if it has the queried type.
 fn add_address(reply: &mut Message, query: &Query, address: IpAddr) {
     let data = address_data(address);
     if data.record_type() == query.query_type() {
@@ -334,7 +340,7 @@ fn add_address(reply: &mut Message, query: &Query, address: IpAddr) {
 
 async fn serve_udp(socket: Slot<UdpSocket>, server: Arc<Server>) {
     while let Some(received) = receive(&socket).await {
-        // An error tells of a client that is gone already.
+        // An error belongs to an earlier datagram whose client is gone.
         let Ok((question, client)) = received else {
             continue;
         };
@@ -348,7 +354,7 @@ async fn serve_udp(socket: Slot<UdpSocket>, server: Arc<Server>) {
     }
 }
 
-/// The next datagram; `None` when the socket has been taken away.
+/// The next datagram; `None` when the socket has been closed.
 async fn receive(socket: &Slot<UdpSocket>) -> Option<io::Result<(Vec<u8>, SocketAddr)>> {
     let mut bytes = [0; QUESTION_LIMIT_BYTES];
     let mut buffer = ReadBuf::new(&mut bytes);
@@ -356,13 +362,14 @@ async fn receive(socket: &Slot<UdpSocket>) -> Option<io::Result<(Vec<u8>, Socket
     Some(received.map(|client| (buffer.filled().to_vec(), client)))
 }
 
-async fn serve_tcp(mut wire: Wire, server: Arc<Server>) -> io::Result<()> {
+async fn serve_tcp(mut connection: Connection, server: Arc<Server>) -> io::Result<()> {
     loop {
-        let mut question = vec![0; wire.read_u16().await?.into()];
-        wire.read_exact(&mut question).await?;
+        let mut question = vec![0; connection.read_u16().await?.into()];
+        connection.read_exact(&mut question).await?;
         if let Some(reply) = server.reply(&question, true) {
             let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
-            wire.write_all(&[&length.to_be_bytes(), reply.as_slice()].concat())
+            connection
+                .write_all(&[&length.to_be_bytes(), reply.as_slice()].concat())
                 .await?;
         }
     }

@@ -1,4 +1,4 @@
-//! TCP and HTTP peers that do what no client should have to bear.
+//! Hostile TCP and HTTP peers.
 
 use std::io;
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time;
 
-use super::{Peer, Wire};
+use super::{Connection, Peer};
 
-/// How long the slow peer waits between two bytes, unless told otherwise.
+/// Default interval between two bytes of a slow peer.
 pub const DRIP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Size of the page of the story, in bytes: large enough never to fit into socket buffers.
+/// Size of the large body in bytes: more than fits into socket buffers.
 pub const LARGE_BODY_BYTES: usize = 5_000_000;
 
-/// The most of a request that is looked at, in bytes.
+/// Maximum size of a request head in bytes.
 const REQUEST_LIMIT_BYTES: usize = 64 * 1024;
 
 /// How a hostile TCP or HTTP peer misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hostile {
-    /// Accepts and never says a word; reads what it is sent.
+    /// Accepts and reads, but never sends anything.
     Silent,
     /// Accepts and closes at once.
     ClosesAtOnce,
@@ -29,17 +29,17 @@ pub enum Hostile {
     Resets,
     /// Sends half a response, then shuts down its sending side and keeps the socket.
     HalfOpen,
-    /// Never reads and never answers. A client whose buffers it filled must reset to be let go.
+    /// Never reads and never responds. A client with full send buffers must reset to get rid of the connection.
     NeverReads,
-    /// Sends a fine response at one byte an interval.
+    /// Sends a valid response, one byte per interval.
     Drips(Duration),
-    /// A chunked body without an end.
+    /// Sends an endless chunked body.
     EndlessBody,
-    /// Headers without an end.
+    /// Sends endless headers.
     EndlessHeaders,
-    /// A stream of bytes without an end or a newline, sent unasked.
+    /// Sends an endless line without waiting for a request.
     EndlessLine,
-    /// A complete page of [`LARGE_BODY_BYTES`] on a connection that stays open.
+    /// Sends a complete response of [`LARGE_BODY_BYTES`] and keeps the connection open.
     LargeBody,
     /// Redirects every path to another path of its own.
     RedirectLoop,
@@ -47,18 +47,18 @@ pub enum Hostile {
     RedirectToPrivate,
     /// Redirects to the metadata address of cloud providers.
     RedirectToMetadata,
-    /// Redirects to another port on loopback, where [`Peer::beside`] counts who comes.
+    /// Redirects to another port on loopback, where [`Peer::redirect_target`] counts connections.
     RedirectToLoopback,
-    /// Answers over HTTP/2 with informational header blocks without an end, hundreds of headers in a few bytes each.
+    /// Sends endless informational header blocks over HTTP/2, each with hundreds of headers in a few bytes.
     InformationalFlood,
-    /// Bytes that are no HTTP.
+    /// Sends bytes that are not HTTP.
     Garbage,
     /// Closes before its `content-length` is reached.
     ShortBody,
 }
 
 impl Hostile {
-    /// Every kind, for tests that face them all.
+    /// Every kind, for tests that loop over all.
     pub const ALL: [Self; 17] = [
         Self::Silent,
         Self::ClosesAtOnce,
@@ -110,9 +110,9 @@ impl Hostile {
             Some(lure) => lure.url("http", "/").into(),
             None => self.location().into(),
         };
-        let peer = Peer::tcp(move |wire| self.serve(wire, location.clone()));
+        let peer = Peer::tcp(move |connection| self.serve(connection, location.clone()));
         match lure {
-            Some(lure) => peer.with_beside(lure),
+            Some(lure) => peer.with_redirect_target(lure),
             None => peer,
         }
     }
@@ -125,18 +125,18 @@ impl Hostile {
         }
     }
 
-    async fn serve(self, wire: Wire, location: Arc<str>) -> io::Result<()> {
+    async fn serve(self, connection: Connection, location: Arc<str>) -> io::Result<()> {
         match self {
-            Self::Silent => drain(wire).await,
+            Self::Silent => drain(connection).await,
             Self::ClosesAtOnce => Ok(()),
-            Self::Resets => wire.reset(),
+            Self::Resets => connection.reset(),
             Self::NeverReads => {
-                wire.closed().await;
+                connection.closed().await;
                 Ok(())
             }
-            Self::EndlessLine => endless(wire, b"", &[b'x'; 4096]).await,
-            Self::InformationalFlood => flood_informational(wire).await,
-            _ => self.answer(wire, &location).await,
+            Self::EndlessLine => endless(connection, b"", &[b'x'; 4096]).await,
+            Self::InformationalFlood => flood_informational(connection).await,
+            _ => self.answer(connection, &location).await,
         }
     }
 
@@ -158,7 +158,7 @@ impl Hostile {
                 }
                 Self::Garbage => return stream.write_all(b"\x00\xff\x13garbage\r\n\r\n\x7f\x00").await,
                 Self::ShortBody => return stream.write_all(SHORT_BODY).await,
-                Self::LargeBody => large_page(&mut stream).await?,
+                Self::LargeBody => send_large_body(&mut stream).await?,
                 _ => redirect(&mut stream, location).await?,
             }
         }
@@ -198,7 +198,7 @@ const CHUNKED_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\
 const CHUNK: &[u8] = b"10\r\n0123456789abcdef\r\n";
 const SHORT_BODY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this";
 
-/// Reads and forgets until the client has closed.
+/// Reads and discards until the client has closed.
 ///
 /// # Errors
 /// When the connection breaks.
@@ -207,11 +207,11 @@ pub async fn drain(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends the page of the story: [`LARGE_BODY_BYTES`], complete, the connection kept open.
+/// Sends a complete response of [`LARGE_BODY_BYTES`] and keeps the connection open.
 ///
 /// # Errors
 /// When the connection breaks.
-pub async fn large_page(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+pub async fn send_large_body(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     let head =
         format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE_BODY_BYTES}\r\nconnection: keep-alive\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;

@@ -1,4 +1,4 @@
-//! A well-behaved HTTP server: routes are a function, requests are remembered.
+//! A well-behaved HTTP server. A function handles requests; all requests are recorded.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -19,14 +19,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time;
 
+use super::connection::linger;
 use super::log::Log;
-use super::wire::linger;
 use super::{Peer, tls};
 
-/// The largest request body that is taken, in bytes.
+/// Maximum size of a request body in bytes.
 pub const REQUEST_BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;
-/// Most headers of a request over HTTP/1: more than a run may send. A server that refuses a request while it is still
-/// being sent, and closes, is answered by chance with its refusal or with a reset.
+/// Maximum number of headers of an HTTP/1 request, more than a run may send. If a server rejects a request while it is
+/// still being sent and closes, the client sees either the rejection or a reset.
 const HEADERS: usize = 4_096;
 
 /// A request as it arrived.
@@ -58,7 +58,7 @@ impl Request {
     }
 }
 
-/// What a route answers.
+/// A response, built by a route.
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: StatusCode,
@@ -111,7 +111,7 @@ impl Reply {
         self
     }
 
-    /// Adds a header behind the body, over HTTP/2.
+    /// Adds a trailer (HTTP/2 only).
     #[must_use]
     pub fn trailer(mut self, name: &str, value: &str) -> Self {
         self.trailers.push(field(name, value));
@@ -125,7 +125,7 @@ impl Reply {
         self
     }
 
-    /// Waits so long before the answer.
+    /// Delays the response.
     #[must_use]
     pub const fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
@@ -135,7 +135,7 @@ impl Reply {
 
 type Route = dyn Fn(&Request) -> Reply + Send + Sync;
 
-/// What the connections of a site share.
+/// State shared by the connections of a site.
 struct Shared {
     route: Box<Route>,
     requests: Log<Request>,
@@ -148,12 +148,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts a site in plain text that answers what `route` says.
+    /// Starts a site without TLS.
     #[must_use]
     pub fn start(route: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let shared = Shared::new(route);
         let site = shared.clone();
-        let peer = Peer::tcp(move |wire| serve_http1(wire, site.clone()));
+        let peer = Peer::tcp(move |connection| serve_http1(connection, site.clone()));
         Self { peer, shared }
     }
 
@@ -180,7 +180,7 @@ impl Site {
         Self { peer, shared }
     }
 
-    /// The latest requests, oldest first, at most [`super::ENTRIES_KEPT`].
+    /// The latest requests, oldest first, at most [`super::MAX_ENTRIES`].
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.entries()
@@ -229,15 +229,16 @@ fn field(name: &str, value: &str) -> (HeaderName, HeaderValue) {
     (name, HeaderValue::try_from(value).expect("a header value"))
 }
 
-/// A body, and headers behind it where there are some.
+/// A body with optional trailers.
 type Body = Either<Full<Bytes>, WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>>;
 
 fn respond(reply: Reply) -> Response<Body> {
     let body = Full::new(reply.body);
     let trailers: HeaderMap = reply.trailers.into_iter().collect();
-    let mut response = Response::new(match trailers.is_empty() {
-        true => Either::Left(body),
-        false => Either::Right(body.with_trailers(ready(Some(Ok(trailers))))),
+    let mut response = Response::new(if trailers.is_empty() {
+        Either::Left(body)
+    } else {
+        Either::Right(body.with_trailers(ready(Some(Ok(trailers)))))
     });
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
@@ -273,7 +274,7 @@ where
         .map_err(io::Error::other)
 }
 
-/// Runs the streams of one HTTP/2 connection, no longer than the connection's own task.
+/// Executor for the streams of one HTTP/2 connection; they end with the connection's task.
 #[derive(Clone)]
 struct Streams(Weak<Mutex<JoinSet<()>>>);
 

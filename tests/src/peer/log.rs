@@ -1,10 +1,10 @@
-//! What peers remember of their clients.
+//! Bounded logs of what peers received.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many entries a peer remembers; older ones are forgotten.
-pub const ENTRIES_KEPT: usize = 1024;
+/// Maximum number of entries; older ones are dropped.
+pub const MAX_ENTRIES: usize = 1024;
 
 /// The latest entries, shared between a peer and its tasks.
 pub(super) struct Log<T>(Arc<Mutex<VecDeque<T>>>);
@@ -24,7 +24,7 @@ impl<T> Default for Log<T> {
 impl<T: Clone> Log<T> {
     pub(super) fn push(&self, entry: T) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() == ENTRIES_KEPT {
+        if entries.len() == MAX_ENTRIES {
             entries.pop_front();
         }
         entries.push_back(entry);

@@ -1,4 +1,4 @@
-//! Plain good servers, and one that is too busy to take anybody.
+//! Simple well-behaved servers, and one with a full accept queue.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
@@ -10,10 +10,10 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::hostile::read_head;
 use super::log::Log;
-use super::{Peer, Wire, tls};
+use super::{Connection, Peer, tls};
 use crate::certificate::{Authority, Certificate};
 
-/// The most that is read of one line, in bytes.
+/// Maximum length of a line in bytes.
 const LINE_LIMIT_BYTES: u64 = 4096;
 
 /// A server that sends back what it receives.
@@ -41,7 +41,7 @@ pub fn full() -> Peer {
     full_at((Ipv4Addr::LOCALHOST, 0).into())
 }
 
-/// The same at this address.
+/// Same as [`full`], at this address.
 pub fn full_at(address: SocketAddr) -> Peer {
     let listen = || {
         let socket = match address {
@@ -50,7 +50,7 @@ pub fn full_at(address: SocketAddr) -> Peer {
         };
         socket.bind(address)?;
         let listener = socket.listen(0)?;
-        // A queue of length 0 has room for one.
+        // A backlog of 0 has room for one connection.
         let waiting = StdStream::connect(listener.local_addr()?)?;
         Ok::<_, io::Error>((listener, waiting))
     };
@@ -61,7 +61,7 @@ pub fn full_at(address: SocketAddr) -> Peer {
     peer
 }
 
-/// A server that greets and answers lines, as mail servers do.
+/// A line-based server that sends a greeting and replies to commands, like a mail server.
 #[derive(Clone, Debug)]
 pub struct Dialogue {
     greeting: String,
@@ -70,7 +70,7 @@ pub struct Dialogue {
 }
 
 impl Dialogue {
-    /// Starts with `greeting`, which may be empty; answers `500 unknown` to every line.
+    /// A server with this greeting (may be empty) that replies `500 unknown` to every line.
     #[must_use]
     pub fn new(greeting: &str) -> Self {
         Self {
@@ -80,14 +80,14 @@ impl Dialogue {
         }
     }
 
-    /// Answers lines that begin with `prefix`; the first fitting one counts.
+    /// Sets the reply to lines that begin with `prefix`; the first match counts.
     #[must_use]
     pub fn reply(mut self, prefix: &str, answer: &str) -> Self {
         self.replies.push((prefix.into(), answer.into(), false));
         self
     }
 
-    /// Answers lines that begin with `prefix` and closes.
+    /// Sets the reply to lines that begin with `prefix`, after which the server closes.
     #[must_use]
     pub fn farewell(mut self, prefix: &str, answer: &str) -> Self {
         self.replies.push((prefix.into(), answer.into(), true));
@@ -97,13 +97,13 @@ impl Dialogue {
     /// Starts the server on loopback.
     pub fn start(self) -> Peer {
         let dialogue = Arc::new(self);
-        Peer::tcp(move |wire| {
+        Peer::tcp(move |connection| {
             let dialogue = dialogue.clone();
-            async move { dialogue.serve(BufReader::new(wire)).await }
+            async move { dialogue.serve(BufReader::new(connection)).await }
         })
     }
 
-    async fn serve(&self, mut stream: BufReader<Wire>) -> io::Result<()> {
+    async fn serve(&self, mut stream: BufReader<Connection>) -> io::Result<()> {
         stream.write_all(self.greeting.as_bytes()).await?;
         loop {
             let mut line = String::new();
@@ -122,21 +122,21 @@ impl Dialogue {
 
 /// An HTTP forward proxy on loopback: `CONNECT`, and requests with an absolute URI.
 ///
-/// [`Peer::open`] counts both its sides. A connection that it is still opening when it is dropped ends with its
-/// task, a moment later than the others.
+/// [`Peer::open`] counts both sides. A connection that is still being opened on drop ends with its task, a moment
+/// later than the others.
 pub struct Proxy {
     peer: Peer,
     heads: Log<String>,
 }
 
 impl Proxy {
-    /// Starts a proxy that goes where it is told.
+    /// Starts a proxy without authentication.
     #[must_use]
     pub fn start() -> Self {
         Self::with(None)
     }
 
-    /// Starts a proxy that demands this `proxy-authorization`.
+    /// Starts a proxy that requires this `proxy-authorization`.
     #[must_use]
     pub fn demanding(credentials: &str) -> Self {
         Self::with(Some(credentials.into()))
@@ -145,14 +145,14 @@ impl Proxy {
     fn with(credentials: Option<String>) -> Self {
         let heads = Log::<String>::default();
         let (log, credentials) = (heads.clone(), Arc::new(credentials));
-        let peer = Peer::tcp(move |wire| {
+        let peer = Peer::tcp(move |connection| {
             let (log, credentials) = (log.clone(), credentials.clone());
-            async move { forward(wire, &log, credentials.as_deref()).await }
+            async move { forward(connection, &log, credentials.as_deref()).await }
         });
         Self { peer, heads }
     }
 
-    /// The request heads that it received, one for each connection, oldest first, at most [`super::ENTRIES_KEPT`].
+    /// The request heads that it received, one for each connection, oldest first, at most [`super::MAX_ENTRIES`].
     #[must_use]
     pub fn heads(&self) -> Vec<String> {
         self.heads.entries()
@@ -167,8 +167,8 @@ impl Deref for Proxy {
     }
 }
 
-/// Reads the first request, goes where it says and carries bytes in both directions.
-async fn forward(mut client: Wire, log: &Log<String>, credentials: Option<&str>) -> io::Result<()> {
+/// Reads the first request, connects to its destination and copies bytes in both directions.
+async fn forward(mut client: Connection, log: &Log<String>, credentials: Option<&str>) -> io::Result<()> {
     let Some(head) = read_head(&mut client).await? else {
         return Ok(());
     };
@@ -206,7 +206,7 @@ fn proxy_authorization(head: &str) -> Option<&str> {
     Some(value.trim())
 }
 
-/// Where a request wants to go, and the request as the server there expects it; none for a tunnel.
+/// The destination of a request, and the request to forward; `None` for a tunnel.
 fn destination(head: &str) -> Option<(String, Option<String>)> {
     let (line, rest) = head.split_once("\r\n")?;
     let mut words = line.split(' ');

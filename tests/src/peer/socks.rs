@@ -9,23 +9,23 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::TcpStream;
 
 use super::Peer;
+use super::connection::Connection;
 use super::log::Log;
-use super::wire::Wire;
 
-/// A SOCKS5 proxy on loopback that knows every name as this machine.
+/// A SOCKS5 proxy on loopback that resolves every name to this machine.
 pub struct Socks {
     peer: Peer,
     asked: Log<String>,
 }
 
 impl Socks {
-    /// Starts a proxy that goes where it is asked to, for everyone.
+    /// Starts a proxy without authentication.
     #[must_use]
     pub fn start() -> Self {
         Self::with(None)
     }
 
-    /// Starts a proxy for this user name and password.
+    /// Starts a proxy that requires this user name and password.
     #[must_use]
     pub fn demanding(user: &str, password: &str) -> Self {
         Self::with(Some((user.into(), password.into())))
@@ -34,14 +34,14 @@ impl Socks {
     fn with(login: Option<(String, String)>) -> Self {
         let asked = Log::<String>::default();
         let (log, login) = (asked.clone(), Arc::new(login));
-        let peer = Peer::tcp(move |wire| {
+        let peer = Peer::tcp(move |connection| {
             let (log, login) = (log.clone(), login.clone());
-            async move { serve(wire, &log, login.as_ref().as_ref()).await }
+            async move { serve(connection, &log, login.as_ref().as_ref()).await }
         });
         Self { peer, asked }
     }
 
-    /// The places that it was asked for, as `HOST:PORT`, oldest first, at most [`super::ENTRIES_KEPT`].
+    /// The requested destinations, as `HOST:PORT`, oldest first, at most [`super::MAX_ENTRIES`].
     #[must_use]
     pub fn asked(&self) -> Vec<String> {
         self.asked.entries()
@@ -56,7 +56,11 @@ impl Deref for Socks {
     }
 }
 
-async fn serve(mut client: Wire, log: &Log<String>, login: Option<&(String, String)>) -> io::Result<()> {
+async fn serve(
+    mut client: Connection,
+    log: &Log<String>,
+    login: Option<&(String, String)>,
+) -> io::Result<()> {
     let methods = client.read_u16().await?.to_be_bytes()[1];
     let mut offered = vec![0; usize::from(methods)];
     client.read_exact(&mut offered).await?;
@@ -105,8 +109,8 @@ fn of_address(ip: std::net::IpAddr, port: u16) -> (String, SocketAddr) {
     (address.to_string(), address)
 }
 
-/// A text behind its length.
-async fn text(client: &mut Wire) -> io::Result<String> {
+/// Reads a length-prefixed text.
+async fn text(client: &mut Connection) -> io::Result<String> {
     let mut bytes = vec![0; usize::from(client.read_u8().await?)];
     client.read_exact(&mut bytes).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -1,4 +1,4 @@
-//! Servers that start in plain text and turn to TLS when they are asked: good ones, silent ones, liars.
+//! Servers that upgrade from plain text to TLS on request, with several kinds of misbehaviour.
 
 use std::io;
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use tokio_rustls::TlsAcceptor;
 
 use super::hostile::drain;
 use super::plain::echo_back;
-use super::{Peer, Wire};
+use super::{Connection, Peer};
 
-/// The most that is read of one request, in bytes.
+/// Maximum size of a request in bytes.
 const REQUEST_LIMIT_BYTES: u64 = 4096;
 
 /// The object identifier of LDAP's request for TLS.
 const LDAP_START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 
-/// The packet with which a PostgreSQL client asks for TLS.
+/// The packet with which a PostgreSQL client requests TLS.
 const POSTGRES_SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// The capability bit by which MySQL offers and asks for TLS, in the second byte.
+/// The capability bit with which MySQL offers and requests TLS, in the second byte.
 const MYSQL_SSL: u8 = 0x08;
 
-/// What an injecting server adds in plain text after its consent.
+/// What an injecting server appends in plain text to its positive reply.
 pub const INJECTED: &[u8] = b"250 injected in plain text\r\n";
 
 /// A protocol that upgrades to TLS.
@@ -47,21 +47,21 @@ pub enum Protocol {
     Mysql,
 }
 
-/// What the server does with a request for TLS.
+/// How a server handles a request for TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Conduct {
-    /// Consents and turns to TLS; then sends back what it receives.
+pub enum StartTlsBehaviour {
+    /// Accepts and upgrades to TLS, then echoes.
     Upgrades,
-    /// Never answers it.
+    /// Never replies.
     Silent,
-    /// Refuses it; a MySQL server does not offer it.
+    /// Rejects it; a MySQL server does not offer TLS.
     Refuses,
-    /// Consents, adds [`INJECTED`] in plain text to the same packet, and turns to TLS.
+    /// Accepts, appends [`INJECTED`] in plain text to the same packet, and upgrades to TLS.
     Injects,
 }
 
-impl Conduct {
-    /// Every conduct.
+impl StartTlsBehaviour {
+    /// Every behaviour.
     pub const ALL: [Self; 4] = [Self::Upgrades, Self::Silent, Self::Refuses, Self::Injects];
 }
 
@@ -78,7 +78,7 @@ impl Protocol {
         Self::Mysql,
     ];
 
-    /// Its name in a suite.
+    /// The name in a suite.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -93,29 +93,29 @@ impl Protocol {
         }
     }
 
-    /// Starts a server of this protocol on loopback; `config` is for the TLS that it turns to.
-    pub fn start(self, conduct: Conduct, config: ServerConfig) -> Peer {
+    /// Starts a server of this protocol on loopback; `config` is used after the upgrade.
+    pub fn start(self, behaviour: StartTlsBehaviour, config: ServerConfig) -> Peer {
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Peer::tcp(move |wire| self.serve(BufReader::new(wire), conduct, acceptor.clone()))
+        Peer::tcp(move |connection| self.serve(BufReader::new(connection), behaviour, acceptor.clone()))
     }
 
     async fn serve(
         self,
-        mut stream: BufReader<Wire>,
-        conduct: Conduct,
+        mut stream: BufReader<Connection>,
+        behaviour: StartTlsBehaviour,
         acceptor: TlsAcceptor,
     ) -> io::Result<()> {
-        stream.write_all(&self.greeting(conduct)).await?;
+        stream.write_all(&self.greeting(behaviour)).await?;
         let tag = self.request(&mut stream).await?;
-        match conduct {
-            Conduct::Silent => return drain(stream).await,
-            Conduct::Refuses => {
+        match behaviour {
+            StartTlsBehaviour::Silent => return drain(stream).await,
+            StartTlsBehaviour::Refuses => {
                 stream.write_all(&self.refusal(&tag)).await?;
                 return drain(stream).await;
             }
-            Conduct::Upgrades => stream.write_all(&self.consent(&tag)).await?,
-            Conduct::Injects if self == Self::Mysql => {} // its greeting has it: there is no other reply
-            Conduct::Injects => {
+            StartTlsBehaviour::Upgrades => stream.write_all(&self.consent(&tag)).await?,
+            StartTlsBehaviour::Injects if self == Self::Mysql => {} // its greeting has it: there is no other reply
+            StartTlsBehaviour::Injects => {
                 stream
                     .write_all(&[&self.consent(&tag), INJECTED].concat())
                     .await?
@@ -124,22 +124,24 @@ impl Protocol {
         echo_back(acceptor.accept(stream).await?).await
     }
 
-    /// What the server says first.
-    fn greeting(self, conduct: Conduct) -> Vec<u8> {
+    /// What the server sends first.
+    fn greeting(self, behaviour: StartTlsBehaviour) -> Vec<u8> {
         match self {
             Self::Smtp => b"220 peer.test ESMTP\r\n".into(),
             Self::Imap => b"* OK peer.test ready\r\n".into(),
             Self::Pop3 => b"+OK peer.test ready\r\n".into(),
             Self::Ftp => b"220 peer.test ready\r\n".into(),
-            Self::Mysql if conduct == Conduct::Injects => [&mysql_greeting(MYSQL_SSL), INJECTED].concat(),
-            Self::Mysql if conduct == Conduct::Refuses => mysql_greeting(0),
+            Self::Mysql if behaviour == StartTlsBehaviour::Injects => {
+                [&mysql_greeting(MYSQL_SSL), INJECTED].concat()
+            }
+            Self::Mysql if behaviour == StartTlsBehaviour::Refuses => mysql_greeting(0),
             Self::Mysql => mysql_greeting(MYSQL_SSL),
             Self::Ldap | Self::Xmpp | Self::Postgres => Vec::new(),
         }
     }
 
-    /// Waits for the request for TLS and answers what comes before it; the tag that the reply must carry.
-    async fn request(self, stream: &mut BufReader<Wire>) -> io::Result<Vec<u8>> {
+    /// Replies to commands until TLS is requested. Returns the tag that the reply must carry.
+    async fn request(self, stream: &mut BufReader<Connection>) -> io::Result<Vec<u8>> {
         match self {
             Self::Smtp | Self::Imap | Self::Pop3 | Self::Ftp => self.request_by_line(stream).await,
             Self::Ldap => ldap_request(stream).await,
@@ -160,7 +162,7 @@ impl Protocol {
         }
     }
 
-    async fn request_by_line(self, stream: &mut BufReader<Wire>) -> io::Result<Vec<u8>> {
+    async fn request_by_line(self, stream: &mut BufReader<Connection>) -> io::Result<Vec<u8>> {
         loop {
             let line = read_until(stream, b'\n').await?;
             let line = line.trim();
@@ -176,12 +178,14 @@ impl Protocol {
             if command.eq_ignore_ascii_case(verb) {
                 return Ok(tag.into());
             }
-            stream.write_all(self.small_talk(tag, command).as_bytes()).await?;
+            stream
+                .write_all(self.plain_reply(tag, command).as_bytes())
+                .await?;
         }
     }
 
     /// The reply to a line that is not about TLS.
-    fn small_talk(self, tag: &str, command: &str) -> String {
+    fn plain_reply(self, tag: &str, command: &str) -> String {
         let verb = command.split(' ').next().unwrap_or_default().to_ascii_uppercase();
         match (self, verb.as_str()) {
             (Self::Smtp, "EHLO") => "250-peer.test\r\n250-PIPELINING\r\n250 STARTTLS\r\n".into(),
@@ -230,7 +234,7 @@ fn expect(as_agreed: bool) -> io::Result<()> {
 }
 
 /// Reads up to and with `end`, as text.
-async fn read_until(stream: &mut BufReader<Wire>, end: u8) -> io::Result<String> {
+async fn read_until(stream: &mut BufReader<Connection>, end: u8) -> io::Result<String> {
     let mut bytes = Vec::new();
     stream
         .take(REQUEST_LIMIT_BYTES)
@@ -241,7 +245,7 @@ async fn read_until(stream: &mut BufReader<Wire>, end: u8) -> io::Result<String>
 }
 
 /// Reads an extended request for TLS; its message id, encoded.
-async fn ldap_request(stream: &mut BufReader<Wire>) -> io::Result<Vec<u8>> {
+async fn ldap_request(stream: &mut BufReader<Connection>) -> io::Result<Vec<u8>> {
     expect(stream.read_u8().await? == 0x30)?;
     let length = stream.read_u8().await?;
     expect(length < 0x80)?;
@@ -266,7 +270,7 @@ fn ldap_response(id: &[u8], code: u8) -> Vec<u8> {
     [&[0x30, length], id, &result].concat()
 }
 
-async fn xmpp_request(stream: &mut BufReader<Wire>) -> io::Result<Vec<u8>> {
+async fn xmpp_request(stream: &mut BufReader<Connection>) -> io::Result<Vec<u8>> {
     while !read_until(stream, b'>').await?.contains("<stream:stream") {}
     stream
         .write_all(

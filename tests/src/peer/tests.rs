@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::hostile::drain;
 use super::*;
 
-/// A bound for tests that wait, far above what they need.
+/// Time limit of waits, far above what they need.
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn dropping_a_peer_closes_its_listener_and_every_connection_before_drop_re
         .unwrap();
     assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
     drop(peer);
-    // Nothing was awaited since: the peer's tasks had no chance to run.
+    // Nothing was awaited since, so the peer's tasks had no chance to run.
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     assert_eq!(
         StdStream::connect(address).unwrap_err().kind(),
@@ -74,7 +74,7 @@ async fn dropping_a_peer_closes_connections_that_are_busy_on_another_thread() {
 #[tokio::test]
 async fn dropping_a_peer_closes_the_peer_beside_it() {
     let peer = Hostile::RedirectToLoopback.start();
-    let address = peer.beside().unwrap().address();
+    let address = peer.redirect_target().unwrap().address();
     StdStream::connect(address).unwrap();
     drop(peer);
     assert_eq!(
@@ -85,12 +85,12 @@ async fn dropping_a_peer_closes_the_peer_beside_it() {
 
 #[tokio::test]
 async fn a_session_that_breaks_leaves_the_others_alone() {
-    let peer = Peer::tcp(|mut wire| async move {
-        let byte = wire.read_u8().await?;
+    let peer = Peer::tcp(|mut connection| async move {
+        let byte = connection.read_u8().await?;
         if byte == b'x' {
             return Err(ErrorKind::Other.into());
         }
-        wire.write_all(&[byte]).await
+        connection.write_all(&[byte]).await
     });
     for byte in [b'x', b'y'] {
         let mut client = TcpStream::connect(peer.address()).await.unwrap();

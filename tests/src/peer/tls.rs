@@ -1,4 +1,4 @@
-//! TLS servers: good ones around any session, and hostile ones.
+//! TLS servers: well-behaved ones with any session, and hostile ones.
 
 use std::io;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::hostile::{drain, large_page, read_head};
-use super::{Peer, Wire};
+use super::hostile::{drain, read_head, send_large_body};
+use super::{Connection, Peer};
 use crate::certificate::{Authority, Certificate, Leaf};
 
 /// Size of the huge chain, in bytes.
 pub const HUGE_CHAIN_BYTES: usize = 300_000;
 
-/// Certificates of the chain of many.
+/// Number of certificates in the chain with many certificates.
 pub const MANY_CERTIFICATES: usize = 81;
 
-/// The names that the certificates of hostile peers are for.
+/// The subject alternative names of hostile peers' certificates.
 pub const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// A fatal `handshake_failure`.
@@ -28,59 +28,59 @@ const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
 /// Starts a TLS server that gives each connection, once its handshake is done, to `session`.
 pub fn server<S, F>(config: ServerConfig, session: S) -> Peer
 where
-    S: Fn(TlsStream<Wire>) -> F + Clone + Send + Sync + 'static,
+    S: Fn(TlsStream<Connection>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    Peer::tcp(move |wire| {
+    Peer::tcp(move |connection| {
         let (acceptor, session) = (acceptor.clone(), session.clone());
-        async move { session(acceptor.accept(wire).await?).await }
+        async move { session(acceptor.accept(connection).await?).await }
     })
 }
 
-/// Starts a small HTTP server.
+/// Starts a small HTTPS server.
 pub fn site(config: ServerConfig) -> Peer {
     server(config, |stream| serve_page(stream, false))
 }
 
-/// Starts a server that says something that is no TLS to whatever it is sent.
+/// Starts a server that replies with this text instead of TLS.
 pub fn talks(text: &'static [u8]) -> Peer {
-    Peer::tcp(move |mut wire| async move {
-        read_record(&mut wire).await?;
-        wire.write_all(text).await?;
-        drain(wire).await
+    Peer::tcp(move |mut connection| async move {
+        read_record(&mut connection).await?;
+        connection.write_all(text).await?;
+        drain(connection).await
     })
 }
 
-/// Starts a server that answers a hello with its certificate if that offers the cipher suite, and else with `refusal`, after
-/// which it closes.
+/// Starts a server that answers a ClientHello with its certificate if the cipher suite is offered. Otherwise it sends
+/// `refusal` and closes.
 pub fn legacy(version: [u8; 2], suite: u16, certificate: &Certificate, refusal: &'static [u8]) -> Peer {
     let flight = legacy_flight(version, suite, certificate);
-    Peer::tcp(move |mut wire| {
+    Peer::tcp(move |mut connection| {
         let flight = flight.clone();
         async move {
-            let hello = read_record(&mut wire).await?;
+            let hello = read_record(&mut connection).await?;
             if offers(&hello, suite) {
-                wire.write_all(&flight).await?;
-                return drain(wire).await;
+                connection.write_all(&flight).await?;
+                return drain(connection).await;
             }
-            wire.write_all(refusal).await?;
-            wire.shutdown().await
+            connection.write_all(refusal).await?;
+            connection.shutdown().await
         }
     })
 }
 
-/// The content of the next record.
-async fn read_record(wire: &mut Wire) -> io::Result<Vec<u8>> {
+/// Reads the content of the next record.
+async fn read_record(connection: &mut Connection) -> io::Result<Vec<u8>> {
     let mut head = [0; 5];
-    wire.read_exact(&mut head).await?;
+    connection.read_exact(&mut head).await?;
     let [.., high, low] = head;
     let mut content = vec![0; u16::from_be_bytes([high, low]).into()];
-    wire.read_exact(&mut content).await?;
+    connection.read_exact(&mut content).await?;
     Ok(content)
 }
 
-/// Whether a client's hello has a cipher suite in its list.
+/// Whether a ClientHello offers a cipher suite.
 fn offers(hello: &[u8], suite: u16) -> bool {
     // The heads of message and hello, the version and the random bytes.
     let session = hello.get(38..).and_then(<[u8]>::split_first);
@@ -92,8 +92,7 @@ fn offers(hello: &[u8], suite: u16) -> bool {
     list.is_some_and(|list| list.chunks(2).any(|offered| offered == suite.to_be_bytes()))
 }
 
-/// What a server of TLS 1.0 to 1.2 sends first when it has chosen a version and a cipher suite: its hello, its certificates
-/// in clear, and that it is done.
+/// The first flight of a TLS 1.0 to 1.2 server: ServerHello, Certificate (unencrypted) and ServerHelloDone.
 #[must_use]
 pub fn legacy_flight(version: [u8; 2], suite: u16, certificate: &Certificate) -> Vec<u8> {
     let message = |kind: u8, content: &[u8]| [&[kind], &length(content)[..], content].concat();
@@ -116,51 +115,51 @@ pub fn legacy_flight(version: [u8; 2], suite: u16, certificate: &Certificate) ->
     .concat()
 }
 
-/// In three bytes.
+/// A length in three bytes.
 fn length(bytes: &[u8]) -> [u8; 3] {
     let [_, length @ ..] = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
     length
 }
 
-/// How a TLS peer misbehaves, or what is odd about it.
+/// How a TLS peer misbehaves, or its peculiarity.
 ///
-/// Where the handshake can succeed, the peer is a small HTTP server unless said otherwise.
+/// Where the handshake can succeed, the peer is a small HTTP server, unless the variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostileTls {
     /// A certificate that ended yesterday.
     Expired,
     /// A certificate that begins tomorrow.
     NotYetValid,
-    /// A certificate that signs itself.
+    /// A self-signed certificate.
     SelfSigned,
     /// A certificate for another name.
     WrongName,
-    /// A certificate of an authority that nobody knows.
+    /// A certificate of an unknown authority.
     Untrusted,
     /// A good certificate in a chain of [`HUGE_CHAIN_BYTES`].
     HugeChain,
-    /// A good certificate in a chain of more small ones than anybody needs.
+    /// A good certificate in a chain of [`MANY_CERTIFICATES`] small ones.
     ManyCertificates,
-    /// Reads the client's hello and never answers.
+    /// Reads the ClientHello and never replies.
     SilentAfterHello,
-    /// Sends its own hello and the first half of the rest, then nothing.
+    /// Sends the ServerHello and half of the remaining flight, then nothing.
     StopsMidway,
-    /// Closes when it has read the client's hello.
+    /// Closes after the ClientHello.
     ClosesAfterHello,
-    /// Answers the client's hello with a fatal alert.
+    /// Answers the ClientHello with a fatal alert.
     Alert,
-    /// Answers the client's hello with bytes that are no TLS.
+    /// Answers the ClientHello with bytes that are not TLS.
     Garbage,
-    /// Good, but speaks nothing newer than TLS 1.2.
+    /// Good, but supports nothing newer than TLS 1.2.
     OnlyTls12,
-    /// Good, then never says a word.
+    /// Completes the handshake, then sends nothing.
     SilentAfterHandshake,
-    /// Good, then sends the page of the story over a connection that stays open.
+    /// Completes the handshake, then sends a large response and keeps the connection open.
     LargeBody,
 }
 
 impl HostileTls {
-    /// Every kind, for tests that face them all.
+    /// Every kind, for tests that loop over all.
     pub const ALL: [Self; 15] = [
         Self::Expired,
         Self::NotYetValid,
@@ -212,7 +211,7 @@ impl HostileTls {
             | Self::Alert
             | Self::Garbage => {
                 let config = Arc::new(config);
-                Peer::tcp(move |wire| self.interrupt(wire, config.clone()))
+                Peer::tcp(move |connection| self.interrupt(connection, config.clone()))
             }
             Self::SilentAfterHandshake => server(config, drain),
             Self::LargeBody => server(config, |stream| serve_page(stream, true)),
@@ -237,26 +236,26 @@ impl HostileTls {
         }
     }
 
-    /// Takes the client's hello and breaks off.
-    async fn interrupt(self, mut wire: Wire, config: Arc<ServerConfig>) -> io::Result<()> {
+    /// Reads the ClientHello and interrupts the handshake.
+    async fn interrupt(self, mut connection: Connection, config: Arc<ServerConfig>) -> io::Result<()> {
         let mut hello = ServerConnection::new(config).map_err(io::Error::other)?;
-        read_hello(&mut wire, &mut hello).await?;
+        read_hello(&mut connection, &mut hello).await?;
         match self {
             Self::ClosesAfterHello => return Ok(()),
-            Self::Alert => wire.write_all(ALERT).await?,
-            Self::Garbage => wire.write_all(b"\x00\xffthis is no tls\r\n").await?,
-            Self::StopsMidway => wire.write_all(first_half(&mut hello)?.as_slice()).await?,
+            Self::Alert => connection.write_all(ALERT).await?,
+            Self::Garbage => connection.write_all(b"\x00\xffthis is no tls\r\n").await?,
+            Self::StopsMidway => connection.write_all(first_half(&mut hello)?.as_slice()).await?,
             _ => {}
         }
-        drain(wire).await
+        drain(connection).await
     }
 }
 
-/// Feeds what the client sends to `server` until its hello is complete.
-async fn read_hello(wire: &mut Wire, server: &mut ServerConnection) -> io::Result<()> {
+/// Feeds received bytes to `server` until the ClientHello is complete.
+async fn read_hello(connection: &mut Connection, server: &mut ServerConnection) -> io::Result<()> {
     let mut buffer = [0; 4096];
     while !server.wants_write() {
-        let read = wire.read(&mut buffer).await?;
+        let read = connection.read(&mut buffer).await?;
         let mut unread = buffer.get(..read).unwrap_or_default();
         if unread.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -267,7 +266,7 @@ async fn read_hello(wire: &mut Wire, server: &mut ServerConnection) -> io::Resul
     Ok(())
 }
 
-/// The first half of what `server` wants to say.
+/// The first half of the server's flight.
 fn first_half(server: &mut ServerConnection) -> io::Result<Vec<u8>> {
     let mut flight = Vec::new();
     while server.wants_write() {
@@ -277,11 +276,11 @@ fn first_half(server: &mut ServerConnection) -> io::Result<Vec<u8>> {
     Ok(flight)
 }
 
-/// Answers every request with a page: the one of the story, or a small one.
+/// Answers every request with a large or a small page.
 async fn serve_page(mut stream: impl AsyncRead + AsyncWrite + Unpin, large: bool) -> io::Result<()> {
     while read_head(&mut stream).await?.is_some() {
         if large {
-            large_page(&mut stream).await?;
+            send_large_body(&mut stream).await?;
         } else {
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")

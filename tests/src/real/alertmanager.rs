@@ -1,4 +1,4 @@
-//! Alertmanager, which takes alerts and remembers them.
+//! Alertmanager, which receives and stores alerts.
 #![expect(
     clippy::expect_used,
     reason = "a server that does not answer must fail its test"
@@ -14,10 +14,11 @@ use super::service::{Plan, Service};
 use crate::client::get;
 use crate::command::find;
 
-/// It tells nobody. Debian's needs `/usr/share/prometheus/alertmanager/default.tmpl` even so, which `.ci/tools` links.
+/// A configuration without notifications. Debian's package needs `/usr/share/prometheus/alertmanager/default.tmpl` even
+/// so, which `.ci/tools` links.
 const QUIET: &str = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n";
 
-/// An Alertmanager that is alone and notifies nobody. It ends on drop.
+/// A single Alertmanager without notifications. Killed on drop.
 #[derive(Debug)]
 pub struct Alertmanager(Service);
 
@@ -41,13 +42,13 @@ impl Alertmanager {
         })))
     }
 
-    /// Where it listens; alerts go to `/api/v2/alerts`.
+    /// Its address; alerts are posted to `/api/v2/alerts`.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.address(0)
     }
 
-    /// The alerts that it knows.
+    /// The alerts it has.
     ///
     /// # Panics
     /// It does not answer.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::service::{Plan, Service};
 use crate::command::find;
 
-/// Its command takes no ports, its library does.
+/// The command has no option for ports, so the library is used.
 const SCRIPT: &str = "
 const {MockOtlpServer} = require(process.env.LIB + '/mockotlpserver.js');
 const {JSONPrinter} = require(process.env.LIB + '/printers.js');
@@ -21,7 +21,7 @@ new MockOtlpServer({
 }).start();
 ";
 
-/// A mock server for gRPC and HTTP. It ends on drop.
+/// A mock OTLP server for gRPC and HTTP. Killed on drop.
 #[derive(Debug)]
 pub struct MockServer(Service);
 
@@ -49,13 +49,13 @@ impl MockServer {
         })))
     }
 
-    /// Where it takes gRPC.
+    /// Its gRPC address.
     #[must_use]
     pub fn grpc(&self) -> SocketAddr {
         self.0.address(0)
     }
 
-    /// Where it takes HTTP, not compressed: it breaks on what is.
+    /// Its HTTP address. It does not support compression.
     #[must_use]
     pub fn http(&self) -> SocketAddr {
         self.0.address(1)

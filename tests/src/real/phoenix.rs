@@ -1,4 +1,4 @@
-//! Arize Phoenix: a store of traces that can be asked.
+//! Arize Phoenix: a trace store with a query API.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use super::service::{Plan, Service};
 use crate::client::get;
 use crate::command::find;
 
-/// How many spans are asked for at once.
+/// Spans per query.
 const PAGE: usize = 1000;
 
-/// A Phoenix with an empty store, for traces by gRPC and HTTP. It ends on drop, and its store with it.
+/// A Phoenix with an empty store, for traces over gRPC and HTTP. Killed on drop; its store is deleted.
 #[derive(Debug)]
 pub struct Phoenix(Service);
 
@@ -30,7 +30,7 @@ impl Phoenix {
                 for (name, address) in ["PHOENIX_PORT", "PHOENIX_GRPC_PORT"].iter().zip(addresses) {
                     command.env(name, address.port().to_string());
                 }
-                // It has nothing to tell its makers.
+                // Disables usage reports to the vendor.
                 command.env("PHOENIX_TELEMETRY_ENABLED", "false");
                 command.env("PHOENIX_ALLOW_EXTERNAL_RESOURCES", "false");
             },
@@ -38,13 +38,13 @@ impl Phoenix {
         })))
     }
 
-    /// Where it takes HTTP, and is asked.
+    /// Its HTTP address, for OTLP and queries.
     #[must_use]
     pub fn http(&self) -> SocketAddr {
         self.0.address(0)
     }
 
-    /// Where it takes gRPC.
+    /// Its gRPC address.
     #[must_use]
     pub fn grpc(&self) -> SocketAddr {
         self.0.address(1)

@@ -1,4 +1,4 @@
-//! Prometheus: what most metrics end up in.
+//! Prometheus.
 #![expect(clippy::expect_used, reason = "a server that cannot start must fail its test")]
 
 use std::fs;
@@ -8,7 +8,7 @@ use super::promql::Queries;
 use super::service::{Plan, Service};
 use crate::command::find;
 
-/// A Prometheus with an empty store that takes remote writes and keeps exemplars. It ends on drop, and its store with it.
+/// A Prometheus with an empty store, remote-write receiver and exemplar storage. Killed on drop; its store is deleted.
 #[derive(Debug)]
 pub struct Prometheus(Queries);
 
@@ -47,7 +47,7 @@ impl Prometheus {
         }))
     }
 
-    /// Where it takes remote writes.
+    /// Its remote-write URL.
     #[must_use]
     pub fn write_url(&self) -> String {
         format!("http://{}/api/v1/write", self.address())

@@ -1,4 +1,4 @@
-//! The query interface that Prometheus has, and others copy.
+//! The HTTP query API of Prometheus, which other stores implement as well.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -25,9 +25,9 @@ pub type Series = (Labels, f64);
 #[derive(Debug)]
 pub struct Queries {
     pub(super) service: Service,
-    /// What makes new points visible, asked before each query.
+    /// A path to request before each query, to make new points visible.
     pub(super) flush: Option<&'static str>,
-    /// What is added to each query.
+    /// Parameters added to each query.
     pub(super) extra: &'static str,
 }
 
@@ -38,7 +38,7 @@ impl Queries {
         self.service.address(0)
     }
 
-    /// What `query` gives now; a scalar is a series without labels.
+    /// The current result of `query`; a scalar is a series without labels.
     ///
     /// # Panics
     /// The query is refused.
@@ -56,7 +56,7 @@ impl Queries {
         }
     }
 
-    /// Asks `query` until what it gives satisfies `enough`, and returns it.
+    /// Repeats `query` until its result satisfies `enough`, and returns it.
     ///
     /// # Panics
     /// The query is refused, or the limit is over.
@@ -92,7 +92,7 @@ impl Queries {
             .collect()
     }
 
-    /// The `data` of an answer of the interface.
+    /// The `data` of an API response.
     fn ask(&self, path: &str) -> Value {
         let answer = get(self.address(), path).expect("it runs");
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -126,7 +126,7 @@ fn text_number(value: &Value) -> f64 {
     text.parse().expect("a number as text")
 }
 
-/// A query as a part of a URL.
+/// Percent-encodes a query for a URL.
 fn encode(query: &str) -> String {
     query.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }

@@ -1,11 +1,11 @@
-//! promtool, which judges rules.
+//! promtool, which checks and tests alert rules.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::command::{Ending, Program, find};
 
-/// A promtool.
+/// The promtool command.
 #[derive(Clone, Debug)]
 pub struct Promtool(PathBuf);
 
@@ -16,13 +16,13 @@ impl Promtool {
         find("promtool").map(Self)
     }
 
-    /// `promtool check rules`: whether these files are rules. Its exit code is 0 where they are.
+    /// Runs `promtool check rules`. The exit code is 0 if the files are valid.
     #[must_use]
     pub fn check_rules(&self, files: &[&Path]) -> Ending {
         self.run(&["check", "rules", "--lint=all", "--lint-fatal"], files)
     }
 
-    /// `promtool test rules`: whether the rules do what the tests in these files say. Its exit code is 0 where they do.
+    /// Runs `promtool test rules`. The exit code is 0 if the tests in these files pass.
     #[must_use]
     pub fn test_rules(&self, files: &[&Path]) -> Ending {
         self.run(&["test", "rules"], files)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::service::{Plan, Service};
 use crate::command::find;
 
-/// A span, data point, log record or anything else that Rotel prints under a heading of its own.
+/// A span, data point, log record or another item that Rotel prints with a heading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Printed {
     /// The heading without its number: `Span`, `SpanEvent`, `Metric`, `NumberDataPoints`, `LogRecord` and so on.
@@ -18,7 +18,7 @@ pub struct Printed {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// A Rotel that takes all signals by gRPC and HTTP and prints them in detail. It ends on drop.
+/// A Rotel that receives all signals over gRPC and HTTP and prints them in detail. Killed on drop.
 #[derive(Debug)]
 pub struct Rotel(Service);
 
@@ -48,13 +48,13 @@ impl Rotel {
         })))
     }
 
-    /// Where it takes gRPC.
+    /// Its gRPC address.
     #[must_use]
     pub fn grpc(&self) -> SocketAddr {
         self.0.address(0)
     }
 
-    /// Where it takes HTTP.
+    /// Its HTTP address.
     #[must_use]
     pub fn http(&self) -> SocketAddr {
         self.0.address(1)
@@ -77,7 +77,7 @@ impl Rotel {
     }
 }
 
-/// `Span #0` starts a part; `Name   : GET` and `Unit: s` are fields; `-> key: Str(value)` is an attribute, but under a
+/// `Span #0` starts an item; `Name   : GET` and `Unit: s` are fields; `-> key: Str(value)` is an attribute, but under a
 /// metric's description a field. A value over several lines loses all but the first.
 fn parse(lines: &[String]) -> Vec<Printed> {
     let mut parts: Vec<Printed> = Vec::new();

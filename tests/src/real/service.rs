@@ -1,4 +1,4 @@
-//! A server that runs beside a test.
+//! A server process for a test.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -20,22 +20,22 @@ use tokio::time::Instant;
 use crate::client::get;
 use crate::ports;
 
-/// How many lines of a server's output are kept; older ones are forgotten.
-pub const LINES_KEPT: usize = 100_000;
+/// Maximum number of stored output lines; older ones are dropped.
+pub const MAX_OUTPUT_LINES: usize = 100_000;
 
-/// A server that is not ready after this has failed.
+/// Time limit for a server to become ready.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
-/// How long to wait before asking a server again.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// Interval between polls of a server.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How many lines of output a failure shows.
+/// Output lines shown in a failure.
 const LINES_SHOWN: usize = 60;
 
-/// Another program may take an unused port before the server does.
-const TRIES: usize = 5;
+/// Maximum start attempts: another program may take an unused port before the server does.
+const MAX_STARTS: usize = 5;
 
-/// What a server wrote, to standard output and standard error, line by line.
+/// The lines of a server's standard output and standard error.
 #[derive(Debug, Default)]
 struct Output {
     lines: Mutex<VecDeque<String>>,
@@ -49,7 +49,7 @@ impl Output {
 
     fn push(&self, line: String) {
         let mut lines = self.lock();
-        if lines.len() == LINES_KEPT {
+        if lines.len() == MAX_OUTPUT_LINES {
             lines.pop_front();
         }
         lines.push_back(line);
@@ -57,9 +57,9 @@ impl Output {
         self.written.notify_all();
     }
 
-    /// Until something is written, or for a moment.
+    /// Waits until something is written, or for one poll interval.
     fn pause(&self) {
-        let _waited = self.written.wait_timeout(self.lock(), ASK_AGAIN);
+        let _waited = self.written.wait_timeout(self.lock(), POLL_INTERVAL);
     }
 
     fn tail(&self) -> String {
@@ -81,11 +81,11 @@ pub(super) struct Plan<'a> {
     pub(super) listeners: usize,
     /// Sets arguments and environment, given its addresses and the folder that it runs in.
     pub(super) arrange: &'a dyn Fn(&mut Command, &[SocketAddr], &Path),
-    /// What its first address answers with 200 when it is ready; without it, all its addresses accept.
+    /// A path at its first address that answers 200 when it is ready; without it, all its addresses must accept.
     pub(super) ready: Option<&'static str>,
 }
 
-/// A server with a folder of its own. It is killed on drop.
+/// A server process with its own folder. Killed on drop.
 #[derive(Debug)]
 pub struct Service {
     name: &'static str,
@@ -99,14 +99,14 @@ pub struct Service {
 impl Service {
     /// Starts it and waits until it is ready.
     pub(super) fn start(plan: &Plan<'_>) -> Self {
-        let mut complaint = String::new();
-        for _ in 0..TRIES {
+        let mut failure = String::new();
+        for _ in 0..MAX_STARTS {
             match Self::launch(plan).until_ready(plan.ready) {
                 Ok(service) => return service,
-                Err(output) => complaint = output,
+                Err(output) => failure = output,
             }
         }
-        panic!("{} does not start: {complaint}", plan.name)
+        panic!("{} does not start: {failure}", plan.name)
     }
 
     fn launch(plan: &Plan<'_>) -> Self {
@@ -139,12 +139,12 @@ impl Service {
         }
     }
 
-    /// Itself when it is ready; what it wrote when it ended instead.
+    /// Waits until it is ready. If it exits, its output is returned as the error.
     fn until_ready(mut self, path: Option<&str>) -> Result<Self, String> {
         let started = Instant::now();
         loop {
             let ready = self.is_ready(path);
-            // Asked afterwards: where it could not listen, whoever does answered in its place.
+            // Checked afterwards: if it could not listen, another program may have answered in its place.
             if self.child.try_wait().expect("it is a child").is_some() {
                 return Err(self.output.tail());
             }
@@ -171,21 +171,21 @@ impl Service {
         }
     }
 
-    /// One of the addresses that it listens on.
+    /// One of its addresses.
     pub(super) fn address(&self, number: usize) -> SocketAddr {
         *self.addresses.get(number).expect("as many as were planned")
     }
 
-    /// Every line that it has written, oldest first, at most [`LINES_KEPT`].
+    /// Every line that it has written, oldest first, at most [`MAX_OUTPUT_LINES`].
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.output.lock().iter().cloned().collect()
     }
 
-    /// Asks again and again until there is an answer.
+    /// Polls until `ask` returns a value.
     ///
     /// # Panics
-    /// The limit is over: with what it wrote last.
+    /// The limit is exceeded. The message contains its last output.
     pub(super) fn wait_for<T>(&self, limit: Duration, what: &str, ask: impl Fn() -> Option<T>) -> T {
         let started = Instant::now();
         loop {
@@ -205,7 +205,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _killed = self.child.kill();
         let _status = self.child.wait();
         for reader in self.readers.drain(..) {

@@ -1,6 +1,6 @@
-//! vmagent, which takes OTLP and writes to Prometheus, and victoria-metrics, which keeps it.
+//! vmagent, which receives OTLP and writes to Prometheus, and victoria-metrics, which stores it.
 //!
-//! Both take OTLP by HTTP only, below [`PREFIX`].
+//! Both receive OTLP over HTTP only, below [`PREFIX`].
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -9,10 +9,10 @@ use super::promql::Queries;
 use super::service::{Plan, Service};
 use crate::command::find;
 
-/// What comes before `/v1/metrics` in their paths.
+/// Prefix of `/v1/metrics` in their paths.
 const PREFIX: &str = "/opentelemetry";
 
-/// A vmagent that writes what it takes to one store. It ends on drop.
+/// A vmagent that writes to one store. Killed on drop.
 #[derive(Debug)]
 pub struct Vmagent(Service);
 
@@ -40,7 +40,7 @@ impl Vmagent {
         })))
     }
 
-    /// Where it takes metrics by HTTP.
+    /// Its HTTP address.
     #[must_use]
     pub fn http(&self) -> SocketAddr {
         self.0.address(0)
@@ -53,7 +53,7 @@ impl Vmagent {
     }
 }
 
-/// A single victoria-metrics with an empty store. It ends on drop, and its store with it.
+/// A single-node victoria-metrics with an empty store. Killed on drop; its store is deleted.
 #[derive(Debug)]
 pub struct VictoriaMetrics(Queries);
 

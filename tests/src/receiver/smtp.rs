@@ -1,4 +1,4 @@
-//! A mail server (RFC 5321, 3207, 4954) that keeps every mail it takes.
+//! A mail server (RFC 5321, 3207, 4954) that records every accepted mail.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,18 +10,18 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::peer::{Peer, Wire};
+use crate::peer::{Connection, Peer};
 
-/// The most that a mail may have, in bytes.
+/// Maximum size of a mail in bytes.
 const MAIL_LIMIT_BYTES: u64 = 1 << 20;
 
 /// How sessions are protected.
 pub enum Protection {
-    /// Not at all, and it offers nothing.
+    /// No TLS.
     None,
-    /// It offers `STARTTLS`, and takes mail only after it.
+    /// `STARTTLS` is offered and required before mail.
     Starttls(ServerConfig),
-    /// From the first byte.
+    /// TLS from the first byte.
     Implicit(ServerConfig),
 }
 
@@ -43,18 +43,18 @@ pub struct Mail {
 struct State {
     starttls: Option<TlsAcceptor>,
     implicit: Option<TlsAcceptor>,
-    /// A reply in place of the usual one to a command.
-    sabotage: Mutex<Option<(String, String)>>,
-    /// Receivers that it takes no mail for, each with the reply.
+    /// A command and the reply to it, in place of the normal one.
+    reply_override: Mutex<Option<(String, String)>>,
+    /// Rejected recipients, each with the reply.
     refused: Mutex<Vec<(String, String)>>,
     mails: watch::Sender<Vec<Mail>>,
 }
 
 impl State {
-    /// What it says to a command in place of the usual.
-    fn unusual(&self, verb: &str, argument: &str) -> Option<String> {
-        let sabotage = self.sabotage.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, reply)) = sabotage.as_ref().filter(|(command, _)| command == verb) {
+    /// The reply that overrides the normal one to a command, if any.
+    fn overridden_reply(&self, verb: &str, argument: &str) -> Option<String> {
+        let reply_override = self.reply_override.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, reply)) = reply_override.as_ref().filter(|(command, _)| command == verb) {
             return Some(reply.clone());
         }
         let receiver = (verb == "RCPT").then(|| address(argument))?;
@@ -83,13 +83,13 @@ impl MailServer {
         let state = Arc::new(State {
             starttls,
             implicit,
-            sabotage: Mutex::default(),
+            reply_override: Mutex::default(),
             refused: Mutex::default(),
             mails: watch::Sender::default(),
         });
         let shared = state.clone();
         Self {
-            peer: Peer::tcp(move |wire| serve(wire, shared.clone())),
+            peer: Peer::tcp(move |connection| serve(connection, shared.clone())),
             state,
         }
     }
@@ -100,32 +100,36 @@ impl MailServer {
         self.peer.address().port()
     }
 
-    /// From now on, answers a command such as `RCPT` with this, or as usual again.
-    pub fn sabotage(&self, reply: Option<(&str, &str)>) {
+    /// Overrides the reply to a command such as `RCPT` from now on; `None` restores the normal replies.
+    pub fn override_reply(&self, reply: Option<(&str, &str)>) {
         let reply = reply.map(|(command, reply)| (command.to_owned(), reply.to_owned()));
-        *self.state.sabotage.lock().unwrap_or_else(PoisonError::into_inner) = reply;
+        *self
+            .state
+            .reply_override
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = reply;
     }
 
-    /// From now on, answers this to a receiver of a mail.
+    /// Rejects a recipient with this reply from now on.
     pub fn refuse(&self, receiver: &str, reply: &str) {
         let mut refused = self.state.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.retain(|(refused, _)| refused != receiver);
         refused.push((receiver.to_owned(), reply.to_owned()));
     }
 
-    /// From now on, takes mail for everybody.
-    pub fn take_all(&self) {
+    /// Accepts all recipients from now on.
+    pub fn accept_all(&self) {
         let mut refused = self.state.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.clear();
     }
 
-    /// The mails that it took, in its order.
+    /// The accepted mails, in order.
     #[must_use]
     pub fn mails(&self) -> Vec<Mail> {
         self.state.mails.borrow().clone()
     }
 
-    /// Waits until it took so many. Never ends if it does not: bound it with a time-out.
+    /// Waits until it has accepted this many mails. Waits forever otherwise: use a time-out.
     pub async fn until(&self, count: usize) {
         let mut mails = self.state.mails.subscribe();
         // The sender lives as long as this.
@@ -133,13 +137,13 @@ impl MailServer {
     }
 }
 
-async fn serve(wire: Wire, state: Arc<State>) -> io::Result<()> {
+async fn serve(connection: Connection, state: Arc<State>) -> io::Result<()> {
     if let Some(tls) = &state.implicit {
-        let mut stream = BufReader::new(tls.accept(wire).await?);
+        let mut stream = BufReader::new(tls.accept(connection).await?);
         stream.write_all(b"220 mail.test ESMTP\r\n").await?;
         return session(&mut stream, &state, true).await.map(drop);
     }
-    let mut stream = BufReader::new(wire);
+    let mut stream = BufReader::new(connection);
     stream.write_all(b"220 mail.test ESMTP\r\n").await?;
     let wants_tls = session(&mut stream, &state, false).await?;
     match &state.starttls {
@@ -151,15 +155,15 @@ async fn serve(wire: Wire, state: Arc<State>) -> io::Result<()> {
     }
 }
 
-/// What becomes of a session after a command.
-enum Next {
-    GoOn,
-    /// The client turns to TLS.
+/// How a session continues after a command.
+enum NextStep {
+    Continue,
+    /// The client upgrades to TLS.
     Tls,
     Ends,
 }
 
-/// Serves until the client goes, or asks for TLS, which it says.
+/// Serves until the client leaves (`false`) or requests TLS (`true`).
 async fn session<S>(stream: &mut BufReader<S>, state: &State, is_protected: bool) -> io::Result<bool>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -173,15 +177,20 @@ where
     };
     while let Some(line) = line(stream).await? {
         match command(stream, state, &mut mail, &line).await? {
-            Next::GoOn => {}
-            Next::Tls => return Ok(true),
-            Next::Ends => break,
+            NextStep::Continue => {}
+            NextStep::Tls => return Ok(true),
+            NextStep::Ends => break,
         }
     }
     Ok(false)
 }
 
-async fn command<S>(stream: &mut BufReader<S>, state: &State, mail: &mut Mail, line: &str) -> io::Result<Next>
+async fn command<S>(
+    stream: &mut BufReader<S>,
+    state: &State,
+    mail: &mut Mail,
+    line: &str,
+) -> io::Result<NextStep>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -191,14 +200,14 @@ where
         .unwrap_or_default()
         .to_ascii_uppercase();
     let argument = line.get(verb.len()..).unwrap_or_default().trim();
-    if let Some(reply) = state.unusual(&verb, argument) {
-        return say(stream, &reply).await.map(|()| Next::GoOn);
+    if let Some(reply) = state.overridden_reply(&verb, argument) {
+        return send_reply(stream, &reply).await.map(|()| NextStep::Continue);
     }
     let needs_tls = state.starttls.is_some() && !mail.is_protected;
     let reply = match verb.as_str() {
         "EHLO" if needs_tls => "250-mail.test\r\n250 STARTTLS",
         "EHLO" => "250-mail.test\r\n250-8BITMIME\r\n250 AUTH PLAIN",
-        "STARTTLS" if needs_tls => return say(stream, "220 go ahead").await.map(|()| Next::Tls),
+        "STARTTLS" if needs_tls => return send_reply(stream, "220 go ahead").await.map(|()| NextStep::Tls),
         "MAIL" if needs_tls => "530 must issue a STARTTLS command first",
         "AUTH" if !needs_tls => {
             mail.login = login(argument);
@@ -217,19 +226,19 @@ where
             "250 ok"
         }
         "DATA" => {
-            say(stream, "354 go on").await?;
+            send_reply(stream, "354 go on").await?;
             mail.data = data(stream).await?;
             state.mails.send_modify(|mails| mails.push(mail.clone()));
             "250 taken"
         }
         "NOOP" | "RSET" => "250 ok",
-        "QUIT" => return say(stream, "221 bye").await.map(|()| Next::Ends),
+        "QUIT" => return send_reply(stream, "221 bye").await.map(|()| NextStep::Ends),
         _ => "502 unknown",
     };
-    say(stream, reply).await.map(|()| Next::GoOn)
+    send_reply(stream, reply).await.map(|()| NextStep::Continue)
 }
 
-async fn say<S: AsyncWrite + Unpin>(stream: &mut S, reply: &str) -> io::Result<()> {
+async fn send_reply<S: AsyncWrite + Unpin>(stream: &mut S, reply: &str) -> io::Result<()> {
     stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
     stream.flush().await
 }
@@ -241,7 +250,7 @@ async fn line<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<Opt
     Ok((length > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Lines up to a lone dot.
+/// Reads lines up to a single dot.
 async fn data<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
     let mut data = String::new();
     loop {
@@ -253,7 +262,7 @@ async fn data<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<Str
     }
 }
 
-/// What stands between angle brackets.
+/// The address between angle brackets.
 fn address(argument: &str) -> String {
     let inside = argument
         .split_once('<')

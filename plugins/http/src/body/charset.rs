@@ -1,53 +1,54 @@
-//! The charset of a body.
+//! Detection of the charset of a body.
 
 use canary_sdk::http::Response;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// How a body becomes text.
+/// How a body is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Charset {
-    /// By a byte order mark, as the peer says, or by itself.
+    /// Determined by a byte order mark, the `content-type`, or the body itself.
     Known(&'static Encoding),
-    /// Nobody says, and it is no UTF-8.
+    /// Undeclared, and not UTF-8.
     Unknown,
 }
 
-/// That of a text: by its mark, as the peer says, as a page says itself, or by its bytes. JSON is read as JSON.
+/// The charset of a text: by its byte order mark, its `content-type`, a declaration in the page, or its bytes. JSON
+/// is treated as JSON.
 pub(super) fn of_text(response: &Response) -> Charset {
-    let (body, said) = (response.body.as_slice(), Said::of(response));
-    if said.is_json() {
+    let (body, declared) = (response.body.as_slice(), DeclaredType::from_response(response));
+    if declared.is_json() {
         return of_json(response);
     }
-    let may_name_itself = said.is_markup() || said.nothing() && begins_with_tag(body);
+    let may_name_itself = declared.is_markup() || declared.is_empty() && begins_with_tag(body);
     marked(body)
-        .or_else(|| said.charset())
+        .or_else(|| declared.charset())
         .or_else(|| meta(body).filter(|_| may_name_itself))
         .or_else(|| is_utf8(body).then_some(UTF_8))
-        .or_else(|| said.is_text().then_some(WINDOWS_1252))
+        .or_else(|| declared.is_text().then_some(WINDOWS_1252))
         .map_or(Charset::Unknown, Charset::Known)
 }
 
-/// That of JSON, which is UTF-8 whatever its type says (RFC 8259, sections 8.1 and 11). Some send it in UTF-16, and what is
-/// neither may be what they say.
+/// The charset of JSON, which is UTF-8 whatever its type declares (RFC 8259, sections 8.1 and 11). Some servers send
+/// UTF-16; if it is neither, the declared charset is used.
 pub(super) fn of_json(response: &Response) -> Charset {
-    let (body, said) = (response.body.as_slice(), Said::of(response));
+    let (body, declared) = (response.body.as_slice(), DeclaredType::from_response(response));
     marked(body)
         .or_else(|| by_zeros(body))
         .or_else(|| is_utf8(body).then_some(UTF_8))
-        .or_else(|| said.charset())
-        .or_else(|| said.is_text().then_some(WINDOWS_1252))
+        .or_else(|| declared.charset())
+        .or_else(|| declared.is_text().then_some(WINDOWS_1252))
         .map_or(Charset::Unknown, Charset::Known)
 }
 
-/// What the `content-type` says.
-struct Said {
-    /// In lower case, such as `text/html`; empty where nothing is said.
+/// The media type and charset that the `content-type` declares.
+struct DeclaredType {
+    /// In lower case, such as `text/html`; empty if nothing is declared.
     kind: String,
     parameters: String,
 }
 
-impl Said {
-    fn of(response: &Response) -> Self {
+impl DeclaredType {
+    fn from_response(response: &Response) -> Self {
         let content_type = response.header("content-type").unwrap_or_default();
         let (kind, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
         Self {
@@ -56,7 +57,7 @@ impl Said {
         }
     }
 
-    fn nothing(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.kind.is_empty()
     }
 
@@ -68,7 +69,7 @@ impl Said {
         self.kind == "application/json" || self.kind.ends_with("+json")
     }
 
-    /// Whether it is HTML or XML, which may name their charset themselves.
+    /// Whether it is HTML or XML, which may declare their charset themselves.
     fn is_markup(&self) -> bool {
         matches!(self.kind.as_str(), "text/html" | "text/xml" | "application/xml")
             || self.kind.ends_with("+xml")
@@ -88,7 +89,7 @@ fn marked(body: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_bom(body).map(|(encoding, _)| encoding)
 }
 
-/// A body that was cut may end within a character.
+/// A truncated body may end within a character.
 fn is_utf8(body: &[u8]) -> bool {
     match str::from_utf8(body) {
         Ok(_) => true,
@@ -96,7 +97,7 @@ fn is_utf8(body: &[u8]) -> bool {
     }
 }
 
-/// That of JSON without a mark, whose first characters are ASCII.
+/// The charset of JSON without a byte order mark; its first characters are ASCII.
 fn by_zeros(body: &[u8]) -> Option<&'static Encoding> {
     match body {
         [0, high, ..] if *high != 0 => Some(UTF_16BE),
@@ -111,10 +112,10 @@ fn begins_with_tag(body: &[u8]) -> bool {
     matches!(start, [b'<', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'!' | b'?'))
 }
 
-/// Bytes at the beginning of a page in which browsers look for its charset.
+/// Bytes at the start of a page in which browsers look for its charset.
 const META: usize = 1024;
 
-/// The charset that a page of HTML or a document of XML names itself.
+/// The charset that an HTML page or XML document declares itself.
 fn meta(body: &[u8]) -> Option<&'static Encoding> {
     let start = body.get(..META).unwrap_or(body);
     let start = start.to_ascii_lowercase();
@@ -136,7 +137,7 @@ fn meta(body: &[u8]) -> Option<&'static Encoding> {
         .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.')))
         .unwrap_or(label.len());
     let encoding = Encoding::for_label(label.get(..end)?)?;
-    // What names itself in ASCII is no UTF-16, whatever it says.
+    // A declaration in ASCII cannot be in UTF-16, whatever it says.
     Some(if encoding == UTF_16LE || encoding == UTF_16BE {
         UTF_8
     } else {

@@ -1,7 +1,7 @@
-//! Compressed answers (RFC 9110, section 8.4): asked for by name, and decompressed within a bound.
+//! Compressed responses (RFC 9110, section 8.4): requested by name, and decompressed within limits.
 
 mod block;
-mod damage;
+mod decode_error;
 mod frames;
 mod streams;
 mod window;
@@ -14,15 +14,15 @@ use serde::Deserialize;
 
 use crate::config::OneOrMany;
 use crate::effort::{Effort, TooCostly};
-use crate::memory::{Memory, OutOfMemory};
+use crate::memory::{MemoryBudget, OutOfMemory};
 use crate::text::quote;
-use damage::{Damage, Decoder};
+use decode_error::{DecodeError, Decoder};
 
-/// Most encodings on top of each other: more is no page, but an attempt to keep its reader busy.
-const MOST_LAYERS: usize = 3;
-/// Most bytes that a layer below another may have: what grows and shrinks again costs time and shows nothing.
-const MOST_BETWEEN: u64 = 16 << 20;
-/// Units of effort for one byte that goes into a decoder, or comes out.
+/// Maximum number of stacked encodings: more occur only in attacks.
+const MAX_LAYERS: usize = 3;
+/// Maximum bytes of an intermediate layer: what expands and shrinks again costs time and shows nothing.
+const MAX_BETWEEN: u64 = 16 << 20;
+/// Effort units per byte that goes into a decoder or comes out.
 const PER_BYTE: usize = 7;
 
 /// One way to compress an answer.
@@ -43,7 +43,7 @@ pub(crate) enum Encoding {
 pub(crate) type Encodings = OneOrMany<Encoding>;
 
 impl Encoding {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Br => "br",
@@ -62,8 +62,8 @@ impl Encoding {
         }
     }
 
-    /// A decoder, and what is left of the memory beside what it takes from the beginning.
-    fn decoder<'b>(self, layer: Layer<'b>, memory: Memory) -> io::Result<(Layer<'b>, Memory)> {
+    /// Creates the decoder, and returns the memory that is left besides its fixed buffers.
+    fn decoder<'b>(self, layer: Layer<'b>, memory: MemoryBudget) -> io::Result<(Layer<'b>, MemoryBudget)> {
         let mut left = memory;
         let decoder = Decoder::new(self, layer, |source| {
             Ok(match self {
@@ -81,7 +81,7 @@ impl Encoding {
     }
 }
 
-/// Whether this is an encoding that can be read.
+/// Whether this encoding can be decompressed.
 pub(super) fn is_known(word: &str) -> bool {
     Encoding::parse(word).is_ok()
 }
@@ -91,12 +91,12 @@ type Layer<'b> = Box<dyn Read + 'b>;
 impl Encodings {
     /// The value of `accept-encoding`.
     pub(crate) fn header(&self) -> String {
-        let words: Vec<_> = self.as_slice().iter().map(|encoding| encoding.word()).collect();
+        let words: Vec<_> = self.as_slice().iter().map(|encoding| encoding.as_str()).collect();
         words.join(", ")
     }
 }
 
-/// The encodings of an answer, in the order in which they were applied.
+/// The encodings of a response, in the order in which they were applied.
 pub(crate) fn applied(response: &Response) -> Vec<String> {
     let values = response.header_values("content-encoding");
     let words = values.flat_map(|value| {
@@ -112,7 +112,7 @@ pub(crate) fn applied(response: &Response) -> Vec<String> {
 
 /// Why a body cannot be decompressed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unreadable {
+pub(crate) enum DecompressError {
     #[error("the compressed body is longer than {}, the most that is kept of it (see `max_size`)", crate::text::size((*.0).into()))]
     NotKept(u32),
     #[error("to decompress the body takes {0}")]
@@ -127,40 +127,40 @@ pub(crate) enum Unreadable {
     Damaged(String),
 }
 
-impl Unreadable {
-    /// Whether it says nothing about the target, since the check itself lacks something.
+impl DecompressError {
+    /// Whether the check itself lacks a resource, which says nothing about the target.
     pub(crate) fn is_own(&self) -> bool {
         !matches!(self, Self::TooDeep(_) | Self::Damaged(_))
     }
 
     fn of(error: &io::Error, effort: &Effort) -> Self {
-        match Damage::find(error) {
+        match DecodeError::find(error) {
             _ if effort.is_used_up() => Self::TooCostly(TooCostly),
-            Some(damage @ Damage::Window { .. }) => Self::Window(damage.to_string()),
+            Some(decode_error @ DecodeError::Window { .. }) => Self::Window(decode_error.to_string()),
             _ => Self::Damaged(error.to_string()),
         }
     }
 }
 
-/// Replaces the body by what was compressed, up to `most` bytes of it.
+/// Replaces the body by its decompressed content, up to `most` bytes.
 ///
 /// # Errors
 /// It cannot be decompressed.
 pub(crate) fn decompress(
     response: &mut Response,
     most: u32,
-    memory: Memory,
+    memory: MemoryBudget,
     effort: &Effort,
-) -> Result<(), Unreadable> {
+) -> Result<(), DecompressError> {
     let applied = applied(response);
     if applied.is_empty() || response.body.is_empty() {
         return Ok(());
     }
     if response.truncated {
-        return Err(Unreadable::NotKept(most));
+        return Err(DecompressError::NotKept(most));
     }
-    if applied.len() > MOST_LAYERS {
-        return Err(Unreadable::TooDeep(applied.len()));
+    if applied.len() > MAX_LAYERS {
+        return Err(DecompressError::TooDeep(applied.len()));
     }
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let memory = memory.without(response.body.capacity());
@@ -168,11 +168,15 @@ pub(crate) fn decompress(
     let layer = layers(&response.body, &applied, memory.without(most), effort);
     let truncated = match layer.and_then(|layer| fill(layer, &mut text, most)) {
         Ok(truncated) => truncated,
-        // What came within the time that there was is judged as far as it goes.
-        Err(error) if !response.complete && matches!(Damage::find(&error), Some(Damage::Cut(_))) => false,
-        Err(error) => return Err(Unreadable::of(&error, effort)),
+        // What was received within the time limit is evaluated as far as it goes.
+        Err(error)
+            if !response.complete && matches!(DecodeError::find(&error), Some(DecodeError::Cut(_))) =>
+        {
+            false
+        }
+        Err(error) => return Err(DecompressError::of(&error, effort)),
     };
-    // What was reserved and not needed is for what is made of it.
+    // Unused capacity is returned for what is built from the body.
     text.shrink_to_fit();
     response.body_length = u64::try_from(text.len()).unwrap_or(u64::MAX);
     response.body = text;
@@ -180,11 +184,11 @@ pub(crate) fn decompress(
     Ok(())
 }
 
-/// Decoders on top of each other, for which there is memory.
+/// Stacks the decoders, if there is memory for them.
 fn layers<'b>(
     body: &'b [u8],
     applied: &[String],
-    mut memory: Memory,
+    mut memory: MemoryBudget,
     effort: &'b Effort,
 ) -> io::Result<Layer<'b>> {
     let mut layer: Layer<'b> = Box::new(Metered { layer: body, effort });
@@ -200,14 +204,15 @@ fn layers<'b>(
     Ok(layer)
 }
 
-/// Adds what comes, up to `most` bytes, and says whether there is more. All of it is read where there is not, to its very end.
+/// Appends up to `most` bytes, and returns whether there is more. If there is not, the layer was read to its very
+/// end.
 fn fill(mut layer: Layer<'_>, text: &mut Vec<u8>, most: usize) -> io::Result<bool> {
     let limit = u64::try_from(most).unwrap_or(u64::MAX);
     layer.by_ref().take(limit).read_to_end(text)?;
     Ok(layer.read(&mut [0])? > 0)
 }
 
-/// A layer whose bytes are paid for.
+/// A layer whose bytes are charged to the effort.
 struct Metered<'b, L> {
     layer: L,
     effort: &'b Effort,
@@ -216,9 +221,10 @@ struct Metered<'b, L> {
 impl<L: Read> Read for Metered<'_, L> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.layer.read(buffer)?;
-        let paid = self.effort.take(count * PER_BYTE);
-        // A few bytes may be a table to build, and no text.
-        paid.and_then(|()| self.effort.look()).map_err(io::Error::other)?;
+        let paid = self.effort.charge(count * PER_BYTE);
+        // A few input bytes may build a table and produce no output.
+        paid.and_then(|()| self.effort.check_time())
+            .map_err(io::Error::other)?;
         Ok(count)
     }
 }

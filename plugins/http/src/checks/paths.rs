@@ -5,9 +5,9 @@ use serde_json::json;
 use super::problems;
 use crate::Http;
 
-/// Not JSONPaths, in every way that the grammar of RFC 9535 has for it.
+/// Invalid JSONPaths, one for each way to violate the grammar of RFC 9535.
 const NO_PATHS: &[&str] = &[
-    // The whole.
+    // The whole path.
     "$ ",
     " $",
     "$.",
@@ -135,7 +135,7 @@ const NO_PATHS: &[&str] = &[
     "$[::9007199254740992]",
     "$[1..2]",
     "$[1-2]",
-    // Filters: what stands alone.
+    // Filters: expressions that cannot stand alone.
     "$[?]",
     "$[?(]",
     "$[?)]",

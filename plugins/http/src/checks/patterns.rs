@@ -1,11 +1,11 @@
-//! Every key that the schema calls a regular expression.
+//! Every key that the schema marks as a regular expression.
 
 use serde_json::{Map, Value, json};
 
 use super::places;
 use crate::Http;
 
-/// Keys that lead to each regular expression of a schema, in the words of a configuration.
+/// The paths of keys to each regular expression in a schema.
 fn patterns(root: &Value, schema: &Value, path: &[&str]) -> Vec<Vec<String>> {
     if let Some(name) = schema["$ref"]
         .as_str()
@@ -22,7 +22,7 @@ fn patterns(root: &Value, schema: &Value, path: &[&str]) -> Vec<Vec<String>> {
         .into_iter()
         .flatten()
         .map(|(key, inner)| (key.as_str(), inner));
-    // A name for what the suite's author names: a header, and a path.
+    // A placeholder for names that the suite's author chooses: a header, and a path.
     let any = schema
         .get("additionalProperties")
         .filter(|inner| inner.is_object());
@@ -34,7 +34,7 @@ fn patterns(root: &Value, schema: &Value, path: &[&str]) -> Vec<Vec<String>> {
     found
 }
 
-/// A configuration with a value at the end of these keys.
+/// A configuration with a value at this path of keys.
 fn config(keys: &[String], value: &Value) -> Value {
     match keys {
         [] => value.clone(),
@@ -56,7 +56,7 @@ fn each_is_refused_where_it_does_not_compile() {
     }
 }
 
-/// What each of them may be alone is more than a run has for all.
+/// Each pattern alone is allowed, but all of them exceed the budget of a run.
 #[test]
 fn all_of_a_check_are_compiled_within_one_budget() {
     let many =

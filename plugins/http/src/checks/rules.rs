@@ -1,10 +1,10 @@
-//! Rules that nothing can meet, or that everything meets.
+//! Rules that no value can meet, or that every value meets.
 
 use serde_json::{Value, json};
 
 use super::{places, problems};
 
-/// What is found at a header with these rules, without its place.
+/// The problems of these rules at a header, without their location.
 fn of_header(rules: &Value) -> Vec<String> {
     let found = problems(&json!({ "expect": { "headers": { "x": rules } } }));
     let place = "/config/expect/headers/x/";
@@ -100,7 +100,7 @@ fn rules_that_go_together_are_taken() {
             "{rules}"
         );
     }
-    // A file ends with a line feed as a rule.
+    // Files usually end with a line feed.
     assert_eq!(
         places(&json!({ "expect": { "body": { "equals": "12\n", ">": 3 } } })),
         [""; 0]
@@ -195,7 +195,7 @@ fn an_answer_without_a_body_meets_no_rule_that_needs_one() {
     ];
     let of = |method: &str, status: Value| {
         let mut found = problems(&json!({ "method": method, "expect": expect(status) }));
-        // That `ok` is no number is found whatever the method is.
+        // That `ok` is not a number is reported for every method.
         found.retain(|problem| !problem.contains("no value meets this"));
         found
     };

@@ -1,4 +1,4 @@
-//! A value, or a list of such values, which is not empty.
+//! A value, or a non-empty list of values.
 
 use std::borrow::Cow;
 use std::slice;
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 
 /// A value, or a list of such values.
 pub(crate) enum OneOrMany<T> {
-    /// Written as it is.
+    /// A plain value.
     One(T),
-    /// Written as a list.
+    /// A list.
     Many(Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
-    /// Whether it is written as a list.
+    /// Whether it was written as a list.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self, Self::Many(_))
     }
 
-    /// All of them; one is a list of one.
+    /// All values; a plain value is a list of one.
     pub(crate) fn as_slice(&self) -> &[T] {
         match self {
             Self::One(value) => slice::from_ref(value),
@@ -32,25 +32,25 @@ impl<T> OneOrMany<T> {
 }
 
 impl<T> OneOrMany<T> {
-    /// Looks at each of them, where it stands.
-    pub(crate) fn check(&self, problems: &mut Problems, mut look: impl FnMut(&T, &mut Problems)) {
+    /// Visits each value at its location.
+    pub(crate) fn check(&self, problems: &mut Problems, mut visit: impl FnMut(&T, &mut Problems)) {
         match self {
-            Self::One(value) => look(value, problems),
+            Self::One(value) => visit(value, problems),
             Self::Many(values) => {
                 for (index, value) in values.iter().enumerate() {
-                    problems.at_index(index, |problems| look(value, problems));
+                    problems.at_index(index, |problems| visit(value, problems));
                 }
             }
         }
     }
 }
 
-/// By hand: the error of a derived one says that nothing fits, and not what is wrong with what nearly does.
+/// Implemented by hand: the derived error says that nothing fits, and not what is wrong with what nearly does.
 impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parse = |value| T::deserialize(value).map_err(D::Error::custom);
         match Value::deserialize(deserializer)? {
-            // Nothing is one of them, and none of them is something: it would fail, or hold, whatever comes.
+            // An empty list has no clear meaning: it could always fail or always hold.
             Value::Array(values) if values.is_empty() => Err(D::Error::custom(
                 "an empty list; put something into it, or leave the key out",
             )),
@@ -79,8 +79,8 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
         true
     }
 
-    /// One schema with both types: a validator says more about what does not fit it than about an `anyOf`. Where the values
-    /// are listed, which is all that may be there then, a list is one more branch.
+    /// One schema with both types: a validator reports more about it than about an `anyOf`. Where the values are
+    /// enumerated, nothing else is allowed, so a list is one more branch.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = T::json_schema(generator);
         let mut either = one.clone();
@@ -95,7 +95,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     }
 }
 
-/// Lets a schema accept values of one more type.
+/// Lets a schema accept one more type.
 pub(crate) fn add_type(schema: &mut Schema, name: &str) {
     let mut types = match schema.remove("type") {
         Some(Value::Array(types)) => types,

@@ -1,4 +1,4 @@
-//! The body as text.
+//! Rules for the body as text.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,10 +13,10 @@ use super::find::{self, Haystack};
 use super::order;
 use super::pattern::{Budget, Mode};
 use super::rule::{self, Condition, Extra, Rule, Subject};
-use super::{Lack, Reading};
+use super::{EvaluationContext, UnmetReason};
 use crate::body::{self, Text};
-use crate::complaint::Complaint;
 use crate::effort::{Effort, TooCostly};
+use crate::mismatch::Mismatch;
 use crate::text::{quote, size, size_of};
 
 /// What the body must be, and must and must not hold.
@@ -37,63 +37,60 @@ impl Extra for Whole {
 }
 
 impl Rules {
-    /// Most bytes that the body may have.
+    /// Maximum bytes of the body.
     pub(super) fn max_size(&self) -> Option<u64> {
         self.extra.max_size.map(ByteSize::get)
     }
 
     pub(super) fn mode(&self) -> Mode {
-        match self.extra.raw {
-            true => Mode::Bytes,
-            false => Mode::Text,
-        }
+        if self.extra.raw { Mode::Bytes } else { Mode::Text }
     }
 }
 
-/// Reports rules that cannot be judged, or that no body can meet.
+/// Reports rules that cannot be evaluated, or that no body can meet.
 pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
     rules.check(
         rules.mode(),
         budget,
-        |text, condition| rule::of_text(text, condition),
+        |text, condition| rule::text_mismatch(text, condition),
         problems,
     );
 }
 
 /// Reports every rule that an empty body does not meet.
-pub(super) fn check_without(rules: &Rules, budget: &Budget, lack: &Lack, problems: &mut Problems) {
-    let judged = (rules.mode(), budget);
+pub(super) fn check_without(rules: &Rules, budget: &Budget, unmet: &UnmetReason, problems: &mut Problems) {
+    let compiled = (rules.mode(), budget);
     rules.report_unmet(
         &String::new(),
-        |text, condition| rule::of_text(text, condition),
-        judged,
-        lack,
+        |text, condition| rule::text_mismatch(text, condition),
+        compiled,
+        unmet,
         problems,
     );
 }
 
-/// Where the rules stand in the configuration.
-pub(super) const PLACE: &str = "expect.body";
+/// The location of the rules in the configuration.
+pub(super) const LOCATION: &str = "expect.body";
 
-/// One assertion a text, a pattern and a limit.
+/// One assertion per text, pattern and limit.
 ///
 /// # Errors
 /// A pattern does not compile.
-pub(super) fn judge(
+pub(super) fn evaluate(
     rules: &Rules,
     response: &Response,
-    reading: &Reading<'_>,
+    context: &EvaluationContext<'_>,
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
     if let Some(max) = rules.max_size() {
-        verdict.extend([judge_size(max, response, reading.is_decompressed)]);
+        verdict.extend([evaluate_size(max, response, context.is_decompressed)]);
     }
-    let conditions = rules.conditions(PLACE, rules.mode())?;
-    let memory = reading.memory.without(response.body.capacity());
+    let conditions = rules.conditions(LOCATION, rules.mode())?;
+    let memory = context.memory.without(response.body.capacity());
     let text = match (conditions.is_empty(), rules.extra.raw) {
         (true, _) => return Ok(()),
         (false, true) => Ok(Text::raw(&response.body)),
-        (false, false) => body::text(response, memory, reading.effort),
+        (false, false) => body::text(response, memory, context.effort),
     };
     let text = match text {
         Ok(text) => text,
@@ -102,26 +99,26 @@ pub(super) fn judge(
             return Ok(());
         }
     };
-    let seen = Seen {
-        extent: extent(response, text.read, reading.is_decompressed),
+    let seen = SearchedBody {
+        extent: extent(response, text.read, context.is_decompressed),
         is_cut: is_cut(response, text.read),
         decoded: match &text.bytes {
-            // It is a part of what came, where it is not all of it.
+            // It borrows a part of the received body if it is not all of it.
             Cow::Borrowed(_) => None,
             Cow::Owned(decoded) => Some(Haystack::of(decoded)),
         },
         undecoded: Haystack::of(&response.body),
         text: &text.bytes,
-        effort: reading.effort,
+        effort: context.effort,
     };
-    verdict.extend(conditions.iter().map(|condition| seen.judge(condition)));
+    verdict.extend(conditions.iter().map(|condition| seen.evaluate(condition)));
     Ok(())
 }
 
-fn judge_size(max: u64, response: &Response, is_decompressed: bool) -> Assertion {
+fn evaluate_size(max: u64, response: &Response, is_decompressed: bool) -> Assertion {
     const NAME: &str = "body max_size";
     let length = response.body_length;
-    // What is decompressed is not counted beyond what is kept.
+    // Decompressed bytes are not counted beyond what is retained.
     let goes_on = is_decompressed && response.truncated && body::compression_hint(response).is_some();
     match (length.cmp(&max), goes_on) {
         (Ordering::Greater, _) => Assertion::new(
@@ -138,19 +135,19 @@ fn judge_size(max: u64, response: &Response, is_decompressed: bool) -> Assertion
     }
 }
 
-/// What was looked through.
-struct Seen<'r> {
+/// The texts that are searched.
+struct SearchedBody<'r> {
     text: &'r [u8],
-    /// The text, where it is not what came.
+    /// The decoded text, if it differs from the received one.
     decoded: Option<Haystack<'r>>,
-    /// The body as it came.
+    /// The body as received.
     undecoded: Haystack<'r>,
     extent: String,
     is_cut: bool,
     effort: &'r Effort,
 }
 
-impl Subject<String> for Seen<'_> {
+impl Subject<String> for SearchedBody<'_> {
     fn is(&self, expected: &String, effort: &Effort) -> Result<bool, TooCostly> {
         Ok(!self.is_cut && find::is(self.text, expected, effort)?)
     }
@@ -159,26 +156,26 @@ impl Subject<String> for Seen<'_> {
         self.text
     }
 
-    /// Files end with a line feed as a rule, also those with nothing but a number.
+    /// Files usually end with a line feed, even those that contain only a number.
     fn number(&self) -> Option<Decimal<'_>> {
         Decimal::parse(str::from_utf8(self.text.trim_ascii()).ok()?)
     }
 
-    fn shown(&self) -> String {
+    fn quoted(&self) -> String {
         let cut = if self.is_cut { ", which was cut," } else { "" };
         format!("{}{cut}", quote(self.text))
     }
 }
 
-impl Seen<'_> {
-    fn judge(&self, condition: &Condition<'_, String>) -> Assertion {
+impl SearchedBody<'_> {
+    fn evaluate(&self, condition: &Condition<'_, String>) -> Assertion {
         let found = match condition {
             Condition::Contains(text) | Condition::NotContains(text) => self.find(text),
             Condition::Matches(regex) | Condition::NotMatches(regex) => {
                 let found = regex.find(self.text, self.effort);
                 found.map(|found| found.and_then(|place| self.text.get(place)))
             }
-            whole => return self.judge_whole(whole),
+            whole => return self.evaluate_whole(whole),
         };
         let label = label(condition);
         match found {
@@ -191,23 +188,23 @@ impl Seen<'_> {
         }
     }
 
-    fn judge_whole(&self, condition: &Condition<'_, String>) -> Assertion {
+    fn evaluate_whole(&self, condition: &Condition<'_, String>) -> Assertion {
         let label = format!("body {}", condition.key());
-        let complaint = match self.may_hold(condition) {
-            Ok(true) => Some(Complaint::unknown(format!("cannot be known of {}", self.extent))),
-            Ok(false) => condition.complaint(self, self.effort),
+        let mismatch = match self.may_hold(condition) {
+            Ok(true) => Some(Mismatch::unknown(format!("cannot be known of {}", self.extent))),
+            Ok(false) => condition.mismatch(self, self.effort),
             Err(costly) => {
                 let reason = format!("{} {}", self.extent, condition.too_costly(costly));
-                Some(Complaint::unknown(reason))
+                Some(Mismatch::unknown(reason))
             }
         };
-        match complaint {
-            Some(complaint) => complaint.assertion(label),
+        match mismatch {
+            Some(mismatch) => mismatch.assertion(label),
             None => Assertion::new(label, true, quote(self.text)),
         }
     }
 
-    /// Whether the rest of the body decides, which is not there.
+    /// Whether the part of the body that was not retained could decide.
     fn may_hold(&self, condition: &Condition<'_, String>) -> Result<bool, TooCostly> {
         if !self.is_cut {
             return Ok(false);
@@ -228,7 +225,8 @@ impl Seen<'_> {
         }
     }
 
-    /// Whether the body, of which this is the beginning, may be this text. A character that was cut in two is no part of it.
+    /// Whether the body, of which this is the beginning, may be this text. A character that was cut in two is
+    /// ignored.
     fn may_become(&self, text: &str) -> Result<bool, TooCostly> {
         let cut = char::REPLACEMENT_CHARACTER.to_string();
         let start = self.text.strip_suffix(cut.as_bytes()).unwrap_or(self.text);
@@ -238,7 +236,7 @@ impl Seen<'_> {
         }
     }
 
-    /// Where a text is, as it was decoded or as it came.
+    /// Where a text is found: in the decoded or in the received text.
     fn find<'t>(&self, text: &'t str) -> Result<Option<&'t [u8]>, TooCostly> {
         let is_there = match &self.decoded {
             Some(decoded) if decoded.contains(text, self.effort)? => true,
@@ -256,7 +254,7 @@ impl Seen<'_> {
         }
     }
 
-    /// What was not found in the part that was kept may be in the rest.
+    /// What was not found in the retained part may be in the rest.
     fn missing(&self, label: String, found: Option<&[u8]>) -> Assertion {
         let (status, message) = match found {
             Some(found) => (Status::Fail, format!("found {}", quote(found))),
@@ -276,12 +274,12 @@ fn label(condition: &Condition<'_, String>) -> String {
     format!("body {} {}", condition.key(), quote(text.as_bytes()))
 }
 
-/// Whether there is more of the body than was looked at.
+/// Whether the body is longer than what was searched.
 pub(super) fn is_cut(response: &Response, read: usize) -> bool {
     response.truncated || read < response.body.len()
 }
 
-/// How much of the body was looked at, and whether that was compressed.
+/// How much of the body was searched, and whether it was compressed.
 pub(super) fn extent(response: &Response, read: usize, is_decompressed: bool) -> String {
     let read_of = response.body.get(..read).unwrap_or(&response.body);
     let read_of = size_of(read_of);

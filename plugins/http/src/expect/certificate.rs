@@ -23,7 +23,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Reports a warning that a failure would always come before.
+    /// Reports a warning that a failure would always precede.
     pub(super) fn check(&self, problems: &mut Problems) {
         if let (Some(warn), Some(fail)) = (self.warn_within, self.fail_within)
             && warn < fail
@@ -34,30 +34,30 @@ impl Limits {
     }
 }
 
-/// Compares what is left with the limits.
-pub(super) fn judge(limits: &Limits, response: &Response, now: Timestamp) -> Assertion {
+/// Compares the remaining time with the limits.
+pub(super) fn evaluate(limits: &Limits, response: &Response, now: Timestamp) -> Assertion {
     let Some(leaf) = response.tls.as_ref().and_then(|tls| tls.leaf()) else {
         return Assertion::new(NAME, false, "the answer did not come over TLS");
     };
     let session = response.tls.as_ref().filter(|_| limits.chain);
     let first = session.and_then(first_to_end).filter(|first| *first != leaf);
     let Some(first) = first else {
-        return judge_one(limits, leaf, now);
+        return evaluate_one(limits, leaf, now);
     };
-    let judged = judge_one(limits, first, now);
+    let result = evaluate_one(limits, first, now);
     Assertion {
-        message: format!("`{}` is the first to end: {}", first.subject, judged.message),
-        ..judged
+        message: format!("`{}` is the first to end: {}", first.subject, result.message),
+        ..result
     }
 }
 
-/// Of the path that is trusted, or of what was sent where none is.
+/// The first certificate to expire of the trusted path, or of what was sent if there is none.
 fn first_to_end(session: &Session) -> Option<&Certificate> {
     let path = session.verified_chain.as_ref().unwrap_or(&session.chain);
     path.iter().min_by_key(|certificate| certificate.not_after)
 }
 
-fn judge_one(limits: &Limits, leaf: &Certificate, now: Timestamp) -> Assertion {
+fn evaluate_one(limits: &Limits, leaf: &Certificate, now: Timestamp) -> Assertion {
     let (left, expires) = (leaf.not_after.seconds_since(now), leaf.not_after);
     let shown = Duration::from_secs(left.unsigned_abs());
     let begins_in = leaf.not_before.seconds_since(now);
@@ -99,7 +99,7 @@ mod tests {
         let (leaf, mut root) = (fake::certificate("example.com"), fake::certificate("Root"));
         root.not_after = Timestamp::from_unix(leaf.not_after.unix() - 86_400);
         let days = leaf.not_after.seconds_since(fake::NOW) / 86_400;
-        let judged = |chain: bool, verified: bool| {
+        let result = |chain: bool, verified: bool| {
             let mut session = fake::session([leaf.clone(), root.clone()]);
             if verified {
                 session.verified_chain = Some(vec![leaf.clone()]);
@@ -113,10 +113,10 @@ mod tests {
                 chain,
                 ..Limits::default()
             };
-            judge(&limits, &response, fake::NOW)
+            evaluate(&limits, &response, fake::NOW)
         };
-        assert_eq!(judged(false, false).status, Status::Pass);
-        let first = judged(true, false);
+        assert_eq!(result(false, false).status, Status::Pass);
+        let first = result(true, false);
         assert_eq!(first.status, Status::Fail);
         assert!(
             first.message.contains("is the first to end: expires in"),
@@ -124,7 +124,7 @@ mod tests {
             first.message
         );
         assert_eq!(
-            judged(true, true).status,
+            result(true, true).status,
             Status::Pass,
             "no path needs the other one"
         );

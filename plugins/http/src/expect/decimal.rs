@@ -1,28 +1,28 @@
-//! Numbers as they are written, of any length. Most differ in their sign, their size or their first digits, so to compare two
-//! takes little, once their digits were counted.
+//! Decimal numbers of any length, compared without rounding. Most differ in their sign, magnitude or first digits, so
+//! a comparison is cheap once their digits were counted.
 
 use std::cmp::Ordering;
 
 use super::order;
 use crate::effort::{Effort, TooCostly};
 
-/// Units to read one byte of a number.
+/// Effort units to read one byte of a number.
 pub(super) const PER_DIGIT: usize = 3;
 
 /// A decimal number within a text. Equal numbers are equal here, however they are written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decimal<'t> {
     is_negative: bool,
-    /// Digits before the point, from the first one that counts.
+    /// Digits before the point, without leading zeros.
     whole: &'t str,
-    /// Digits behind the point, those that count. There are none on either side for zero.
+    /// Digits after the point, without trailing zeros. For zero both parts are empty.
     fraction: &'t str,
-    /// The power of ten before the first digit.
+    /// The power of ten of the first digit.
     magnitude: i128,
 }
 
 impl<'t> Decimal<'t> {
-    /// A number as JSON has it, or with a `+` before it, zeros at its start, or no digit on one side of its point.
+    /// Parses a JSON number, which may also have a leading `+`, leading zeros, or no digit on one side of its point.
     pub(super) fn parse(literal: &'t str) -> Option<Self> {
         let (is_negative, unsigned) = match literal.as_bytes().first() {
             Some(b'-') => (true, literal.get(1..)?),
@@ -67,10 +67,10 @@ impl<'t> Decimal<'t> {
         }
     }
 
-    /// How it stands to another one.
+    /// Compares it with another number.
     ///
     /// # Errors
-    /// To find out costs too much.
+    /// The comparison costs too much effort.
     pub(super) fn order(&self, other: &Self, effort: &Effort) -> Result<Ordering, TooCostly> {
         match (self.is_negative, other.is_negative) {
             (false, true) => Ok(Ordering::Greater),
@@ -87,7 +87,8 @@ impl<'t> Decimal<'t> {
         }
     }
 
-    /// Piece by piece, as the points cut them. Without zeros at the end, the shorter one of two that begin alike is the smaller.
+    /// Compares the digits piece by piece, as the points split them. Without trailing zeros, the shorter of two
+    /// numbers with a common beginning is the smaller one.
     fn order_digits(&self, other: &Self, effort: &Effort) -> Result<Ordering, TooCostly> {
         let (mut one, mut other) = (Digits::of(self), Digits::of(other));
         loop {
@@ -100,9 +101,9 @@ impl<'t> Decimal<'t> {
     }
 }
 
-/// Digits that are not compared yet.
+/// The digits that are not compared yet.
 struct Digits<'t> {
-    /// Of the piece that is next; there are none where there is nothing more.
+    /// The current piece; empty if no digits are left.
     first: &'t [u8],
     second: &'t [u8],
 }
@@ -127,7 +128,7 @@ impl<'t> Digits<'t> {
     }
 }
 
-/// A number that is read once and compared again and again.
+/// A number that is parsed once and compared repeatedly.
 #[derive(Debug, Clone)]
 pub(super) struct OwnedDecimal {
     is_negative: bool,
@@ -148,7 +149,7 @@ impl OwnedDecimal {
         })
     }
 
-    /// Itself, without reading it again.
+    /// The number, without parsing it again.
     pub(super) fn get(&self) -> Decimal<'_> {
         Decimal {
             is_negative: self.is_negative,
@@ -159,7 +160,7 @@ impl OwnedDecimal {
     }
 }
 
-/// The digits that a text begins with, and what is behind them.
+/// The leading digits of a text, and the rest.
 fn digits(text: &str) -> (&str, &str) {
     let is_other = |byte: u8| !byte.is_ascii_digit();
     text.split_at(text.bytes().position(is_other).unwrap_or(text.len()))
@@ -169,13 +170,13 @@ fn length(text: &str) -> i128 {
     i128::try_from(text.len()).unwrap_or(i128::MAX)
 }
 
-/// Beyond what an `i128` holds, which is 38 digits, one exponent is as good as another.
+/// Beyond the range of an `i128`, which has 38 digits, all exponents are equivalent.
 fn parse_exponent(text: &str) -> Option<i128> {
     let (all, rest) = digits(text.strip_prefix(['+', '-']).unwrap_or(text));
     if all.is_empty() || !rest.is_empty() {
         return None;
     }
-    // One more than the least of all, which is zero's.
+    // One more than the minimum, which is the magnitude of zero.
     let saturated = if text.starts_with('-') {
         i128::MIN + 1
     } else {
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_long_number_costs_no_more_than_what_decides() {
-        let effort = Effort::of(20_000);
+        let effort = Effort::with_units(20_000);
         let (nines, eights) = ("9".repeat(100_000), format!("8{}", "9".repeat(99_999)));
         let [nines, eights, small] = [&*nines, &*eights, "-5"].map(|text| Decimal::parse(text).unwrap());
         for _ in 0..100 {

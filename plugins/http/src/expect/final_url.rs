@@ -1,32 +1,32 @@
-//! Where the redirects ended.
+//! The URL at which the redirects ended.
 
 mod wire;
 
 use canary_sdk::http::Request;
 use canary_sdk::{Assertion, Error, Problems};
 
-use super::lack::Lack;
 use super::pattern::{Budget, Mode};
 use super::rule::{Condition, NoExtra, Rule, Subject};
-use crate::complaint::Complaint;
+use super::unmet_reason::UnmetReason;
 use crate::effort::Effort;
+use crate::mismatch::Mismatch;
 use wire::OnWire;
 
 const NAME: &str = "final_url";
-/// Where the rules stand in the configuration.
-pub(super) const PLACE: &str = "expect.final_url";
+/// The location of the rules in the configuration.
+pub(super) const LOCATION: &str = "expect.final_url";
 
-/// What the URL must be, its query included and its fragment left out.
+/// What the URL must be, with its query and without its fragment.
 pub(super) type Rules = Rule<String, NoExtra>;
 
-/// Reports a URL that no answer can come from, and rules that none can meet.
+/// Reports a URL that no response can come from, and rules that none can meet.
 pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
-    // Texts and patterns look into the URL as it is sent, whose escapes may have other letters than the suite's.
-    let complaint = |url: &String, condition: &Condition<'_, String>| {
+    // Texts and patterns are searched in the URL as it is sent, whose escapes may use other case than the suite's.
+    let mismatch = |url: &String, condition: &Condition<'_, String>| {
         let is_open = url.contains('%') && condition.looks_into_text();
         held_against(url, condition).filter(|_| !is_open)
     };
-    rules.check(Mode::Text, budget, complaint, problems);
+    rules.check(Mode::Text, budget, mismatch, problems);
     rules.check_kind("a URL", problems);
     rules.each_value(problems, |url, problems| {
         let invalid = Request::get(url).check().into_iter();
@@ -34,7 +34,7 @@ pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
             problems.report(invalid.message);
         }
     });
-    rules.each_looked_for(problems, check_ascii);
+    rules.each_search_text(problems, check_ascii);
 }
 
 fn check_ascii(text: &str, problems: &mut Problems) {
@@ -49,9 +49,9 @@ fn check_ascii(text: &str, problems: &mut Problems) {
     }
 }
 
-/// Reports rules that the URL of a request does not meet which follows no redirects: it is the one that answers.
+/// Reports rules that the URL of a request without redirects does not meet: it is the final one.
 pub(super) fn check_only(url: &str, rules: &Rules, budget: &Budget, problems: &mut Problems) {
-    let lack = Lack {
+    let unmet = UnmetReason {
         reason: "the target's own URL does not meet it, and no redirect is followed".to_owned(),
         hint: "let `follow_redirects` be true, or leave this out",
     };
@@ -59,42 +59,43 @@ pub(super) fn check_only(url: &str, rules: &Rules, budget: &Budget, problems: &m
         &url.to_owned(),
         |url, condition| held_against(url, condition),
         (Mode::Text, budget),
-        &lack,
+        &unmet,
         problems,
     );
 }
 
 fn held_against(url: &str, condition: &Condition<'_, String>) -> Option<String> {
-    let complaint = condition.complaint(&OnWire::of(url), &Effort::unbounded());
-    complaint.map(|complaint| complaint.message)
+    let mismatch = condition.mismatch(&OnWire::new(url), &Effort::unbounded());
+    mismatch.map(|mismatch| mismatch.message)
 }
 
-/// Whether the URL is as the rules want it.
+/// Evaluates the URL against the rules.
 ///
 /// # Errors
 /// A pattern does not compile.
-pub(super) fn judge(rules: &Rules, url: &str, effort: &Effort) -> Result<Assertion, Error> {
-    let url = OnWire::of(url);
-    let conditions = rules.conditions(PLACE, Mode::Text)?;
-    let complaint = conditions
+pub(super) fn evaluate(rules: &Rules, url: &str, effort: &Effort) -> Result<Assertion, Error> {
+    let url = OnWire::new(url);
+    let conditions = rules.conditions(LOCATION, Mode::Text)?;
+    let mismatch = conditions
         .iter()
-        .find_map(|condition| complaint(&url, condition, effort));
-    Ok(match complaint {
-        Some(complaint) => complaint.assertion(NAME),
-        None => Assertion::new(NAME, true, url.shown()),
+        .find_map(|condition| mismatch(&url, condition, effort));
+    Ok(match mismatch {
+        Some(mismatch) => mismatch.assertion(NAME),
+        None => Assertion::new(NAME, true, url.quoted()),
     })
 }
 
-/// What is wrong, without the query of what is expected.
-fn complaint(url: &OnWire, condition: &Condition<'_, String>, effort: &Effort) -> Option<Complaint> {
-    let complaint = condition.complaint(url, effort)?;
+/// The mismatch, without the query of the expected URL.
+fn mismatch(url: &OnWire, condition: &Condition<'_, String>, effort: &Effort) -> Option<Mismatch> {
+    let mismatch = condition.mismatch(url, effort)?;
     let expected = match condition {
-        Condition::Equals(expected) if !complaint.is_unknown => OnWire::of(expected),
-        _ => return Some(complaint),
+        Condition::Equals(expected) if !mismatch.is_unknown => OnWire::new(expected),
+        _ => return Some(mismatch),
     };
-    let (shown, expected) = (url.alike(), expected.alike());
-    Some(Complaint::seen(match shown == expected {
-        true => format!("{shown} has another query"),
-        false => format!("{shown} is not {expected}"),
+    let (shown, expected) = (url.canonical(), expected.canonical());
+    Some(Mismatch::new(if shown == expected {
+        format!("{shown} has another query")
+    } else {
+        format!("{shown} is not {expected}")
     }))
 }

@@ -1,4 +1,4 @@
-//! Texts in texts, by no more effort than there is.
+//! Substring search within the effort budget.
 
 use std::cell::OnceCell;
 
@@ -7,28 +7,28 @@ use memchr::memmem::Finder;
 
 use crate::effort::{Effort, TooCostly};
 
-/// Bytes after which the cost is looked at.
+/// Bytes after which the cost is checked.
 const SLICE: usize = 64 << 10;
-/// Units to prepare a search, besides the bytes of what is looked for.
+/// Effort units to prepare a search, besides the bytes of the needle.
 const PER_SEARCH: usize = 100;
-/// Units for one byte of what is looked for.
+/// Effort units per byte of the needle.
 const PER_BYTE_OF_NEEDLE: usize = 8;
-/// Units for one byte that is looked through, at worst.
+/// Effort units per searched byte, at worst.
 const PER_BYTE: usize = 4;
-/// Bytes that are looked through for one unit, where only the places of one byte are looked for.
+/// Bytes per effort unit if only the positions of one byte are searched.
 const BYTES_PER_UNIT: usize = 6;
-/// Units to look at one place where it could be.
+/// Effort units to check one candidate position.
 const PER_CANDIDATE: usize = 10;
-/// Units to look at one where it is likely, besides its bytes.
+/// Effort units to compare at a likely position, besides its bytes.
 const PER_LIKELY: usize = 20;
-/// Units to count one byte.
+/// Effort units to count one byte.
 const PER_COUNTED_BYTE: usize = 2;
 
-/// A text that others are looked for in.
+/// A text in which others are searched.
 #[derive(Debug)]
 pub(super) struct Haystack<'t> {
     text: &'t [u8],
-    /// How often each byte is in it.
+    /// How often each byte occurs.
     counts: OnceCell<Vec<usize>>,
 }
 
@@ -40,15 +40,15 @@ impl<'t> Haystack<'t> {
         }
     }
 
-    /// Whether a text is in it.
+    /// Whether it contains a text.
     ///
     /// # Errors
-    /// To look for it costs too much.
+    /// The search costs too much effort.
     pub(super) fn contains(&self, needle: &str, effort: &Effort) -> Result<bool, TooCostly> {
         if needle.is_empty() || needle.len() > self.text.len() {
             return Ok(needle.is_empty());
         }
-        effort.take(PER_SEARCH + needle.len() * PER_BYTE_OF_NEEDLE)?;
+        effort.charge(PER_SEARCH + needle.len() * PER_BYTE_OF_NEEDLE)?;
         let bytes = needle.as_bytes();
         if self.text.len() < SLICE {
             let needle = Needle::of(bytes, |byte| frequency(byte).into());
@@ -66,15 +66,18 @@ impl<'t> Haystack<'t> {
             return Ok(false);
         }
         let is_rare = candidates * (PER_CANDIDATE + PER_LIKELY) < self.text.len() * PER_BYTE;
-        self.slices(bytes.len(), |slice| match is_rare {
-            true => Ok(needle.is_at_rare_bytes(slice, usize::MAX, effort)? == Some(true)),
-            false => needle.is_in(slice, effort),
+        self.slices(bytes.len(), |slice| {
+            if is_rare {
+                Ok(needle.is_at_rare_bytes(slice, usize::MAX, effort)? == Some(true))
+            } else {
+                needle.is_in(slice, effort)
+            }
         })
     }
 
     fn counts(&self, effort: &Effort) -> Result<&[usize], TooCostly> {
         if self.counts.get().is_none() {
-            effort.take(self.text.len() * PER_COUNTED_BYTE)?;
+            effort.charge(self.text.len() * PER_COUNTED_BYTE)?;
         }
         Ok(self.counts.get_or_init(|| {
             let mut counts = vec![0; 256];
@@ -87,8 +90,8 @@ impl<'t> Haystack<'t> {
         }))
     }
 
-    /// Whether it is in one of the slices. One that lies across the end of a slice begins within it, so slices overlap: by a
-    /// quarter at most.
+    /// Whether the needle is in one of the slices. A match across the end of a slice begins within it, so slices
+    /// overlap: by a quarter at most.
     fn slices(
         &self,
         length: usize,
@@ -110,20 +113,20 @@ impl<'t> Haystack<'t> {
     }
 }
 
-/// Whether a text is in another one.
+/// Whether a text contains another one.
 ///
 /// # Errors
-/// To look for it costs too much.
+/// The search costs too much effort.
 pub(super) fn contains(text: &[u8], needle: &str, effort: &Effort) -> Result<bool, TooCostly> {
     Haystack::of(text).contains(needle, effort)
 }
 
-/// What is looked for.
+/// The text to search for.
 struct Needle<'n> {
     bytes: &'n [u8],
-    /// Where its rarest byte is, and which one it is.
+    /// Position and value of its rarest byte.
     rare: (usize, u8),
-    /// The next one.
+    /// Position and value of its second rarest byte.
     second: (usize, u8),
     finder: Finder<'n>,
 }
@@ -142,18 +145,18 @@ impl<'n> Needle<'n> {
     }
 
     fn is_in(&self, text: &[u8], effort: &Effort) -> Result<bool, TooCostly> {
-        effort.take(text.len() * PER_BYTE)?;
+        effort.charge(text.len() * PER_BYTE)?;
         Ok(self.finder.find(text).is_some())
     }
 
-    /// The fast way where a byte of it is rare; nothing where it is there more often than `most`.
+    /// Fast search if one of its bytes is rare; `None` if that byte occurs more often than `most`.
     fn is_at_rare_bytes(&self, text: &[u8], most: usize, effort: &Effort) -> Result<Option<bool>, TooCostly> {
-        effort.take(text.len() / BYTES_PER_UNIT)?;
+        effort.charge(text.len() / BYTES_PER_UNIT)?;
         for (count, found) in memchr_iter(self.rare.1, text).enumerate() {
             if count == most {
                 return Ok(None);
             }
-            effort.take(PER_CANDIDATE)?;
+            effort.charge(PER_CANDIDATE)?;
             let start = found.checked_sub(self.rare.0);
             let Some(there) = start.and_then(|start| text.get(start..start + self.bytes.len())) else {
                 continue;
@@ -161,7 +164,7 @@ impl<'n> Needle<'n> {
             if there.get(self.second.0) != Some(&self.second.1) {
                 continue;
             }
-            effort.take(PER_LIKELY + self.bytes.len() / 4)?;
+            effort.charge(PER_LIKELY + self.bytes.len() / 4)?;
             if there == self.bytes {
                 return Ok(Some(true));
             }
@@ -170,7 +173,7 @@ impl<'n> Needle<'n> {
     }
 }
 
-/// How frequent a byte is in texts, roughly: of a short one it does not pay to count.
+/// Approximate frequency of a byte in texts: for a short text counting does not pay.
 fn frequency(byte: u8) -> u8 {
     match byte {
         b' ' | b'a' | b'e' | b'i' | b'n' | b'o' | b'r' | b's' | b't' | b'"' => 3,
@@ -180,15 +183,15 @@ fn frequency(byte: u8) -> u8 {
     }
 }
 
-/// Whether a text is another one.
+/// Whether two texts are equal.
 ///
 /// # Errors
-/// To compare them costs too much.
+/// The comparison costs too much effort.
 pub(super) fn is(text: &[u8], expected: &str, effort: &Effort) -> Result<bool, TooCostly> {
     if text.len() != expected.len() {
         return Ok(false);
     }
-    effort.take(text.len())?;
+    effort.charge(text.len())?;
     Ok(text == expected.as_bytes())
 }
 
@@ -222,14 +225,14 @@ mod tests {
         assert!(found.into_iter().all(|found| found == Ok(false)));
     }
 
-    /// Such as page and texts of which each has one letter that is rare in most texts, and not in this one.
+    /// A page and texts each of which has one letter that is rare in most texts, but not in this one.
     #[test]
     fn many_texts_are_affordable_whatever_bytes_the_body_has_most_of() {
         let line = "QXZ|~^ The quick brown fox jumps over the lazy dog 0123456789 #@%$&*! {}[]() ä–東\n";
         // A quarter of the largest body, and of the time.
         let body = line.repeat((2 << 20) / line.len());
         let haystack = Haystack::of(body.as_bytes());
-        let effort = Effort::of(100_000_000);
+        let effort = Effort::with_units(100_000_000);
         for (number, letter) in "QXZ|~^#@%$&*!{}[]()".chars().cycle().take(60).enumerate() {
             let text = format!("error{letter}{number}");
             assert_eq!(haystack.contains(&text, &effort), Ok(false), "{text}");
@@ -238,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_search_that_costs_too_much_is_given_up() {
-        let effort = Effort::of(1_000_000);
+        let effort = Effort::with_units(1_000_000);
         assert_eq!(contains(&b"ab".repeat(4 << 20), "bb", &effort), Err(TooCostly));
         assert_eq!(
             contains(b"b", "b", &effort),

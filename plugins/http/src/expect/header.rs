@@ -1,4 +1,4 @@
-//! Response headers.
+//! Rules for response headers.
 
 use canary_sdk::http::{Request, Response};
 use canary_sdk::{Assertion, Error, Problems};
@@ -8,12 +8,12 @@ use serde::Deserialize;
 use super::find;
 use super::pattern::{Budget, Mode};
 use super::rule::{self, Condition, Extra, Rule, Subject};
-use crate::complaint::Complaint;
 use crate::effort::{Effort, TooCostly};
+use crate::mismatch::Mismatch;
 use crate::text::quote;
 
-/// What a header must be. Where it was sent more than once, one of its values has to meet all rules, and none may be
-/// what a `not_…` rules out.
+/// The rules for a header. If it was sent more than once, one of its values has to meet all rules, and none may be
+/// what a `not_…` excludes.
 pub(super) type Rules = Rule<String, Presence>;
 
 /// Whether a header is there at all.
@@ -31,9 +31,9 @@ impl Extra for Presence {
 }
 
 /// One value of a header.
-struct Sent<'r>(&'r [u8]);
+struct HeaderValue<'r>(&'r [u8]);
 
-impl Subject<String> for Sent<'_> {
+impl Subject<String> for HeaderValue<'_> {
     fn is(&self, expected: &String, effort: &Effort) -> Result<bool, TooCostly> {
         find::is(self.0, expected, effort)
     }
@@ -42,14 +42,14 @@ impl Subject<String> for Sent<'_> {
         self.0
     }
 
-    fn shown(&self) -> String {
+    fn quoted(&self) -> String {
         quote(self.0)
     }
 }
 
-/// Reports a name that is none, and rules that cannot be judged or met together.
+/// Reports an invalid name, and rules that cannot be evaluated or met together.
 pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut Problems) {
-    // The host knows what may be a name.
+    // The host knows which names are valid.
     let named = Request::get("").header(name, "").check();
     for invalid in named.into_iter().filter(|invalid| invalid.field == "headers[0]") {
         problems.report(invalid.message);
@@ -57,7 +57,7 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
     rules.check(
         Mode::Text,
         budget,
-        |text, condition| rule::of_text(text, condition),
+        |text, condition| rule::text_mismatch(text, condition),
         problems,
     );
     rules.each_value(problems, |value, problems| {
@@ -68,7 +68,7 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
             );
         }
     });
-    rules.each_looked_for(problems, |text, problems| {
+    rules.each_search_text(problems, |text, problems| {
         if holds_line_end(text) {
             problems.report("a header's value has no line ends");
         }
@@ -84,69 +84,72 @@ fn holds_line_end(text: &str) -> bool {
     text.contains(['\r', '\n'])
 }
 
-/// Where the rules of a header stand in the configuration.
-pub(super) fn place(name: &str) -> String {
+/// The location of a header's rules in the configuration.
+pub(super) fn location(name: &str) -> String {
     format!("expect.headers.{name}")
 }
 
-/// Whether the header is as the rules want it.
+/// Evaluates the header against the rules.
 ///
 /// # Errors
 /// A pattern does not compile.
-pub(super) fn judge(
+pub(super) fn evaluate(
     name: &str,
     rules: &Rules,
     response: &Response,
     effort: &Effort,
 ) -> Result<Assertion, Error> {
-    let conditions = rules.conditions(&place(name), Mode::Text)?;
+    let conditions = rules.conditions(&location(name), Mode::Text)?;
     let named = response
         .headers
         .iter()
         .filter(|(known, _)| known.eq_ignore_ascii_case(name));
-    let values: Vec<_> = named.map(|(_, value)| Sent(value)).collect();
+    let values: Vec<_> = named.map(|(_, value)| HeaderValue(value)).collect();
     let label = format!("header {}", name.to_ascii_lowercase());
-    Ok(match judge_values(&rules.extra, &conditions, &values, effort) {
-        Ok(message) => Assertion::new(label, true, message),
-        Err(complaint) => complaint.assertion(label),
-    })
+    Ok(
+        match evaluate_values(&rules.extra, &conditions, &values, effort) {
+            Ok(message) => Assertion::new(label, true, message),
+            Err(mismatch) => mismatch.assertion(label),
+        },
+    )
 }
 
-/// What was seen, as `Ok` when it is as it should be.
-fn judge_values(
+/// What was found, as `Ok` if it is as expected.
+fn evaluate_values(
     presence: &Presence,
     conditions: &[Condition<'_, String>],
-    values: &[Sent<'_>],
+    values: &[HeaderValue<'_>],
     effort: &Effort,
-) -> Result<String, Complaint> {
+) -> Result<String, Mismatch> {
     let Some(first) = values.first() else {
         let may_be_absent = presence.absent == Some(true) || presence.optional && presence.absent.is_none();
-        return match may_be_absent {
-            true => Ok("absent".to_owned()),
-            false => Err(Complaint::seen("absent")),
+        return if may_be_absent {
+            Ok("absent".to_owned())
+        } else {
+            Err(Mismatch::new("absent"))
         };
     };
     if presence.absent == Some(true) {
-        return Err(Complaint::seen(format!("is there: {}", first.shown())));
+        return Err(Mismatch::new(format!("is there: {}", first.quoted())));
     }
     let (negative, positive): (Vec<_>, Vec<_>) =
         conditions.iter().partition(|condition| condition.is_negative());
-    let complaint = |value: &Sent<'_>, conditions: &[&Condition<'_, String>]| {
+    let mismatch = |value: &HeaderValue<'_>, conditions: &[&Condition<'_, String>]| {
         conditions
             .iter()
-            .find_map(|condition| condition.complaint(value, effort))
+            .find_map(|condition| condition.mismatch(value, effort))
     };
-    if let Some(reason) = values.iter().find_map(|value| complaint(value, &negative)) {
+    if let Some(reason) = values.iter().find_map(|value| mismatch(value, &negative)) {
         return Err(reason);
     }
-    let mut worst: Option<Complaint> = None;
+    let mut worst: Option<Mismatch> = None;
     for value in values {
-        match complaint(value, &positive) {
-            None => return Ok(value.shown()),
-            // One that cannot be known could be the good one.
-            Some(complaint) if worst.is_none() || complaint.is_unknown => worst = Some(complaint),
+        match mismatch(value, &positive) {
+            None => return Ok(value.quoted()),
+            // A value that cannot be determined could be the matching one.
+            Some(mismatch) if worst.is_none() || mismatch.is_unknown => worst = Some(mismatch),
             Some(_) => {}
         }
     }
-    Err(worst.unwrap_or_else(|| Complaint::seen("absent")))
+    Err(worst.unwrap_or_else(|| Mismatch::new("absent")))
 }

@@ -20,7 +20,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Reports limits that every answer is beyond, and a warning that a failure would always be faster than.
+    /// Reports limits that every response exceeds, and a warning that a failure would always precede.
     pub(super) fn check(&self, problems: &mut Problems) {
         for (key, limit) in [("warn", self.warn), ("fail", self.fail)] {
             if limit.is_some_and(|limit| limit.get().is_zero()) {
@@ -38,8 +38,8 @@ impl Limits {
     }
 }
 
-/// Compares with the limits; nothing when there are none.
-pub(super) fn judge(limits: &Limits, took: Time) -> Option<Assertion> {
+/// Compares the duration with the limits; `None` if there are none.
+pub(super) fn evaluate(limits: &Limits, took: Time) -> Option<Assertion> {
     let graver = limits.fail.map(|limit| (Status::Fail, limit));
     let lesser = limits.warn.map(|limit| (Status::Warn, limit));
     let limits = || graver.into_iter().chain(lesser);

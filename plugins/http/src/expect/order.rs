@@ -1,23 +1,23 @@
-//! The order of two texts, paid for as far as they are looked at: most differ at their beginning.
+//! The order of two texts, charged as far as they are compared: most differ at their beginning.
 
 use std::cmp::Ordering;
 
 use crate::effort::{Effort, TooCostly};
 
-/// Bytes, or characters, that are compared at once.
+/// Bytes or characters that are compared at once.
 const BLOCK: usize = 64;
-/// Units to compare them.
+/// Effort units per such block.
 const PER_BLOCK: usize = 64;
-/// Units for one character that is put together first, on each side.
+/// Effort units per character that is decoded first, on each side.
 const PER_CHARACTER: usize = 24;
 
-/// The order of two texts by their bytes, which is that of their characters.
+/// Compares two texts by their bytes, which is the order of their characters.
 ///
 /// # Errors
-/// To find out costs too much.
+/// The comparison costs too much effort.
 pub(super) fn of_bytes(mut one: &[u8], mut other: &[u8], effort: &Effort) -> Result<Ordering, TooCostly> {
     loop {
-        effort.take(PER_BLOCK)?;
+        effort.charge(PER_BLOCK)?;
         let (start, rest) = split(one);
         let (other_start, other_rest) = split(other);
         let order = start.cmp(other_start);
@@ -32,17 +32,17 @@ fn split(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at_checked(BLOCK).unwrap_or((text, &[]))
 }
 
-/// The order of two texts by their characters.
+/// Compares two texts by their characters.
 ///
 /// # Errors
-/// To find out costs too much.
+/// The comparison costs too much effort.
 pub(super) fn of_characters(
     mut one: impl Iterator<Item = char>,
     mut other: impl Iterator<Item = char>,
     effort: &Effort,
 ) -> Result<Ordering, TooCostly> {
     loop {
-        effort.take(BLOCK * PER_CHARACTER)?;
+        effort.charge(BLOCK * PER_CHARACTER)?;
         for _ in 0..BLOCK {
             let pair = (one.next(), other.next());
             match pair.0.cmp(&pair.1) {
@@ -82,9 +82,9 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_paid_than_is_looked_at() {
+    fn no_more_is_charged_than_is_compared() {
         let (one, other) = ("a".repeat(1 << 20), format!("b{}", "a".repeat(1 << 20)));
-        let effort = Effort::of(10_000);
+        let effort = Effort::with_units(10_000);
         assert_eq!(
             of_bytes(one.as_bytes(), other.as_bytes(), &effort),
             Ok(Ordering::Less)

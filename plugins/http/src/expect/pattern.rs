@@ -1,8 +1,8 @@
-//! Regular expressions, compiled when they are needed and not before.
+//! Regular expressions, compiled on first use.
 
 mod budget;
 mod search;
-mod words;
+mod word_dfa;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -17,7 +17,7 @@ use serde::Deserialize;
 pub(super) use budget::{Budget, SEARCH};
 pub(super) use search::Regex;
 
-/// Most memory that one compiled pattern may take, in bytes.
+/// Maximum memory of one compiled pattern, in bytes.
 const MAX_COMPILED: usize = 1 << 20;
 
 /// What `.` and classes match.
@@ -29,12 +29,12 @@ pub(super) enum Mode {
     Bytes,
 }
 
-/// A regular expression as a suite writes it.
+/// A regular expression of a suite.
 #[derive(Deserialize)]
 #[serde(from = "String")]
 pub(super) struct Pattern {
     written: String,
-    /// Once a run needs it. It is large, and rules are moved on the stack.
+    /// Compiled on first use. Boxed: it is large, and rules are moved on the stack.
     compiled: OnceCell<Box<Regex>>,
 }
 
@@ -48,16 +48,16 @@ impl From<String> for Pattern {
 }
 
 impl Pattern {
-    /// As the suite has it.
+    /// The pattern as the suite writes it.
     pub(super) fn as_str(&self) -> &str {
         &self.written
     }
 
-    /// Compiles it, the first time that it is needed; `key` says where it stands in the configuration, and `many` how many a
-    /// check has.
+    /// Compiles it on first use; `key` is its location in the configuration, and `many` the number of patterns of the
+    /// check.
     ///
     /// # Errors
-    /// It does not compile, or it is too large when compiled.
+    /// It does not compile, or is too large when compiled.
     pub(super) fn compile(&self, key: impl fmt::Display, mode: Mode, many: usize) -> Result<&Regex, Error> {
         if let Some(compiled) = self.compiled.get() {
             return Ok(compiled);
@@ -73,7 +73,7 @@ impl Pattern {
             problems.report(reason);
             return;
         }
-        // Compiling takes time, so what cannot be run with those before it is not compiled.
+        // Compiling takes time, so a pattern that exceeds the budget together with those before it is not compiled.
         if budget.is_used_up() {
             return;
         }
@@ -100,7 +100,7 @@ impl Pattern {
     }
 
     fn regex(&self, mode: Mode, many: usize) -> Result<Regex, String> {
-        // The compiler parses it once more, and is not as clear about what is wrong.
+        // The compiler parses it again, but with less clear errors.
         self.parse(mode)?;
         let syntax = syntax::Config::new().unicode(mode == Mode::Text).utf8(false);
         Regex::new(&self.written, syntax, MAX_COMPILED, many)
@@ -118,7 +118,7 @@ impl JsonSchema for Pattern {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Of a `regex` the host says what it knows of those of others, and the plugin knows why this one is none.
+        // For `regex` the host reports errors by its own syntax; only the plugin knows why this pattern is invalid.
         json_schema!({ "type": "string", "format": "rust-regex" })
     }
 }

@@ -1,4 +1,5 @@
-//! One grammar of rules for headers, the body, values in JSON and URLs. A plain value in place of an object means `equals`.
+//! One grammar of rules for headers, the body, JSON values and URLs. A plain value instead of an object means
+//! `equals`.
 
 mod bounds;
 mod check;
@@ -19,30 +20,30 @@ use super::pattern::{Mode, Pattern};
 use crate::config::{OneOrMany, add_type};
 use crate::text::quote;
 use bounds::{Bounds, Length};
-pub(super) use check::of_text;
+pub(super) use check::text_mismatch;
 pub(super) use condition::{Condition, Subject};
 
-/// What is expected of something: the rules that all share, and those that only this place has.
+/// The rules for a value: those shared by all kinds, and those of this kind.
 #[derive(Default)]
 pub(super) struct Rule<V: Plain, E> {
     common: Common<V>,
     bounds: Bounds,
-    /// What only this place has.
+    /// The rules of this kind only.
     pub(super) extra: E,
 }
 
-/// What a value can be compared with in a suite.
+/// A value of a suite to compare with.
 pub(super) trait Plain: Default + DeserializeOwned + JsonSchema {
     /// JSON types of the plain value that stands for `equals`.
     const TYPES: &'static [&'static str];
 
-    /// The value to compare with, if it is of such a type.
+    /// The value to compare with, if it has such a type.
     fn from_plain(json: &RawValue) -> Option<Self>;
 
-    /// As a message shows it.
-    fn shown(&self) -> String;
+    /// The value as a message shows it.
+    fn quoted(&self) -> String;
 
-    /// The only value that is empty.
+    /// The only value that is empty, if there is one.
     fn nothing() -> Option<Self> {
         None
     }
@@ -55,7 +56,7 @@ impl Plain for String {
         serde_json::from_str(json.get()).ok()
     }
 
-    fn shown(&self) -> String {
+    fn quoted(&self) -> String {
         quote(self.as_bytes())
     }
 
@@ -64,7 +65,7 @@ impl Plain for String {
     }
 }
 
-/// Rules that only one place has.
+/// Rules of one kind only.
 pub(super) trait Extra: Default + DeserializeOwned + JsonSchema {
     /// Their keys.
     const KEYS: &'static [&'static str];
@@ -106,13 +107,13 @@ struct Common<V: Default> {
     empty: Option<bool>,
 }
 
-/// `null` is a value to compare with, not the lack of one.
+/// `null` is a value to compare with, not an absent one.
 fn present<'de, D: Deserializer<'de>, V: Deserialize<'de>>(deserializer: D) -> Result<Option<V>, D::Error> {
     V::deserialize(deserializer).map(Some)
 }
 
 impl<V: Plain, E: Extra> Rule<V, E> {
-    /// The conditions, ready to be held against something; `key` says where they stand in the configuration.
+    /// The conditions, ready to be evaluated; `key` is their location in the configuration.
     ///
     /// # Errors
     /// A pattern does not compile.
@@ -181,8 +182,8 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         conditions
     }
 
-    /// Compiles the patterns, which stay so; `key` says where they stand in the configuration, and `many` how many a check
-    /// has. Says how much memory they take, in bytes.
+    /// Compiles the patterns permanently, and returns the memory that they take in bytes; `key` is their location in
+    /// the configuration, and `many` the number of patterns of the check.
     ///
     /// # Errors
     /// One does not compile.
@@ -201,12 +202,12 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         Ok(memory)
     }
 
-    /// How many patterns there are.
+    /// The number of patterns.
     pub(super) fn patterns(&self) -> usize {
         self.common.matches.as_slice().len() + self.common.not_matches.as_slice().len()
     }
 
-    /// Whether there is nothing that all places share.
+    /// Whether there are no shared rules.
     pub(super) fn is_empty(&self) -> bool {
         let Common {
             equals,
@@ -247,7 +248,7 @@ impl<E> Rule<String, E> {
 }
 
 impl<'de, V: Plain, E: Extra> Deserialize<'de> for Rule<V, E> {
-    /// By the text, since a number of `serde_json` has 64 bits.
+    /// Deserialised from the raw text, since numbers of `serde_json` have 64 bits.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
         if !json.get().starts_with('{') {
@@ -277,7 +278,7 @@ impl<'de, V: Plain, E: Extra> Deserialize<'de> for Rule<V, E> {
 /// The members of an object, as they are written.
 type Members<'j> = BTreeMap<String, &'j RawValue>;
 
-/// The members with these keys, which are gone from the object then.
+/// Removes the members with these keys from the object and returns them.
 fn take<'j>(members: &mut Members<'j>, keys: &[&str]) -> Members<'j> {
     let taken = keys.iter().filter_map(|key| members.remove_entry(*key));
     taken.collect()

@@ -1,4 +1,4 @@
-//! Statuses, and the version they came with.
+//! Rules for the status and the HTTP version.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,13 +8,13 @@ use canary_sdk::{Assertion, Problems};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-/// Accepted when a suite names nothing else.
+/// Accepted if a suite sets nothing.
 pub(super) const DEFAULT: &[Range] = &[Range {
     first: 200,
     last: 299,
 }];
 
-/// A status such as `200`, or a range of them such as `301-302`, both ends included.
+/// A status such as `200`, or an inclusive range of them such as `301-302`.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "Written")]
 pub(super) struct Range {
@@ -63,9 +63,10 @@ impl fmt::Display for Written {
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.first == self.last {
-            true => write!(f, "{}", self.first),
-            false => write!(f, "{}-{}", self.first, self.last),
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}-{}", self.first, self.last)
         }
     }
 }
@@ -90,11 +91,11 @@ impl JsonSchema for Range {
     }
 }
 
-/// The one informational answer after which no other comes.
+/// The only informational response that no other follows.
 const SWITCHING_PROTOCOLS: u16 = 101;
 
 impl Range {
-    /// Reports a range without a status, or, where it is among those that are `all` so, without one that an answer can have.
+    /// Reports a range without any valid status or, if `all` ranges are like it, without a final one.
     pub(super) fn check(self, all: bool, problems: &mut Problems) {
         if self.first > self.last {
             problems.report(format_args!("`{self}` ends before it begins"));
@@ -105,23 +106,23 @@ impl Range {
         }
     }
 
-    /// Whether an answer with one of these is followed by another.
+    /// Whether responses with these statuses are always followed by another.
     pub(super) fn is_before_answer(&self) -> bool {
         self.last < 200 && !(self.first..=self.last).contains(&SWITCHING_PROTOCOLS)
     }
 
-    /// Whether answers with these statuses have no body.
+    /// Whether responses with these statuses have no body.
     pub(super) fn has_no_body(&self) -> bool {
         let is_one_of = |statuses: [u16; 2]| self.first == self.last && statuses.contains(&self.first);
         self.last < 200 || is_one_of([204, 304])
     }
 }
 
-/// What a proxy says that wants a password.
+/// The status of a proxy that requires credentials.
 const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 
-/// Whether the status is one of those. `forwarder` is a proxy that may have sent it in place of the target.
-pub(super) fn judge(accepted: &[Range], status: u16, forwarder: Option<&str>) -> Assertion {
+/// Evaluates the status. `forwarder` is a proxy that may have sent it instead of the target.
+pub(super) fn evaluate(accepted: &[Range], status: u16, forwarder: Option<&str>) -> Assertion {
     let phrase = reason_phrase(status).unwrap_or_default();
     let shown = format!("{status} {phrase}");
     let shown = shown.trim_end();
@@ -141,8 +142,8 @@ pub(super) fn judge(accepted: &[Range], status: u16, forwarder: Option<&str>) ->
     Assertion::new("status", false, message)
 }
 
-/// Whether one of these versions was spoken.
-pub(super) fn judge_version(accepted: &[Version], spoken: Version) -> Assertion {
+/// Evaluates the HTTP version.
+pub(super) fn evaluate_version(accepted: &[Version], spoken: Version) -> Assertion {
     let shown = |version: &Version| format!("HTTP/{version}");
     let spoken_as_shown = shown(&spoken);
     if accepted.contains(&spoken) {
@@ -158,7 +159,7 @@ pub(super) fn judge_version(accepted: &[Version], spoken: Version) -> Assertion 
     Assertion::new("version", false, message)
 }
 
-/// The usual words for a status (RFC 9110); a response does not have to send them.
+/// The standard reason phrase of a status (RFC 9110); a response need not contain one.
 pub(crate) const fn reason_phrase(status: u16) -> Option<&'static str> {
     Some(match status {
         200 => "OK",

@@ -13,8 +13,8 @@ fn try_run(expect: &Value, response: Response) -> Result<Verdict, String> {
     host.run::<Http>("https://example.com/", json!({ "expect": expect }))
 }
 
-/// Status and message of the one assertion besides `status`.
-fn judge(expect: Value, response: Response) -> (Status, String) {
+/// Status and message of the only assertion besides `status`.
+fn eval(expect: Value, response: Response) -> (Status, String) {
     let verdict = try_run(&expect, response).unwrap();
     let others: Vec<_> = verdict
         .assertions()
@@ -53,19 +53,19 @@ fn fail(message: &str) -> (Status, String) {
 
 #[test]
 fn a_status_is_one_of_numbers_and_ranges() {
-    let judge = |status: Value, seen: u16| {
+    let eval = |status: Value, seen: u16| {
         let verdict = try_run(&json!({ "status": status }), fake::response(seen)).unwrap();
         let assertion = verdict.assertion("status").unwrap();
         (assertion.status, assertion.message.clone())
     };
-    assert_eq!(judge(json!([200, "301-302"]), 302), pass("302 Found"));
+    assert_eq!(eval(json!([200, "301-302"]), 302), pass("302 Found"));
     assert_eq!(
-        judge(json!([200, "301-302"]), 303),
+        eval(json!([200, "301-302"]), 303),
         fail("303 See Other is not in 200, 301-302")
     );
-    assert_eq!(judge(json!(404), 404), pass("404 Not Found"));
-    assert_eq!(judge(json!("418"), 418), pass("418"));
-    assert_eq!(judge(json!("500-599"), 299), fail("299 is not in 500-599"));
+    assert_eq!(eval(json!(404), 404), pass("404 Not Found"));
+    assert_eq!(eval(json!("418"), 418), pass("418"));
+    assert_eq!(eval(json!("500-599"), 299), fail("299 is not in 500-599"));
 }
 
 #[test]
@@ -87,31 +87,31 @@ fn a_header_is_compared_whatever_the_case_of_its_name() {
     let expect = |rule: Value| json!({ "headers": { "Content-Type": rule } });
     let html = || header("content-type", "text/html; charset=utf-8");
     assert_eq!(
-        judge(expect(json!("text/html; charset=utf-8")), html()),
+        eval(expect(json!("text/html; charset=utf-8")), html()),
         pass("`text/html; charset=utf-8`")
     );
     assert_eq!(
-        judge(expect(json!({ "equals": "text/plain" })), html()),
+        eval(expect(json!({ "equals": "text/plain" })), html()),
         fail("`text/html; charset=utf-8` is not `text/plain`")
     );
     assert_eq!(
-        judge(expect(json!({ "contains": "utf-8" })), html()).0,
+        eval(expect(json!({ "contains": "utf-8" })), html()).0,
         Status::Pass
     );
     assert_eq!(
-        judge(expect(json!({ "contains": "latin" })), html()),
+        eval(expect(json!({ "contains": "latin" })), html()),
         fail("`text/html; charset=utf-8` does not contain `latin`")
     );
     assert_eq!(
-        judge(expect(json!({ "matches": "^text/" })), html()).0,
+        eval(expect(json!({ "matches": "^text/" })), html()).0,
         Status::Pass
     );
     assert_eq!(
-        judge(expect(json!({ "matches": "^image/" })), html()),
+        eval(expect(json!({ "matches": "^image/" })), html()),
         fail("`text/html; charset=utf-8` does not match `^image/`")
     );
     assert_eq!(
-        judge(expect(json!("text/html")), fake::response(200)),
+        eval(expect(json!("text/html")), fake::response(200)),
         fail("absent")
     );
 }
@@ -119,13 +119,13 @@ fn a_header_is_compared_whatever_the_case_of_its_name() {
 #[test]
 fn a_header_may_have_to_be_absent_or_present() {
     let expect = |absent: bool| json!({ "headers": { "server": { "absent": absent } } });
-    assert_eq!(judge(expect(true), fake::response(200)), pass("absent"));
+    assert_eq!(eval(expect(true), fake::response(200)), pass("absent"));
     assert_eq!(
-        judge(expect(true), header("Server", "nginx")),
+        eval(expect(true), header("Server", "nginx")),
         fail("is there: `nginx`")
     );
-    assert_eq!(judge(expect(false), header("Server", "nginx")), pass("`nginx`"));
-    assert_eq!(judge(expect(false), fake::response(200)), fail("absent"));
+    assert_eq!(eval(expect(false), header("Server", "nginx")), pass("`nginx`"));
+    assert_eq!(eval(expect(false), fake::response(200)), fail("absent"));
 }
 
 #[test]
@@ -136,8 +136,8 @@ fn one_of_several_values_of_a_header_has_to_fit() {
         ..fake::response(200)
     };
     let expect = |pattern: &str| json!({ "headers": { "set-cookie": { "matches": pattern } } });
-    assert_eq!(judge(expect("^session="), response.clone()), pass("`session=2`"));
-    assert_eq!(judge(expect("^x="), response), fail("`a=1` does not match `^x=`"));
+    assert_eq!(eval(expect("^session="), response.clone()), pass("`session=2`"));
+    assert_eq!(eval(expect("^x="), response), fail("`a=1` does not match `^x=`"));
 }
 
 #[test]
@@ -145,34 +145,34 @@ fn a_body_holds_what_it_must_and_not_what_it_must_not() {
     let expect = |rule: &str, text: &str| json!({ "body": { rule: text } });
     let page = || body("Welcome to v12\nError: none");
     assert_eq!(
-        judge(expect("contains", "Welcome"), page()),
+        eval(expect("contains", "Welcome"), page()),
         pass("found `Welcome`")
     );
     assert_eq!(
-        judge(expect("contains", "Goodbye"), page()),
+        eval(expect("contains", "Goodbye"), page()),
         fail("not found in 26 B of body")
     );
     assert_eq!(
-        judge(expect("not_contains", "Panic"), page()),
+        eval(expect("not_contains", "Panic"), page()),
         pass("not found in 26 B of body")
     );
     assert_eq!(
-        judge(expect("not_contains", "Error"), page()),
+        eval(expect("not_contains", "Error"), page()),
         fail("found `Error`")
     );
-    assert_eq!(judge(expect("matches", "v[0-9]+"), page()), pass("found `v12`"));
+    assert_eq!(eval(expect("matches", "v[0-9]+"), page()), pass("found `v12`"));
     assert_eq!(
-        judge(expect("matches", "^Error"), page()),
+        eval(expect("matches", "^Error"), page()),
         fail("not found in 26 B of body")
     );
     assert_eq!(
-        judge(expect("not_matches", "(?m)^Error.*$"), page()),
+        eval(expect("not_matches", "(?m)^Error.*$"), page()),
         fail("found `Error: none`")
     );
-    assert_eq!(judge(expect("not_matches", "v[0-9]{3}"), page()).0, Status::Pass);
-    assert_eq!(judge(expect("contains", "ab"), body("aab")).0, Status::Pass);
+    assert_eq!(eval(expect("not_matches", "v[0-9]{3}"), page()).0, Status::Pass);
+    assert_eq!(eval(expect("contains", "ab"), body("aab")).0, Status::Pass);
     assert_eq!(
-        judge(expect("contains", "\u{e9}"), body([0xff, 0xc3, 0xa9])).0,
+        eval(expect("contains", "\u{e9}"), body([0xff, 0xc3, 0xa9])).0,
         Status::Pass
     );
 }
@@ -203,15 +203,15 @@ fn what_is_not_found_in_a_cut_body_may_be_in_the_rest() {
     long.extend(b"Error");
     let cut = "not found in the first 1.0 MiB of the body, which was cut";
     assert_eq!(
-        judge(json!({ "body": { "contains": "Error" } }), body(long.clone())),
+        eval(json!({ "body": { "contains": "Error" } }), body(long.clone())),
         fail(cut)
     );
     assert_eq!(
-        judge(json!({ "body": { "not_contains": "Error" } }), body(long.clone())),
+        eval(json!({ "body": { "not_contains": "Error" } }), body(long.clone())),
         warn(cut)
     );
     assert_eq!(
-        judge(json!({ "json": { "$": 1 } }), body(long)),
+        eval(json!({ "json": { "$": 1 } }), body(long)),
         fail("cannot be read as JSON: the first 1.0 MiB of the body, which was cut")
     );
 }
@@ -219,60 +219,59 @@ fn what_is_not_found_in_a_cut_body_may_be_in_the_rest() {
 #[test]
 fn a_body_may_be_too_long() {
     let expect = json!({ "body": { "max_size": "1KiB" } });
-    assert_eq!(judge(expect.clone(), body([b'x'; 1024])), pass("1.0 KiB"));
+    assert_eq!(eval(expect.clone(), body([b'x'; 1024])), pass("1.0 KiB"));
     assert_eq!(
-        judge(expect, body([b'x'; 2048])),
+        eval(expect, body([b'x'; 2048])),
         fail("2.0 KiB is more than 1.0 KiB")
     );
 }
 
 #[test]
-fn json_is_looked_into_by_path() {
+fn json_values_are_selected_by_path() {
     let document =
         json!({ "status": "ok", "count": 2, "owner": null, "nodes": [{ "up": true }, { "up": false }] });
-    let judge =
-        |path: &str, rule: Value| judge(json!({ "json": { path: rule } }), body(document.to_string()));
-    assert_eq!(judge("$.status", json!("ok")), pass("`\"ok\"`"));
+    let eval = |path: &str, rule: Value| eval(json!({ "json": { path: rule } }), body(document.to_string()));
+    assert_eq!(eval("$.status", json!("ok")), pass("`\"ok\"`"));
     assert_eq!(
-        judge("$.status", json!("down")),
+        eval("$.status", json!("down")),
         fail("`\"ok\"` is not `\"down\"`")
     );
-    assert_eq!(judge("$.status", json!({ "matches": "^o" })).0, Status::Pass);
+    assert_eq!(eval("$.status", json!({ "matches": "^o" })).0, Status::Pass);
     assert_eq!(
-        judge("$.status", json!({ "matches": "^x" })),
+        eval("$.status", json!({ "matches": "^x" })),
         fail("`\"ok\"` does not match `^x`")
     );
-    assert_eq!(judge("$.count", json!(2.0)).0, Status::Pass);
-    assert_eq!(judge("$.count", json!({ "matches": "^[0-9]$" })).0, Status::Pass);
-    assert_eq!(judge("$.count", json!("2")), fail("`2` is not `\"2\"`"));
-    assert_eq!(judge("$.owner", json!(null)), pass("`null`"));
-    assert_eq!(judge("$.owner", json!({ "equals": null })), pass("`null`"));
+    assert_eq!(eval("$.count", json!(2.0)).0, Status::Pass);
+    assert_eq!(eval("$.count", json!({ "matches": "^[0-9]$" })).0, Status::Pass);
+    assert_eq!(eval("$.count", json!("2")), fail("`2` is not `\"2\"`"));
+    assert_eq!(eval("$.owner", json!(null)), pass("`null`"));
+    assert_eq!(eval("$.owner", json!({ "equals": null })), pass("`null`"));
     assert_eq!(
-        judge("$.nodes[0]", json!({ "equals": { "up": true } })).0,
+        eval("$.nodes[0]", json!({ "equals": { "up": true } })).0,
         Status::Pass
     );
-    assert_eq!(judge("$.missing", json!(1)), fail("leads to nothing"));
+    assert_eq!(eval("$.missing", json!(1)), fail("leads to nothing"));
     assert_eq!(
-        judge("$.missing", json!({ "exists": false })),
+        eval("$.missing", json!({ "exists": false })),
         pass("leads to nothing")
     );
-    assert_eq!(judge("$.count", json!({ "exists": false })), fail("leads to `2`"));
-    assert_eq!(judge("$.count", json!({ "exists": true })), pass("`2`"));
+    assert_eq!(eval("$.count", json!({ "exists": false })), fail("leads to `2`"));
+    assert_eq!(eval("$.count", json!({ "exists": true })), pass("`2`"));
 }
 
 #[test]
 fn every_value_that_a_path_leads_to_has_to_fit() {
     let nodes = || body(r#"[{"up":true},{"up":true},{"up":false}]"#);
     assert_eq!(
-        judge(json!({ "json": { "$[*].up": true } }), nodes()),
+        eval(json!({ "json": { "$[*].up": true } }), nodes()),
         fail("`false` is not `true`")
     );
     assert_eq!(
-        judge(json!({ "json": { "$[:2].up": true } }), nodes()),
+        eval(json!({ "json": { "$[:2].up": true } }), nodes()),
         pass("`true` and 1 more")
     );
     let filter = json!({ "json": { "$[?@.up == false]": { "exists": true } } });
-    assert_eq!(judge(filter, nodes()), pass("`{\"up\":false}`"));
+    assert_eq!(eval(filter, nodes()), pass("`{\"up\":false}`"));
 }
 
 #[test]
@@ -305,13 +304,13 @@ fn what_does_not_compile_is_an_error_that_names_its_key() {
 #[test]
 fn latency_warns_before_it_fails() {
     let expect = |warn: &str, fail: &str| json!({ "latency": { "warn": warn, "fail": fail } });
-    assert_eq!(judge(expect("10ms", "20ms"), fake::response(200)), pass("10ms"));
+    assert_eq!(eval(expect("10ms", "20ms"), fake::response(200)), pass("10ms"));
     assert_eq!(
-        judge(expect("9ms", "20ms"), fake::response(200)),
+        eval(expect("9ms", "20ms"), fake::response(200)),
         warn("10ms is more than 9.0ms")
     );
     assert_eq!(
-        judge(expect("1ms", "9ms"), fake::response(200)),
+        eval(expect("1ms", "9ms"), fake::response(200)),
         fail("10ms is more than 9.0ms")
     );
     let last = fake::response(200);
@@ -326,7 +325,7 @@ fn latency_warns_before_it_fails() {
         ..last
     };
     assert_eq!(
-        judge(json!({ "latency": { "warn": "15ms" } }), redirected),
+        eval(json!({ "latency": { "warn": "15ms" } }), redirected),
         warn("20ms is more than 15ms")
     );
 }
@@ -337,23 +336,23 @@ fn a_certificate_warns_and_fails_before_it_expires() {
         tls: Some(fake::session([fake::certificate("example.com")])),
         ..fake::response(200)
     };
-    let judge = |warn: &str, fail: &str, response: Response| {
-        judge(
+    let eval = |warn: &str, fail: &str, response: Response| {
+        eval(
             json!({ "certificate": { "warn_within": warn, "fail_within": fail } }),
             response,
         )
     };
     assert_eq!(
-        judge("21d", "7d", tls()),
+        eval("21d", "7d", tls()),
         pass("expires in 60d, on 2026-03-02T00:00:00Z")
     );
     assert_eq!(
-        judge("61d", "7d", tls()),
+        eval("61d", "7d", tls()),
         warn("expires in 60d, within 61d, on 2026-03-02T00:00:00Z")
     );
-    assert_eq!(judge("90d", "61d", tls()).0, Status::Fail);
+    assert_eq!(eval("90d", "61d", tls()).0, Status::Fail);
     assert_eq!(
-        judge("21d", "7d", fake::response(200)),
+        eval("21d", "7d", fake::response(200)),
         fail("the answer did not come over TLS")
     );
     let mut future = fake::certificate("example.com");
@@ -363,7 +362,7 @@ fn a_certificate_warns_and_fails_before_it_expires() {
         ..fake::response(200)
     };
     assert_eq!(
-        judge("0s", "0s", future),
+        eval("0s", "0s", future),
         fail("valid only in 3d, from 2026-01-04T00:00:00Z")
     );
     let mut expired = fake::certificate("example.com");
@@ -373,12 +372,12 @@ fn a_certificate_warns_and_fails_before_it_expires() {
         ..fake::response(200)
     };
     assert_eq!(
-        judge("0s", "0s", expired),
+        eval("0s", "0s", expired),
         fail("expired 3d ago, on 2025-12-29T00:00:00Z")
     );
 }
 
-/// A guest has 128 KiB of it, and what is read from a configuration is moved several times on the way.
+/// A guest has a stack of 128 KiB, and what is read from a configuration is moved several times.
 #[test]
 fn rules_are_small_enough_for_the_stack_of_a_guest() {
     let size = size_of::<super::Expect>();

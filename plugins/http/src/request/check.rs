@@ -1,4 +1,4 @@
-//! What is wrong with a request, before it is sent.
+//! Problems of a request, found before it is sent.
 
 use canary_sdk::http::{Request, Version};
 use canary_sdk::{Addresses, Invalid, Pointer, Problem, Problems, tls};
@@ -7,14 +7,14 @@ use super::{assemble, headers, sets_header};
 use crate::config::Config;
 use crate::text;
 
-/// Where a request goes that nobody sends.
+/// The URL of a request that is never sent.
 const NOWHERE: &str = "https://host.invalid/";
 
-/// Reports keys that contradict each other, and what the host would refuse of the request that they make.
+/// Reports keys that contradict each other, and what the host would refuse of the resulting request.
 pub(crate) fn check(config: &Config, problems: &mut Problems) {
     contradictions(config, problems);
     for invalid in assemble(NOWHERE, config).check() {
-        place(config, &invalid, problems);
+        report_invalid_field(config, &invalid, problems);
     }
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn check(config: &Config, problems: &mut Problems) {
 pub(super) fn contradictions(config: &Config, problems: &mut Problems) {
     check_body(config, problems);
     check_credentials(config, problems);
-    check_way(config, problems);
+    check_network_path(config, problems);
     if config.method == "CONNECT" {
         problems.at("method", |problems| {
             problems.report_with(
@@ -76,8 +76,8 @@ fn check_credentials(config: &Config, problems: &mut Problems) {
     }
 }
 
-/// By which the request goes.
-fn check_way(config: &Config, problems: &mut Problems) {
+/// Reports problems of the network path: proxy, address and family.
+fn check_network_path(config: &Config, problems: &mut Problems) {
     if config.addresses == Addresses::All && config.proxy.is_some() {
         problems.at("addresses", |problems| {
             problems.report("`all` does not go together with `proxy`, which connects in place of this host");
@@ -85,7 +85,7 @@ fn check_way(config: &Config, problems: &mut Problems) {
     }
 }
 
-/// Reports headers that say of the request or its connection what is not so.
+/// Reports headers that contradict the request or its connection.
 fn connection_headers(config: &Config, problems: &mut Problems) {
     let mut hosts = 0;
     for (name, values) in &config.headers {
@@ -113,7 +113,7 @@ fn only_one(problems: &mut Problems, first: &str, second: &str) {
     problems.report(format_args!("only one of `{first}` and `{second}` can be sent"));
 }
 
-/// Reports a header of the suite's that another key sets.
+/// Reports a header of the suite that another key sets.
 fn own_header(config: &Config, name: &str, by: &str, problems: &mut Problems) {
     if !sets_header(config, name) {
         return;
@@ -128,8 +128,8 @@ fn own_header(config: &Config, name: &str, by: &str, problems: &mut Problems) {
     });
 }
 
-/// Reports it at the keys that the field comes from.
-fn place(config: &Config, invalid: &Invalid, problems: &mut Problems) {
+/// Reports an invalid field at the keys that it is built from.
+fn report_invalid_field(config: &Config, invalid: &Invalid, problems: &mut Problems) {
     let field = invalid.field.as_str();
     let message = &invalid.message;
     let index = field
@@ -143,7 +143,7 @@ fn place(config: &Config, invalid: &Invalid, problems: &mut Problems) {
         ("method" | "headers", _) => report(problems, &[field], message),
         ("body", _) if config.body.is_none() => report(problems, &["body_json"], message),
         ("body", _) => report(problems, &["body"], message),
-        // Not that of the check.
+        // Not built from a key of the check.
         ("url", _) => {}
         ("source-address", _) => report(problems, &["source_address"], message),
         ("connect-to", _) => report(problems, &["connect_to"], message),
@@ -162,7 +162,8 @@ fn report(problems: &mut Problems, keys: &[impl AsRef<str>], message: &str) {
     }
 }
 
-/// A request with all that decides whether its URL can be sent to: with a server name, its host need not be one in TLS.
+/// A request with everything that decides whether its URL is valid: with a server name, its host need not be valid in
+/// TLS.
 fn addressed(target: &str, config: &Config) -> Request {
     let name = config.tls.as_ref().and_then(|tls| tls.options().server_name);
     match name {
@@ -171,7 +172,7 @@ fn addressed(target: &str, config: &Config) -> Request {
     }
 }
 
-/// What is wrong with a target. What would be dropped or misread is refused: a user name in a URL is never sent.
+/// The problem of a target. What would be dropped or misread is refused: a user name in a URL is never sent.
 pub(crate) fn check_target(target: &str, config: &Config) -> Option<Problem> {
     let is_http = text::scheme(target)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"));
@@ -185,7 +186,7 @@ pub(crate) fn check_target(target: &str, config: &Config) -> Option<Problem> {
         let problem = Problem::target("a user name belongs in `basic_auth`, not in the URL");
         return Some(problem.hint("`config: { basic_auth: { username: .., password: .. } }`"));
     }
-    // Another place is connected to, whose family is its own.
+    // Otherwise the connection goes to another host, which has its own family.
     let is_direct = config.proxy.is_none() && config.connect_to.is_none();
     if let Some(reason) = config.ip_family.refuses(text::host(target)).filter(|_| is_direct) {
         return Some(Problem::target(reason));
@@ -196,7 +197,7 @@ pub(crate) fn check_target(target: &str, config: &Config) -> Option<Problem> {
     invalid.or_else(|| lost_upgrade(target, config))
 }
 
-/// An `upgrade` that would not be sent: HTTP/2 has none (RFC 9113, section 8.6).
+/// An `upgrade` header that would not be sent: HTTP/2 has none (RFC 9113, section 8.6).
 fn lost_upgrade(target: &str, config: &Config) -> Option<Problem> {
     let written = config
         .headers
@@ -204,9 +205,10 @@ fn lost_upgrade(target: &str, config: &Config) -> Option<Problem> {
         .find(|name| name.eq_ignore_ascii_case("upgrade"))?;
     let versions = config.version.as_slice();
     let is_secure = text::scheme(target).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-    let may_be_http2 = match is_secure {
-        true => versions.is_empty() || versions.contains(&Version::Http2),
-        false => !versions.contains(&Version::Http11) && versions.first() == Some(&Version::Http2),
+    let may_be_http2 = if is_secure {
+        versions.is_empty() || versions.contains(&Version::Http2)
+    } else {
+        !versions.contains(&Version::Http11) && versions.first() == Some(&Version::Http2)
     };
     may_be_http2.then(|| {
         let place = Pointer::root().key("headers").key(written);

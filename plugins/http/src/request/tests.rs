@@ -104,7 +104,7 @@ fn only_as_much_body_is_kept_as_the_expectations_need() {
             .options
             .max_body
     };
-    // Read to the end and thrown away.
+    // Read to the end and discarded.
     assert_eq!(max_body(json!({ "status": 200, "latency": { "fail": "1s" } })), 1);
     assert_eq!(max_body(json!({ "body": {} })), 1);
     assert_eq!(of_head(json!({ "latency": { "fail": "1s" } })), 0);

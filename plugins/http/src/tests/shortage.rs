@@ -1,4 +1,4 @@
-//! An answer that takes more than a run has is no failure of the target: a check whose target must fail would pass.
+//! A response that exceeds a run's limits is not a failure of the target: a check whose target must fail would pass.
 
 use std::io::Write;
 
@@ -26,7 +26,7 @@ fn gzip(text: &[u8], level: Compression) -> Response {
     answer
 }
 
-/// Configurations, and answers that meet them.
+/// Configurations, and responses that meet them.
 fn met() -> Vec<(Value, Response)> {
     let page = || answer("text/html; charset=iso-8859-1", vec![b'\xe9'; 900_000]);
     let list = || {
@@ -60,7 +60,7 @@ fn met() -> Vec<(Value, Response)> {
     ]
 }
 
-/// Verdicts by quotas from little on, up to the first that are enough.
+/// Verdicts with increasing quotas, up to the first that suffice.
 fn sweep(config: &Value, answer: &Response, quotas: impl Iterator<Item = Quotas>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for quotas in quotas {
@@ -133,7 +133,7 @@ fn a_body_that_there_is_no_room_to_decode_is_not_an_empty_one() {
 
 #[test]
 fn what_is_not_decompressed_to_its_end_is_not_within_its_size() {
-    let judge = |length: usize, most: &str| {
+    let evaluate = |length: usize, most: &str| {
         let answer = gzip(&vec![b'x'; length], Compression::fast());
         let host = FakeHost::new().http(move |_| Ok(answer.clone()));
         let config = json!({ "accept_encoding": "gzip", "expect": { "body": { "max_size": most } } });
@@ -142,11 +142,11 @@ fn what_is_not_decompressed_to_its_end_is_not_within_its_size() {
         (size.status, size.is_unknown, size.message.clone())
     };
     let (two, more) = (2 << 20, (2 << 20) + 1);
-    assert_eq!(judge(two, "2MiB"), (Status::Pass, false, "2.0 MiB".to_owned()));
+    assert_eq!(evaluate(two, "2MiB"), (Status::Pass, false, "2.0 MiB".to_owned()));
     assert_eq!(
-        judge(more, "2MiB"),
+        evaluate(more, "2MiB"),
         (Status::Fail, false, "it is more than 2.0 MiB".to_owned())
     );
     let unknown = "it is more than 8.0 MiB, the most that is decompressed".to_owned();
-    assert_eq!(judge(9 << 20, "12MiB"), (Status::Fail, true, unknown));
+    assert_eq!(evaluate(9 << 20, "12MiB"), (Status::Fail, true, unknown));
 }

@@ -1,9 +1,9 @@
-//! Patterns that match nothing within a line.
+//! Detection of patterns that cannot match within a line.
 
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind};
 
-/// Whether all that a pattern matches has a line feed in it.
+/// Whether every match of a pattern contains a line feed.
 pub(super) fn is_wanted(pattern: &str) -> bool {
     let parsed = ParserBuilder::new()
         .unicode(false)
@@ -13,7 +13,7 @@ pub(super) fn is_wanted(pattern: &str) -> bool {
     parsed.is_ok_and(|parsed| is_in_all(&parsed))
 }
 
-/// How deep it goes is bounded by the parser.
+/// The parser bounds the recursion depth.
 fn is_in_all(part: &Hir) -> bool {
     match part.kind() {
         HirKind::Literal(literal) => literal.0.contains(&b'\n'),

@@ -1,4 +1,4 @@
-//! What was found is kept and judged, however it came.
+//! What was found is retained and evaluated, however it was received.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn captures_become_attributes() {
     let script = Script::new()
         .send("SSH-2.0-OpenSSH_6.9p1 Debian-2\r\nid \x01")
         .send("\u{ff}\n");
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         script,
         json!([
             { "expect": { "matches": "^SSH-2.0-(?<version>[^ -]+)(?: (?<comments>.*))?$" } },
@@ -23,7 +23,7 @@ fn captures_become_attributes() {
 #[test]
 fn what_is_captured_is_bounded() {
     let line = format!("{}\n", "x".repeat(4_000));
-    let verdict = converse(
+    let verdict = verdict_of_dialogue(
         Script::new().send(line),
         json!([{ "expect": { "matches": "^(?<all>.*)$" } }]),
     );
@@ -44,7 +44,7 @@ fn what_a_step_finds_does_not_depend_on_how_it_is_cut() {
         let script = text
             .chunks(size)
             .fold(Script::new(), |script, chunk| script.send(chunk));
-        let verdict = converse(script, dialogue.clone());
+        let verdict = verdict_of_dialogue(script, dialogue.clone());
         assert_eq!(verdict.status(), Status::Pass, "{size}: {}", verdict.summary());
         assert_eq!(verdict.attribute("capture.number"), Some("1"));
     }
@@ -52,10 +52,10 @@ fn what_a_step_finds_does_not_depend_on_how_it_is_cut() {
 
 #[test]
 fn the_address_that_answered_may_be_expected() {
-    let judged = |networks: Value| run(Script::new(), json!({ "peer_address": networks }));
-    assert_eq!(judged(json!(["192.0.2.0/24", "::1"])).status(), Status::Pass);
+    let evaluate = |networks: Value| run(Script::new(), json!({ "peer_address": networks }));
+    assert_eq!(evaluate(json!(["192.0.2.0/24", "::1"])).status(), Status::Pass);
     assert_eq!(
-        judged(json!("10.0.0.0/8")).summary(),
+        evaluate(json!("10.0.0.0/8")).summary(),
         "peer_address: 192.0.2.1 is not in 10.0.0.0/8"
     );
 }

@@ -1,10 +1,10 @@
-//! Protocols of bytes: LDAP, PostgreSQL and MySQL.
+//! Binary protocols: LDAP, PostgreSQL and MySQL.
 
 use canary_sdk::tcp::Connection;
 
 use super::Error;
 
-/// Longest message that is read, in bytes.
+/// Maximum bytes of a message.
 const MAX_MESSAGE: usize = 4096;
 
 /// `ExtendedRequest` 1.3.6.1.4.1.1466.20037 as message 1.
@@ -107,7 +107,7 @@ fn ldap_result(message: &[u8]) -> Option<u8> {
     code.first().copied()
 }
 
-/// Splits off the first BER element: its tag, its content, and what follows.
+/// Splits off the first BER element: its tag, its content, and the rest.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
     let (length, rest) = match length {

@@ -1,12 +1,12 @@
-//! Protocols of lines: a command, and a reply that begins with a word or a number.
+//! Line protocols: a command, and a reply that begins with a word or a number.
 
 use canary_sdk::tcp::Connection;
 
 use super::Error;
 
-/// Longest line that is read, in bytes.
+/// Maximum bytes of a line.
 const MAX_LINE: u32 = 4096;
-/// Lines of one reply.
+/// Maximum lines of one reply.
 const MAX_LINES: usize = 100;
 
 pub(super) fn smtp(connection: &Connection, client: &str) -> Result<(), Error> {
@@ -38,7 +38,7 @@ pub(super) fn imap(connection: &Connection) -> Result<(), Error> {
     connection.write(b"a1 STARTTLS\r\n")?;
     for _ in 0..MAX_LINES {
         let line = connection.read_line(MAX_LINE)?;
-        // Untagged lines may come at any time.
+        // Untagged lines may arrive at any time.
         if !line.starts_with("* ") {
             return check_prefix("STARTTLS", &line, "a1 OK");
         }
@@ -52,8 +52,8 @@ pub(super) fn pop3(connection: &Connection) -> Result<(), Error> {
     expect_prefix(connection, "STLS", "+OK")
 }
 
-/// Reads a reply of SMTP or FTP: every line has the number, and only the last has a blank behind it.
-/// FTP lets the lines in between be anything.
+/// Reads a reply of SMTP or FTP: every line has the number, and only the last has a blank after it. FTP allows
+/// anything in the lines between.
 fn numbered(connection: &Connection, step: &'static str, code: &str) -> Result<Vec<String>, Error> {
     let mut lines = Vec::new();
     while lines.len() < MAX_LINES {

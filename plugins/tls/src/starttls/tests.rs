@@ -17,14 +17,14 @@ fn run(protocol: &str, script: Script) -> Verdict {
     verdict
 }
 
-/// TLS begins after this dialogue.
+/// Asserts that TLS begins after this dialogue.
 #[track_caller]
 fn upgrades(protocol: &str, dialogue: Script) {
     let verdict = run(protocol, dialogue.tls(session([certificate("db.test")])));
     assert_eq!(verdict.status(), Status::Pass, "{}", verdict.summary());
 }
 
-/// The summary of a dialogue that does not come as far as TLS.
+/// The summary of a dialogue that does not get as far as TLS.
 #[track_caller]
 fn refusal(protocol: &str, dialogue: Script) -> String {
     let verdict = run(protocol, dialogue);

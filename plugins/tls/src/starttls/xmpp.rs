@@ -1,10 +1,10 @@
-//! XMPP: a stream of XML that TLS interrupts.
+//! XMPP: an XML stream that switches to TLS.
 
 use canary_sdk::tcp::Connection;
 
 use super::Error;
 
-/// Longest stanza that is read, in bytes.
+/// Maximum bytes of a stanza.
 const MAX_STANZA: u32 = 16 * 1024;
 const NAMESPACE: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 

@@ -1,5 +1,5 @@
-//! The connections of each stage. There are at most some hundred of them, and taking one more costs a few look-ups, since
-//! a crowd comes faster than the address answers.
+//! The table of connections by stage. There are at most a few hundred, and admitting one costs a few look-ups, since a
+//! crowd may connect faster than requests are served.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Stage;
-use crate::admin::slow::Blocked;
+use crate::admin::blocked_time::BlockedTime;
 
-/// All connections that have not been closed.
+/// All connections that have not been evicted.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     next: u64,
@@ -20,10 +20,10 @@ pub(super) struct Table {
     heads: Connections,
     probes: Connections,
     waiting: Connections,
-    answers: Connections,
+    responses: Connections,
 }
 
-/// Those of one stage, in the order in which they came to it.
+/// The connections at one stage, in the order in which they entered it.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     all: VecDeque<Connection>,
@@ -32,12 +32,12 @@ pub(super) struct Connections {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) number: u64,
+    pub(super) id: u64,
     pub(super) peer: IpAddr,
-    /// When it came to its stage.
+    /// When it entered its stage.
     pub(super) since: Instant,
-    pub(super) blocked: Blocked,
-    /// Whether its request waits for nothing but room for the answer.
+    pub(super) blocked: BlockedTime,
+    /// Whether its request only waits for a place to respond.
     pub(super) is_ready: bool,
     pub(super) close: CancellationToken,
 }
@@ -48,12 +48,12 @@ const STAGES: [Stage; 6] = [
     Stage::Head,
     Stage::Probe,
     Stage::Waiting,
-    Stage::Answer,
+    Stage::Response,
 ];
 
 impl Table {
-    /// One that no connection has had.
-    pub(super) fn number(&mut self) -> u64 {
+    /// A new connection id.
+    pub(super) fn id(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
@@ -65,98 +65,98 @@ impl Table {
             Stage::Head => &mut self.heads,
             Stage::Probe => &mut self.probes,
             Stage::Waiting => &mut self.waiting,
-            Stage::Answer => &mut self.answers,
+            Stage::Response => &mut self.responses,
         }
     }
 
-    /// Where a connection is; nowhere when it has been closed.
-    pub(super) fn stage(&mut self, number: u64) -> Option<Stage> {
+    /// The stage of a connection; `None` if it has been evicted.
+    pub(super) fn stage(&mut self, id: u64) -> Option<Stage> {
         STAGES
             .into_iter()
-            .find(|stage| self.at(*stage).position(number).is_some())
+            .find(|stage| self.at(*stage).position(id).is_some())
     }
 
-    /// Closes one of a stage whose places are all taken.
-    pub(super) fn make_room(&mut self, stage: Stage, places: usize) {
+    /// Evicts a connection if the stage is full.
+    pub(super) fn make_room(&mut self, stage: Stage, limit: usize) {
         let connections = self.at(stage);
-        if connections.len() >= places {
+        if connections.len() >= limit {
             connections.close_one(stage.time());
         }
     }
 
-    /// Requests for answers of any length that this address has, those that wait included.
+    /// The number of requests of an address that wait or are being responded to.
     fn requests(&self, peer: IpAddr) -> usize {
-        self.waiting.count(peer) + self.answers.count(peer)
+        self.waiting.count(peer) + self.responses.count(peer)
     }
 
-    /// Turns one request away that waits, for one of `peer`, if that has fewer than the address that has the most: the one
-    /// of those that came last. Says which, if there is one.
-    pub(super) fn turn_one_away(&mut self, peer: IpAddr) -> Option<u64> {
+    /// Chooses a waiting request to be evicted for one of `peer`, if that address has fewer requests than the one with
+    /// the most: the latest request of the latter.
+    pub(super) fn evict_waiting(&mut self, peer: IpAddr) -> Option<u64> {
         let waiting = self.waiting.all.iter();
         let most = waiting.max_by_key(|one| self.requests(one.peer))?;
-        // One less would be no fairer otherwise.
+        // With a smaller difference the distribution would only be mirrored.
         if self.requests(most.peer) < self.requests(peer) + 2 {
             return None;
         }
         let (peer, mut last_first) = (most.peer, self.waiting.all.iter().rev());
-        last_first.find(|one| one.peer == peer).map(|one| one.number)
+        last_first.find(|one| one.peer == peer).map(|one| one.id)
     }
 
-    /// Whether it is the turn of this request to be answered: of those that wait for that, it is one of the address that
-    /// has the fewest answers, and of these the one that came first.
-    pub(super) fn is_next(&self, number: u64, peer: IpAddr) -> bool {
-        let rank = |one: &Connection| (self.answers.count(one.peer), one.number);
+    /// Whether it is this request's turn: of the waiting requests, those of the address with the fewest responses come
+    /// first, in order of arrival.
+    pub(super) fn is_next(&self, id: u64, peer: IpAddr) -> bool {
+        let rank = |one: &Connection| (self.responses.count(one.peer), one.id);
         let waiting = self.waiting.all.iter().filter(|one| one.is_ready);
         let first = waiting.map(rank).min();
-        let own = (self.answers.count(peer), number);
+        let own = (self.responses.count(peer), id);
         first.is_none_or(|first| own <= first)
     }
 
-    /// Notes that a request that waits could be answered at once.
-    pub(super) fn set_ready(&mut self, number: u64) {
-        if let Some(place) = self.waiting.position(number)
-            && let Some(connection) = self.waiting.all.get_mut(place)
+    /// Marks a waiting request as ready to be responded to.
+    pub(super) fn set_ready(&mut self, id: u64) {
+        if let Some(index) = self.waiting.position(id)
+            && let Some(connection) = self.waiting.all.get_mut(index)
         {
             connection.is_ready = true;
         }
     }
 
-    /// Closes an answer for one of `peer`, if that has fewer than the address that has the most: the one of those that
-    /// was kept waiting for longest, if it was for `time`. Says whether there is one.
+    /// Evicts a response for one of `peer`, if that address has fewer responses than the one with the most: the
+    /// response of the latter that was blocked longest, if that was at least `time`. Returns whether there was one.
     pub(super) fn close_slow_for(&mut self, peer: IpAddr, time: Duration) -> bool {
-        let fewest = self.answers.count(peer) + 2;
+        let fewest = self.responses.count(peer) + 2;
         let most = self
-            .answers
+            .responses
             .all
             .iter()
-            .map(|one| self.answers.count(one.peer))
+            .map(|one| self.responses.count(one.peer))
             .max();
         let Some(most) = most.filter(|most| *most >= fewest) else {
             return false;
         };
-        let answers = self.answers.all.iter().enumerate();
+        let responses = self.responses.all.iter().enumerate();
         let slow =
-            answers.filter(|(_, one)| self.answers.count(one.peer) == most && one.blocked.time() >= time);
+            responses.filter(|(_, one)| self.responses.count(one.peer) == most && one.blocked.time() >= time);
         let slowest = slow.max_by_key(|(_, one)| one.blocked.time());
-        let place = slowest.map(|(place, _)| place);
-        self.answers.close(place)
+        let index = slowest.map(|(index, _)| index);
+        self.responses.close(index)
     }
 
-    /// Has a connection go on to another stage, unless it has been closed or is there already.
-    pub(super) fn enter(&mut self, number: u64, stage: Stage) {
-        if self.stage(number).is_none_or(|now| now == stage) {
+    /// Moves a connection to another stage, unless it has been evicted or is there already.
+    pub(super) fn enter(&mut self, id: u64, stage: Stage) {
+        if self.stage(id).is_none_or(|now| now == stage) {
             return;
         }
-        if let Some(mut connection) = self.remove(number) {
+        if let Some(mut connection) = self.remove(id) {
             connection.since = Instant::now();
             self.at(stage).push(connection);
         }
     }
 
-    pub(super) fn remove(&mut self, number: u64) -> Option<Connection> {
+    pub(super) fn remove(&mut self, id: u64) -> Option<Connection> {
         STAGES.into_iter().find_map(|stage| {
             let connections = self.at(stage);
-            connections.remove(connections.position(number)?)
+            connections.remove(connections.position(id)?)
         })
     }
 }
@@ -166,24 +166,24 @@ impl Connections {
         self.all.len()
     }
 
-    /// How long the first of them has been here.
+    /// How long the first connection has been at this stage.
     pub(super) fn longest(&self) -> Duration {
         let first = self.all.front();
         first.map(|first| first.since.elapsed()).unwrap_or_default()
     }
 
-    /// Adds one that comes now.
+    /// Adds a connection that enters the stage now.
     pub(super) fn push(&mut self, connection: Connection) {
         *self.by_peer.entry(connection.peer).or_default() += 1;
         self.all.push_back(connection);
     }
 
-    /// Closes one that has been here for `time`, if there is any. Says whether there is.
-    pub(super) fn close_late(&mut self, time: Duration) -> bool {
+    /// Evicts a connection that has been at this stage for `time`. Returns whether there was one.
+    pub(super) fn close_overdue(&mut self, time: Duration) -> bool {
         self.longest() >= time && self.close_one(time)
     }
 
-    /// Closes the answer that was kept waiting first of those that were for `time`. Says whether there is one.
+    /// Evicts the first response that was blocked for at least `time`. Returns whether there was one.
     pub(super) fn close_slow(&mut self, time: Duration) -> bool {
         let slow = self
             .all
@@ -192,9 +192,9 @@ impl Connections {
         self.close(slow)
     }
 
-    /// Closes one: of those that have been here for `time` or, where there is none, of all of them one of the address
-    /// that has the most. Which one is left to chance, or a crowd that keeps time could choose; but the newer half is
-    /// spared, for it has had no time to go on.
+    /// Evicts a connection of the address with the most: of those that have been at this stage for `time` or, if there
+    /// are none, of all. The choice is random, so that a crowd cannot influence it by timing; in the latter case the
+    /// newer half is spared, since it has had no time to proceed.
     fn close_one(&mut self, time: Duration) -> bool {
         let now = Instant::now();
         let is_late = |connection: &&Connection| now.saturating_duration_since(connection.since) >= time;
@@ -212,24 +212,24 @@ impl Connections {
             .enumerate()
             .filter(|(_, count)| *count == most)
             .nth(fastrand::usize(..victims));
-        self.close(chosen.map(|(place, _)| place))
+        self.close(chosen.map(|(index, _)| index))
     }
 
     fn count(&self, peer: IpAddr) -> usize {
         self.by_peer.get(&peer).copied().unwrap_or_default()
     }
 
-    fn close(&mut self, place: Option<usize>) -> bool {
-        let closed = place.and_then(|place| self.remove(place));
+    fn close(&mut self, index: Option<usize>) -> bool {
+        let closed = index.and_then(|index| self.remove(index));
         closed.inspect(|connection| connection.close.cancel()).is_some()
     }
 
-    fn position(&self, number: u64) -> Option<usize> {
-        self.all.iter().position(|connection| connection.number == number)
+    fn position(&self, id: u64) -> Option<usize> {
+        self.all.iter().position(|connection| connection.id == id)
     }
 
-    fn remove(&mut self, place: usize) -> Option<Connection> {
-        let connection = self.all.remove(place)?;
+    fn remove(&mut self, index: usize) -> Option<Connection> {
+        let connection = self.all.remove(index)?;
         let count = self.by_peer.get_mut(&connection.peer)?;
         *count -= 1;
         if *count == 0 {

@@ -1,4 +1,4 @@
-//! A runner whose parts are there, and are worked by hand.
+//! An admin state that tests fill by hand.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::*;
 use crate::age::Since;
-use crate::ledger::{Budget, Page, PageOwner, RunMark};
+use crate::ledger::{Budget, Page, PageOwner, RunRef};
 use crate::outcome::{Outcome, StopCause, VerdictStatus};
 use crate::publish::Restored;
 use crate::quota::Quota;
@@ -19,63 +19,63 @@ use crate::record::Recorder;
 use crate::settings::Token;
 use crate::suite::{Check, CheckId, Secrets};
 use crate::telemetry::sample;
-use crate::watch::health::Complaint;
+use crate::watch::health::HealthIssue;
 
 pub(super) const TOKEN: &str = "correct-horse-battery";
 
-/// When everything happens.
+/// A fixed time plus `seconds`.
 pub(super) fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_767_000_000 + seconds)
 }
 
-impl Door {
-    /// On a free port of loopback.
+impl AdminListener {
+    /// A listener on a free port of loopback.
     pub(super) fn sample() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         Self {
             listener,
-            gate: Gate::new(None, false),
+            access: AccessPolicy::new(None, false),
             tls: None,
             hosts: Hosts::default(),
         }
     }
 }
 
-/// What a test does, and the answers see.
+/// The state behind the admin server, modified by tests.
 pub(super) struct Bench {
-    pub(super) board: Board,
+    pub(super) store: StatusStore,
     pub(super) ledger: Arc<Ledger>,
-    pub(super) reloads: Reloads,
-    complaints: Arc<Mutex<Vec<Complaint>>>,
+    pub(super) reloads: ReloadStatus,
+    issues: Arc<Mutex<Vec<HealthIssue>>>,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
         Self {
-            board: Board::default(),
+            store: StatusStore::default(),
             ledger: Ledger::new(Budget::new(100)),
-            reloads: Reloads::default(),
-            complaints: Arc::default(),
+            reloads: ReloadStatus::default(),
+            issues: Arc::default(),
         }
     }
 
-    /// With a check of each fate: `good`, `bad`, `new`, and `many` with a target in its id.
+    /// With one check of each kind: `good`, `bad`, `new`, and `many` with a target in its id.
     pub(super) fn busy() -> Self {
         let bench = Self::new();
-        let mut many = Check::plain("many@http://a/b?c", Duration::from_secs(30));
+        let mut many = Check::minimal("many@http://a/b?c", Duration::from_secs(30));
         many.name = "many".to_owned();
         let checks = [
-            Check::plain("good", Duration::from_secs(10)),
-            Check::plain("new", Duration::from_secs(10)),
-            Check::plain("bad", Duration::from_secs(10)),
+            Check::minimal("good", Duration::from_secs(10)),
+            Check::minimal("new", Duration::from_secs(10)),
+            Check::minimal("bad", Duration::from_secs(10)),
             many,
         ]
         .map(Arc::new);
         bench
-            .board
-            .keep(&checks, &mut Restored::default(), Instant::now());
-        bench.reloads.begun(at(0));
+            .store
+            .apply_suite(&checks, &mut Restored::default(), Instant::now());
+        bench.reloads.initial_load(at(0));
         let [good, _, bad, many] = &checks;
         let failed = || Outcome::Completed(sample::verdict(VerdictStatus::Fail));
         let passed = || Outcome::Completed(sample::verdict(VerdictStatus::Pass));
@@ -93,15 +93,15 @@ impl Bench {
             outcome,
             ..sample::run()
         };
-        self.board.schedule(check, Since::at(at(seconds))).unwrap();
-        self.board.start(&check.id);
-        self.board.publish(&Arc::new(run), at(seconds));
+        self.store.schedule(check, Since::at(at(seconds))).unwrap();
+        self.store.start(&check.id);
+        self.store.publish(&Arc::new(run), at(seconds));
     }
 
     pub(super) fn page(&self, check: &str) -> Arc<Page> {
         let owner = PageOwner {
             check: CheckId::new(check),
-            run: Some(RunMark {
+            run: Some(RunRef {
                 trace_id: [7; 16],
                 plugin: "leak".into(),
             }),
@@ -111,42 +111,42 @@ impl Bench {
         self.ledger.open_page(owner, Quota::default(), recorder)
     }
 
-    pub(super) fn complain(&self, complaints: Vec<Complaint>) {
-        *self.complaints.lock().unwrap() = complaints;
+    pub(super) fn set_issues(&self, issues: Vec<HealthIssue>) {
+        *self.issues.lock().unwrap() = issues;
     }
 
-    pub(super) fn shown(&self, metrics: impl Fn(Format) -> String + Send + Sync + 'static) -> Shown {
-        let complaints = Arc::clone(&self.complaints);
-        Shown {
-            board: self.board.clone(),
+    pub(super) fn state(&self, metrics: impl Fn(Format) -> String + Send + Sync + 'static) -> AdminState {
+        let issues = Arc::clone(&self.issues);
+        AdminState {
+            store: self.store.clone(),
             ledger: Arc::clone(&self.ledger),
             reloads: self.reloads.clone(),
             started: (at(0), Instant::now()),
-            health: Box::new(move || Checkup {
-                complaints: complaints.lock().unwrap().clone(),
+            health: Box::new(move || HealthReport {
+                issues: issues.lock().unwrap().clone(),
             }),
             metrics: Box::new(move |format| Box::new(std::iter::once(metrics(format)))),
             reload: Box::new(|| Box::pin(async { Ok(4) })),
         }
     }
 
-    /// What is answered to `GET path`, as JSON.
+    /// The response to `GET path`, as JSON.
     pub(super) async fn get(&self, path: &str) -> (u16, Value) {
-        ask(&self.shown(|_| String::new()), Method::GET, path, "").await
+        ask(&self.state(|_| String::new()), Method::GET, path, "").await
     }
 }
 
-/// What is answered on an address with a token, which only this machine reaches.
-pub(super) async fn ask(shown: &Shown, method: Method, path: &str, token: &str) -> (u16, Value) {
-    let gate = Gate::new(Some(Token::new(TOKEN)), false);
+/// The response of a server with a token on a loopback address.
+pub(super) async fn ask(state: &AdminState, method: Method, path: &str, token: &str) -> (u16, Value) {
+    let access = AccessPolicy::new(Some(Token::new(TOKEN)), false);
     let request = Request::builder().method(method).uri(path);
     let request = match token {
         "" => request,
         token => request.header(AUTHORIZATION, format!("Bearer {token}")),
     };
-    let page = route::route(&request.body(()).unwrap(), shown, &gate).await;
-    let status: StatusCode = page.status();
-    let body = page.into_body().collect().await.unwrap().to_bytes();
+    let response = route::handle(&request.body(()).unwrap(), state, &access).await;
+    let status: StatusCode = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
     let json = serde_json::from_slice(&body);
     let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
     (status.as_u16(), json.unwrap_or_else(|_| text()))

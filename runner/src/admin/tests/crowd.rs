@@ -1,4 +1,4 @@
-//! Crowds at an address with TLS.
+//! Crowds of clients at a server with TLS.
 
 use std::net::TcpStream;
 
@@ -12,8 +12,8 @@ use crate::settings::Identity;
 /// More than all places together.
 const CROWD: usize = 300;
 
-/// An address with the certificate of `authority`, in files that are there while the folder is.
-fn door(authority: &Authority) -> (Door, TempDir) {
+/// A listener with a certificate of `authority`, whose files are deleted with the folder.
+fn listener(authority: &Authority) -> (AdminListener, TempDir) {
     let folder = TempDir::new().unwrap();
     let leaf = authority.leaf(&["localhost"]).issue();
     let identity = Identity {
@@ -22,14 +22,14 @@ fn door(authority: &Authority) -> (Door, TempDir) {
     };
     std::fs::write(&identity.certificate, leaf.chain_pem()).unwrap();
     std::fs::write(&identity.key, leaf.key_pem()).unwrap();
-    let door = Door {
+    let listener = AdminListener {
         tls: Some(Tls::load(&identity).unwrap()),
-        ..Door::sample()
+        ..AdminListener::sample()
     };
-    (door, folder)
+    (listener, folder)
 }
 
-/// Connects [`CROWD`] clients that send `start` and no more; returns when some have had to make room.
+/// Connects [`CROWD`] clients that send `start` and no more; returns once some have been evicted.
 fn crowd(server: &Server, start: &[u8]) -> Vec<TcpStream> {
     let one = |_| {
         let mut stream = server.open();
@@ -42,16 +42,16 @@ fn crowd(server: &Server, start: &[u8]) -> Vec<TcpStream> {
     crowd
 }
 
-/// The head of a record, and the beginning of a ClientHello in it.
+/// A record header, and the beginning of a ClientHello.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00";
 
 #[test]
-fn a_crowd_that_sends_nothing_or_half_a_hello_takes_no_place_from_a_handshake() {
+fn a_crowd_that_sends_nothing_or_half_a_client_hello_does_not_evict_a_handshake() {
     let authority = Authority::new("Test Root");
     let config = Arc::new(authority.client_config());
     for start in [b"".as_slice(), HALF_A_HELLO] {
-        let (door, _folder) = door(&authority);
-        let server = Server::at(PATIENT, door, Bench::new().shown(|_| String::new()));
+        let (listener, _folder) = listener(&authority);
+        let server = Server::at(PATIENT, listener, Bench::new().state(|_| String::new()));
         let _before = crowd(&server, start);
         let name = "localhost".try_into().unwrap();
         let mut session = ClientConnection::new(Arc::clone(&config), name).unwrap();
@@ -65,7 +65,7 @@ fn a_crowd_that_sends_nothing_or_half_a_hello_takes_no_place_from_a_handshake() 
             );
             session.process_new_packets().unwrap();
         }
-        // It is far away: a crowd comes before it can go on.
+        // The client is far away: a crowd connects before it can proceed.
         let _meanwhile = crowd(&server, start);
         let mut stream = Stream::new(&mut session, &mut stream);
         stream

@@ -1,4 +1,4 @@
-//! The OpenAPI document says what there is: no more, no less.
+//! The OpenAPI document describes exactly what the server does.
 
 use http::Method;
 use serde_json::{Map, Value};
@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use super::bench::{Bench, TOKEN, ask};
 use crate::ledger::Lease;
 use crate::trace::EndCause;
-use crate::watch::health::Complaint;
+use crate::watch::health::HealthIssue;
 
-/// The schema that a reference stands for; of several, the one that is no null.
+/// Resolves a reference to its schema; of several alternatives, the one that is not null.
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     if let Some(reference) = schema["$ref"].as_str() {
         let found = document.pointer(reference.strip_prefix('#').unwrap());
@@ -29,64 +29,70 @@ fn keys(map: &Map<String, Value>) -> Vec<&str> {
     keys
 }
 
-/// Every field of the answer is in the schema, and the other way round; and so on within.
-fn compare(document: &Value, schema: &Value, answer: &Value, place: &str) {
+/// Asserts that the response and the schema have the same fields, recursively.
+fn compare(document: &Value, schema: &Value, answer: &Value, location: &str) {
     let schema = resolved(document, schema);
     match answer {
         Value::Object(fields) => {
             let Some(properties) = schema["properties"].as_object() else {
-                assert!(schema["type"] == "object", "{place}: {schema}");
+                assert!(schema["type"] == "object", "{location}: {schema}");
                 return;
             };
-            assert_eq!(keys(fields), keys(properties), "{place}");
+            assert_eq!(keys(fields), keys(properties), "{location}");
             for (key, value) in fields {
-                compare(document, &properties[key], value, &format!("{place}.{key}"));
+                compare(document, &properties[key], value, &format!("{location}.{key}"));
             }
         }
         Value::Array(values) => {
             for value in values {
-                compare(document, &schema["items"], value, &format!("{place}[]"));
+                compare(document, &schema["items"], value, &format!("{location}[]"));
             }
         }
         Value::String(text) => {
             if let Some(words) = schema["enum"].as_array() {
-                assert!(words.contains(answer), "{place}: {text}");
+                assert!(words.contains(answer), "{location}: {text}");
             }
-            assert!(schema["type"].to_string().contains("string"), "{place}: {schema}");
+            assert!(
+                schema["type"].to_string().contains("string"),
+                "{location}: {schema}"
+            );
         }
         Value::Number(_) => assert!(
             ["number", "integer"]
                 .iter()
                 .any(|kind| schema["type"].to_string().contains(kind)),
-            "{place}: {schema}"
+            "{location}: {schema}"
         ),
         Value::Null | Value::Bool(_) => {}
     }
 }
 
-/// A board with everything on it that answers can tell of.
+/// A state with every kind of data that responses can contain.
 fn full() -> Bench {
     let bench = Bench::busy();
     let (leaking, holding) = (bench.page("bad"), bench.page("good"));
     let nowhere = ([192, 0, 2, 1], 80).into();
-    std::mem::forget((Lease::take(&leaking, nowhere), Lease::take(&holding, nowhere)));
+    std::mem::forget((
+        Lease::try_acquire(&leaking, nowhere),
+        Lease::try_acquire(&holding, nowhere),
+    ));
     leaking.end(EndCause::Returned);
     std::mem::forget(holding);
-    bench.complain(vec![Complaint::AccountUneven]);
+    bench.set_issues(vec![HealthIssue::RunAccountingMismatch]);
     bench.reloads.failed("bad".to_owned(), super::bench::at(60), None);
     bench
 }
 
 #[tokio::test]
-async fn every_answer_is_as_the_document_says() {
-    let shown = full().shown(|_| String::new());
-    let (_, document) = ask(&shown, Method::GET, "/openapi.json", "").await;
+async fn every_response_matches_the_document() {
+    let state = full().state(|_| String::new());
+    let (_, document) = ask(&state, Method::GET, "/openapi.json", "").await;
     assert_eq!(document["openapi"], "3.1.0");
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            let asked = path.replace("{id}", "bad");
+            let uri = path.replace("{id}", "bad");
             let verb = method.to_uppercase().parse().unwrap();
-            let (code, answer) = ask(&shown, verb, &asked, TOKEN).await;
+            let (code, answer) = ask(&state, verb, &uri, TOKEN).await;
             let response = &operation["responses"][code.to_string()];
             let content = response["content"].as_object();
             let content = content.unwrap_or_else(|| panic!("{method} {path}: {code} is not in it"));
@@ -98,10 +104,10 @@ async fn every_answer_is_as_the_document_says() {
 }
 
 #[tokio::test]
-async fn every_address_is_in_the_document_and_on_the_first_page() {
-    let shown = full().shown(|_| String::new());
-    let (_, document) = ask(&shown, Method::GET, "/openapi.json", "").await;
-    let (_, home) = ask(&shown, Method::GET, "/", "").await;
+async fn every_path_is_in_the_document_and_on_the_home_page() {
+    let state = full().state(|_| String::new());
+    let (_, document) = ask(&state, Method::GET, "/openapi.json", "").await;
+    let (_, home) = ask(&state, Method::GET, "/", "").await;
     let home = home.as_str().unwrap();
     let listed: Vec<&str> = home
         .lines()
@@ -118,9 +124,9 @@ async fn every_address_is_in_the_document_and_on_the_first_page() {
 }
 
 #[tokio::test]
-async fn what_is_declined_is_as_the_document_says() {
-    let shown = full().shown(|_| String::new());
-    let (_, document) = ask(&shown, Method::GET, "/openapi.json", "").await;
+async fn errors_match_the_document() {
+    let state = full().state(|_| String::new());
+    let (_, document) = ask(&state, Method::GET, "/openapi.json", "").await;
     let schema = &document["components"]["schemas"]["Error"];
     for path in [
         "/none",
@@ -128,23 +134,23 @@ async fn what_is_declined_is_as_the_document_says() {
         "/api/v1/status?a=b",
         "/api/v1/reload",
     ] {
-        let (code, answer) = ask(&shown, Method::GET, path, "").await;
+        let (code, answer) = ask(&state, Method::GET, path, "").await;
         assert!(code >= 400, "{path}");
         compare(&document, schema, &answer, path);
     }
 }
 
 #[tokio::test]
-async fn what_any_address_may_answer_is_in_the_document_for_each() {
-    let shown = full().shown(|_| String::new());
-    let (_, document) = ask(&shown, Method::GET, "/openapi.json", "").await;
+async fn common_error_responses_are_documented_for_each_path() {
+    let state = full().state(|_| String::new());
+    let (_, document) = ask(&state, Method::GET, "/openapi.json", "").await;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let is_probe = ["/livez", "/readyz"].contains(&path.as_str());
         for operation in methods.as_object().unwrap().values() {
             let responses = &operation["responses"];
             let misdirected = resolved(&document, &responses["421"]);
             assert!(misdirected["description"].is_string(), "{path}");
-            // A probe has a place of its own; its 503 is about the runner.
+            // Probes have separate places; their 503 is about the runner.
             let unavailable = resolved(&document, &responses["503"]);
             assert_eq!(
                 unavailable["headers"]["Retry-After"].is_null(),

@@ -1,4 +1,4 @@
-//! Each address, with a board made by hand.
+//! Each route, with a state that is filled by hand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::ledger::Lease;
 use crate::publish::Restored;
 use crate::suite::{Check, CheckId};
 use crate::trace::EndCause;
-use crate::watch::health::{Complaint, Stale};
+use crate::watch::health::{AffectedChecks, HealthIssue};
 
 fn ids(status: &Value) -> Vec<&str> {
     let checks = status["checks"].as_array().unwrap();
@@ -20,7 +20,7 @@ fn ids(status: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_status_tells_of_the_runner_and_of_each_check() {
+async fn the_status_describes_the_runner_and_each_check() {
     let bench = Bench::busy();
     let (code, status) = bench.get("/api/v1/status").await;
     assert_eq!(
@@ -45,7 +45,7 @@ async fn the_status_tells_of_the_runner_and_of_each_check() {
 }
 
 #[tokio::test]
-async fn a_check_is_told_of_in_all_its_parts() {
+async fn a_check_has_all_its_fields() {
     let (_, mut status) = Bench::busy().get("/api/v1/status").await;
     status["checks"][0]["account"].take();
     insta::assert_snapshot!(serde_json::to_string_pretty(&status["checks"][0]).unwrap(), @r#"
@@ -99,7 +99,7 @@ async fn a_check_is_told_of_in_all_its_parts() {
 }
 
 #[tokio::test]
-async fn a_status_has_what_is_asked_for_and_says_what_it_left_out() {
+async fn a_status_can_be_filtered_ordered_and_limited_and_counts_all_matches() {
     let bench = Bench::busy();
     for (query, expected) in [
         ("check=good", &["good"][..]),
@@ -121,19 +121,19 @@ async fn a_status_has_what_is_asked_for_and_says_what_it_left_out() {
 }
 
 #[tokio::test]
-async fn a_status_of_many_checks_has_each_of_them_once_however_many_parts_it_takes() {
+async fn a_status_of_many_checks_has_each_of_them_once_however_many_chunks_it_takes() {
     let bench = Bench::new();
     let checks: Vec<_> = (0..1_000)
         .map(|number| {
-            Arc::new(Check::plain(
+            Arc::new(Check::minimal(
                 &format!("check {number:04}"),
                 Duration::from_secs(10),
             ))
         })
         .collect();
     bench
-        .board
-        .keep(&checks, &mut Restored::default(), Instant::now());
+        .store
+        .apply_suite(&checks, &mut Restored::default(), Instant::now());
     for (limit, expected) in [(1, 1), (64, 64), (65, 65), (999, 999), (100_000, 1_000)] {
         let (code, status) = bench.get(&format!("/api/v1/status?limit={limit}")).await;
         let found = ids(&status);
@@ -167,18 +167,18 @@ async fn a_check_comes_with_its_last_run_in_full() {
 }
 
 #[tokio::test]
-async fn only_what_a_restart_mends_is_told_of_by_livez() {
+async fn livez_reports_only_what_a_restart_fixes() {
     let bench = Bench::busy();
     let well = json!({ "status": "ok", "problems": [] });
     for path in ["/livez", "/readyz"] {
         assert_eq!(bench.get(path).await, (200, well.clone()));
     }
-    let stale = Stale {
+    let stale = AffectedChecks {
         count: 1,
         named: vec![CheckId::new("bad")],
         longest: Duration::from_secs(60),
     };
-    bench.complain(vec![Complaint::ChecksStale(stale.clone())]);
+    bench.set_issues(vec![HealthIssue::ChecksStale(stale.clone())]);
     assert_eq!(bench.get("/livez").await, (200, well));
     let problem = json!({
         "what": "checks_stale",
@@ -187,9 +187,9 @@ async fn only_what_a_restart_mends_is_told_of_by_livez() {
     });
     let expected = json!({ "status": "failing", "problems": [problem] });
     assert_eq!(bench.get("/readyz").await, (503, expected));
-    bench.complain(vec![
-        Complaint::ChecksStale(stale),
-        Complaint::WorkersStalled {
+    bench.set_issues(vec![
+        HealthIssue::ChecksStale(stale),
+        HealthIssue::WorkersStalled {
             time: Duration::from_secs(9),
         },
     ]);
@@ -204,24 +204,24 @@ async fn only_what_a_restart_mends_is_told_of_by_livez() {
 }
 
 #[tokio::test]
-async fn descriptors_that_are_nobodys_are_a_number_of_the_status() {
+async fn the_status_has_the_number_of_unaccounted_descriptors() {
     let bench = Bench::busy();
-    bench.complain(vec![Complaint::DescriptorsUnaccounted { count: 3 }]);
+    bench.set_issues(vec![HealthIssue::DescriptorsUnaccounted { count: 3 }]);
     let (_, status) = bench.get("/api/v1/status").await;
     assert_eq!(status["descriptors"]["unaccounted"], 3);
 }
 
 #[tokio::test]
-async fn a_connection_is_told_of_while_it_is_open_and_when_it_was_taken_back() {
+async fn a_connection_is_listed_while_it_is_open_and_when_it_was_reclaimed() {
     let bench = Bench::busy();
     let (page, other) = (bench.page("good"), bench.page("many@http://a/b?c"));
     let nowhere = ([192, 0, 2, 1], 80).into();
     let _leaked = (
-        Lease::take(&page, nowhere).unwrap(),
-        Lease::take(&other, nowhere).unwrap(),
+        Lease::try_acquire(&page, nowhere).unwrap(),
+        Lease::try_acquire(&other, nowhere).unwrap(),
     );
-    let (_, seen) = bench.get("/api/v1/connections").await;
-    let open = &seen["open"][0];
+    let (_, connections) = bench.get("/api/v1/connections").await;
+    let open = &connections["open"][0];
     assert_eq!(
         (&open["check"], &open["plugin"], &open["peer"], &open["phase"]),
         (
@@ -232,47 +232,47 @@ async fn a_connection_is_told_of_while_it_is_open_and_when_it_was_taken_back() {
         )
     );
     assert_eq!(
-        (&open["run"], &seen["matched"]),
+        (&open["run"], &connections["matched"]),
         (&json!("07".repeat(16)), &json!(2))
     );
-    assert_eq!(seen["reclaimed"], json!([]));
+    assert_eq!(connections["reclaimed"], json!([]));
     for (name, matched) in [("many", 1), ("many@http://a/b?c", 1), ("good", 1), ("man", 0)] {
-        let (_, seen) = bench.get(&format!("/api/v1/connections?check={name}")).await;
-        assert_eq!(seen["matched"], matched, "{name}");
+        let (_, connections) = bench.get(&format!("/api/v1/connections?check={name}")).await;
+        assert_eq!(connections["matched"], matched, "{name}");
     }
     page.end(EndCause::Returned);
-    let (_, seen) = bench.get("/api/v1/connections?check=good").await;
-    let reclaimed = &seen["reclaimed"][0];
+    let (_, connections) = bench.get("/api/v1/connections?check=good").await;
+    let reclaimed = &connections["reclaimed"][0];
     assert_eq!(
-        (&seen["open"], &reclaimed["cause"], &reclaimed["peer"]),
+        (&connections["open"], &reclaimed["cause"], &reclaimed["peer"]),
         (&json!([]), &json!("leak"), &json!("192.0.2.1:80"))
     );
 }
 
 #[tokio::test]
-async fn a_reload_takes_the_token_and_tells_what_came_of_it() {
+async fn a_reload_requires_the_token_and_returns_the_result() {
     let bench = Bench::busy();
-    let mut shown = bench.shown(|_| String::new());
+    let mut state = bench.state(|_| String::new());
     let path = "/api/v1/reload";
-    let (code, refused) = ask(&shown, Method::POST, path, "").await;
+    let (code, refused) = ask(&state, Method::POST, path, "").await;
     assert_eq!(code, 401, "{refused}");
-    let done = ask(&shown, Method::POST, path, TOKEN).await;
+    let done = ask(&state, Method::POST, path, TOKEN).await;
     assert_eq!(done, (200, json!({ "checks": 4 })));
-    shown.reload = Box::new(|| Box::pin(async { Err("web.yaml:1:1: bad".to_owned()) }));
-    let bad = ask(&shown, Method::POST, path, TOKEN).await;
+    state.reload = Box::new(|| Box::pin(async { Err("web.yaml:1:1: bad".to_owned()) }));
+    let bad = ask(&state, Method::POST, path, TOKEN).await;
     assert_eq!(bad, (422, json!({ "problems": "web.yaml:1:1: bad" })));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reload_that_takes_long_is_not_waited_for() {
-    let mut shown = Bench::busy().shown(|_| String::new());
-    shown.reload = Box::new(|| Box::pin(std::future::pending()));
-    let (code, answer) = ask(&shown, Method::POST, "/api/v1/reload", TOKEN).await;
+    let mut state = Bench::busy().state(|_| String::new());
+    state.reload = Box::new(|| Box::pin(std::future::pending()));
+    let (code, answer) = ask(&state, Method::POST, "/api/v1/reload", TOKEN).await;
     assert_eq!(code, 504, "{answer}");
 }
 
 #[tokio::test]
-async fn a_suite_that_was_refused_is_told_of() {
+async fn a_refused_suite_is_reported() {
     let bench = Bench::busy();
     bench.reloads.failed("web.yaml:1:1: bad".to_owned(), at(60), None);
     let (_, status) = bench.get("/api/v1/status").await;
@@ -280,23 +280,23 @@ async fn a_suite_that_was_refused_is_told_of() {
 }
 
 #[tokio::test]
-async fn each_address_has_its_methods() {
-    let shown = Bench::busy().shown(|_| String::new());
+async fn each_route_has_its_methods() {
+    let state = Bench::busy().state(|_| String::new());
     let only = |methods: &str| (405, json!({ "error": format!("only {methods}") }));
     assert_eq!(
-        ask(&shown, Method::GET, "/api/v1/reload", TOKEN).await,
+        ask(&state, Method::GET, "/api/v1/reload", TOKEN).await,
         only("POST")
     );
     for path in ["/", "/livez", "/metrics", "/api/v1/status", "/openapi.json"] {
         assert_eq!(
-            ask(&shown, Method::POST, path, TOKEN).await,
+            ask(&state, Method::POST, path, TOKEN).await,
             only("GET, HEAD"),
             "{path}"
         );
-        assert_eq!(ask(&shown, Method::HEAD, path, "").await.0, 200, "{path}");
+        assert_eq!(ask(&state, Method::HEAD, path, "").await.0, 200, "{path}");
     }
     let nothing = (404, json!({ "error": "not here; see /" }));
     for path in ["/api", "/api/v1/checks/", "/api/v1/status/", "/livez/x"] {
-        assert_eq!(ask(&shown, Method::GET, path, TOKEN).await, nothing, "{path}");
+        assert_eq!(ask(&state, Method::GET, path, TOKEN).await, nothing, "{path}");
     }
 }

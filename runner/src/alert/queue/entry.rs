@@ -1,4 +1,4 @@
-//! A notification that waits: in memory, and as a row on disk.
+//! A queued notification: in memory, and as a row on disk.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,86 +7,86 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::age::Since;
-use crate::alert::backoff::{LONGEST, LONGEST_ASKED};
+use crate::alert::backoff::{MAX_BACKOFF, MAX_RETRY_AFTER};
 use crate::alert::notification::{Notification, millis};
 use crate::alert::notifier::Recipients;
 
-/// Bytes of a notification in memory beyond those of its text: fields that are not text, one allocation for each that is,
-/// and what is noted by its alert and its check. Without them, 16 MiB of notifications took 31 MiB.
+/// Bytes of a notification in memory beyond its text: other fields, one allocation for each text, and the bookkeeping
+/// of its alert and its check. Without them, 16 MiB of notifications took 31 MiB.
 const OVERHEAD: usize = 512;
-/// The first wait after some of the receivers of a mail did not take it.
-const FIRST_PAUSE: Duration = Duration::from_secs(60);
-/// The same of a notification that fails while its receiver takes others.
-const FIRST_PAUSE_AT_FAULT: Duration = Duration::from_secs(1);
+/// First wait after some recipients of a mail did not accept it.
+const FIRST_DEFERRAL: Duration = Duration::from_secs(60);
+/// First wait of a notification that fails while its receiver accepts others.
+const FIRST_DEFERRAL_FAULTY: Duration = Duration::from_secs(1);
 
-/// A notification that waits for its notifier.
+/// A queued notification.
 #[derive(Debug, Clone)]
 pub(in crate::alert) struct Entry {
-    /// Orders all notifications; its key on disk.
+    /// Orders all notifications; the key on disk.
     pub(in crate::alert) number: u64,
     pub(in crate::alert) since: Since,
     pub(in crate::alert) notification: Arc<Notification>,
     pub(super) bytes: usize,
-    /// Since when this process has it.
-    pub(super) taken: Instant,
-    /// Whether the receiver knows nothing of the alert yet, as far as can be told.
+    /// When this process queued or restored it.
+    pub(super) queued_at: Instant,
+    /// Whether, as far as known, the receiver was not notified of this alert yet.
     pub(super) is_first: bool,
-    /// Whom it is still for, where others have it; empty: everybody.
+    /// The recipients still to be reached, if others have it; empty: all.
     pub(in crate::alert) only: Arc<[String]>,
-    /// Whether some have it, so that it counts as delivered.
+    /// Whether it reached somebody and was counted as delivered.
     pub(super) is_counted: bool,
-    /// Of the one under way: those whom something reaches first that came before it.
+    /// Of the entry in flight: recipients that wait for an earlier notification.
     pub(in crate::alert) except: Arc<[String]>,
-    /// How often it was tried for those, or failed while its receiver took others.
-    pub(super) tries: u32,
-    /// It is left alone until then, and holds up no other check.
+    /// Number of deferrals, which determines the next wait.
+    pub(super) deferrals: u32,
+    /// Deferred until then, without blocking other checks.
     pub(super) not_before: Option<Instant>,
-    /// How many the receiver had taken when this one failed for the moment, the last time.
-    pub(super) failed: Option<u64>,
-    /// Whether the receiver took others since it failed, and it failed again.
-    pub(super) is_at_fault: bool,
-    /// How many the receiver had taken when it refused this one for the first time.
-    pub(super) refused: Option<u64>,
+    /// Number of notifications the receiver had accepted when this one last failed temporarily.
+    pub(super) failed_at: Option<u64>,
+    /// Whether it failed again after the receiver had accepted others.
+    pub(super) is_faulty: bool,
+    /// Number of notifications the receiver had accepted when it first refused this one.
+    pub(super) refused_at: Option<u64>,
 }
 
-/// Bytes in memory of a notification with this text, and of what is noted of it.
-fn weight(text: &str) -> usize {
+/// Bytes in memory of an entry with this text, bookkeeping included.
+fn bytes_with_overhead(text: &str) -> usize {
     OVERHEAD + text.len()
 }
 
-/// Bytes in memory of a notification that is kept for longer than it waits.
-pub(in crate::alert) fn weigh(notification: &Notification) -> usize {
+/// Bytes in memory of a notification that is kept to be resent.
+pub(in crate::alert) fn bytes_of(notification: &Notification) -> usize {
     // Plain data with text keys is always JSON.
-    weight(&serde_json::to_string(notification).unwrap_or_default())
+    bytes_with_overhead(&serde_json::to_string(notification).unwrap_or_default())
 }
 
 impl Entry {
-    /// `text` is how it is on disk.
+    /// `text` is its row on disk.
     pub(super) fn new(number: u64, since: Since, notification: Notification, text: &str) -> Self {
         Self {
             number,
             since,
-            bytes: weight(text),
-            taken: Instant::now(),
+            bytes: bytes_with_overhead(text),
+            queued_at: Instant::now(),
             is_first: notification.number == 1,
             notification: Arc::new(notification),
             only: Arc::default(),
             is_counted: false,
             except: Arc::default(),
-            tries: 0,
+            deferrals: 0,
             not_before: None,
-            failed: None,
-            is_at_fault: false,
-            refused: None,
+            failed_at: None,
+            is_faulty: false,
+            refused_at: None,
         }
     }
 
-    /// Whether it is for some of the receivers only, since the others have it.
-    pub(super) fn is_rest(&self) -> bool {
+    /// Whether it is for some recipients only, since the others have it.
+    pub(super) fn is_partial(&self) -> bool {
         !self.only.is_empty()
     }
 
-    /// Who gets it next.
+    /// The recipients of the next attempt.
     pub(in crate::alert) fn recipients(&self) -> Recipients<'_> {
         Recipients {
             only: &self.only,
@@ -94,37 +94,38 @@ impl Entry {
         }
     }
 
-    /// It failed for the moment, after the receiver had taken so many others. Where it took some since this one failed
-    /// before, this one is left alone, for at least as long as the receiver asks.
-    pub(super) fn fail(&mut self, taken: u64, asked: Option<Duration>) {
-        let before = self.failed.replace(taken);
-        if before.is_some_and(|before| taken > before) {
-            let first = if self.is_rest() {
-                FIRST_PAUSE
+    /// Records a temporary failure, when the receiver had accepted `accepted` notifications. If it accepted some since
+    /// the last failure of this one, this one is deferred, at least for the `Retry-After`.
+    pub(super) fn record_failure(&mut self, accepted: u64, retry_after: Option<Duration>) {
+        let before = self.failed_at.replace(accepted);
+        if before.is_some_and(|before| accepted > before) {
+            let first = if self.is_partial() {
+                FIRST_DEFERRAL
             } else {
-                FIRST_PAUSE_AT_FAULT
+                FIRST_DEFERRAL_FAULTY
             };
-            let wait = pause(first, self.tries).max(asked.unwrap_or_default().min(LONGEST_ASKED));
+            let wait =
+                deferral(first, self.deferrals).max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER));
             self.not_before = Some(Instant::now() + wait);
-            self.tries = self.tries.saturating_add(1);
-            self.is_at_fault = true;
+            self.deferrals = self.deferrals.saturating_add(1);
+            self.is_faulty = true;
         }
     }
 
-    /// The others have it, and these get it after a while.
-    pub(super) fn leave_for(&mut self, rest: &[String], text: &str) {
+    /// Defers it for these recipients; the others have it.
+    pub(super) fn defer_for(&mut self, rest: &[String], text: &str) {
         self.only = rest.into();
-        self.bytes = weight(text);
+        self.bytes = bytes_with_overhead(text);
         self.is_first = false;
-        self.not_before = Some(Instant::now() + pause(FIRST_PAUSE, self.tries));
-        self.tries = self.tries.saturating_add(1);
-        (self.failed, self.refused, self.is_at_fault) = (None, None, false);
+        self.not_before = Some(Instant::now() + deferral(FIRST_DEFERRAL, self.deferrals));
+        self.deferrals = self.deferrals.saturating_add(1);
+        (self.failed_at, self.refused_at, self.is_faulty) = (None, None, false);
     }
 }
 
-/// An entry on disk.
+/// An entry as written to disk.
 #[derive(Debug, Serialize)]
-pub(super) struct Kept<'a> {
+pub(super) struct StoredEntry<'a> {
     pub(super) notifier: &'a str,
     pub(super) since: Since,
     pub(super) notification: &'a Notification,
@@ -135,8 +136,8 @@ pub(super) struct Kept<'a> {
     pub(super) counted: bool,
 }
 
-impl<'a> Kept<'a> {
-    pub(super) fn of(entry: &'a Entry, notifier: &'a str) -> Self {
+impl<'a> StoredEntry<'a> {
+    pub(super) fn new(entry: &'a Entry, notifier: &'a str) -> Self {
         Self {
             notifier,
             since: entry.since,
@@ -147,19 +148,19 @@ impl<'a> Kept<'a> {
     }
 }
 
-impl Kept<'_> {
+impl StoredEntry<'_> {
     /// Plain data with text keys is always JSON.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// The same, read.
+/// An entry as read from disk.
 #[derive(Debug, Deserialize)]
-pub(super) struct Read {
+pub(super) struct LoadedEntry {
     pub(super) notifier: String,
     since: Option<Since>,
-    /// In place of that in what an older version left.
+    /// Written by an older version in place of `since`.
     #[serde(default, with = "millis::optional")]
     at: Option<SystemTime>,
     pub(super) notification: Notification,
@@ -169,25 +170,27 @@ pub(super) struct Read {
     pub(super) counted: bool,
 }
 
-impl Read {
+impl LoadedEntry {
     pub(super) fn since(&self) -> Since {
         let at = self.at.unwrap_or(self.notification.at);
         self.since.unwrap_or_else(|| Since::at(at))
     }
 }
 
-/// Doubling waits: some servers tell every sender that is new to them to come again later.
-fn pause(first: Duration, tries: u32) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(tries)).min(LONGEST)
+/// Exponential wait: greylisting servers ask every unknown sender to retry later.
+fn deferral(first: Duration, deferrals: u32) -> Duration {
+    first
+        .saturating_mul(2_u32.saturating_pow(deferrals))
+        .min(MAX_BACKOFF)
 }
 
-/// Keys sort as their numbers do.
+/// Zero-padded, so that keys sort like their numbers.
 pub(super) fn key(number: u64) -> String {
     format!("{number:020}")
 }
 
-/// The number of a key that this program wrote. One near the end of numbers is damage: others have to come after it.
-pub(super) fn number(name: &str) -> Option<u64> {
+/// Parses a key written by [`key`]. A number near the maximum is damage: later numbers must be possible.
+pub(super) fn parse_key(name: &str) -> Option<u64> {
     let number = name.parse().ok().filter(|number| *number < u64::MAX / 2)?;
     (key(number) == name).then_some(number)
 }

@@ -1,9 +1,9 @@
-//! For the fuzz targets: notifications that an earlier process left.
+//! For the fuzz targets: notifications left by an earlier process.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{MAX_BYTES, MAX_WAITING, Queue};
+use super::{MAX_BYTES, MAX_QUEUED, Queue};
 use crate::age::Clock;
 use crate::alert::notification::Notification;
 use crate::alert::{alertmanager, pagerduty, slack};
@@ -11,42 +11,42 @@ use crate::alert::{alertmanager, pagerduty, slack};
 /// Rows: keys and texts.
 pub type Rows = Vec<(Arc<str>, String)>;
 
-/// What became of rows.
+/// Result of restoring rows.
 #[derive(Debug)]
 pub struct Restored {
-    /// What waits now, as it belongs on disk.
+    /// Rows of the queue afterwards.
     pub waiting: Rows,
-    /// Keys of what is of no use any more.
+    /// Keys of rows that were discarded.
     pub useless: Vec<Arc<str>>,
-    /// Those of the next notification.
+    /// Keys of the notifications staged next.
     pub next: Vec<Arc<str>>,
-    /// What receivers would get of all that waits.
+    /// Request bodies for all queued notifications.
     pub bodies: Vec<String>,
 }
 
-/// The most that may wait for one notifier.
-pub const MOST: usize = MAX_WAITING;
-/// The most that may wait, in bytes.
+/// Maximum number of queued notifications of one notifier.
+pub const MOST: usize = MAX_QUEUED;
+/// Maximum bytes of all queued notifications.
 pub const MOST_BYTES: usize = MAX_BYTES;
 
-/// Takes back rows for these notifiers, and one notification more.
+/// Restores rows for these notifiers, and stages one more notification each.
 #[must_use]
 pub fn restore(notifiers: &[&str], rows: &[(Arc<str>, String)]) -> Restored {
     let notifiers = notifiers.iter().map(|name| (Arc::from(*name), "webhook"));
     let mut queue = Queue::new(notifiers.clone(), Clock::default());
     let useless = queue.restore(rows);
-    let kept = queue.all().into_iter();
-    let waiting = kept
+    let changes = queue.all_changes().into_iter();
+    let waiting = changes
         .filter_map(|change| Some((change.key, change.value?)))
         .collect();
-    let rows = queue.rows.values().flat_map(|row| &row.waiting);
-    let bodies = rows.flat_map(|entry| bodies(&entry.notification)).collect();
+    let queues = queue.notifiers.values().flat_map(|queue| &queue.entries);
+    let bodies = queues.flat_map(|entry| bodies(&entry.notification)).collect();
     let again = notifiers.filter_map(|(name, _)| {
         drop(queue.expire(&name, Duration::from_secs(1 << 30)));
         let released = queue
-            .rows
+            .notifiers
             .get(&name)?
-            .waiting
+            .entries
             .back()?
             .notification
             .as_ref()

@@ -3,12 +3,12 @@ use insta::assert_snapshot;
 use super::*;
 use crate::alert::tests::settings;
 
-fn told(alerts: &str) -> String {
+fn problems(alerts: &str) -> String {
     settings(alerts).unwrap_err()
 }
 
 #[test]
-fn all_that_can_be_said_is_taken() {
+fn every_setting_is_read() {
     let settings = settings(
         "remind: 1h
 runner: https://canary.example.com
@@ -28,28 +28,28 @@ notifiers:
     assert_eq!(find("ops").on, BTreeSet::from([Status::Down, Status::Unknown]));
     assert_eq!(find("ops").timeout, Duration::from_secs(5));
     assert_eq!(find("ops").max_age, Duration::from_hours(2));
-    assert!(find("am").refresh().is_some());
+    assert!(find("am").resend_interval().is_some());
     let shown = format!("{settings:?}");
     assert!(!shown.contains("s3cr3t"), "{shown}");
 }
 
 #[test]
-fn nothing_need_be_said() {
+fn every_setting_has_a_default() {
     let settings = settings("").unwrap();
-    assert_eq!(settings.remind, Some(DEFAULT_REMIND));
+    assert_eq!(settings.remind, Some(DEFAULT_REMINDER_INTERVAL));
     assert!(settings.notifiers.is_empty());
 }
 
 #[test]
-fn it_is_said_when_nobody_hears_of_checks_that_cannot_be_judged() {
+fn a_warning_says_when_nobody_is_notified_of_checks_without_verdicts() {
     let notifiers = |on: &str| {
         let all = ["a", "b"].map(|name| format!("  {name}: {{ type: slack, url: 'http://x/'{on} }}"));
         settings(&format!("notifiers:\n{}", all.join("\n"))).unwrap()
     };
-    assert!(notifiers(", on: [down, degraded]").unheard().is_some());
-    assert_eq!(notifiers(", on: [down, unknown]").unheard(), None);
-    assert_eq!(notifiers("").unheard(), None, "the default has it");
-    assert_eq!(settings("").unwrap().unheard(), None);
+    assert!(notifiers(", on: [down, degraded]").unnoticed_status().is_some());
+    assert_eq!(notifiers(", on: [down, unknown]").unnoticed_status(), None);
+    assert_eq!(notifiers("").unnoticed_status(), None, "the default has it");
+    assert_eq!(settings("").unwrap().unnoticed_status(), None);
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn reminders_can_be_switched_off() {
 }
 
 #[test]
-fn every_problem_is_told_with_its_place() {
-    assert_snapshot!(told(
+fn every_problem_is_reported_with_its_position() {
+    assert_snapshot!(problems(
         "remind: 1s
 runner: canary.example.com
 notifiers:
@@ -76,7 +76,7 @@ notifiers:
 
 #[test]
 fn a_template_is_tried_when_settings_load() {
-    assert_snapshot!(told(
+    assert_snapshot!(problems(
         "notifiers:
   syntax: { type: webhook, url: 'http://example.com/', template: '{{ title' }
   name:
@@ -93,13 +93,13 @@ fn a_template_is_tried_when_settings_load() {
 
 #[test]
 fn no_problem_shows_a_secret() {
-    let told = told(
+    let problems = problems(
         "notifiers:
   a: { type: slack, url: '${env:SECRET}' }
   b: { type: pagerduty, routing_key: x, headers: { authorization: \"${env:SECRET}\\n\" } }
   c: { type: email, host: h, from: '${env:SECRET}', to: [a@b.c], password: '${env:SECRET}' }
   d: { type: webhook, url: 'http://h/', template: '${env:SECRET}' }",
     );
-    assert!(!told.contains("s3cr3t"), "{told}");
-    assert_eq!(told.matches("hint").count(), 4, "{told}");
+    assert!(!problems.contains("s3cr3t"), "{problems}");
+    assert_eq!(problems.matches("hint").count(), 4, "{problems}");
 }

@@ -1,33 +1,33 @@
-//! For the fuzz targets: a session with a mail server.
+//! For the fuzz targets: a session with an SMTP server.
 
 use tokio::io::join;
 
-use super::{Conversation, Envelope, SmtpError};
+use super::{Envelope, SmtpConnection, SmtpError};
 
-/// What a client has to say.
+/// A mail to send.
 #[derive(Debug)]
 pub struct Mail<'m> {
     /// User and password.
     pub login: (&'m str, &'m str),
     /// The sender's address.
     pub from: &'m str,
-    /// The receivers' addresses.
+    /// The recipients' addresses.
     pub to: &'m [&'m str],
-    /// Headers and text.
+    /// Headers and body.
     pub message: &'m [u8],
 }
 
-/// Sends a mail to a server that says `replies`, whatever it is asked. What is written to it goes to `written`.
+/// Sends a mail to a server that sends `replies` regardless of the commands. What is written to it goes to `written`.
 ///
 /// # Errors
-/// Why the mail was not taken.
+/// Why the mail was not accepted.
 pub async fn send(replies: &[u8], written: &mut Vec<u8>, mail: &Mail<'_>) -> Result<(), String> {
     let text = |error: SmtpError| error.to_string();
-    let mut conversation = Conversation::new(join(replies, written));
-    conversation.greet().await.map_err(text)?;
-    let extensions = conversation.hello("client.example").await.map_err(text)?;
+    let mut connection = SmtpConnection::new(join(replies, written));
+    connection.greet().await.map_err(text)?;
+    let extensions = connection.hello("client.example").await.map_err(text)?;
     let (user, password) = mail.login;
-    conversation
+    connection
         .log_in(&extensions, user, password)
         .await
         .map_err(text)?;
@@ -36,19 +36,19 @@ pub async fn send(replies: &[u8], written: &mut Vec<u8>, mail: &Mail<'_>) -> Res
         to: mail.to,
         message: mail.message,
     };
-    let sent = conversation.send(&extensions, &envelope).await;
+    let sent = connection.send(&extensions, &envelope).await;
     sent.map(drop).map_err(text)
 }
 
-/// Asks for TLS; what the connection is given back with is not read yet.
+/// Starts TLS. Returns how many bytes of `replies` are left for the handshake.
 ///
 /// # Errors
-/// Why there is no handshake.
+/// Why `STARTTLS` failed.
 pub async fn starttls(replies: &[u8], written: &mut Vec<u8>) -> Result<usize, String> {
     let text = |error: SmtpError| error.to_string();
-    let mut conversation = Conversation::new(join(replies, written));
-    conversation.greet().await.map_err(text)?;
-    let extensions = conversation.hello("client.example").await.map_err(text)?;
-    let stream = conversation.starttls(&extensions).await.map_err(text)?;
+    let mut connection = SmtpConnection::new(join(replies, written));
+    connection.greet().await.map_err(text)?;
+    let extensions = connection.hello("client.example").await.map_err(text)?;
+    let stream = connection.starttls(&extensions).await.map_err(text)?;
     Ok(stream.reader().len())
 }

@@ -5,12 +5,12 @@ use super::*;
 /// Bytes that a server may have written before anyone reads them.
 const PIPE: usize = 1 << 20;
 
-/// What comes of a reply that a server begins like this and then leaves open.
+/// The result of reading a reply that begins like this and does not end.
 async fn reply_to(said: &[u8]) -> Result<Reply, SmtpError> {
     let (client, mut server) = duplex(PIPE);
     server.write_all(said).await.unwrap();
-    let mut conversation = Conversation::new(client);
-    let reply = conversation.reply().await;
+    let mut connection = SmtpConnection::new(client);
+    let reply = connection.reply().await;
     drop(server);
     reply
 }
@@ -33,22 +33,22 @@ async fn a_line_and_a_reply_without_end_are_given_up_at_their_bounds() {
     let endless = [b"220 ".as_slice(), &[b'x'; 4 << 10]].concat();
     assert_eq!(
         reply_to(&endless).await,
-        Err(SmtpError::Garbage("a line of more than 2 KiB"))
+        Err(SmtpError::InvalidReply("a line of more than 2 KiB"))
     );
     let with_end = [endless.as_slice(), b"\r\n"].concat();
     assert_eq!(
         reply_to(&with_end).await,
-        Err(SmtpError::Garbage("a line of more than 2 KiB"))
+        Err(SmtpError::InvalidReply("a line of more than 2 KiB"))
     );
     let lines = b"250-more of it\r\n".repeat(8 << 10);
     assert_eq!(
         reply_to(&lines).await,
-        Err(SmtpError::Garbage("a reply of more than 64 KiB"))
+        Err(SmtpError::InvalidReply("a reply of more than 64 KiB"))
     );
 }
 
 #[tokio::test]
-async fn whatever_is_not_a_reply_is_garbage() {
+async fn whatever_is_not_a_reply_is_invalid() {
     let said: [&[u8]; 12] = [
         b"\r\n",
         b"2\r\n",
@@ -66,23 +66,23 @@ async fn whatever_is_not_a_reply_is_garbage() {
     for bytes in said {
         let answer = reply_to(bytes).await;
         assert!(
-            matches!(answer, Err(SmtpError::Garbage(_))),
+            matches!(answer, Err(SmtpError::InvalidReply(_))),
             "{bytes:?}: {answer:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_server_that_closes_in_the_middle_is_told_from_one_that_talks_nonsense() {
+async fn a_server_that_closes_in_the_middle_is_distinguished_from_one_that_talks_nonsense() {
     let (client, mut server) = duplex(PIPE);
     server.write_all(b"250-half").await.unwrap();
     drop(server);
-    let answer = Conversation::new(client).reply().await;
+    let answer = SmtpConnection::new(client).reply().await;
     assert!(matches!(answer, Err(SmtpError::Closed(_))), "{answer:?}");
 }
 
 fn offering(line: &str) -> Extensions {
-    Extensions::of(&Reply {
+    Extensions::parse(&Reply {
         code: 250,
         lines: vec!["mail.test".to_owned(), line.to_owned()],
     })
@@ -95,10 +95,10 @@ async fn what_was_sent_ahead_of_a_tls_handshake_ends_the_session() {
         .write_all(b"220 go ahead\r\n250 injected by someone on the way\r\n")
         .await
         .unwrap();
-    let answer = Conversation::new(client).starttls(&offering("STARTTLS")).await;
+    let answer = SmtpConnection::new(client).starttls(&offering("STARTTLS")).await;
     assert_eq!(
         answer.err(),
-        Some(SmtpError::Garbage(
+        Some(SmtpError::InvalidReply(
             "something was sent ahead of the TLS handshake"
         ))
     );
@@ -107,20 +107,20 @@ async fn what_was_sent_ahead_of_a_tls_handshake_ends_the_session() {
 #[tokio::test]
 async fn a_server_that_does_not_offer_tls_is_not_asked_for_it() {
     let (client, mut server) = duplex(PIPE);
-    let answer = Conversation::new(client).starttls(&offering("HELP")).await;
+    let answer = SmtpConnection::new(client).starttls(&offering("HELP")).await;
     assert!(matches!(answer.err(), Some(SmtpError::Unsupported(_))));
     let mut asked = Vec::new();
     server.read_to_end(&mut asked).await.unwrap();
     assert!(asked.is_empty());
 }
 
-/// What a client sends that logs in, and what comes of it, when the server says all this.
+/// What a client sends to log in, and the result, for these replies of the server.
 async fn log_in(offer: &str, user: &str, replies: &[u8]) -> (String, Result<(), SmtpError>) {
     let (client, mut server) = duplex(PIPE);
     server.write_all(replies).await.unwrap();
-    let mut conversation = Conversation::new(client);
-    let answer = conversation.log_in(&offering(offer), user, "pass").await;
-    drop(conversation);
+    let mut connection = SmtpConnection::new(client);
+    let answer = connection.log_in(&offering(offer), user, "pass").await;
+    drop(connection);
     let mut sent = String::new();
     server.read_to_string(&mut sent).await.unwrap();
     (sent, answer)
@@ -158,14 +158,17 @@ async fn lines_and_replies_are_taken_up_to_their_bounds() {
     assert!(reply_to(line(' ', (2 << 10) - 1).as_bytes()).await.is_ok());
     for too_long in [line(' ', 2 << 10), "x".repeat(2 << 10)] {
         let answer = reply_to(too_long.as_bytes()).await;
-        assert_eq!(answer, Err(SmtpError::Garbage("a line of more than 2 KiB")));
+        assert_eq!(answer, Err(SmtpError::InvalidReply("a line of more than 2 KiB")));
     }
     let lines = line('-', 1 << 10).repeat(63);
     let whole = lines.clone() + &line(' ', 1 << 10);
     assert_eq!(reply_to(whole.as_bytes()).await.unwrap().lines.len(), 64);
     let larger = lines + &line(' ', (1 << 10) + 1);
     let answer = reply_to(larger.as_bytes()).await;
-    assert_eq!(answer, Err(SmtpError::Garbage("a reply of more than 64 KiB")));
+    assert_eq!(
+        answer,
+        Err(SmtpError::InvalidReply("a reply of more than 64 KiB"))
+    );
 }
 
 #[tokio::test]
@@ -178,12 +181,12 @@ async fn a_session_ends_with_a_goodbye() {
         to: &["b@example.com"],
         message: b"text",
     };
-    let mut conversation = Conversation::new(client);
+    let mut connection = SmtpConnection::new(client);
     assert_eq!(
-        conversation.send(&Extensions::default(), &mail).await,
+        connection.send(&Extensions::default(), &mail).await,
         Ok(Vec::new())
     );
-    drop(conversation);
+    drop(connection);
     let mut sent = String::new();
     server.read_to_string(&mut sent).await.unwrap();
     assert!(sent.ends_with("DATA\r\ntext\r\n.\r\nQUIT\r\n"), "{sent}");
@@ -195,8 +198,8 @@ fn the_class_of_a_code_is_its_first_digit() {
         code: 299,
         lines: vec![String::new()],
     };
-    assert!(reply.clone().expect(2, Step::Session).is_ok());
-    assert!(reply.expect(3, Step::Session).is_err());
+    assert!(reply.clone().expect(2, Stage::Session).is_ok());
+    assert!(reply.expect(3, Stage::Session).is_err());
 }
 
 #[test]
@@ -222,10 +225,10 @@ async fn an_address_with_a_line_break_is_never_sent() {
         to: &["b@example.com"],
         message: b"text",
     };
-    let mut conversation = Conversation::new(client);
-    let answer = conversation.send(&Extensions::default(), &mail).await;
+    let mut connection = SmtpConnection::new(client);
+    let answer = connection.send(&Extensions::default(), &mail).await;
     assert!(matches!(answer, Err(SmtpError::Unsupported(_))), "{answer:?}");
-    drop(conversation);
+    drop(connection);
     let mut sent = Vec::new();
     server.read_to_end(&mut sent).await.unwrap();
     assert!(sent.is_empty());
@@ -273,11 +276,11 @@ fn a_client_has_a_name_that_a_server_can_read() {
     );
     let long = "x".repeat(253);
     for name in ["mail-1.example.com", "MAIL", &long] {
-        assert_eq!(name_of(name.to_owned()), name);
+        assert_eq!(valid_name(name.to_owned()), name);
     }
     let longer = "x".repeat(254);
     for name in ["", "a b", "bücher", "-_-", &longer] {
-        assert_eq!(name_of(name.to_owned()), "[127.0.0.1]");
+        assert_eq!(valid_name(name.to_owned()), "[127.0.0.1]");
     }
 }
 
@@ -287,5 +290,5 @@ fn what_a_server_calls_itself_is_nothing_that_it_can_do() {
         code: 250,
         lines: vec!["STARTTLS".to_owned()],
     };
-    assert_eq!(Extensions::of(&reply), Extensions::default());
+    assert_eq!(Extensions::parse(&reply), Extensions::default());
 }

@@ -1,65 +1,65 @@
-//! With the database that a runner keeps: what was delivered is not on disk, and what was not is.
+//! With a real database: what was delivered is not on disk, and what was not is.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use canary_tests::receiver::{Mood, Receiver};
+use canary_tests::receiver::{Receiver, ReceiverMode};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::{begun, settings};
-use crate::alert::trial::sample;
-use crate::alert::{Courier, Desk, Settings, Start, start};
-use crate::ledger::audit::Reserve;
+use super::{settings, started};
+use crate::alert::test_notification::sample;
+use crate::alert::{AlertRouter, NotificationDispatcher, Settings, Start, start};
+use crate::ledger::audit::InternalFds;
 use crate::liveness::Registry;
-use crate::state::{Keeper, Kept, Shelf, State};
+use crate::state::{State, StateWriter, StoredRows, Table};
 
 struct Runner {
-    courier: Courier,
-    desk: Desk,
+    dispatcher: NotificationDispatcher,
+    router: AlertRouter,
     state: State,
-    _keeper: Keeper,
+    _writer: StateWriter,
 }
 
-fn rows(kept: &Kept, shelf: Shelf) -> Vec<(Arc<str>, String)> {
-    let rows = kept.of(shelf);
+fn rows(kept: &StoredRows, table: Table) -> Vec<(Arc<str>, String)> {
+    let rows = kept.rows_in(table);
     rows.map(|(key, text)| (Arc::clone(key), text.to_owned()))
         .collect()
 }
 
 fn runner(settings: &Settings, folder: &Path) -> Runner {
-    let (state, keeper, kept) = State::open_uncounted(folder).unwrap();
-    let kept_by = state.clone();
-    let (desk, courier) = start(Start {
+    let (state, writer, kept) = State::open_uncounted(folder).unwrap();
+    let persisting = state.clone();
+    let (router, dispatcher) = start(Start {
         settings,
-        alerts: &rows(&kept, Shelf::Alert),
-        notifications: &rows(&kept, Shelf::Notification),
-        reserve: Reserve::default(),
-        begin: begun(),
-        keep: Box::new(move |changes| drop(kept_by.put(changes))),
-        say: Box::new(|_, _| {}),
+        alerts: &rows(&kept, Table::Alert),
+        notifications: &rows(&kept, Table::Notification),
+        internal_fds: InternalFds::default(),
+        start_signal: started(),
+        persist: Box::new(move |changes| drop(persisting.put(changes))),
+        log: Box::new(|_, _| {}),
         liveness: Registry::default(),
     })
     .unwrap();
     Runner {
-        courier,
-        desk,
+        dispatcher,
+        router,
         state,
-        _keeper: keeper,
+        _writer: writer,
     }
 }
 
 impl Runner {
-    fn tell(&self, number: u32) {
+    fn stage(&self, number: u32) {
         let notification = crate::alert::Notification {
             number,
             ..sample(SystemTime::now())
         };
-        let mut queue = self.desk.outbox().queue();
+        let mut queue = self.router.outbox().queue();
         let changes = queue.stage("hook", notification);
         drop(queue);
-        self.desk.post(&self.state.put(changes));
+        self.router.dispatch(&self.state.put(changes));
     }
 }
 
@@ -79,19 +79,19 @@ fn a_database_forgets_what_was_delivered_and_nothing_else() {
         ))
         .unwrap();
         let first = runner(&settings, folder.path());
-        (1..=100).for_each(|number| first.tell(number));
+        (1..=100).for_each(|number| first.stage(number));
         timeout(limit, receiver.until(100)).await.unwrap();
-        receiver.set(Mood::Silent);
-        (101..=110).for_each(|number| first.tell(number));
-        first.courier.finish();
-        drop((first.state, first._keeper));
-        receiver.set(Mood::Takes);
+        receiver.set(ReceiverMode::Silent);
+        (101..=110).for_each(|number| first.stage(number));
+        first.dispatcher.finish();
+        drop((first.state, first._writer));
+        receiver.set(ReceiverMode::Accept);
         let second = runner(&settings, folder.path());
         timeout(limit, receiver.until(110)).await.unwrap();
-        second.courier.finish();
-        drop((second.state, second._keeper));
-        let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
-        assert_eq!(rows(&kept, Shelf::Notification), []);
+        second.dispatcher.finish();
+        drop((second.state, second._writer));
+        let (_, _writer, kept) = State::open_uncounted(folder.path()).unwrap();
+        assert_eq!(rows(&kept, Table::Notification), []);
         let numbers = receiver.bodies();
         let numbers = numbers
             .iter()

@@ -7,14 +7,14 @@ use canary_tests::certificate::Authority;
 use canary_tests::peer::Hostile;
 use canary_tests::peer::http::Reply;
 use canary_tests::real::Alertmanager;
-use canary_tests::receiver::{Mood, ROUTING_KEY, Receiver, SLACK_PATH};
+use canary_tests::receiver::{ROUTING_KEY, Receiver, ReceiverMode, SLACK_PATH};
 
 use super::settings;
-use crate::alert::answer::Answer;
+use crate::alert::delivery_result::DeliveryResult;
 use crate::alert::notification::{Event, Notification};
 use crate::alert::notifier::Notifier;
-use crate::alert::trial::{Trial, sample, try_out};
-use crate::ledger::audit::Reserve;
+use crate::alert::test_notification::{TestNotification, sample, send_test};
+use crate::ledger::audit::InternalFds;
 
 /// Runs a test on a runtime of its own, whose threads serve its receivers.
 pub(super) fn run<F: Future>(test: F) -> F::Output {
@@ -28,26 +28,28 @@ pub(super) fn notifier(yaml: &str) -> Notifier {
     settings.notifiers.remove(0)
 }
 
-pub(super) async fn trial(notifier: &Notifier) -> Trial {
-    let reserve = Reserve::default();
-    let trial = try_out(notifier, None, &reserve, SystemTime::now()).await;
-    assert_eq!(format!("{reserve:?}"), "Reserve(0)");
-    trial
+pub(super) async fn send_test_to(notifier: &Notifier) -> TestNotification {
+    let internal_fds = InternalFds::default();
+    let result = send_test(notifier, None, &internal_fds, SystemTime::now()).await;
+    assert_eq!(format!("{internal_fds:?}"), "InternalFds(0)");
+    result
 }
 
-/// The word of the failure, and what becomes of the notification.
-pub(super) fn word(answer: &Answer) -> String {
+/// The code of the failure, and the result for the notification.
+pub(super) fn outcome(answer: &DeliveryResult) -> String {
     let fate = match answer {
-        Answer::Delivered => return "delivered".to_owned(),
-        Answer::Partly(_, unreached) if unreached.iter().all(|one| !one.is_for_now) => "partly",
-        Answer::Partly(..) => "partly for now",
-        Answer::Later(_, None) => "later",
-        Answer::Later(_, Some(wait)) => return format!("{} after {wait:?}", answer.failure().unwrap().word),
-        Answer::Held(_) => "held",
-        Answer::Refused(_) => "refused",
-        Answer::Rejected(_) => "rejected",
+        DeliveryResult::Sent => return "delivered".to_owned(),
+        DeliveryResult::PartlySent(_, unreached) if unreached.iter().all(|one| !one.is_temporary) => "partly",
+        DeliveryResult::PartlySent(..) => "partly for now",
+        DeliveryResult::Retry(_, None) => "later",
+        DeliveryResult::Retry(_, Some(wait)) => {
+            return format!("{} after {wait:?}", answer.failure().unwrap().code);
+        }
+        DeliveryResult::Blocked(_) => "held",
+        DeliveryResult::Refused(_) => "refused",
+        DeliveryResult::Rejected(_) => "rejected",
     };
-    format!("{} {fate}", answer.failure().unwrap().word)
+    format!("{} {fate}", answer.failure().unwrap().code)
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn slack_takes_the_begin_and_the_end_of_an_alert() {
     run(async {
         let slack = Receiver::slack();
         let notifier = notifier(&format!("type: slack, url: '{}'", slack.url("http", SLACK_PATH)));
-        assert!(trial(&notifier).await.is_well());
+        assert!(send_test_to(&notifier).await.is_delivered());
         let texts = slack.bodies();
         assert_eq!(texts[0]["text"], "🔴 canary alert test is down");
         assert_eq!(texts[1]["text"], "🟢 canary alert test is up again");
@@ -63,15 +65,15 @@ fn slack_takes_the_begin_and_the_end_of_an_alert() {
 }
 
 #[test]
-fn a_slack_webhook_that_is_gone_holds_its_notifications() {
+fn a_slack_webhook_that_is_gone_blocks_its_notifications() {
     run(async {
         let slack = Receiver::slack();
         let notifier = notifier(&format!(
             "type: slack, url: '{}'",
             slack.url("http", "/services/gone")
         ));
-        let Trial { firing, resolved } = trial(&notifier).await;
-        assert_eq!(word(&firing), "http_404 held");
+        let TestNotification { firing, resolved } = send_test_to(&notifier).await;
+        assert_eq!(outcome(&firing), "http_404 held");
         assert_eq!(
             firing.failure().unwrap().message,
             "the answer is 404 Not Found: no_service"
@@ -88,7 +90,7 @@ fn pagerduty_takes_a_trigger_and_a_resolve_of_one_key() {
         let right = notifier(&format!(
             "type: pagerduty, url: '{url}', routing_key: {ROUTING_KEY}"
         ));
-        assert!(trial(&right).await.is_well());
+        assert!(send_test_to(&right).await.is_delivered());
         let events = pagerduty.bodies();
         assert_eq!(events[0]["event_action"], "trigger");
         assert_eq!(events[1]["event_action"], "resolve");
@@ -96,8 +98,8 @@ fn pagerduty_takes_a_trigger_and_a_resolve_of_one_key() {
         let wrong = notifier(&format!(
             "type: pagerduty, url: '{url}', routing_key: wrong-secret-key"
         ));
-        let refused = trial(&wrong).await.firing;
-        assert_eq!(word(&refused), "http_400 refused");
+        let refused = send_test_to(&wrong).await.firing;
+        assert_eq!(outcome(&refused), "http_400 refused");
         assert!(!refused.failure().unwrap().message.contains("wrong-secret-key"));
     });
 }
@@ -113,10 +115,10 @@ fn a_webhook_over_tls_is_trusted_by_its_own_authority_only() {
         let receiver = Receiver::webhook_tls(leaf.server_config());
         let url = receiver.url("https", "/hook");
         let trusting = notifier(&format!("type: webhook, url: '{url}', ca: {}", ca.display()));
-        assert!(trial(&trusting).await.is_well());
+        assert!(send_test_to(&trusting).await.is_delivered());
         assert_eq!(receiver.bodies()[0]["check"], "canary alert test");
         let doubting = notifier(&format!("type: webhook, url: '{url}'"));
-        assert_eq!(word(&trial(&doubting).await.firing), "tls later");
+        assert_eq!(outcome(&send_test_to(&doubting).await.firing), "tls later");
     });
 }
 
@@ -127,8 +129,8 @@ fn a_webhook_sends_the_headers_that_are_set() {
         let url = receiver.url("http", "/hook?key=1");
         let yaml =
             format!("type: webhook, method: PUT, url: '{url}', headers: {{ authorization: Bearer x }}");
-        assert!(trial(&notifier(&yaml)).await.is_well());
-        let taken = receiver.taken();
+        assert!(send_test_to(&notifier(&yaml)).await.is_delivered());
+        let taken = receiver.delivered();
         assert_eq!(taken[0].method, "PUT");
         assert_eq!(taken[0].uri, "/hook?key=1");
         assert_eq!(taken[0].header("authorization"), Some("Bearer x"));
@@ -141,7 +143,7 @@ fn answers_that_say_later_are_believed() {
     run(async {
         let receiver = Receiver::webhook();
         let notifier = notifier(&format!("type: webhook, url: '{}'", receiver.url("http", "/")));
-        let reserve = Reserve::default();
+        let internal_fds = InternalFds::default();
         for (reply, expected) in [
             (Reply::status(500), "http_500 later"),
             (
@@ -156,9 +158,11 @@ fn answers_that_say_later_are_believed() {
             (Reply::status(302).header("location", "/login"), "http_302 held"),
             (Reply::status(422), "http_422 refused"),
         ] {
-            receiver.set(Mood::Answers(reply));
-            let answer = notifier.deliver(&sample(SystemTime::now()), None, &reserve).await;
-            assert_eq!(word(&answer), expected);
+            receiver.set(ReceiverMode::Respond(reply));
+            let answer = notifier
+                .send(&sample(SystemTime::now()), None, &internal_fds)
+                .await;
+            assert_eq!(outcome(&answer), expected);
         }
     });
 }
@@ -166,22 +170,29 @@ fn answers_that_say_later_are_believed() {
 #[test]
 fn no_hostile_receiver_holds_a_notifier_for_longer_than_its_time_out() {
     run(async {
-        let reserve = Reserve::default();
+        let internal_fds = InternalFds::default();
         let limit = Duration::from_millis(300);
         for hostile in Hostile::ALL {
             let peer = hostile.start();
             let url = peer.url("http", "/");
             let notifier = notifier(&format!("type: webhook, url: '{url}', timeout: 300ms"));
             let notification = sample(SystemTime::now());
-            let work = notifier.deliver(&notification, None, &reserve);
+            let work = notifier.send(&notification, None, &internal_fds);
             let answer = tokio::time::timeout(limit * 10, work).await.unwrap();
             // Some of them say 200 before they go wrong, which is all that was asked.
             let is_fine = match &answer {
-                Answer::Delivered | Answer::Held(_) | Answer::Later(..) => true,
-                Answer::Refused(_) | Answer::Rejected(_) | Answer::Partly(..) => false,
+                DeliveryResult::Sent | DeliveryResult::Blocked(_) | DeliveryResult::Retry(..) => true,
+                DeliveryResult::Refused(_) | DeliveryResult::Rejected(_) | DeliveryResult::PartlySent(..) => {
+                    false
+                }
             };
             assert!(is_fine, "{}: {answer:?}", hostile.name());
-            assert_eq!(format!("{reserve:?}"), "Reserve(0)", "{}", hostile.name());
+            assert_eq!(
+                format!("{internal_fds:?}"),
+                "InternalFds(0)",
+                "{}",
+                hostile.name()
+            );
         }
     });
 }
@@ -191,7 +202,7 @@ fn nobody_at_the_address_means_later() {
     run(async {
         let address = Receiver::webhook().url("http", "/");
         let notifier = notifier(&format!("type: webhook, url: '{address}'"));
-        assert_eq!(word(&trial(&notifier).await.firing), "connect later");
+        assert_eq!(outcome(&send_test_to(&notifier).await.firing), "connect later");
     });
 }
 
@@ -206,18 +217,18 @@ fn a_real_alertmanager_gets_an_alert_and_its_resolve() {
     ));
     let now = SystemTime::now();
     let firing = sample(now);
-    let reserve = Reserve::default();
+    let internal_fds = InternalFds::default();
     let limit = Duration::from_secs(30);
-    let answer = run(notifier.deliver(&firing, None, &reserve));
-    assert_eq!(answer, Answer::Delivered);
+    let answer = run(notifier.send(&firing, None, &internal_fds));
+    assert_eq!(answer, DeliveryResult::Sent);
     let alerts = alertmanager.wait_for(limit, |alerts| !alerts.is_empty());
     assert_eq!(alerts[0]["labels"]["check"], "canary alert test");
     assert_eq!(alerts[0]["labels"]["severity"], "critical");
     assert_eq!(alerts[0]["annotations"]["summary"], "canary alert test is down");
     // The same once more is the same alert.
     assert_eq!(
-        run(notifier.tell_again(&[&firing], None, &reserve)),
-        Answer::Delivered
+        run(notifier.resend_firing(&[&firing], None, &internal_fds)),
+        DeliveryResult::Sent
     );
     assert_eq!(alertmanager.alerts().len(), 1);
     let resolved = Notification {
@@ -228,8 +239,8 @@ fn a_real_alertmanager_gets_an_alert_and_its_resolve() {
         ..firing
     };
     assert_eq!(
-        run(notifier.deliver(&resolved, None, &reserve)),
-        Answer::Delivered
+        run(notifier.send(&resolved, None, &internal_fds)),
+        DeliveryResult::Sent
     );
     alertmanager.wait_for(limit, <[_]>::is_empty);
 }

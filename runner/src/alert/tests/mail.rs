@@ -1,4 +1,4 @@
-//! Mail, to servers that take it and to others.
+//! Mail to servers that accept it, and to others.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,11 +7,11 @@ use canary_tests::peer::{Hostile, Peer};
 use canary_tests::receiver::smtp::{MailServer, Protection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::delivery::{notifier, run, trial, word};
-use crate::alert::answer::Answer;
+use super::delivery::{notifier, outcome, run, send_test_to};
+use crate::alert::delivery_result::DeliveryResult;
 use crate::alert::notifier::{Notifier, Recipients};
-use crate::alert::trial::{Trial, sample};
-use crate::ledger::audit::Reserve;
+use crate::alert::test_notification::{TestNotification, sample};
+use crate::ledger::audit::InternalFds;
 
 fn mail(port: u16, more: &str) -> Notifier {
     notifier(&format!(
@@ -30,7 +30,7 @@ fn mail_goes_over_starttls_with_a_login() {
         let server = MailServer::start(Protection::Starttls(leaf.server_config()));
         let ca = format!(", ca: {}", ca.display());
         let login = format!("{ca}, user: me, password: '${{env:SECRET}}'");
-        assert!(trial(&mail(server.port(), &login)).await.is_well());
+        assert!(send_test_to(&mail(server.port(), &login)).await.is_delivered());
         let mails = server.mails();
         let [first, second] = mails.as_slice() else {
             panic!("{mails:?}");
@@ -46,8 +46,8 @@ fn mail_goes_over_starttls_with_a_login() {
         let id = header(&first.data, "Message-ID:");
         assert!(id.is_some());
         assert_eq!(header(&second.data, "References:"), id);
-        let doubting = trial(&mail(server.port(), "")).await.firing;
-        assert_eq!(word(&doubting), "tls later", "{doubting:?}");
+        let doubting = send_test_to(&mail(server.port(), "")).await.firing;
+        assert_eq!(outcome(&doubting), "tls later", "{doubting:?}");
     });
 }
 
@@ -61,7 +61,7 @@ fn mail_goes_over_tls_from_the_first_byte() {
         let leaf = authority.leaf(&["127.0.0.1"]).issue();
         let server = MailServer::start(Protection::Implicit(leaf.server_config()));
         let more = format!(", tls: implicit, ca: {}", ca.display());
-        assert!(trial(&mail(server.port(), &more)).await.is_well());
+        assert!(send_test_to(&mail(server.port(), &more)).await.is_delivered());
         assert!(server.mails().iter().all(|mail| mail.is_protected));
     });
 }
@@ -71,10 +71,14 @@ fn a_server_without_starttls_gets_neither_mail_nor_password() {
     run(async {
         let server = MailServer::start(Protection::None);
         let login = ", user: me, password: '${env:SECRET}'";
-        let answer = trial(&mail(server.port(), login)).await.firing;
-        assert!(!matches!(answer, Answer::Delivered), "{answer:?}");
+        let answer = send_test_to(&mail(server.port(), login)).await.firing;
+        assert!(!matches!(answer, DeliveryResult::Sent), "{answer:?}");
         assert!(server.mails().is_empty());
-        assert!(trial(&mail(server.port(), ", tls: none")).await.is_well());
+        assert!(
+            send_test_to(&mail(server.port(), ", tls: none"))
+                .await
+                .is_delivered()
+        );
     });
 }
 
@@ -98,12 +102,12 @@ fn what_a_mail_server_says_decides_what_becomes_of_the_mail() {
             ("MAIL", "421 going down", "smtp_421 later"),
             ("EHLO", "what?", "garbage later"),
         ] {
-            server.sabotage(Some((command, reply)));
-            let answer = trial(&notifier).await.firing;
-            assert_eq!(word(&answer), expected, "{answer:?}");
+            server.override_reply(Some((command, reply)));
+            let answer = send_test_to(&notifier).await.firing;
+            assert_eq!(outcome(&answer), expected, "{answer:?}");
         }
-        server.sabotage(None);
-        assert!(trial(&notifier).await.is_well());
+        server.override_reply(None);
+        assert!(send_test_to(&notifier).await.is_delivered());
     });
 }
 
@@ -119,8 +123,10 @@ fn a_greeting_that_sends_everybody_away_costs_no_mail() {
                 wire.write_all(greeting.as_bytes()).await?;
                 wire.read_to_end(&mut Vec::new()).await.map(drop)
             });
-            let answer = trial(&mail(peer.address().port(), ", tls: none")).await.firing;
-            assert_eq!(word(&answer), expected, "{answer:?}");
+            let answer = send_test_to(&mail(peer.address().port(), ", tls: none"))
+                .await
+                .firing;
+            assert_eq!(outcome(&answer), expected, "{answer:?}");
         }
     });
 }
@@ -130,21 +136,21 @@ fn a_receiver_that_is_gone_keeps_the_mail_from_no_other() {
     run(async {
         let server = MailServer::start(Protection::None);
         server.refuse("a@example.com", "550 5.1.1 no such user");
-        let Trial { firing, resolved } = trial(&mail(server.port(), ", tls: none")).await;
-        assert_eq!(word(&firing), "smtp_550 partly");
+        let TestNotification { firing, resolved } = send_test_to(&mail(server.port(), ", tls: none")).await;
+        assert_eq!(outcome(&firing), "smtp_550 partly");
         assert_eq!(
             firing.failure().unwrap().message,
             "the mail server takes none for a@example.com (550 5.1.1 no such user)"
         );
-        assert_eq!(word(&resolved.unwrap()), "smtp_550 partly");
+        assert_eq!(outcome(&resolved.unwrap()), "smtp_550 partly");
         let receivers = server.mails().into_iter().map(|mail| mail.to);
         assert_eq!(
             receivers.collect::<Vec<_>>(),
             [["b@example.com"], ["b@example.com"]]
         );
         server.refuse("b@example.com", "452 mailbox full");
-        let none = trial(&mail(server.port(), ", tls: none")).await.firing;
-        assert_eq!(word(&none), "smtp_452 later", "one of them may take it later");
+        let none = send_test_to(&mail(server.port(), ", tls: none")).await.firing;
+        assert_eq!(outcome(&none), "smtp_452 later", "one of them may take it later");
     });
 }
 
@@ -154,31 +160,31 @@ fn a_receiver_that_is_refused_for_now_gets_its_mail_alone_and_later() {
         let server = MailServer::start(Protection::None);
         server.refuse("a@example.com", "450 4.2.0 greylisted");
         let notifier = mail(server.port(), ", tls: none");
-        let (notification, reserve) = (sample(SystemTime::now()), Reserve::default());
-        let answer = notifier.deliver(&notification, None, &reserve).await;
-        let Answer::Partly(_, unreached) = answer else {
+        let (notification, internal_fds) = (sample(SystemTime::now()), InternalFds::default());
+        let answer = notifier.send(&notification, None, &internal_fds).await;
+        let DeliveryResult::PartlySent(_, unreached) = answer else {
             panic!("{answer:?}");
         };
-        let rest: Vec<_> = unreached.iter().map(|one| one.receiver.clone()).collect();
+        let rest: Vec<_> = unreached.iter().map(|one| one.recipient.clone()).collect();
         assert!(
-            rest == ["a@example.com"] && unreached[0].is_for_now,
+            rest == ["a@example.com"] && unreached[0].is_temporary,
             "{unreached:?}"
         );
         let rest = Recipients {
             only: &rest,
             except: &[],
         };
-        let again = notifier.deliver_to(rest, &notification, None, &reserve).await;
-        assert_eq!(word(&again), "smtp_450 partly for now");
+        let again = notifier.send_to(rest, &notification, None, &internal_fds).await;
+        assert_eq!(outcome(&again), "smtp_450 partly for now");
         server.refuse("a@example.com", "550 no such user after all");
-        let refused = notifier.deliver_to(rest, &notification, None, &reserve).await;
-        assert_eq!(word(&refused), "smtp_550 partly", "it is given up");
+        let refused = notifier.send_to(rest, &notification, None, &internal_fds).await;
+        assert_eq!(outcome(&refused), "smtp_550 partly", "it is given up");
         server.refuse("a@example.com", "500 what?");
-        let refused = notifier.deliver_to(rest, &notification, None, &reserve).await;
-        assert_eq!(word(&refused), "smtp_500 partly");
-        server.take_all();
-        let taken = notifier.deliver_to(rest, &notification, None, &reserve).await;
-        assert_eq!(word(&taken), "delivered");
+        let refused = notifier.send_to(rest, &notification, None, &internal_fds).await;
+        assert_eq!(outcome(&refused), "smtp_500 partly");
+        server.accept_all();
+        let taken = notifier.send_to(rest, &notification, None, &internal_fds).await;
+        assert_eq!(outcome(&taken), "delivered");
         let mails = server.mails();
         let receivers: Vec<_> = mails.iter().map(|mail| mail.to.clone()).collect();
         assert_eq!(receivers, [["b@example.com"], ["a@example.com"]]);
@@ -202,13 +208,13 @@ fn a_silent_mail_server_holds_its_notifier_for_no_longer_than_its_time_out() {
         ] {
             let peer = hostile.start();
             let notifier = mail(peer.address().port(), ", tls: none, timeout: 300ms");
-            let work = trial(&notifier);
+            let work = send_test_to(&notifier);
             let answer = tokio::time::timeout(Duration::from_secs(5), work)
                 .await
                 .unwrap()
                 .firing;
             assert!(
-                matches!(answer, Answer::Later(..)),
+                matches!(answer, DeliveryResult::Retry(..)),
                 "{}: {answer:?}",
                 hostile.name()
             );
@@ -233,8 +239,8 @@ fn a_mail_server_that_talks_without_end_is_left_at_once() {
                 }
             });
             let more = ", tls: none, timeout: 60s";
-            let answer = trial(&mail(peer.address().port(), more)).await.firing;
-            assert_eq!(word(&answer), "garbage later", "{answer:?}");
+            let answer = send_test_to(&mail(peer.address().port(), more)).await.firing;
+            assert_eq!(outcome(&answer), "garbage later", "{answer:?}");
         }
     });
 }
@@ -251,8 +257,8 @@ fn what_a_mail_server_sends_ahead_of_tls_is_not_believed() {
             wire.write_all(b"220 go ahead\r\n250 injected\r\n").await?;
             wire.read(&mut asked).await.map(drop)
         });
-        let answer = trial(&mail(peer.address().port(), "")).await.firing;
-        assert_eq!(word(&answer), "garbage later", "{answer:?}");
+        let answer = send_test_to(&mail(peer.address().port(), "")).await.firing;
+        assert_eq!(outcome(&answer), "garbage later", "{answer:?}");
     });
 }
 
@@ -261,7 +267,7 @@ fn mail_for_some_of_its_receivers_goes_to_them_and_for_none_that_are_left_to_nob
     run(async {
         let server = MailServer::start(Protection::None);
         let notifier = mail(server.port(), ", tls: none");
-        let (notification, reserve) = (sample(SystemTime::now()), Reserve::default());
+        let (notification, internal_fds) = (sample(SystemTime::now()), InternalFds::default());
         for (only, mails) in [(["a@example.com", "b@example.com"], 1), (["x@example.com"; 2], 1)] {
             let only = only.map(str::to_owned);
             let recipients = Recipients {
@@ -269,9 +275,9 @@ fn mail_for_some_of_its_receivers_goes_to_them_and_for_none_that_are_left_to_nob
                 except: &[],
             };
             let answer = notifier
-                .deliver_to(recipients, &notification, None, &reserve)
+                .send_to(recipients, &notification, None, &internal_fds)
                 .await;
-            assert_eq!(word(&answer), "delivered");
+            assert_eq!(outcome(&answer), "delivered");
             assert_eq!(server.mails().len(), mails);
         }
         assert_eq!(server.mails()[0].to, ["a@example.com", "b@example.com"]);

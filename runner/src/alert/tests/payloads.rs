@@ -1,4 +1,4 @@
-//! What each notifier sends, word for word.
+//! The exact payload of each notifier.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -10,12 +10,10 @@ use url::Url;
 use super::settings;
 use crate::alert::alertmanager;
 use crate::alert::email::Email;
-use crate::alert::endpoint::Body;
+use crate::alert::http_sender::Body;
 use crate::alert::notification::{CheckFacts, Event, Notification};
-use crate::alert::notifier::Way;
-use crate::alert::pagerduty;
-use crate::alert::slack;
-use crate::alert::webhook;
+use crate::alert::notifier::NotifierKind;
+use crate::alert::{pagerduty, slack, webhook};
 use crate::status::Status;
 
 fn at(seconds: u64) -> SystemTime {
@@ -80,13 +78,13 @@ fn link() -> Url {
     Url::parse("https://canary.example.com/a&b").unwrap()
 }
 
-/// The body as people read JSON.
+/// The body as indented JSON.
 fn pretty(body: &Body) -> String {
     let value: Value = serde_json::from_str(&body.text).unwrap();
     serde_json::to_string_pretty(&value).unwrap()
 }
 
-/// The begin, a change and the end, one below the other.
+/// The payloads of a firing, a changed and a resolved notification.
 fn all(make: impl Fn(&Notification) -> String) -> String {
     [firing(), changed(), resolved()]
         .iter()
@@ -94,9 +92,9 @@ fn all(make: impl Fn(&Notification) -> String) -> String {
         .collect()
 }
 
-fn way(yaml: &str) -> Way {
+fn kind_of(yaml: &str) -> NotifierKind {
     let mut settings = settings(&format!("notifiers: {{ it: {{ {yaml} }} }}")).unwrap();
-    settings.notifiers.remove(0).way
+    settings.notifiers.remove(0).kind
 }
 
 #[test]
@@ -112,7 +110,7 @@ fn alertmanager_gets_labels_that_stay_the_same_until_the_severity_changes() {
 }
 
 #[test]
-fn alertmanager_is_told_of_no_begin_after_the_end_when_the_clock_was_set_back() {
+fn alertmanager_gets_no_begin_after_the_end_when_the_clock_was_set_back() {
     for notification in [firing(), changed(), resolved()] {
         let earlier = at(0) - Duration::from_secs(86_400);
         let body = alertmanager::body([&notification], None, earlier);
@@ -152,14 +150,14 @@ fn a_key_that_is_too_long_for_pagerduty_is_a_hash() {
 }
 
 fn hook(yaml: &str) -> webhook::Webhook {
-    match way(&format!("type: webhook, url: 'http://127.0.0.1/'{yaml}")) {
-        Way::Webhook(webhook) => webhook,
+    match kind_of(&format!("type: webhook, url: 'http://127.0.0.1/'{yaml}")) {
+        NotifierKind::Webhook(webhook) => webhook,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_webhook_gets_all_there_is_to_tell() {
+fn a_webhook_gets_the_whole_notification() {
     let hook = hook("");
     assert_snapshot!(all(|notification| pretty(
         &webhook::body(&hook, notification, Some(&link())).unwrap()
@@ -178,8 +176,8 @@ fn a_template_makes_the_body_of_a_webhook() {
 
 fn mail(yaml: &str) -> Email {
     let yaml = format!("type: email, host: smtp.example.com, from: 'Canary <canary@example.com>'{yaml}");
-    match way(&yaml) {
-        Way::Email(email) => email,
+    match kind_of(&yaml) {
+        NotifierKind::Email(email) => email,
         other => panic!("{other:?}"),
     }
 }

@@ -2,14 +2,14 @@ use canary_tests::command::Program;
 
 use super::*;
 
-/// Those of a small host without anything of its own.
+/// Settings of a small host with nothing configured.
 pub(in crate::app) fn settings() -> Settings {
     Settings {
         concurrency: 10,
-        cache: Cache::none(),
+        cache: Cache::disabled(),
         plugin_limits: None,
-        compiling: None,
-        blocked: Networks::default(),
+        on_compile: None,
+        blocked_networks: Networks::default(),
         references: ReferencePolicy::default(),
         variables: VariableOverrides::default(),
         ceiling: Quota::ceiling(),
@@ -19,7 +19,7 @@ pub(in crate::app) fn settings() -> Settings {
         sampler: Sampler::default(),
         streams: Streams::default(),
         liveness: Registry::default(),
-        secrets: KnownSecrets::default(),
+        secrets: SecretRegistry::default(),
     }
 }
 
@@ -29,7 +29,7 @@ async fn a_host_behind_a_proxy() {
     let settings = settings();
     let secrets = settings.secrets.clone();
     let host = Host::start(settings).unwrap();
-    assert_eq!(secrets.others().redact("407 for correct-horse"), "407 for ***");
+    assert_eq!(secrets.secrets().redact("407 for correct-horse"), "407 for ***");
     drop(host);
 }
 

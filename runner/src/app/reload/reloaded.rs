@@ -1,21 +1,21 @@
-//! What is in force after a reload, in words.
+//! Summary of a reload.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::suite::CheckId;
 
-/// Checks that are named.
-const NAMED: usize = 20;
+/// Maximum number of checks that are named.
+const MAX_NAMED: usize = 20;
 
-/// The checks of the new suite, and those that it no longer has.
+/// How many checks the new suite has, and which ones it no longer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reloaded {
-    /// How many checks are in force.
+    /// Number of active checks.
     pub checks: usize,
-    /// How many of those before are not.
+    /// Number of removed checks.
     pub removed: usize,
-    /// The first of these, by name.
+    /// The first of the removed checks, by name.
     named: Vec<CheckId>,
 }
 
@@ -25,7 +25,7 @@ impl Reloaded {
         Self {
             checks: now.len(),
             removed: removed.clone().count(),
-            named: removed.take(NAMED).cloned().collect(),
+            named: removed.take(MAX_NAMED).cloned().collect(),
         }
     }
 }
@@ -57,10 +57,10 @@ mod tests {
 
     #[test]
     fn checks_that_are_gone_are_named_up_to_a_bound() {
-        let said = |before, now| Reloaded::new(&ids(before), &ids(now)).to_string();
-        assert_eq!(said(0..3, 0..5), "5 checks");
-        assert_eq!(said(0..3, 1..2), "1 checks, 2 removed: c00, c02");
-        let many = said(0..50, 0..0);
+        let text = |before, now| Reloaded::new(&ids(before), &ids(now)).to_string();
+        assert_eq!(text(0..3, 0..5), "5 checks");
+        assert_eq!(text(0..3, 1..2), "1 checks, 2 removed: c00, c02");
+        let many = text(0..50, 0..0);
         assert!(many.starts_with("0 checks, 50 removed: c00, c01, "), "{many}");
         assert!(many.ends_with(", c19 and 30 more"), "{many}");
     }

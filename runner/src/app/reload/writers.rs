@@ -1,4 +1,4 @@
-//! Whether somebody has a file open for writing.
+//! Detects whether a process has a file open for writing.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -7,25 +7,26 @@ use std::path::{Path, PathBuf};
 
 use crate::regular_file::{self, Owner};
 
-/// `fcntl`: which signal comes of a lease. The same on every architecture that Linux has it on.
+/// `fcntl` command that sets the signal sent for a lease. The same value on every architecture that Linux supports.
 const F_SETSIG: libc::c_int = 10;
 
-/// Who may be writing.
+/// Whether a file has writers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writers {
-    /// Nobody.
+    /// None.
     None,
-    /// Somebody.
+    /// At least one.
     Some,
-    /// The operating system does not say: the file is another user's, or the file system cannot tell.
+    /// The operating system does not report it: the file is another user's, or the file system does not support
+    /// leases.
     Unknown,
 }
 
 impl Writers {
-    /// Of a regular file.
+    /// Checks a regular file.
     ///
-    /// A lease for reading is granted only while nobody has the file open for writing. It is given back at once.
-    fn of(path: &Path) -> Self {
+    /// A read lease is granted only while no process has the file open for writing. It is returned at once.
+    fn of_file(path: &Path) -> Self {
         match regular_file::with_open(path, try_lease) {
             Ok(()) => Self::None,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Self::Some,
@@ -33,17 +34,21 @@ impl Writers {
         }
     }
 
-    /// Of any of some files; not known when the disk does not answer.
+    /// Checks several files; [`Writers::Unknown`] when the disk does not answer.
     pub(super) fn of_any(files: &BTreeSet<PathBuf>) -> Self {
         let Some(first) = files.first() else {
             return Self::None;
         };
         let all = files.clone();
-        let look = move || all.iter().map(|path| Self::of(path)).fold(Self::None, Self::and);
-        regular_file::within(Owner::Changes, first, look).unwrap_or(Self::Unknown)
+        let check = move || {
+            all.iter()
+                .map(|path| Self::of_file(path))
+                .fold(Self::None, Self::and)
+        };
+        regular_file::with_timeout(Owner::ChangeDetection, first, check).unwrap_or(Self::Unknown)
     }
 
-    /// Of this file and others.
+    /// Combines the results of two files.
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Some, _) | (_, Self::Some) => Self::Some,
@@ -62,8 +67,8 @@ fn try_lease(file: BorrowedFd<'_>) -> io::Result<()> {
             _ => Ok(()),
         }
     };
-    // Whoever opens it for writing meanwhile has a signal sent here, by default one that ends the process. This one is
-    // ignored by default.
+    // A process that opens the file for writing meanwhile triggers a signal, by default one that ends the process.
+    // This one is ignored by default.
     control(F_SETSIG, libc::SIGURG)?;
     control(libc::F_SETLEASE, libc::F_RDLCK)?;
     control(libc::F_SETLEASE, libc::F_UNLCK)
@@ -76,26 +81,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_open_for_writing_is_told_from_one_that_is_not() {
+    fn a_file_that_is_open_for_writing_is_distinguished_from_one_that_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "text").unwrap();
-        assert_eq!(Writers::of(&path), Writers::None);
+        assert_eq!(Writers::of_file(&path), Writers::None);
         let reader = File::open(&path).unwrap();
-        assert_eq!(Writers::of(&path), Writers::None);
+        assert_eq!(Writers::of_file(&path), Writers::None);
         let writer = OpenOptions::new().write(true).open(&path).unwrap();
-        assert_eq!(Writers::of(&path), Writers::Some);
+        assert_eq!(Writers::of_file(&path), Writers::Some);
         drop((reader, writer));
-        assert_eq!(Writers::of(&path), Writers::None);
-        assert_eq!(Writers::of(&folder.path().join("none")), Writers::Unknown);
+        assert_eq!(Writers::of_file(&path), Writers::None);
+        assert_eq!(Writers::of_file(&folder.path().join("none")), Writers::Unknown);
     }
 
     #[test]
     fn one_writer_is_enough_and_what_is_not_known_is_not_nobody() {
         let all = [Writers::None, Writers::Unknown, Writers::Some];
-        for (place, one) in all.into_iter().enumerate() {
-            for (other_place, other) in all.into_iter().enumerate() {
-                assert_eq!(one.and(other), all[place.max(other_place)]);
+        for (index, one) in all.into_iter().enumerate() {
+            for (other_index, other) in all.into_iter().enumerate() {
+                assert_eq!(one.and(other), all[index.max(other_index)]);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A publisher that blocks: it holds up the service's own task, and time goes on.
+//! An observer that blocks the supervisor's task while time goes on.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -9,23 +9,23 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, advance};
 
 use super::collector::Collector;
-use super::promises::words;
+use super::promises::issue_codes;
 use super::secs;
 use crate::account::MissReason;
 use crate::age::Now;
-use crate::alert::Roster;
+use crate::alert::SuiteIndex;
 use crate::app::publisher::Publisher;
-use crate::app::serve::Watcher;
+use crate::app::supervisor::RunObserver;
 use crate::clock;
 use crate::outcome::Run;
-use crate::publish::Board;
+use crate::publish::StatusStore;
 use crate::schedule::calendar;
-use crate::state::{Change, Kept, State, Written};
-use crate::status::Standing;
+use crate::state::{Change, PendingCommit, State, StoredRows};
+use crate::status::CheckStatus;
 use crate::suite::{Check, CheckId, Suite};
 use crate::watch::health::Health;
 
-/// For how many seconds the next run blocks its publisher, and whether health said so.
+/// For how many seconds the next run blocks its observer, and whether health reported it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Blocked {
     seconds: Rc<Cell<u64>>,
@@ -40,8 +40,8 @@ impl Blocked {
         self.seconds.set(seconds);
     }
 
-    /// When the first of these checks is due again. One whose cadence is not known is looked at often enough to run
-    /// nearly in time: a tenth of its interval late is in time.
+    /// The next due time of any of these checks. A check with an unknown cadence is polled often enough to run nearly
+    /// in time: up to a tenth of its interval late is in time.
     pub(super) fn next_due(&self, checks: &[Arc<Check>]) -> Instant {
         let (now, due) = (Instant::now(), self.due.borrow());
         let next = checks.iter().map(|check| {
@@ -50,16 +50,16 @@ impl Blocked {
                 return now + next.duration_since(wall).unwrap_or_default();
             }
             let Some(last) = due.get(&check.id) else {
-                return now + check.cadence.shortest() / 20;
+                return now + check.cadence.min_interval() / 20;
             };
-            let passed = (now - *last).as_nanos() / check.cadence.shortest().as_nanos();
+            let passed = (now - *last).as_nanos() / check.cadence.min_interval().as_nanos();
             let passed = u32::try_from(passed).expect("it is due now and then");
-            *last + check.cadence.shortest() * (passed + 1)
+            *last + check.cadence.min_interval() * (passed + 1)
         });
         next.min().unwrap_or(now)
     }
 
-    /// The cadence of checks is another from now on.
+    /// Forgets the due times, because the cadence of checks changed.
     pub(super) fn forget_due_times(&self) {
         self.due.borrow_mut().clear();
     }
@@ -72,7 +72,12 @@ impl Blocked {
         self.is_reported.get()
     }
 
-    pub(super) fn watching(self, publisher: Publisher, health: Health, collector: Collector) -> Blocking {
+    pub(super) fn into_observer(
+        self,
+        publisher: Publisher,
+        health: Health,
+        collector: Collector,
+    ) -> Blocking {
         Blocking {
             blocked: self,
             collector,
@@ -82,7 +87,7 @@ impl Blocked {
     }
 }
 
-/// The publisher of the service, which can be made to block.
+/// The observer of the supervisor, which can be made to block.
 pub(super) struct Blocking {
     blocked: Blocked,
     collector: Collector,
@@ -90,51 +95,56 @@ pub(super) struct Blocking {
     health: Health,
 }
 
-impl Watcher for Blocking {
-    fn laid_out(&mut self, suite: &Suite, roster: &mut Roster) -> Vec<Change> {
-        self.publisher.laid_out(suite, roster)
+impl RunObserver for Blocking {
+    fn suite_changed(&mut self, suite: &Suite, suite_index: &mut SuiteIndex) -> Vec<Change> {
+        self.publisher.suite_changed(suite, suite_index)
     }
 
-    fn due(&mut self, check: &Arc<Check>) {
+    fn run_due(&mut self, check: &Arc<Check>) {
         self.blocked
             .due
             .borrow_mut()
             .insert(check.id.clone(), Instant::now());
-        self.publisher.due(check);
+        self.publisher.run_due(check);
     }
 
-    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) -> Vec<Change> {
+    fn run_finished(
+        &mut self,
+        run: &Arc<Run>,
+        check_status: &CheckStatus,
+        statuses: &StatusStore,
+    ) -> Vec<Change> {
         for _ in 0..self.blocked.seconds.take() {
-            // The clock is moved by the first poll; nothing else has its turn.
+            // The first poll advances the clock; no other task runs.
             let _blocked = advance(secs(1)).now_or_never();
-            let is_reported = words(&self.health).contains(&"publisher_stalled");
+            let is_reported = issue_codes(&self.health).contains(&"publisher_stalled");
             self.blocked.is_reported.set(is_reported);
         }
         self.collector.owe(run);
-        self.publisher.finished(run, standing, board)
+        self.publisher.run_finished(run, check_status, statuses)
     }
 
-    fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
-        self.publisher.missed(check, reason, count);
+    fn runs_missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
+        self.publisher.runs_missed(check, reason, count);
     }
 
-    fn kept(&mut self, written: &Written) {
-        self.publisher.kept(written);
+    fn persisted(&mut self, commit: &PendingCommit) {
+        self.publisher.persisted(commit);
     }
 
-    fn state_read(&mut self, kept: &Kept, now: &Now) {
-        self.publisher.state_read(kept, now);
+    fn state_read(&mut self, stored: &StoredRows, now: &Now) {
+        self.publisher.state_read(stored, now);
     }
 
-    fn catch_up(&mut self, last_runs: &[(Arc<Run>, Standing)], now: &Now) {
+    fn catch_up(&mut self, last_runs: &[(Arc<Run>, CheckStatus)], now: &Now) {
         self.publisher.catch_up(last_runs, now);
     }
 
-    fn put_all(&mut self, changes: Vec<Change>, state: &State) -> Written {
-        self.publisher.put_all(changes, state)
+    fn persist_all(&mut self, changes: Vec<Change>, state: &State) -> PendingCommit {
+        self.publisher.persist_all(changes, state)
     }
 
-    fn beat(&mut self, now: &Now) -> Vec<Change> {
-        self.publisher.beat(now)
+    fn tick(&mut self, now: &Now) -> Vec<Change> {
+        self.publisher.tick(now)
     }
 }

@@ -1,4 +1,4 @@
-//! A collector of telemetry, and what has to arrive there: the spans of each run, once.
+//! A simulated collector. It checks that the spans of each run arrive exactly once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,41 +12,41 @@ use crate::suite::CheckId;
 use crate::telemetry::delivery::simulated::{self, Status};
 use crate::telemetry::settings::Signal;
 
-/// How far the collector is, there and back.
+/// Round-trip time.
 const LATENCY: Duration = Duration::from_millis(20);
-/// Bytes of spans that it takes at once where it takes little; of metrics, ten times as much.
+/// Maximum size of a request with spans while the collector accepts little; ten times as much for metrics.
 pub(super) const LITTLE: usize = 3_000;
 /// What was handed over this long before a kill may not be in the journal yet.
 const GATHERED: Duration = Duration::from_millis(20);
-/// What arrived this long before a kill may not be noted to have arrived.
+/// What arrived this long before a kill may not be recorded as delivered.
 const UNNOTED: Duration = Duration::from_secs(2);
 
-/// How the collector fares.
+/// How the collector behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum Behaviour {
     #[default]
     Takes,
-    /// An answer takes this many milliseconds.
+    /// Responds after this many milliseconds.
     Slow(u64),
-    /// It answers this status, with these seconds to wait, and takes nothing.
+    /// Responds with this status and these seconds of `Retry-After`, and accepts nothing.
     Answers(u16, Option<u64>),
-    /// It answers that a request is wrong, and will be.
+    /// Responds that a request is invalid.
     Rejects,
-    /// It answers this status to each request that has spans of one check, and takes all others.
+    /// Responds with this status to each request with spans of one check, and accepts all others.
     Chokes(u16),
-    /// It takes [`LITTLE`] at once.
+    /// Accepts requests of up to [`LITTLE`] bytes.
     TakesLittle,
-    /// It does not listen.
+    /// Refuses connections.
     Away,
-    /// It never answers.
+    /// Never responds.
     Hangs,
-    /// It takes what it gets, and never answers.
+    /// Accepts requests, and never responds.
     TakesAndHangs,
-    /// The task that sends to it panics.
+    /// Makes the task that sends to it panic.
     Panics,
 }
 
-impl Mood {
+impl Behaviour {
     /// Whether exports fail.
     pub(super) fn is_failing(self) -> bool {
         matches!(
@@ -56,7 +56,7 @@ impl Mood {
     }
 }
 
-/// Clones are the same collector.
+/// Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Collector(Arc<Mutex<Inner>>);
 
@@ -64,15 +64,15 @@ type TraceId = [u8; 16];
 
 #[derive(Debug, Default)]
 struct Inner {
-    mood: Mood,
+    behaviour: Behaviour,
     /// Runs whose spans have not arrived: their check, and when they were handed over.
     owed: HashMap<TraceId, (CheckId, Instant)>,
-    /// At whose spans it chokes.
+    /// The check whose spans it fails at.
     choked: Option<CheckId>,
     arrived: HashMap<TraceId, Instant>,
-    /// Of which the runner does not know that they arrived.
+    /// Traces of which the runner does not know that they arrived.
     may_repeat: HashSet<TraceId>,
-    trouble: Option<String>,
+    violation: Option<String>,
 }
 
 impl Collector {
@@ -83,56 +83,57 @@ impl Collector {
 
     async fn receive(self, signal: Signal, request: Bytes) -> Status {
         sleep(LATENCY).await;
-        let mood = self.inner().mood;
+        let behaviour = self.inner().behaviour;
         let little = if signal == Signal::Traces {
             LITTLE
         } else {
             10 * LITTLE
         };
-        match mood {
-            Mood::Takes => {}
-            Mood::Slow(millis) => sleep(Duration::from_millis(millis)).await,
-            Mood::Answers(status, after) => return Status::Http(status, after),
-            Mood::Chokes(status) if self.inner().is_choked(signal, &request) => {
+        match behaviour {
+            Behaviour::Takes => {}
+            Behaviour::Slow(millis) => sleep(Duration::from_millis(millis)).await,
+            Behaviour::Answers(status, after) => return Status::Http(status, after),
+            Behaviour::Chokes(status) if self.inner().is_choked(signal, &request) => {
                 return Status::Http(status, None);
             }
-            Mood::Chokes(_) => {}
-            Mood::Away => return Status::Refused,
-            Mood::TakesLittle if request.len() > little => return Status::Http(413, None),
-            Mood::TakesLittle => {}
-            Mood::Rejects => {
+            Behaviour::Chokes(_) => {}
+            Behaviour::Away => return Status::Refused,
+            Behaviour::TakesLittle if request.len() > little => return Status::Http(413, None),
+            Behaviour::TakesLittle => {}
+            Behaviour::Rejects => {
                 self.inner().refuse(signal, &request);
                 return Status::Http(400, None);
             }
-            Mood::Hangs => std::future::pending().await,
-            Mood::TakesAndHangs => {
+            Behaviour::Hangs => std::future::pending().await,
+            Behaviour::TakesAndHangs => {
                 self.inner().take(signal, &request, true);
                 std::future::pending().await
             }
-            Mood::Panics => std::panic::resume_unwind(Box::new("the task panics")),
+            Behaviour::Panics => std::panic::resume_unwind(Box::new("the task panics")),
         }
         self.inner().take(signal, &request, false);
         Status::Http(200, None)
     }
 
-    pub(super) fn set(&self, mood: Mood) {
+    pub(super) fn set(&self, behaviour: Behaviour) {
         let mut inner = self.inner();
-        inner.mood = mood;
+        inner.behaviour = behaviour;
         inner.choked = None;
     }
 
-    /// Whether it takes all but the spans of one check.
+    /// Whether it accepts all but the spans of one check.
     pub(super) fn is_choking(&self) -> bool {
-        matches!(self.inner().mood, Mood::Chokes(_))
+        matches!(self.inner().behaviour, Behaviour::Chokes(_))
     }
 
-    /// The spans of this run are to arrive.
+    /// Expects the spans of this run.
     pub(super) fn owe(&self, run: &Run) {
         let owed = (run.check.id.clone(), Instant::now());
         self.inner().owed.insert(run.trace.trace_id, owed);
     }
 
-    /// Runs whose spans have not arrived for longer than this, but for those of the check at which it chokes.
+    /// Number of runs whose spans have been missing for longer than this, without those of the check that it fails
+    /// at.
     pub(super) fn late(&self, time: Duration) -> usize {
         let inner = self.inner();
         let owed = inner.owed.values();
@@ -140,7 +141,7 @@ impl Collector {
             .count()
     }
 
-    /// The process was killed. Without a journal everything that had not arrived is lost, and nobody knows what had.
+    /// The process was killed. Without a journal everything that had not arrived is lost, and it is unknown what had.
     pub(super) fn killed(&self, has_journal: bool) {
         let inner = &mut *self.inner();
         inner
@@ -151,13 +152,13 @@ impl Collector {
         inner.may_repeat.extend(unnoted.map(|(trace_id, _)| *trace_id));
     }
 
-    /// Something was lost, and counted.
+    /// The runner dropped something, and counted it.
     pub(super) fn forgive(&self) {
         self.inner().owed.clear();
     }
 
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.inner().trouble.clone()
+    pub(super) fn violation(&self) -> Option<String> {
+        self.inner().violation.clone()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -166,9 +167,9 @@ impl Collector {
 }
 
 impl Inner {
-    /// Whether a request has spans of the check at which it chokes, which is the first that it sees.
+    /// Whether a request has spans of the check that it fails at, which is the first one that it sees.
     fn is_choked(&mut self, signal: Signal, request: &Bytes) -> bool {
-        let runs = simulated::runs(signal, request);
+        let runs = simulated::trace_ids(signal, request);
         let mut checks = runs
             .iter()
             .filter_map(|run| self.owed.get(run))
@@ -183,14 +184,14 @@ impl Inner {
     }
 
     fn take(&mut self, signal: Signal, request: &Bytes, may_repeat: bool) {
-        for trace_id in simulated::runs(signal, request) {
+        for trace_id in simulated::trace_ids(signal, request) {
             self.arrive(trace_id, may_repeat);
         }
     }
 
-    /// What is refused is divided and sent again, and lost in the end: whether it comes once more is left open.
+    /// A rejected request is split and sent again, and dropped in the end: whether it arrives again is left open.
     fn refuse(&mut self, signal: Signal, request: &Bytes) {
-        for trace_id in simulated::runs(signal, request) {
+        for trace_id in simulated::trace_ids(signal, request) {
             self.owed.remove(&trace_id);
         }
     }
@@ -200,7 +201,7 @@ impl Inner {
         let is_known = self.arrived.insert(trace_id, Instant::now()).is_some();
         if is_known && !self.may_repeat.contains(&trace_id) {
             let name = hex::encode(trace_id);
-            self.trouble
+            self.violation
                 .get_or_insert(format!("the spans of run {name} arrived twice"));
         }
         if may_repeat {

@@ -1,22 +1,22 @@
-//! Hours in which checks go by the time of day, which is set, forward and back, while the machine sleeps now and then, and
-//! the runner is killed or ended and started again.
+//! Hours in which checks have cron expressions, the time of day is set forward and back, the machine is suspended now
+//! and then, and the runner is killed or terminated and restarted.
 
 use super::plan::DAYTIME;
 use super::secs;
 use super::world::World;
-use super::year::COMPLAINTS;
+use super::year::ALLOWED_ISSUES;
 
-/// What happens in one world, one after the other.
+/// Number of events per world.
 const EVENTS: usize = 20;
 /// In seconds.
 const FURTHEST_STEP: i64 = 900;
 const LONGEST_ABSENCE: u64 = 300;
 
-/// The account of each check is held against the time of day each second.
+/// Checks the account of each check against the time of day each second.
 pub(super) async fn live(seed: u64) {
     let mut world = World::begin(seed, &DAYTIME);
     for _ in 0..EVENTS {
-        for word in COMPLAINTS {
+        for word in ALLOWED_ISSUES {
             world.allow(word, secs(3_600));
         }
         let calm = world.random.u64(5..400);
@@ -27,11 +27,11 @@ pub(super) async fn live(seed: u64) {
                 let seconds = world.random.i64(-FURTHEST_STEP..FURTHEST_STEP);
                 world.note(format!("the clock is set by {seconds} s"));
                 world.clocks.step(seconds);
-                world.unsettle(secs(3));
+                world.expect_lag(secs(3));
             }
             2 => {
                 world.note(format!("asleep for {away} s"));
-                world.unsettle(secs(3));
+                world.expect_lag(secs(3));
                 world.clocks.sleep(secs(away));
             }
             3 => {
@@ -44,7 +44,7 @@ pub(super) async fn live(seed: u64) {
             }
         }
         world.reload_now_and_then();
-        // What was done to clocks is seen before a restart.
+        // Clock changes are detected before a restart.
         world.run(secs(5)).await;
     }
     world.run(secs(120)).await;

@@ -1,22 +1,22 @@
-//! How many due times each check must have had by now: what the account says is held against the clocks of the world.
+//! Expected due times of each check, computed from the world's clocks and compared with the accounts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clock;
-use crate::publish::{Board, SeenCheck};
+use crate::publish::{CheckSnapshot, StatusStore};
 use crate::schedule::calendar;
 use crate::suite::{Cadence, Check, CheckId};
 
-/// Due times that a check may have had more or less: its cadence began anywhere in its interval.
+/// Tolerance in due times: a cadence may start anywhere in its interval.
 const SLACK: u64 = 2;
 
-/// Since when each check is watched at its interval, in one go.
+/// Since when each check has been observed without interruption.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     since: HashMap<CheckId, Since>,
-    /// Starts of a process that did not know how an earlier one had gone on.
+    /// Restarts after which the runner did not know its earlier state.
     restarts: u64,
     total: u64,
 }
@@ -27,24 +27,24 @@ struct Since {
     boot: Duration,
     scheduled: u64,
     restarts: u64,
-    /// Of a check that goes by the time of day.
+    /// For a check with a cron expression.
     daytime: Daytime,
-    /// When there was last another suite.
+    /// When the suite was last reloaded.
     reloaded: Duration,
 }
 
-/// What a check that goes by the time of day was due for.
+/// Due times of a check with a cron expression.
 #[derive(Debug, Clone, Copy)]
 struct Daytime {
     boot: Duration,
     wall: SystemTime,
-    /// Due times that came.
+    /// Number of due times that came.
     due: u64,
     /// Due times that the clock was set past, or back behind: each is missed once, run, or due again.
     set: u64,
 }
 
-/// How far the time of day may be from where it was a while ago and nobody set it.
+/// Maximum drift of the time of day without a step.
 const DRIFT: Duration = Duration::from_secs(1);
 
 impl Daytime {
@@ -57,7 +57,7 @@ impl Daytime {
         }
     }
 
-    /// Time went on until now.
+    /// Advances to now.
     fn go_on(self, check: &Check) -> Self {
         let mut now = Self {
             due: self.due,
@@ -79,7 +79,7 @@ impl Daytime {
     }
 }
 
-/// How many due times there are after a moment and until another.
+/// Number of due times after one moment and up to another.
 fn due_times(check: &Check, after: SystemTime, until: SystemTime) -> u64 {
     let next = |at: &SystemTime| calendar::next_due(check, *at).filter(|next| *next <= until);
     let due = std::iter::successors(next(&after), next);
@@ -87,18 +87,18 @@ fn due_times(check: &Check, after: SystemTime, until: SystemTime) -> u64 {
 }
 
 impl Expected {
-    /// Begins anew: the time of day was set before a restart, or a kill lost what is on no disk.
+    /// Starts over: the time of day was set before a restart, or a kill lost what was not on disk.
     pub(super) fn forget(&mut self) {
         self.since.clear();
         self.total = 0;
     }
 
-    /// A process began.
+    /// A process started.
     pub(super) fn restarted(&mut self) {
         self.restarts += 1;
     }
 
-    /// There is another suite from now on: until then each check was due at the cadence that it had.
+    /// The suite was reloaded: until now each check was due at the cadence that it had.
     pub(super) fn reloaded(&mut self) {
         for since in self.since.values_mut() {
             since.daytime = since.daytime.go_on(&since.check);
@@ -106,73 +106,76 @@ impl Expected {
         }
     }
 
-    /// Holds what the board says against the clocks. What is wrong is told.
-    pub(super) fn hold_against(&mut self, board: &Board, is_settled: bool) -> Result<(), String> {
-        let seen = board.seen();
-        let mut sum = board.retired();
-        for check in &seen.checks {
-            sum.absorb(&check.record.account);
-            self.check(check, is_settled)?;
+    /// Compares the accounts with the clocks. Returns what is wrong.
+    pub(super) fn check_against(&mut self, statuses: &StatusStore, is_lag_over: bool) -> Result<(), String> {
+        let snapshot = statuses.snapshot();
+        let mut sum = statuses.archived_account();
+        for check in &snapshot.checks {
+            sum.merge(&check.record.account);
+            self.check(check, is_lag_over)?;
         }
-        if sum != seen.total {
+        if sum != snapshot.total {
             return Err(format!(
                 "the accounts of all checks are {sum:?}, and the total is {:?}",
-                seen.total
+                snapshot.total
             ));
         }
-        if seen.total.scheduled() < self.total {
+        if snapshot.total.scheduled() < self.total {
             return Err(format!(
                 "{} due times were forgotten",
-                self.total - seen.total.scheduled()
+                self.total - snapshot.total.scheduled()
             ));
         }
-        self.total = seen.total.scheduled();
-        let ids: Vec<_> = seen.checks.iter().map(|check| &check.check.id).collect();
+        self.total = snapshot.total.scheduled();
+        let ids: Vec<_> = snapshot.checks.iter().map(|check| &check.check.id).collect();
         self.since.retain(|id, _| ids.contains(&id));
         Ok(())
     }
 
-    fn check(&mut self, seen: &SeenCheck, is_settled: bool) -> Result<(), String> {
-        let (id, account) = (&seen.check.id, &seen.record.account);
-        let under_way = u64::from(seen.stage.word() != "idle");
-        if account.under_way() != under_way
-            || account.missed_in_all() + account.finished_in_all() > account.scheduled()
+    fn check(&mut self, snapshot: &CheckSnapshot, is_lag_over: bool) -> Result<(), String> {
+        let (id, account) = (&snapshot.check.id, &snapshot.record.account);
+        let under_way = u64::from(snapshot.stage.as_str() != "idle");
+        if account.in_flight() != under_way
+            || account.total_missed() + account.total_finished() > account.scheduled()
         {
             return Err(format!(
                 "the account of {id} is uneven: {account:?}, {:?}",
-                seen.stage
+                snapshot.stage
             ));
         }
         let now = Since {
-            check: Arc::clone(&seen.check),
+            check: Arc::clone(&snapshot.check),
             boot: clock::boot(),
             scheduled: account.scheduled(),
             restarts: self.restarts,
             daytime: Daytime::begin(),
             reloaded: clock::boot(),
         };
-        let held = match self.since.get_mut(id) {
+        let result = match self.since.get_mut(id) {
             Some(since) if since.scheduled > now.scheduled => Ok(()),
             Some(since) if since.check.cadence != now.check.cadence => since.has_lost_nothing(&now),
             Some(since) => {
-                since.daytime = since.daytime.go_on(&seen.check);
-                return since.is_even(&now).or_else(|trouble| match is_settled {
-                    true => Err(format!("{id} {trouble}: {account:?}")),
-                    false => Ok(()),
+                since.daytime = since.daytime.go_on(&snapshot.check);
+                return since.is_even(&now).or_else(|error| {
+                    if is_lag_over {
+                        Err(format!("{id} {error}: {account:?}"))
+                    } else {
+                        Ok(())
+                    }
                 });
             }
             None => Ok(()),
         };
         self.since.insert(id.clone(), now);
-        held.map_err(|trouble| format!("{id} {trouble}: {account:?}"))
+        result.map_err(|error| format!("{id} {error}: {account:?}"))
     }
 }
 
 impl Since {
-    /// How many due times the cadence had until a moment, and how many more or less are left open.
+    /// Expected number of due times until a moment, and the tolerance.
     fn due(&self, until: Duration, restarts: u64) -> (f64, u64) {
         let slack = SLACK + SLACK * (restarts - self.restarts);
-        let interval = self.check.cadence.shortest();
+        let interval = self.check.cadence.min_interval();
         match self.check.cadence {
             Cadence::Every(_) => {
                 let elapsed = until.saturating_sub(self.boot);
@@ -182,12 +185,12 @@ impl Since {
         }
     }
 
-    /// Each due time is accounted for, and no other.
+    /// Every due time is accounted for, and no other.
     fn is_even(&self, now: &Self) -> Result<(), String> {
         let (due, slack) = self.due(now.boot, now.restarts);
         let counted = now.scheduled - self.scheduled;
         // Runs to confirm a status come on top, never closer to each other than the retry interval.
-        let interval = self.check.cadence.shortest();
+        let interval = self.check.cadence.min_interval();
         let extra = now
             .check
             .retry_interval
@@ -196,19 +199,20 @@ impl Since {
         uneven(due, counted, off > slack as f64)
     }
 
-    /// Each due time of a cadence that is another now is accounted for, and those of the new one come on top.
+    /// Every due time of a cadence that has changed is accounted for, and those of the new one come on top.
     fn has_lost_nothing(&self, now: &Self) -> Result<(), String> {
         let (due, slack) = self.due(self.reloaded, now.restarts);
         let counted = now.scheduled - self.scheduled;
-        // Of a process that began with another suite nobody knows when that came.
+        // If the process started with another suite, it is unknown when that came.
         let is_known = self.restarts == now.restarts;
         uneven(due, counted, is_known && due - counted as f64 > slack as f64)
     }
 }
 
 fn uneven(due: f64, counted: u64, is_uneven: bool) -> Result<(), String> {
-    match is_uneven {
-        true => Err(format!("was due {due:.1} times, and {counted} are accounted for")),
-        false => Ok(()),
+    if is_uneven {
+        Err(format!("was due {due:.1} times, and {counted} are accounted for"))
+    } else {
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong, and what the service has to do about it meanwhile.
+//! Fault injection, with what must hold during each fault.
 
 pub(super) mod outages;
 
@@ -7,62 +7,63 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, advance, sleep};
 
-use super::collector::Mood as Collector;
-use super::receivers::{Mood as Receiver, NAMES};
+use super::collector::Behaviour as Collector;
+use super::receivers::{Behaviour as Receiver, NAMES};
 use super::secs;
-use super::targets::Mood as Target;
+use super::targets::Behaviour as Target;
 use super::world::World;
-use crate::state::simulated::Mood as Disk;
+use crate::state::simulated::DiskMode as Disk;
 
-/// Three intervals of the check that runs most rarely, and a look of whoever looks.
+/// Three intervals of the check that runs least often, plus a poll.
 const THREE_INTERVALS: Duration = Duration::from_secs(46);
-/// Longer than any fault, and what follows from it.
+/// Longer than any fault and its consequences.
 const LONG: Duration = Duration::from_secs(60 * 60);
-/// What follows from a fault may be seen for a while after it.
+/// How long the consequences of a fault may be visible afterwards.
 const AFTER: Duration = Duration::from_secs(60);
 
-/// A fault, and for how many seconds it lasts.
+/// A fault and its duration in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
-    /// The service's own task does not get its turn.
+    /// The supervisor's task is not polled.
     Scheduler(u64),
     Publisher(u64),
-    /// The thread that delivers alerts stands still.
+    /// The thread that delivers alerts is frozen.
     Alerting(u64),
     Telemetry(u64),
-    /// The disk does this, and the process may be killed meanwhile.
+    /// The disk behaves like this, and the process may be killed meanwhile.
     Disk(Disk, u64, bool),
-    /// The disk does not answer when the process begins.
+    /// The disk hangs when the process starts.
     Unread(u64),
-    /// One receiver, or each, takes nothing.
+    /// One receiver, or each, accepts nothing.
     Receivers(Receiver, bool, u64),
-    /// Each receiver fails at what one check has to tell, with this status or without an answer, and at nothing else.
+    /// Each receiver fails at the notifications of one check, with this status or by not responding, and at nothing
+    /// else.
     FailsAtOne(Option<u16>, u64),
-    /// The collector of telemetry.
+    /// The collector behaves like this.
     Collector(Collector, u64),
-    /// The same fails at the spans of one check.
+    /// The collector fails at the spans of one check.
     Chokes(u64),
-    /// Each use of the spool ends in this error, and the process may be killed meanwhile.
+    /// Each use of the spool fails with this error, and the process may be killed meanwhile.
     Spool(i32, u64, bool),
-    /// So many checks take what they get of what all share.
+    /// So many checks take all that they get of the shared pools.
     Hoards(usize, u64),
-    /// All runs end like this.
+    /// All targets behave like this.
     Targets(Target, u64),
     /// A run ignores its deadline.
     StuckRun,
     Kill(u64),
-    /// A kill at the moment in which something was received.
+    /// A kill at the moment when a notification is received.
     KillOnReceipt(u64),
-    /// The task of a receiver panics; a restart is the way out.
-    LaneDies,
-    /// The same with the task that sends to the collector.
+    /// The worker task of a notifier panics, which takes a restart.
+    WorkerDies,
+    /// The same with the export task.
     ExportDies,
     Terminate(u64),
-    /// The machine sleeps.
+    /// The machine is suspended.
     Sleep(u64),
     /// The time of day is set.
     Step(i64),
-    /// The whole process does not run.
+    /// The whole process is paused.
     Pause(u64),
     Reloads(u64),
 }
@@ -91,7 +92,7 @@ impl Fault {
             15 if random.bool() => Self::Step(random.i64(-7_200..7_200)),
             15 => Self::Pause(random.u64(3..90)),
             16 => Self::KillOnReceipt(random.u64(1..300)),
-            17 if random.bool() => Self::LaneDies,
+            17 if random.bool() => Self::WorkerDies,
             17 => Self::ExportDies,
             18 if random.bool() => Self::Chokes(random.u64(240..700)),
             18 | 19 => Self::Collector(outages::collector(random), random.u64(20..240)),
@@ -102,36 +103,36 @@ impl Fault {
         }
     }
 
-    /// Happens, and is over when this returns.
+    /// Injects the fault; it is over when this returns.
     pub(super) async fn play(self, world: &mut World) {
-        // Some runs wait for others when these take long.
+        // Some runs wait for others while these take long.
         world.allow("pool_short", LONG);
         match self {
             Self::Scheduler(_) | Self::Alerting(_) | Self::Telemetry(_) => self.freeze(world).await,
             Self::Publisher(seconds) => block(world, seconds).await,
-            Self::Disk(mood, seconds, is_killed) => disk(world, mood, seconds, is_killed).await,
+            Self::Disk(behaviour, seconds, is_killed) => disk(world, behaviour, seconds, is_killed).await,
             Self::Unread(seconds) => unread(world, seconds).await,
-            Self::Receivers(mood, all, seconds) => outages::refuse(world, mood, all, seconds).await,
+            Self::Receivers(behaviour, all, seconds) => outages::refuse(world, behaviour, all, seconds).await,
             Self::FailsAtOne(status, seconds) => outages::fail_at_one(world, status, seconds).await,
-            Self::Collector(mood, seconds) => outages::export(world, mood, seconds).await,
+            Self::Collector(behaviour, seconds) => outages::export(world, behaviour, seconds).await,
             Self::Chokes(seconds) => outages::choke(world, seconds).await,
             Self::Spool(errno, seconds, is_killed) => outages::spool(world, errno, seconds, is_killed).await,
             Self::Hoards(count, seconds) => outages::hoard(world, count, seconds).await,
             Self::ExportDies => outages::export_dies(world).await,
-            Self::Targets(mood, seconds) => ask(world, mood, seconds).await,
+            Self::Targets(behaviour, seconds) => set_targets(world, behaviour, seconds).await,
             Self::StuckRun => stick(world).await,
             Self::Kill(seconds) => {
                 world.kill(secs(seconds)).await;
                 world.start();
             }
             Self::KillOnReceipt(millis) => kill_on_receipt(world, millis).await,
-            Self::LaneDies => outages::die(world).await,
+            Self::WorkerDies => outages::die(world).await,
             Self::Terminate(seconds) => {
                 world.terminate(secs(seconds)).await;
                 world.start();
             }
             Self::Sleep(seconds) => {
-                world.unsettle(secs(3));
+                world.expect_lag(secs(3));
                 world.clocks.sleep(secs(seconds));
                 world.reload_now_and_then();
                 world.run(secs(10)).await;
@@ -147,7 +148,7 @@ impl Fault {
         }
     }
 
-    /// A part does not get its turn: health says so, and the heartbeat stops.
+    /// A component is not polled: health reports it, and the heartbeat stops.
     async fn freeze(self, world: &mut World) {
         let process = world.process();
         let (freezer, word, seconds) = match self {
@@ -155,7 +156,7 @@ impl Fault {
             Self::Telemetry(seconds) => (process.telemetry.clone(), "telemetry_stalled", seconds),
             Self::Scheduler(seconds) => {
                 let freezer = process.scheduler.clone();
-                world.unsettle(secs(seconds + 5));
+                world.expect_lag(secs(seconds + 5));
                 for word in ["checks_stale", "runs_overdue"] {
                     world.allow(word, secs(seconds) + AFTER);
                 }
@@ -187,7 +188,7 @@ async fn block(world: &mut World, seconds: u64) {
     for word in STALLS {
         world.allow(word, secs(seconds) + AFTER);
     }
-    world.unsettle(secs(seconds) + AFTER);
+    world.expect_lag(secs(seconds) + AFTER);
     while !world.blocked.is_over() {
         sleep(Duration::from_millis(500)).await;
     }
@@ -196,7 +197,7 @@ async fn block(world: &mut World, seconds: u64) {
     }
 }
 
-/// What health may say when everything stands still for a moment.
+/// Issues that health may report when everything is stalled for a moment.
 const STALLS: [&str; 7] = [
     "runs_overdue",
     "scheduler_stalled",
@@ -207,11 +208,11 @@ const STALLS: [&str; 7] = [
     "state_not_kept",
 ];
 
-async fn disk(world: &mut World, mood: Disk, seconds: u64, is_killed: bool) {
+async fn disk(world: &mut World, behaviour: Disk, seconds: u64, is_killed: bool) {
     world.allow("state_not_kept", secs(seconds) + AFTER);
     world.allow("state_unavailable", secs(seconds) + AFTER);
-    world.disk.set(mood);
-    let is_bad = !matches!(mood, Disk::Slow(_));
+    world.disk.set_mode(behaviour);
+    let is_bad = !matches!(behaviour, Disk::Slow(_));
     if is_bad && secs(seconds) > THREE_INTERVALS {
         world.expect("state_not_kept", THREE_INTERVALS).await;
     }
@@ -223,12 +224,12 @@ async fn disk(world: &mut World, mood: Disk, seconds: u64, is_killed: bool) {
     }
 }
 
-/// The disk answers nothing when the process begins; after a minute alerts go out all the same.
+/// The disk hangs when the process starts; after a minute alerts are sent all the same.
 async fn unread(world: &mut World, seconds: u64) {
     world.allow("state_unavailable", secs(seconds) + AFTER);
     world.allow("state_not_kept", secs(seconds) + AFTER);
     world.kill(secs(1)).await;
-    world.disk.set(Disk::Hangs);
+    world.disk.set_mode(Disk::Hangs);
     if seconds > 55 {
         world.receivers.forgive();
     }
@@ -237,12 +238,12 @@ async fn unread(world: &mut World, seconds: u64) {
     world.run(secs(seconds)).await;
 }
 
-/// Every run ends alike; what is down is told.
-async fn ask(world: &mut World, mood: Target, seconds: u64) {
+/// All runs end alike; receivers are notified of what is down.
+async fn set_targets(world: &mut World, behaviour: Target, seconds: u64) {
     for check in world.checks.clone() {
-        world.targets.set(&check.name, mood);
+        world.targets.set(&check.name, behaviour);
     }
-    if mood == Target::NoDescriptors {
+    if behaviour == Target::NoDescriptors {
         world.targets.starve(true);
         world.allow("descriptors_short", secs(seconds) + THREE_INTERVALS + 2 * AFTER);
         world.expect("descriptors_short", THREE_INTERVALS).await;
@@ -250,12 +251,12 @@ async fn ask(world: &mut World, mood: Target, seconds: u64) {
     world.allow("checks_stale", secs(seconds) + AFTER);
     let began = Instant::now();
     world.run(secs(seconds)).await;
-    if mood == Target::Fails && secs(seconds) > THREE_INTERVALS {
+    if behaviour == Target::Fails && secs(seconds) > THREE_INTERVALS {
         for name in NAMES {
             world.assert_alerted(name).await;
         }
     }
-    if mood != Target::Fails {
+    if behaviour != Target::Fails {
         // No run comes to a verdict.
         world.assert_no_heartbeat(began + secs(50));
     }
@@ -273,9 +274,9 @@ async fn stick(world: &mut World) {
     world.assert_no_heartbeat(noticed);
 }
 
-/// What was sent is known after the kill, or the kill came before it was sent: nothing is begun and never ended.
+/// What was sent is known after the kill, or the kill came before it was sent: no alert begins without an end.
 async fn kill_on_receipt(world: &mut World, millis: u64) {
-    world.disk.set(Disk::Slow(millis));
+    world.disk.set_mode(Disk::Slow(millis));
     for check in world.checks.clone() {
         world.targets.set(&check.name, Target::Flaps(2));
     }
@@ -296,13 +297,13 @@ async fn step(world: &mut World, seconds: i64) {
     }
 }
 
-/// Nothing of the process runs, and then all of it.
+/// Nothing of the process runs for a while.
 async fn pause(world: &mut World, seconds: u64) {
-    world.unsettle(secs(5));
+    world.expect_lag(secs(5));
     for word in STALLS {
         world.allow(word, secs(seconds) + AFTER);
     }
-    // The clock is moved by the first poll; nothing else has its turn.
+    // The first poll advances the clock; no other task runs.
     let _paused = advance(secs(seconds)).now_or_never();
     world.reload_now_and_then();
     sleep(Duration::from_millis(500)).await;

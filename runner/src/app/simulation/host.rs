@@ -1,4 +1,4 @@
-//! What the host lends to runs: descriptors of its budget, and places for questions to name servers.
+//! The host's shared resources: a descriptor budget and slots for DNS queries.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,22 +7,22 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
-use crate::dispatch::Request;
-use crate::ledger::{Budget, Lease, Ledger, Page, PageOwner, RunMark};
-use crate::net::resolve::simulated::Questions;
+use crate::dispatch::AttemptRequest;
+use crate::ledger::{Budget, Lease, Ledger, Page, PageOwner, RunRef};
+use crate::net::resolve::simulated::SimulatedQueries;
 use crate::outcome::StopCause;
-use crate::pool::PoolReading;
+use crate::pool::PoolSnapshot;
 use crate::quota::Quota;
 use crate::suite::Check;
 
-/// Descriptors that all runs may have at once, of which one check may have [`SHARE`].
+/// Descriptors for all runs at once; one check may have [`SHARE`] of them.
 const DESCRIPTORS: u64 = 24;
-/// The largest part that one check may have.
+/// Maximum for one check.
 const SHARE: usize = 8;
-/// Questions that a hoarder asks at once.
+/// Concurrent DNS queries of a hoarding check.
 const QUESTIONS: usize = 40;
 
-/// More than any check is to get: what bounds it is its share.
+/// More than any check gets: its share is the bound that matters.
 pub(super) fn quota() -> Quota {
     Quota {
         sockets: 64,
@@ -33,14 +33,14 @@ pub(super) fn quota() -> Quota {
     }
 }
 
-/// The host of one process. Clones are the same one.
+/// The host of one process. Clones share their state.
 #[derive(Debug, Clone)]
 pub(super) struct Host {
     pub(super) ledger: Arc<Ledger>,
-    questions: Arc<Questions>,
+    questions: Arc<SimulatedQueries>,
 }
 
-/// A run on the host, with the connections that it does not close.
+/// A run on the host, with the connections that it leaves open.
 pub(super) struct Guest {
     host: Host,
     pub(super) page: Arc<Page>,
@@ -51,21 +51,22 @@ impl Host {
     pub(super) fn new() -> Self {
         let ledger = Ledger::new(Budget::new(DESCRIPTORS));
         Self {
-            questions: Arc::new(Questions::new(&ledger)),
+            questions: Arc::new(SimulatedQueries::new(&ledger)),
             ledger,
         }
     }
 
-    /// The process may open no further descriptor, or as many as it began with.
+    /// Sets the descriptor budget to zero, or back.
     pub(super) fn starve(&self, is_starved: bool) {
-        // Half of what is free is lent where little is.
-        self.ledger.fit(if is_starved { 0 } else { 2 * DESCRIPTORS }, 0);
+        // A small budget lends half of what is free.
+        self.ledger
+            .set_budget(if is_starved { 0 } else { 2 * DESCRIPTORS }, 0);
     }
 
     /// A pool that gave out more than it has.
     pub(super) fn overdrawn(&self) -> Option<String> {
-        let is_overdrawn = |pool: &PoolReading| pool.used > pool.capacity;
-        let pools = self.ledger.pools().read();
+        let is_overdrawn = |pool: &PoolSnapshot| pool.used > pool.capacity;
+        let pools = self.ledger.pools().snapshots();
         let pool = pools.into_iter().find(is_overdrawn)?;
         Some(format!(
             "{} of {} in the pool `{}` are used",
@@ -73,10 +74,10 @@ impl Host {
         ))
     }
 
-    pub(super) fn admit(&self, request: &Request<'_>) -> Guest {
+    pub(super) fn admit(&self, request: &AttemptRequest<'_>) -> Guest {
         let owner = PageOwner {
             check: request.check.id.clone(),
-            run: Some(RunMark {
+            run: Some(RunRef {
                 trace_id: request.trace.trace_id,
                 plugin: "tcp".into(),
             }),
@@ -92,7 +93,7 @@ impl Host {
 }
 
 impl Guest {
-    /// Looks its target up and connects; the target takes so long to answer.
+    /// Looks up its target and connects; the target responds after `latency`.
     pub(super) async fn reach(&self, latency: Duration) -> Result<(), StopCause> {
         let name = format!("{}.test", self.check.name);
         let questions = &self.host.questions;
@@ -104,10 +105,10 @@ impl Guest {
         Ok(())
     }
 
-    /// Opens as many connections as it gets, into `open`, and asks a silent server again and again. What is wrong with
-    /// what it got is said.
+    /// Opens as many connections as it gets, into `open`, and queries a silent server repeatedly. Returns what is
+    /// wrong with what it got.
     pub(super) async fn hoard(&self, open: &mut Vec<Lease>) -> Result<(), String> {
-        while let Ok(lease) = Lease::take(&self.page, peer()) {
+        while let Ok(lease) = Lease::try_acquire(&self.page, peer()) {
             open.push(lease);
         }
         let name = format!("{}.silent", self.check.name);

@@ -1,4 +1,4 @@
-//! How often things happen in a world.
+//! Plans: how often things happen in a world.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,44 +23,44 @@ const ALL_DAYS: [Weekday; 7] = [
 
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Of checks, in seconds.
+    /// Intervals of checks in seconds.
     pub(super) intervals: [u64; 4],
-    /// Of checks that go by the time of day, in Berlin.
+    /// Cron expression of checks, in Berlin.
     pub(super) schedule: Option<&'static str>,
-    /// From one export of metrics to the next.
+    /// Interval between exports of metrics.
     pub(super) exports: Duration,
-    /// From one reminder of an alert to the next.
+    /// Interval between reminders of an alert.
     pub(super) remind: &'static str,
-    /// From one look at the world to the next.
-    pub(super) look: Duration,
-    /// Time goes to the next due time in one go, for so long at most.
+    /// Time between observations of the world.
+    pub(super) poll_interval: Duration,
+    /// Maximum time to advance at once towards the next due time.
     pub(super) leap: Option<Duration>,
-    /// How long a window of maintenance is open.
+    /// Maximum length of a maintenance window.
     pub(super) longest_window: Duration,
 }
 
-/// Minutes, in which something always fails.
+/// Minutes in which something always fails.
 pub(super) const BUSY: Plan = Plan {
     intervals: [3, 7, 11, 15],
     schedule: None,
     exports: Duration::from_secs(30),
     remind: "3m",
-    look: Duration::from_secs(1),
+    poll_interval: Duration::from_secs(1),
     leap: None,
     longest_window: Duration::from_secs(90),
 };
 
-/// Days and months, in which something fails now and then.
+/// Days and months in which something fails now and then.
 pub(super) const YEAR: Plan = Plan {
     intervals: [HOUR / 4, HOUR, 3 * HOUR, 12 * HOUR],
     schedule: None,
     exports: Duration::from_secs(6 * HOUR),
     remind: "12h",
-    look: LEAP,
+    poll_interval: LEAP,
     leap: Some(LEAP),
     longest_window: Duration::from_secs(2 * HOUR),
 };
-/// Hours, in which checks go by the time of day, and that is set again and again.
+/// Hours in which checks have cron expressions, and the clock is set again and again.
 pub(super) const DAYTIME: Plan = Plan {
     schedule: Some("* * * * *"),
     ..BUSY
@@ -68,19 +68,19 @@ pub(super) const DAYTIME: Plan = Plan {
 const LEAP: Duration = Duration::from_secs(HOUR / 4);
 
 impl Plan {
-    /// Of checks that go by the time of day, if there are any.
+    /// The cadence of checks with a cron expression, if there are any.
     pub(super) fn cron(&self) -> Option<Cadence> {
         let zone = TimeZone::get(ZONE).expect("a zone");
         let cron = Cron::new(self.schedule?, zone, ZONE).expect("an expression");
         Some(Cadence::Cron(Arc::new(cron)))
     }
 
-    /// The time in which each check ran.
+    /// The time within which every check runs.
     pub(super) fn all_ran(&self) -> Duration {
         secs(self.intervals[3])
     }
 
-    /// One window that opens each day, and others once within two hours or two months from `noon`, for one check or all.
+    /// One daily window, and others once within two hours or two months from `noon`, for one check or all.
     pub(super) fn windows(
         &self,
         names: &[&str],
@@ -91,17 +91,18 @@ impl Plan {
         let daily = Times::Repeating(Repetition {
             days: ALL_DAYS.to_vec(),
             at: match self.leap {
-                // Clocks are changed then, twice a year.
+                // Daylight saving time begins and ends then.
                 Some(_) => Time::constant(2, 30, 0, 0),
                 None => Time::constant(13, 10, 0, 0),
             },
-            lasts: longest,
+            duration: longest,
             zone: TimeZone::get(ZONE).expect("a zone"),
         });
         let once = (0..4).map(|number| {
-            let checks = match random.bool() {
-                true => Some([names[random.usize(..names.len())].into()].into()),
-                false => None,
+            let checks = if random.bool() {
+                Some([names[random.usize(..names.len())].into()].into())
+            } else {
+                None
             };
             let scope = Scope {
                 checks,
@@ -110,7 +111,7 @@ impl Plan {
             let from = longest * random.u32(..80);
             let times = Times::Once {
                 from: noon + from,
-                lasts: longest.mul_f64(random.f64()),
+                duration: longest.mul_f64(random.f64()),
             };
             Window::new(&format!("once {number}"), scope, times)
         });

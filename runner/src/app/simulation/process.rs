@@ -1,4 +1,4 @@
-//! One process of the service: everything that a kill takes with it.
+//! One process of the service: everything that is lost in a kill.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -15,42 +15,42 @@ use super::collector::Collector;
 use super::host::Host;
 use super::secs;
 use super::targets::{CONCURRENCY, Targets};
-use crate::account::Account;
+use crate::account::RunAccount;
 use crate::alert;
-use crate::app::clocks::pauses::Pauses;
+use crate::app::clock_monitor::pause_detector::PauseDetector;
+use crate::app::health_signals::health_input;
 use crate::app::load::Loaded;
 use crate::app::publisher::{Publisher, rows};
-use crate::app::serve::{self, Parts, Swap};
-use crate::app::vigil::vitals;
+use crate::app::supervisor::{self, Dependencies, SuiteUpdate};
 use crate::clock;
 use crate::dispatch::{Dispatcher, Plugins};
 use crate::ledger::Ledger;
-use crate::ledger::audit::{Audit, Reserve};
-use crate::liveness::{Impact, Registry, begun, reporting};
+use crate::ledger::audit::{Audit, InternalFds};
+use crate::liveness::{Impact, Registry, already_begun, report_while};
 use crate::net::resolve::NameFiles;
 use crate::net::tls::TrustStore;
-use crate::publish::Board;
+use crate::publish::StatusStore;
 use crate::report::Screen;
 use crate::state::simulated::Disk;
-use crate::state::{Kept, Shelf, State};
+use crate::state::{State, StoredRows, Table};
 use crate::telemetry::settings::{self, Exporter, Settings, SpoolSettings, resource};
-use crate::telemetry::{self, Exposition, HostView, Telemetry};
-use crate::watch::health::{Health, Limits, Sources};
+use crate::telemetry::{self, HostView, MetricsHandle, Telemetry};
+use crate::watch::health::{Health, Sources, Thresholds};
 use crate::watch::heartbeat::{Cadence, Heartbeat, Ping};
-use crate::watch::pulse::Pulse;
-use crate::watch::reloads::Reloads;
+use crate::watch::reload_status::ReloadStatus;
 use crate::watch::slow_polls::SlowPolls;
+use crate::watch::supervisor_status::SupervisorStatus;
 
-/// How long runs may go on after SIGTERM.
+/// Grace period for runs after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 const SCREEN: Screen = Screen {
     width: usize::MAX,
     colour: false,
 };
-/// From one ping to the next.
+/// Interval between pings.
 pub(super) const PINGS: Duration = Duration::from_secs(10);
 
-/// What a process begins with.
+/// Inputs of a process.
 pub(super) struct Start<'a> {
     pub(super) settings: &'a alert::Settings,
     pub(super) disk: &'a Disk,
@@ -59,27 +59,27 @@ pub(super) struct Start<'a> {
     pub(super) pings: Pings,
     pub(super) blocked: Blocked,
     pub(super) collector: Collector,
-    /// Where telemetry waits.
+    /// The spool of telemetry.
     pub(super) spool: SpoolSettings,
-    /// From one export of metrics to the next.
+    /// Interval between exports of metrics.
     pub(super) exports: Duration,
 }
 
 /// Pings that would have been sent, and when.
 pub(super) type Pings = Arc<Mutex<Vec<(Instant, Ping)>>>;
 
-/// A process that goes on. Dropping it is `kill -9`.
+/// A running process. Dropping it is `kill -9`.
 pub(super) struct Process {
-    pub(super) board: Board,
+    pub(super) statuses: StatusStore,
     pub(super) health: Health,
     pub(super) alerts: alert::Reports,
-    pub(super) exposition: Exposition,
+    pub(super) metrics: MetricsHandle,
     pub(super) scheduler: Freezer,
     pub(super) alerting: Freezer,
     pub(super) telemetry: Freezer,
-    swaps: mpsc::Sender<Swap>,
+    suite_updates: mpsc::Sender<SuiteUpdate>,
     stop: CancellationToken,
-    service: JoinHandle<Account>,
+    service: JoinHandle<RunAccount>,
     stop_export: CancellationToken,
     export: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
@@ -95,50 +95,58 @@ impl Drop for Process {
 
 impl Process {
     pub(super) fn start(start: Start<'_>) -> Self {
-        let (state, kept, writer) = start.disk.open();
-        let (records, retired, unreadable) = serve::parse(&kept);
+        let (state, stored, writer) = start.disk.open();
+        let (records, retired, unreadable) = supervisor::parse(&stored);
         assert_eq!(unreadable, [""; 0]);
-        let (board, restored) = Board::restored(records, retired);
+        let (statuses, restored) = StatusStore::from_records(records, retired);
         let host = Host::new();
-        let core = Core::new(board, state, Arc::clone(&host.ledger));
+        let core = Core::new(statuses, state, Arc::clone(&host.ledger));
         start.targets.run_on(host);
-        let (desk, alerts, deliveries) = core.alerts(start.settings, &kept);
+        let (router, alerts, deliveries) = core.alerts(start.settings, &stored);
         let mut tasks = vec![spawn_local(Freezer::default().freezing(writer))];
         let (alerting, telemetry) = (Freezer::default(), Freezer::default());
         let alert = core.liveness.register("alert", Impact::Liveness);
-        let deliver = async move { reporting(&alert, deliveries).await };
+        let deliver = async move { report_while(&alert, deliveries).await };
         tasks.push(spawn_local(alerting.freezing(deliver)));
         let exporters = exporters(&start.collector, start.spool, start.exports);
-        let (informed, exposition, worker) = core.telemetry(&alerts, &exporters);
+        let (telemetry_handle, metrics, worker) = core.telemetry(&alerts, &exporters);
         let reporter = core.liveness.register("telemetry", Impact::Heartbeat);
         let stop_export = CancellationToken::new();
         let until = stop_export.clone();
-        let export = async move { reporting(&reporter, worker.run(until)).await };
+        let export = async move { report_while(&reporter, worker.run(until)).await };
         let export = spawn_local(telemetry.freezing(export));
-        let health = core.health(&alerts, exposition.clone());
-        let seen = (core.board.clone(), exposition.clone());
-        let beats = beat(health.clone(), seen, start.pings);
+        let health = core.health(&alerts, metrics.clone());
+        let readers = (core.statuses.clone(), metrics.clone());
+        let beats = beat(health.clone(), readers, start.pings);
         tasks.push(spawn_local(Freezer::default().freezing(beats)));
-        let publisher = Publisher::new(Default::default(), SCREEN, informed, Some(desk));
+        let publisher = Publisher::new(Default::default(), SCREEN, telemetry_handle, Some(router));
         let blocked = start.blocked;
-        let mut watcher = blocked.watching(publisher, health.clone(), start.collector);
-        let (swaps, suites) = mpsc::channel(1);
+        let mut observer = blocked.into_observer(publisher, health.clone(), start.collector);
+        let (suite_updates_tx, suite_updates) = mpsc::channel(1);
         let (stop, scheduler) = (CancellationToken::new(), Freezer::default());
         let (until, loaded) = (stop.clone(), start.loaded);
-        let parts = core.parts(start.targets, suites);
-        let serve = async move {
-            serve::serve(parts, loaded, restored, &mut watcher, until.cancelled(), GRACE).await
+        let dependencies = core.dependencies(start.targets, suite_updates);
+        let supervise = async move {
+            supervisor::supervise(
+                dependencies,
+                loaded,
+                restored,
+                &mut observer,
+                until.cancelled(),
+                GRACE,
+            )
+            .await
         };
         Self {
-            board: core.board,
+            statuses: core.statuses,
             health,
             alerts,
-            exposition,
-            service: spawn_local(scheduler.freezing(serve)),
+            metrics,
+            service: spawn_local(scheduler.freezing(supervise)),
             scheduler,
             alerting,
             telemetry,
-            swaps,
+            suite_updates: suite_updates_tx,
             stop,
             stop_export,
             export,
@@ -146,24 +154,27 @@ impl Process {
         }
     }
 
-    /// Has a suite put in force.
+    /// Switches to another suite.
     pub(super) fn reload(&self, loaded: Loaded) {
-        let (swap, _) = Swap::new(loaded);
-        assert!(self.swaps.try_send(swap).is_ok(), "the service takes suites");
+        let (update, _) = SuiteUpdate::new(loaded);
+        assert!(
+            self.suite_updates.try_send(update).is_ok(),
+            "the service takes suites"
+        );
     }
 
-    /// SIGTERM. Says how the runs ended, and whether telemetry did in its time.
-    pub(super) async fn stop(mut self) -> (Account, bool) {
+    /// SIGTERM. Returns the account of runs, and whether telemetry ended in time.
+    pub(super) async fn stop(mut self) -> (RunAccount, bool) {
         self.stop.cancel();
         let account = (&mut self.service).await.expect("the service ends");
         self.stop_export.cancel();
-        let has_ended = timeout(telemetry::FLUSH + secs(1), &mut self.export)
+        let has_ended = timeout(telemetry::FLUSH_TIMEOUT + secs(1), &mut self.export)
             .await
             .is_ok();
         (account, has_ended)
     }
 
-    /// Whether a task ended that should go on.
+    /// Whether a task ended that should run.
     pub(super) fn has_ended(&self) -> bool {
         self.service.is_finished()
             || self.export.is_finished()
@@ -171,27 +182,27 @@ impl Process {
     }
 }
 
-/// What the parts of a process share.
+/// State that the components of a process share.
 struct Core {
-    board: Board,
+    statuses: StatusStore,
     state: State,
     liveness: Registry,
-    pulse: Pulse,
+    supervisor_status: SupervisorStatus,
     ledger: Arc<Ledger>,
-    reserve: Reserve,
+    reserve: InternalFds,
     audit: Audit,
 }
 
 impl Core {
-    fn new(board: Board, state: State, ledger: Arc<Ledger>) -> Self {
+    fn new(statuses: StatusStore, state: State, ledger: Arc<Ledger>) -> Self {
         let liveness = Registry::default();
-        let reserve = Reserve::default();
+        let reserve = InternalFds::default();
         Self {
-            board,
+            statuses,
             state,
-            pulse: Pulse::new(&liveness),
+            supervisor_status: SupervisorStatus::new(&liveness),
             liveness,
-            audit: Audit::blind(&reserve),
+            audit: Audit::disabled(&reserve),
             ledger,
             reserve,
         }
@@ -200,34 +211,38 @@ impl Core {
     fn alerts(
         &self,
         settings: &alert::Settings,
-        kept: &Kept,
-    ) -> (alert::Desk, alert::Reports, impl Future<Output = ()> + use<>) {
-        let kept_by = self.state.clone();
-        let (mut desk, alerts, deliveries) = alert::simulated::start(alert::Start {
+        stored: &StoredRows,
+    ) -> (
+        alert::AlertRouter,
+        alert::Reports,
+        impl Future<Output = ()> + use<>,
+    ) {
+        let persistence = self.state.clone();
+        let (mut router, alerts, deliveries) = alert::simulated::start(alert::Start {
             settings,
-            alerts: &rows(kept, Shelf::Alert),
-            notifications: &rows(kept, Shelf::Notification),
-            reserve: self.reserve.clone(),
-            begin: begun(),
-            keep: Box::new(move |changes| drop(kept_by.put(changes))),
-            say: Box::new(|_, _| {}),
+            alerts: &rows(stored, Table::Alert),
+            notifications: &rows(stored, Table::Notification),
+            internal_fds: self.reserve.clone(),
+            start_signal: already_begun(),
+            persist: Box::new(move |changes| drop(persistence.put(changes))),
+            log: Box::new(|_, _| {}),
             liveness: self.liveness.clone(),
         });
         if self.state.is_unread() {
-            desk.await_rows(clock::wall());
+            router.await_rows(clock::wall());
         }
-        (desk, alerts, deliveries)
+        (router, alerts, deliveries)
     }
 
     fn telemetry(
         &self,
         alerts: &alert::Reports,
         settings: &Settings,
-    ) -> (Telemetry, Exposition, telemetry::Worker) {
+    ) -> (Telemetry, MetricsHandle, telemetry::Worker) {
         let view = HostView {
             ledger: Arc::clone(&self.ledger),
             audit: self.audit.clone(),
-            reserve: self.reserve.clone(),
+            internal_fds: self.reserve.clone(),
             secrets: Default::default(),
             alerts: Some(alerts.clone()),
             streams: Default::default(),
@@ -237,35 +252,39 @@ impl Core {
         telemetry::start(settings, resource, view, Box::new(std::io::sink()))
     }
 
-    fn health(&self, alerts: &alert::Reports, exposition: Exposition) -> Health {
+    fn health(&self, alerts: &alert::Reports, metrics: MetricsHandle) -> Health {
         let sources = Sources {
-            board: self.board.clone(),
-            pulse: self.pulse.clone(),
+            statuses: self.statuses.clone(),
+            supervisor_status: self.supervisor_status.clone(),
             state: self.state.clone(),
-            reloads: Reloads::default(),
+            reloads: ReloadStatus::default(),
             ledger: Arc::clone(&self.ledger),
             audit: self.audit.clone(),
-            exposition,
+            metrics,
             slow_polls: SlowPolls::default(),
             trust: TrustStore::default(),
             names: NameFiles::default(),
             alerts: Some(alerts.clone()),
             liveness: self.liveness.clone(),
         };
-        Health::new(sources, Limits::default())
+        Health::new(sources, Thresholds::default())
     }
 
-    fn parts(&self, targets: Targets, swaps: mpsc::Receiver<Swap>) -> Parts<Targets> {
+    fn dependencies(
+        &self,
+        targets: Targets,
+        suite_updates: mpsc::Receiver<SuiteUpdate>,
+    ) -> Dependencies<Targets> {
         let dispatcher = Dispatcher::new(targets, Plugins::default(), CONCURRENCY)
-            .counted_in(self.ledger.pools())
-            .timed_by(self.liveness.stall_clock().clone());
-        Parts {
+            .with_pools(self.ledger.pools())
+            .with_stall_clock(self.liveness.stall_clock().clone());
+        Dependencies {
             dispatcher: Arc::new(dispatcher),
-            board: self.board.clone(),
+            statuses: self.statuses.clone(),
             state: self.state.clone(),
-            pulse: self.pulse.clone(),
-            swaps,
-            pauses: Pauses::without_a_thread(),
+            supervisor_status: self.supervisor_status.clone(),
+            suite_updates,
+            pause_detector: PauseDetector::without_a_thread(),
         }
     }
 }
@@ -283,8 +302,8 @@ fn exporters(collector: &Collector, spool: SpoolSettings, interval: Duration) ->
     }
 }
 
-/// The heartbeat, but for the requests that bring pings to their address.
-async fn beat(health: Health, (board, exposition): (Board, Exposition), pings: Pings) {
+/// The heartbeat without the requests that deliver its pings.
+async fn beat(health: Health, (statuses, metrics): (StatusStore, MetricsHandle), pings: Pings) {
     let cadence = Cadence {
         interval: PINGS,
         grace: PINGS / 2,
@@ -294,25 +313,25 @@ async fn beat(health: Health, (board, exposition): (Board, Exposition), pings: P
     let mut heartbeat = Heartbeat::new(cadence, Instant::now());
     loop {
         let now = Instant::now();
-        if let Some(ping) = heartbeat.judge(now, &vitals(&health, &board, &exposition)) {
+        if let Some(ping) = heartbeat.poll(now, &health_input(&health, &statuses, &metrics)) {
             pings.lock().unwrap().push((now, ping));
         }
-        sleep_until(heartbeat.next_look(now)).await;
+        sleep_until(heartbeat.next_poll(now)).await;
     }
 }
 
-/// Keeps a task from its turn while it is set, and ends one that never lets time go on.
+/// Prevents a task from being polled while it is set, and fails if a task never lets time advance.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Freezer(Arc<Mutex<Frozen>>);
 
-/// Turns that a task may have at one moment: one that never waits would go on for ever.
+/// Maximum polls of a task at one moment: a busy loop would never end.
 const TURNS: u32 = 100_000;
 
 #[derive(Debug, Default)]
 struct Frozen {
     is_set: bool,
     waker: Option<Waker>,
-    /// When the task last had its turn, and how often it had by then.
+    /// When the task was last polled, and how often at that moment.
     turns: Option<(Instant, u32)>,
 }
 

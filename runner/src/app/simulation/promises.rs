@@ -1,4 +1,4 @@
-//! What must hold at every moment, whatever fails.
+//! Invariants that hold at every moment, whatever fails.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use super::world::World;
 use super::{secs, targets};
 use crate::alert::report::{DropReason, NotifierReport};
 use crate::clock;
-use crate::publish::{Board, Record, Stage};
+use crate::publish::{CheckRecord, Stage, StatusStore};
 use crate::status::Status;
 use crate::suite::{Check, CheckId};
-use crate::watch::health::{Complaint, Health};
+use crate::watch::health::{Health, HealthIssue};
 use crate::watch::heartbeat::Ping;
 
-/// Within which spans arrive while all is well: they wait for others, and the answer for a slow collector.
+/// Time within which spans arrive when nothing fails: they wait for a batch, and for a slow response.
 const SENT: Duration = Duration::from_secs(5);
 
 impl World {
-    /// There was a ping of success within this time.
+    /// There was a success ping within this time.
     pub(super) fn assert_heartbeat(&self, within: Duration) {
         let pings = self.pings.lock().unwrap();
         let is_well = |(at, ping): &(Instant, Ping)| *ping == Ping::Success && at.elapsed() < within;
@@ -43,27 +43,27 @@ impl World {
         if self.process().has_ended() {
             self.fail("a task of the service has ended");
         }
-        let board = self.process().board.clone();
-        let is_settled = Instant::now() > self.unsettled;
-        if let Err(trouble) = self.expected.hold_against(&board, is_settled) {
-            self.fail(&trouble);
+        let statuses = self.process().statuses.clone();
+        let is_lag_over = Instant::now() > self.lag_allowed_until;
+        if let Err(violation) = self.expected.check_against(&statuses, is_lag_over) {
+            self.fail(&violation);
         }
-        let trouble = self.receivers.trouble().or_else(|| self.targets.trouble());
-        if let Some(trouble) = trouble.or_else(|| self.collector.trouble()) {
-            self.fail(&trouble);
+        let violation = self.receivers.violation().or_else(|| self.targets.violation());
+        if let Some(violation) = violation.or_else(|| self.collector.violation()) {
+            self.fail(&violation);
         }
         let now = Instant::now();
         let is_allowed = |word: &&str| self.allowed.get(*word).is_some_and(|until| *until >= now);
-        if let Some(word) = self.words().iter().find(|word| !is_allowed(word)) {
-            let complaints = self.process().health.check().complaints;
-            self.fail(&format!("health says `{word}`: {complaints:?}"));
+        if let Some(word) = self.issue_codes().iter().find(|word| !is_allowed(word)) {
+            let issues = self.process().health.check().issues;
+            self.fail(&format!("health says `{word}`: {issues:?}"));
         }
-        self.assert_bounds(&board);
+        self.assert_bounds(&statuses);
     }
 
-    fn assert_bounds(&self, board: &Board) {
+    fn assert_bounds(&self, statuses: &StatusStore) {
         let mut running = 0;
-        board.each(|_, sign| running += usize::from(sign.stage == Stage::Running));
+        statuses.for_each(|_, check_liveness| running += usize::from(check_liveness.stage == Stage::Running));
         let report = self.process().alerts.now();
         let waiting: u64 = report.notifiers.values().map(|notifier| notifier.waiting).sum();
         // Each alert has a reminder every three minutes.
@@ -79,9 +79,9 @@ impl World {
         self.assert_exports();
     }
 
-    /// What waits has its bound, and what was lost was counted.
+    /// Queues are bounded, and losses are counted.
     fn assert_exports(&self) {
-        let Some(exports) = self.process().exposition.delivery() else {
+        let Some(exports) = self.process().metrics.delivery_status() else {
             return;
         };
         let signals = || exports.report.signals.values();
@@ -97,10 +97,10 @@ impl World {
         }
     }
 
-    /// Whether the spans of all runs have arrived, but for the last ones, and the runner knows that: it looks at each
-    /// export of metrics.
+    /// Whether the spans of all runs have arrived, except for the latest ones, and the runner knows it, which it
+    /// updates at each export of metrics.
     pub(super) fn is_exported(&self) -> bool {
-        let exports = self.process().exposition.delivery();
+        let exports = self.process().metrics.delivery_status();
         let is_well = exports.is_some_and(|exports| {
             let mut signals = exports.report.signals.values();
             signals.all(|signal| signal.failing_for.is_none())
@@ -108,12 +108,12 @@ impl World {
         is_well && self.collector.late(SENT) == 0
     }
 
-    /// A check that is down is known to be so by each receiver that takes what it is sent, a moment later.
+    /// A moment after a check goes down, each working receiver has been notified.
     pub(super) async fn assert_alerted(&mut self, name: &'static str) {
         self.assert_alerted_of_others(name, "", secs(3)).await;
     }
 
-    /// The same of all checks but this one, after so long.
+    /// The same for all checks but this one, after `wait`.
     pub(super) async fn assert_alerted_of_others(&mut self, name: &'static str, bad: &str, wait: Duration) {
         let down = self.down();
         self.run(wait).await;
@@ -128,21 +128,21 @@ impl World {
     }
 
     fn down(&self) -> Vec<CheckId> {
-        // It is looked again after a few seconds whether a window is over.
+        // The end of a window is noticed after a few seconds.
         let now = clock::wall();
-        let moments = [now, now - secs(10), now - self.plan.look - secs(10)];
+        let moments = [now, now - secs(10), now - self.plan.poll_interval - secs(10)];
         let is_held = |check: &Check| {
             let mut windows = self.windows.iter();
             windows.any(|window| moments.iter().any(|at| window.covers(check, *at)))
         };
-        let is_down = |check: &Check, record: &Record| {
+        let is_down = |check: &Check, record: &CheckRecord| {
             (record.status() == Status::Down && !is_held(check)).then(|| check.id.clone())
         };
-        self.process().board.choose(is_down)
+        self.process().statuses.filter_map(is_down)
     }
 }
 
-pub(super) fn words(health: &Health) -> Vec<&'static str> {
-    let complaints = health.check().complaints;
-    complaints.iter().map(Complaint::word).collect()
+pub(super) fn issue_codes(health: &Health) -> Vec<&'static str> {
+    let issues = health.check().issues;
+    issues.iter().map(HealthIssue::code).collect()
 }

@@ -1,33 +1,34 @@
-//! Whoever reads all notifications of one check, in order: what they say has to make sense.
+//! A reader of all notifications of one check, in order, which have to be consistent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alert::{Event, Notification};
 use crate::status::Status;
 
-/// What somebody knows of one check.
+/// What the reader knows of the check.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// Alerts that go on, and the number of the last notification of each.
+    /// Open alerts, and the number of the last notification of each.
     open: BTreeMap<String, u32>,
     closed: BTreeSet<String>,
-    seen: BTreeSet<String>,
-    /// Whether the runner may have forgotten what it sent: it was killed while the disk answered nothing, which is the one
-    /// case in which an alert can begin twice, and have no end.
+    received: BTreeSet<String>,
+    /// Whether the runner may have forgotten what it sent: it was killed while the disk hung, which is the one case
+    /// in which an alert can begin twice, and have no end.
     is_forgiving: bool,
 }
 
 impl Reader {
-    /// Reads one more. `may_repeat` says whether it may be one that was received before: the runner was killed before
-    /// it could note that.
+    /// Reads a notification. With `may_repeat` it may have been received before: the runner was killed before it
+    /// could record that.
     pub(super) fn read(&mut self, notification: &Notification, may_repeat: bool) -> Result<(), String> {
         let Notification {
             alert, number, event, ..
         } = notification;
-        if !self.seen.insert(notification.id()) {
-            return match may_repeat || self.is_forgiving {
-                true => Ok(()),
-                false => Err(format!("{} is received twice", notification.id())),
+        if !self.received.insert(notification.id()) {
+            return if may_repeat || self.is_forgiving {
+                Ok(())
+            } else {
+                Err(format!("{} is received twice", notification.id()))
             };
         }
         let before = self.open.remove(alert);

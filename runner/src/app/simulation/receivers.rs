@@ -1,4 +1,4 @@
-//! Receivers of alerts, and what they make of what they receive.
+//! Receivers of alerts, which check that notifications are consistent.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,62 +8,62 @@ use tokio::time::{Instant, sleep};
 
 use super::reader::Reader;
 use super::reloads;
-use crate::alert::simulated::{Receiver, judged};
-use crate::alert::{Answer, Event, Notification};
+use crate::alert::simulated::{Receiver, result_of};
+use crate::alert::{DeliveryResult, Event, Notification};
 use crate::suite::Window;
 
 pub(super) const NAMES: [&str; 2] = ["chat", "pager"];
 
-/// How a receiver fares.
+/// How a receiver behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum Behaviour {
     #[default]
     Takes,
-    /// It answers this status, with these seconds to wait, and takes nothing.
+    /// Responds with this status and these seconds of `Retry-After`, and accepts nothing.
     Answers(u16, Option<u64>),
-    /// It answers this status to what this check has to tell, or nothing at all, and takes everything else.
+    /// Responds with this status to notifications of this check, or not at all, and accepts all others.
     FailsAt(&'static str, Option<u16>),
-    /// It says of each notification that it is too large.
+    /// Responds that each notification is too large.
     Rejects,
-    /// It answers nothing.
+    /// Never responds.
     Hangs,
-    /// The task that delivers to it panics.
+    /// Makes the task that delivers to it panic.
     Panics,
 }
 
-impl Mood {
-    /// How it fares with what this check has to tell.
+impl Behaviour {
+    /// The behaviour for notifications of this check.
     fn towards(self, check: &str) -> Self {
         match self {
             Self::FailsAt(bad, status) if bad == check => {
                 status.map_or(Self::Hangs, |status| Self::Answers(status, None))
             }
-            mood => mood,
+            behaviour => behaviour,
         }
     }
 }
 
-/// All receivers. Cheap to clone; all clones are one.
+/// All receivers. Cheap to clone; clones share their state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Receivers(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
     windows: Vec<Window>,
-    moods: BTreeMap<&'static str, Mood>,
+    behaviours: BTreeMap<&'static str, Behaviour>,
     /// By receiver and check.
     readers: BTreeMap<(&'static str, String), Reader>,
     received: Vec<(Instant, &'static str, String)>,
-    /// What the runner could not note to be received before it was killed.
+    /// Notifications that the runner could not record as delivered before it was killed.
     may_repeat: HashSet<(&'static str, String)>,
-    /// When each receiver first failed since it last took something.
+    /// When each receiver first failed since it last accepted something.
     failing: BTreeMap<&'static str, Instant>,
-    trouble: Option<String>,
+    violation: Option<String>,
     is_forgiving: bool,
 }
 
 impl Receivers {
-    /// Nothing begins while one of these is open for its check.
+    /// No alert may begin while one of these windows is open for its check.
     pub(super) fn expect_silence(&self, windows: &[Window]) {
         self.inner().windows = windows.to_vec();
     }
@@ -73,47 +73,47 @@ impl Receivers {
         Receiver::new(move |notification| receivers.clone().receive(name, notification))
     }
 
-    async fn receive(self, name: &'static str, notification: Notification) -> Answer {
+    async fn receive(self, name: &'static str, notification: Notification) -> DeliveryResult {
         sleep(Duration::from_millis(30)).await;
-        let mood = self.inner().moods.get(name).copied().unwrap_or_default();
-        match mood.towards(&notification.check.name) {
-            Mood::Takes | Mood::FailsAt(..) => {
+        let behaviour = self.inner().behaviours.get(name).copied().unwrap_or_default();
+        match behaviour.towards(&notification.check.name) {
+            Behaviour::Takes | Behaviour::FailsAt(..) => {
                 self.inner().failing.remove(name);
                 self.inner().take(name, &notification);
             }
-            Mood::Answers(status, after) => {
+            Behaviour::Answers(status, after) => {
                 self.inner().failing.entry(name).or_insert_with(Instant::now);
-                return judged(status, after);
+                return result_of(status, after);
             }
-            Mood::Rejects => {
+            Behaviour::Rejects => {
                 self.inner().failing.entry(name).or_insert_with(Instant::now);
-                // Its sender gives it up; whoever reads the receiver's log knows it all the same.
+                // The sender drops it, but the receiver's log has it.
                 self.inner().take(name, &notification);
-                return judged(413, None);
+                return result_of(413, None);
             }
-            Mood::Panics => std::panic::resume_unwind(Box::new("the task panics")),
-            Mood::Hangs => {
+            Behaviour::Panics => std::panic::resume_unwind(Box::new("the task panics")),
+            Behaviour::Hangs => {
                 self.inner().failing.entry(name).or_insert_with(Instant::now);
                 std::future::pending().await
             }
         }
-        Answer::Delivered
+        DeliveryResult::Sent
     }
 
-    pub(super) fn set(&self, name: &'static str, mood: Mood) {
-        self.inner().moods.insert(name, mood);
+    pub(super) fn set(&self, name: &'static str, behaviour: Behaviour) {
+        self.inner().behaviours.insert(name, behaviour);
     }
 
     pub(super) fn heal(&self) {
-        self.inner().moods.clear();
+        self.inner().behaviours.clear();
     }
 
-    /// Since when a receiver has taken nothing that was brought to it.
+    /// Since when a receiver has accepted nothing.
     pub(super) fn failing_since(&self, name: &str) -> Option<Instant> {
         self.inner().failing.get(name).copied()
     }
 
-    /// The runner was killed; what came after `durable` it may send again.
+    /// The runner was killed; it may send again what was received after `durable`.
     pub(super) fn killed(&self, durable: Instant) {
         let mut inner = self.inner();
         let late = inner.received.iter().filter(|(at, ..)| *at >= durable);
@@ -129,7 +129,7 @@ impl Receivers {
         inner.readers.values_mut().for_each(Reader::forgive);
     }
 
-    /// Nothing is open, whoever was notified of what: what is received from now on has to make sense again.
+    /// No alert is open: notifications have to be consistent again from now on.
     pub(super) fn renew(&self) {
         let mut inner = self.inner();
         if inner.is_forgiving {
@@ -138,19 +138,19 @@ impl Receivers {
         }
     }
 
-    /// What made no sense so far.
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.inner().trouble.clone()
+    /// The first inconsistency.
+    pub(super) fn violation(&self) -> Option<String> {
+        self.inner().violation.clone()
     }
 
-    /// Whether a receiver knows that a check is not well.
+    /// Whether a receiver has an open alert of the check.
     pub(super) fn is_alerted(&self, name: &'static str, check: &str) -> bool {
         let inner = self.inner();
         let reader = inner.readers.get(&(name, check.to_owned()));
         reader.is_some_and(Reader::is_alerted)
     }
 
-    /// Who still believes that something is not well, and of what.
+    /// Receivers that still have an open alert, and of which check.
     pub(super) fn believing(&self) -> Vec<(&'static str, String)> {
         let inner = self.inner();
         let open = inner.readers.iter();
@@ -179,20 +179,21 @@ impl Inner {
         }
         let sense = reader.read(notification, may_repeat);
         let sense = sense.and_then(|()| self.is_allowed(notification));
-        if let Err(trouble) = sense {
-            self.trouble
-                .get_or_insert(format!("`{name}` cannot make sense of it: {trouble}"));
+        if let Err(violation) = sense {
+            self.violation
+                .get_or_insert(format!("`{name}` cannot make sense of it: {violation}"));
         }
     }
 
-    /// Nothing but the end of an alert comes about while a window of maintenance is open.
+    /// While a maintenance window is open, only resolved notifications are sent.
     fn is_allowed(&self, notification: &Notification) -> Result<(), String> {
         let Notification { check, event, at, .. } = notification;
         let check = reloads::check(&check.name, 1);
         let is_held = self.windows.iter().any(|window| window.covers(&check, *at));
-        match is_held && *event != Event::Resolved {
-            true => Err(format!("{event:?} {} during maintenance", notification.id())),
-            false => Ok(()),
+        if is_held && *event != Event::Resolved {
+            Err(format!("{event:?} {} during maintenance", notification.id()))
+        } else {
+            Ok(())
         }
     }
 }

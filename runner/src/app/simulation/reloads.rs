@@ -1,4 +1,4 @@
-//! Suites, and what changes in them.
+//! Suites, and changes of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use crate::app::load::{Files, Loaded};
 use crate::dispatch::Plugins;
 use crate::suite::{Check, Suite, Window};
 
-/// Checks that there can be.
+/// All possible checks.
 pub(super) const NAMES: [&str; 7] = ["api", "cache", "database", "mail", "page", "queue", "shop"];
 const FEWEST: usize = 3;
 /// Those with a retry interval.
 const RETRYING: [&str; 3] = ["api", "database", "shop"];
 
-/// Those that go by the time of day, if they are not given an interval in its place.
+/// Those with a cron expression, unless a plan gives them an interval.
 const BY_DAYTIME: [&str; 3] = ["cache", "mail", "page"];
 
 fn drawn(name: &str, plan: &Plan, random: &mut fastrand::Rng) -> Arc<Check> {
@@ -37,11 +37,11 @@ pub(super) fn check(name: &str, interval: u64) -> Arc<Check> {
         quota: host::quota(),
         // Some run again soon until their status is confirmed.
         retry_interval: RETRYING.contains(&name).then(|| secs(interval / 3)),
-        ..Check::plain(name, secs(interval))
+        ..Check::minimal(name, secs(interval))
     })
 }
 
-/// The checks that a seed begins with.
+/// The checks at the start of a seed.
 pub(super) fn checks(plan: &Plan, random: &mut fastrand::Rng) -> Vec<Arc<Check>> {
     let names = NAMES.iter().take(random.usize(FEWEST..=NAMES.len()));
     names.map(|name| drawn(name, plan, random)).collect()
@@ -49,20 +49,20 @@ pub(super) fn checks(plan: &Plan, random: &mut fastrand::Rng) -> Vec<Arc<Check>>
 
 /// Adds a check, removes one, or changes the interval of one.
 pub(super) fn change(checks: &mut Vec<Arc<Check>>, plan: &Plan, random: &mut fastrand::Rng) {
-    let place = random.usize(..checks.len());
+    let index = random.usize(..checks.len());
     let missing: Vec<&str> = NAMES
         .into_iter()
         .filter(|name| checks.iter().all(|check| check.name != *name))
         .collect();
     match random.u32(..3) {
-        0 if checks.len() > FEWEST => drop(checks.remove(place)),
+        0 if checks.len() > FEWEST => drop(checks.remove(index)),
         1 if !missing.is_empty() => {
             let name = missing[random.usize(..missing.len())];
             checks.push(drawn(name, plan, random));
         }
         _ => {
-            let name = checks[place].name.clone();
-            checks[place] = drawn(&name, plan, random);
+            let name = checks[index].name.clone();
+            checks[index] = drawn(&name, plan, random);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The folder in which telemetry waits, on a disk that fails.
+//! The spool's folder, on a disk that fails.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use crate::telemetry::delivery::simulated::fail_disk;
 use crate::telemetry::settings::SpoolSettings;
 
-/// Where files cost little.
+/// A file system in memory.
 const MEMORY: &str = "/dev/shm";
-/// How long requests may still wait in memory alone once the disk is well again.
+/// How long requests may still be in memory only after the disk has recovered.
 const CAUGHT_UP: Duration = Duration::from_secs(15);
-/// What may wait; half of the worlds have room for a few minutes only.
+/// Sizes of the spool; in half of the worlds it holds a few minutes only.
 const SIZES: [u64; 2] = [64 << 10, 4 << 20];
 
 #[derive(Debug)]
@@ -27,9 +27,10 @@ pub(super) struct Spool {
 impl Spool {
     pub(super) fn new(random: &mut fastrand::Rng) -> Self {
         fail_disk(None);
-        let folder = match Path::new(MEMORY).is_dir() {
-            true => tempfile::tempdir_in(MEMORY),
-            false => tempfile::tempdir(),
+        let folder = if Path::new(MEMORY).is_dir() {
+            tempfile::tempdir_in(MEMORY)
+        } else {
+            tempfile::tempdir()
         };
         Self {
             folder: folder.expect("a folder"),

@@ -1,4 +1,4 @@
-//! What checks ask, and what they get.
+//! Simulated targets of checks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,59 +7,59 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::host::{Guest, Host};
-use crate::dispatch::{Execute, Request};
+use crate::dispatch::{AttemptRequest, Execute};
 use crate::ledger::Lease;
 use crate::outcome::{Fault, Outcome, StopCause, Verdict, VerdictStatus};
-use crate::sandbox::{Report, Room};
+use crate::sandbox::{InstancePool, Report};
 use crate::suite::Check;
 use crate::trace::EndCause;
 
-/// Runs that may go on at once.
+/// Maximum number of concurrent runs.
 pub(super) const CONCURRENCY: usize = 4;
 
-/// How a target fares, or what becomes of the run that asks it.
+/// How a target behaves, or what happens to its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum Behaviour {
     Passes,
     Warns,
     Fails,
-    /// One of so many fails.
+    /// One in so many runs fails.
     Flaps(u32),
-    /// It never answers, and the run is stopped at its deadline.
+    /// Never responds, so that the run is stopped at its deadline.
     Hangs,
-    /// The plugin breaks.
+    /// The plugin traps.
     Breaks,
     /// The host panics.
     Panics,
-    /// The host has no descriptor to lend.
+    /// The host has no descriptor left.
     NoDescriptors,
-    /// The run takes all that it gets of what checks share, and keeps it.
+    /// The run takes all that it gets of the shared pools, and keeps it.
     Hoards,
     /// The run ignores its deadline.
     NeverEnds,
 }
 
-/// All targets, by check. Cheap to clone; all clones are one.
+/// All targets, by check. Cheap to clone; clones share their state.
 #[derive(Debug, Clone)]
 pub(super) struct Targets {
     inner: Arc<Mutex<Inner>>,
-    room: Arc<Room>,
+    room: Arc<InstancePool>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    /// Of the process that goes on.
+    /// The host of the current process.
     host: Option<Host>,
     is_starved: bool,
-    trouble: Option<String>,
-    moods: HashMap<String, Mood>,
+    violation: Option<String>,
+    behaviours: HashMap<String, Behaviour>,
     random: fastrand::Rng,
     running: usize,
-    /// That went on at once.
+    /// Maximum number of concurrent runs so far.
     most: usize,
 }
 
-/// Counts a run that goes on.
+/// Counts a running run.
 struct Running(Targets);
 
 impl Drop for Running {
@@ -73,23 +73,23 @@ impl Targets {
         let inner = Inner {
             host: None,
             is_starved: false,
-            trouble: None,
-            moods: HashMap::new(),
+            violation: None,
+            behaviours: HashMap::new(),
             random: fastrand::Rng::with_seed(seed),
             running: 0,
             most: 0,
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
-            room: Arc::new(Room::for_runs(4)),
+            room: Arc::new(InstancePool::for_runs(4)),
         }
     }
 
-    pub(super) fn set(&self, check: &str, mood: Mood) {
-        self.inner().moods.insert(check.to_owned(), mood);
+    pub(super) fn set(&self, check: &str, behaviour: Behaviour) {
+        self.inner().behaviours.insert(check.to_owned(), behaviour);
     }
 
-    /// A process begins, which lends what it has.
+    /// A process starts with this host.
     pub(super) fn run_on(&self, host: Host) {
         let mut inner = self.inner();
         if inner.is_starved {
@@ -98,7 +98,7 @@ impl Targets {
         inner.host = Some(host);
     }
 
-    /// The host has no descriptor to lend from now on, or has them again.
+    /// Takes all descriptors from the host, or gives them back.
     pub(super) fn starve(&self, is_starved: bool) {
         let mut inner = self.inner();
         inner.is_starved = is_starved;
@@ -108,37 +108,37 @@ impl Targets {
     }
 
     pub(super) fn heal(&self) {
-        self.inner().moods.clear();
+        self.inner().behaviours.clear();
         self.starve(false);
     }
 
-    /// What must not be.
-    pub(super) fn trouble(&self) -> Option<String> {
+    /// The first violation of a bound.
+    pub(super) fn violation(&self) -> Option<String> {
         let inner = self.inner();
         let most = inner.most;
         let crowded = (most > CONCURRENCY).then(|| format!("{most} runs went on at once"));
-        // What was lent before the host fell short comes back in time.
+        // What was lent before the budget shrank comes back in time.
         let host = inner.host.as_ref().filter(|_| !inner.is_starved);
         let overdrawn = host.and_then(Host::overdrawn);
-        inner.trouble.clone().or(crowded).or(overdrawn)
+        inner.violation.clone().or(crowded).or(overdrawn)
     }
 
-    /// Descriptors that are lent while no more runs go on than that.
+    /// Number of lent descriptors beyond those of running runs.
     pub(super) fn leaked(&self) -> u64 {
         let inner = self.inner();
         let leased = inner.host.as_ref().map_or(0, |host| host.ledger.leased());
         leased.saturating_sub(inner.running as u64)
     }
 
-    fn note(&self, trouble: String) {
-        self.inner().trouble.get_or_insert(trouble);
+    fn note(&self, violation: String) {
+        self.inner().violation.get_or_insert(violation);
     }
 
     fn is_stuck(&self, check: &Check) -> bool {
-        self.inner().moods.get(&check.name) == Some(&Mood::NeverEnds)
+        self.inner().behaviours.get(&check.name) == Some(&Behaviour::NeverEnds)
     }
 
-    /// Counts one more run, until it is dropped.
+    /// Counts one more run until it is dropped.
     fn begin(&self) -> Running {
         let mut inner = self.inner();
         inner.running += 1;
@@ -146,16 +146,20 @@ impl Targets {
         Running(self.clone())
     }
 
-    /// How the next run fares, and how long an answer takes.
-    fn draw(&self, check: &Check) -> (Mood, Duration) {
+    /// The behaviour of the next run, and its latency.
+    fn draw(&self, check: &Check) -> (Behaviour, Duration) {
         let mut inner = self.inner();
-        let mood = inner.moods.get(&check.name).copied().unwrap_or(Mood::Passes);
-        let mood = match mood {
-            Mood::Flaps(of) if inner.random.u32(..of) == 0 => Mood::Fails,
-            Mood::Flaps(_) => Mood::Passes,
-            mood => mood,
+        let behaviour = inner
+            .behaviours
+            .get(&check.name)
+            .copied()
+            .unwrap_or(Behaviour::Passes);
+        let behaviour = match behaviour {
+            Behaviour::Flaps(of) if inner.random.u32(..of) == 0 => Behaviour::Fails,
+            Behaviour::Flaps(_) => Behaviour::Passes,
+            behaviour => behaviour,
         };
-        (mood, Duration::from_millis(inner.random.u64(1..900)))
+        (behaviour, Duration::from_millis(inner.random.u64(1..900)))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -164,16 +168,16 @@ impl Targets {
 }
 
 impl Execute for Targets {
-    async fn execute(&self, request: Request<'_>) -> Report {
-        let Request { check, shutdown, .. } = request;
+    async fn execute(&self, request: AttemptRequest<'_>) -> Report {
+        let AttemptRequest { check, shutdown, .. } = request;
         let _running = self.begin();
-        let (mood, latency) = self.draw(check);
+        let (behaviour, latency) = self.draw(check);
         let host = self.inner().host.clone().expect("a process goes on");
         let guest = host.admit(&request);
         let mut left_open = Vec::new();
         let outcome = tokio::select! {
-            () = shutdown.cancelled(), if mood != Mood::NeverEnds => Outcome::Stopped(StopCause::Shutdown),
-            outcome = self.answer(&guest, check, (mood, latency), &mut left_open) => outcome,
+            () = shutdown.cancelled(), if behaviour != Behaviour::NeverEnds => Outcome::Stopped(StopCause::Shutdown),
+            outcome = self.answer(&guest, check, (behaviour, latency), &mut left_open) => outcome,
         };
         guest.page.end(EndCause::Returned);
         Report {
@@ -185,7 +189,7 @@ impl Execute for Targets {
         }
     }
 
-    fn room(&self) -> &Room {
+    fn room(&self) -> &InstancePool {
         &self.room
     }
 }
@@ -195,17 +199,17 @@ impl Targets {
         &self,
         guest: &Guest,
         check: &Check,
-        (mood, latency): (Mood, Duration),
+        (behaviour, latency): (Behaviour, Duration),
         left_open: &mut Vec<Lease>,
     ) -> Outcome {
-        match mood {
-            Mood::Hangs => sleep(check.timeout).await,
-            Mood::Hoards => {
-                if let Err(trouble) = guest.hoard(left_open).await {
-                    self.note(trouble);
+        match behaviour {
+            Behaviour::Hangs => sleep(check.timeout).await,
+            Behaviour::Hoards => {
+                if let Err(violation) = guest.hoard(left_open).await {
+                    self.note(violation);
                 }
             }
-            Mood::NeverEnds => {
+            Behaviour::NeverEnds => {
                 while self.is_stuck(check) {
                     sleep(Duration::from_secs(1)).await;
                 }
@@ -219,27 +223,27 @@ impl Targets {
                 }
             }
         }
-        outcome(mood, check.timeout)
+        outcome(behaviour, check.timeout)
     }
 }
 
-fn outcome(mood: Mood, timeout: Duration) -> Outcome {
+fn outcome(behaviour: Behaviour, timeout: Duration) -> Outcome {
     let verdict = |status: VerdictStatus| {
         Outcome::Completed(Verdict {
             status,
-            summary: status.word().to_owned().into(),
+            summary: status.as_str().to_owned().into(),
             assertions: Vec::new(),
             measurements: Vec::new(),
             attributes: Vec::new(),
         })
     };
-    match mood {
-        Mood::Passes | Mood::Flaps(_) | Mood::NoDescriptors => verdict(VerdictStatus::Pass),
-        Mood::Warns => verdict(VerdictStatus::Warn),
-        Mood::Fails => verdict(VerdictStatus::Fail),
-        Mood::Breaks => Outcome::Faulted(Fault::Trap("unreachable".to_owned().into())),
-        Mood::Panics => std::panic::resume_unwind(Box::new("the host panics")),
-        Mood::Hangs | Mood::NeverEnds | Mood::Hoards => {
+    match behaviour {
+        Behaviour::Passes | Behaviour::Flaps(_) | Behaviour::NoDescriptors => verdict(VerdictStatus::Pass),
+        Behaviour::Warns => verdict(VerdictStatus::Warn),
+        Behaviour::Fails => verdict(VerdictStatus::Fail),
+        Behaviour::Breaks => Outcome::Faulted(Fault::Trap("unreachable".to_owned().into())),
+        Behaviour::Panics => std::panic::resume_unwind(Box::new("the host panics")),
+        Behaviour::Hangs | Behaviour::NeverEnds | Behaviour::Hoards => {
             Outcome::Stopped(StopCause::Deadline { limit: timeout })
         }
     }

@@ -1,4 +1,4 @@
-//! The world around the service, and what must hold in it at every moment.
+//! The world around the service, and its invariants.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,25 +18,25 @@ use super::{noon, promises, reloads, secs};
 use crate::alert;
 use crate::clock::simulated::Simulated;
 use crate::publish::Stage;
-use crate::state::Shelf;
-use crate::state::simulated::{Disk, Mood};
+use crate::state::Table;
+use crate::state::simulated::{Disk, DiskMode};
 use crate::suite::{Check, Window};
 
-/// How long anything may be unwell after a fault: it is told for a minute that descriptors were short.
+/// How long issues may last after a fault: a shortage of descriptors is reported for a minute.
 const RECOVERY: Duration = Duration::from_secs(150);
-/// The same after receivers took nothing: they are left alone for this long at most.
+/// The same after receivers accepted nothing: the maximum backoff.
 const BACKOFF: Duration = Duration::from_secs(6 * 60);
-/// What the disk has not taken for longer than this may be delivered all the same, and be forgotten in a kill.
+/// What the disk has not committed for longer than this may be delivered all the same, and be forgotten in a kill.
 const UNKNOWN: Duration = Duration::from_millis(450);
-/// Pings that are due while all is well before something fails again.
+/// Number of pings to wait for between faults.
 const PINGS_SEEN: u64 = 3;
-/// Within which what was sent has arrived, and its answer.
+/// Time within which what was sent has arrived, and its response.
 const REST: Duration = Duration::from_millis(1_500);
 /// A leap ends this long before a due time.
 const BEFORE_DUE: Duration = Duration::from_millis(100);
-/// In seconds, with its waits.
+/// In seconds, including its waits.
 const LONGEST_RUN: u32 = 30;
-/// Lines of what happened that a failure shows.
+/// Number of events that a failure prints.
 const SHOWN: usize = 60;
 const NOTIFIERS: &str = "notifiers:
   chat: { type: slack, url: 'http://127.0.0.1/', timeout: 5s }
@@ -56,15 +56,15 @@ pub(super) struct World {
     pub(super) pings: Pings,
     pub(super) collector: Collector,
     pub(super) spool: Spool,
-    /// Of maintenance; they stay through all reloads.
+    /// Maintenance windows; they survive all reloads.
     pub(super) windows: Vec<Window>,
     settings: alert::Settings,
     pub(super) process: Option<Process>,
-    /// What health may say, and until when.
+    /// Health issues that are allowed, and until when.
     pub(super) allowed: BTreeMap<&'static str, Instant>,
-    /// Until when the account may lag behind the clocks.
-    pub(super) unsettled: Instant,
-    /// Whether the process began without the rows of an earlier one, and counted for itself.
+    /// Until when the accounts may lag behind the clocks.
+    pub(super) lag_allowed_until: Instant,
+    /// Whether the process started without the rows of an earlier one, with an account of its own.
     is_unread: bool,
     began: Instant,
     happened: Vec<String>,
@@ -97,7 +97,7 @@ impl World {
             settings,
             process: None,
             allowed: BTreeMap::new(),
-            unsettled: now,
+            lag_allowed_until: now,
             is_unread: false,
             began: now,
             happened: Vec::new(),
@@ -108,7 +108,7 @@ impl World {
         world
     }
 
-    /// Starts a process where there is none.
+    /// Starts a process.
     pub(super) fn start(&mut self) {
         self.process = Some(Process::start(Start {
             settings: &self.settings,
@@ -123,18 +123,18 @@ impl World {
         }));
         self.expected.restarted();
         self.blocked.forget_due_times();
-        self.is_unread = self.disk.mood() == Mood::Hangs;
+        self.is_unread = self.disk.mode() == DiskMode::Hangs;
         if self.is_unread {
             self.expected.forget();
         }
-        self.unsettle(secs(3));
+        self.expect_lag(secs(3));
     }
 
-    /// `kill -9`, and `absence` without a process.
+    /// `kill -9`, followed by `absence` without a process.
     pub(super) async fn kill(&mut self, absence: Duration) {
         self.note(format!(
             "killed, and away for {absence:?}, disk {:?}",
-            self.disk.mood()
+            self.disk.mode()
         ));
         let durable = self.disk.durable().unwrap_or(self.began);
         let is_frozen = self.process().telemetry.is_set();
@@ -148,7 +148,7 @@ impl World {
         sleep(absence + Duration::from_millis(1)).await;
     }
 
-    /// SIGTERM, and `absence` without a process.
+    /// SIGTERM, followed by `absence` without a process.
     pub(super) async fn terminate(&mut self, absence: Duration) {
         let process = self.process.take().unwrap();
         let (account, has_exported) = process.stop().await;
@@ -156,8 +156,8 @@ impl World {
             self.fail("telemetry has not ended in its time");
         }
         self.collector.killed(self.spool.has_everything());
-        if account.under_way() > 0 {
-            self.fail(&format!("{} runs have no end: {account:?}", account.under_way()));
+        if account.in_flight() > 0 {
+            self.fail(&format!("{} runs have no end: {account:?}", account.in_flight()));
         }
         // The last commit.
         sleep(secs(1)).await;
@@ -183,43 +183,43 @@ impl World {
         self.process().reload(loaded);
     }
 
-    /// In some worlds there is another suite at this very instant.
+    /// Reloads in some worlds, at this very instant.
     pub(super) fn reload_now_and_then(&mut self) {
         if self.random.u32(..3) == 0 {
             self.reload();
         }
     }
 
-    /// Other targets fare otherwise, and now and then there is another suite.
+    /// Changes the behaviour of targets, and sometimes the suite.
     pub(super) fn change_something(&mut self) {
         if self.random.u32(..3) == 0 {
             self.reload();
         }
         for check in self.checks.clone() {
-            let mood = match self.random.u32(..8) {
-                0 => targets::Mood::Fails,
-                1 => targets::Mood::Warns,
-                2 => targets::Mood::Flaps(self.random.u32(2..6)),
-                3 => targets::Mood::Breaks,
-                4 => targets::Mood::Panics,
-                _ => targets::Mood::Passes,
+            let behaviour = match self.random.u32(..8) {
+                0 => targets::Behaviour::Fails,
+                1 => targets::Behaviour::Warns,
+                2 => targets::Behaviour::Flaps(self.random.u32(2..6)),
+                3 => targets::Behaviour::Breaks,
+                4 => targets::Behaviour::Panics,
+                _ => targets::Behaviour::Passes,
             };
-            self.targets.set(&check.name, mood);
+            self.targets.set(&check.name, behaviour);
         }
     }
 
-    /// Health may say this for so long.
+    /// Allows this health issue for so long.
     pub(super) fn allow(&mut self, word: &'static str, time: Duration) {
         let until = self.allowed.entry(word).or_insert(self.began);
         *until = (*until).max(Instant::now() + time);
     }
 
-    /// Due times may be counted late for so long.
-    pub(super) fn unsettle(&mut self, time: Duration) {
-        self.unsettled = self.unsettled.max(Instant::now() + time);
+    /// Allows due times to be counted late for so long.
+    pub(super) fn expect_lag(&mut self, time: Duration) {
+        self.lag_allowed_until = self.lag_allowed_until.max(Instant::now() + time);
     }
 
-    /// Time goes on, and everything is looked at each second, or after each leap.
+    /// Advances time, and checks the invariants each second, or after each leap.
     pub(super) async fn run(&mut self, time: Duration) {
         let until = Instant::now() + time;
         while Instant::now() < until {
@@ -231,7 +231,7 @@ impl World {
         }
     }
 
-    /// Time goes on to the next due time in one go, as long as no run goes on, and what comes of it comes to rest.
+    /// Advances at once to the next due time if no run is active, and lets its consequences finish.
     async fn leap(&self, until: Instant) {
         let next = self.blocked.next_due(&self.checks);
         let time = until.min(next).saturating_duration_since(Instant::now());
@@ -242,8 +242,8 @@ impl World {
         for _ in 0..LONGEST_RUN {
             let mut goes_on = false;
             self.process()
-                .board
-                .each(|_, sign| goes_on |= sign.stage != Stage::Idle);
+                .statuses
+                .for_each(|_, check_liveness| goes_on |= check_liveness.stage != Stage::Idle);
             if !goes_on {
                 break;
             }
@@ -252,50 +252,50 @@ impl World {
         sleep(REST).await;
     }
 
-    /// Time goes on until health says this.
+    /// Advances until health reports this issue.
     pub(super) async fn expect(&mut self, word: &'static str, within: Duration) {
         let until = Instant::now() + within;
-        while !self.words().contains(&word) {
+        while !self.issue_codes().contains(&word) {
             if Instant::now() > until {
                 self.fail(&format!(
                     "health does not say `{word}` within {within:?}, but {:?}",
-                    self.words()
+                    self.issue_codes()
                 ));
             }
             self.run(secs(1)).await;
         }
     }
 
-    /// Everything is well again, and after a while health says so.
+    /// Heals everything, and waits until health reports no issue.
     pub(super) async fn recover(&mut self) {
         self.note("all is well".to_owned());
         self.targets.heal();
         self.receivers.heal();
         let was_choking = self.collector.is_choking();
-        self.collector.set(collector::Mood::Takes);
+        self.collector.set(collector::Behaviour::Takes);
         self.spool.heal();
-        self.disk.set(Mood::Well);
+        self.disk.set_mode(DiskMode::Healthy);
         if std::mem::take(&mut self.is_unread) {
             // The rows are there now, and what was counted before is added to them.
             sleep(secs(3)).await;
             self.expected.forget();
         }
         if self.allowed.contains_key("exports_failing") {
-            // Metrics of which the last export was refused have failed until the next one.
+            // If the last export of metrics was refused, they have failed until the next one.
             self.run(self.plan.exports).await;
         }
         let is_refused = self.allowed.contains_key("notifier_failing");
-        let mut patience = if is_refused || was_choking {
+        let mut limit = if is_refused || was_choking {
             BACKOFF
         } else {
             RECOVERY
         };
         if self.plan.leap.is_some() {
-            patience += 3 * self.plan.all_ran() + self.plan.exports;
+            limit += 3 * self.plan.all_ran() + self.plan.exports;
         }
-        self.settle(patience).await;
+        self.wait_for_recovery(limit).await;
         if self.plan.leap.is_some() {
-            // The heartbeat is of runs that have come to a verdict since.
+            // The heartbeat depends on verdicts since then.
             self.run(self.plan.all_ran()).await;
         }
         self.renew();
@@ -304,8 +304,8 @@ impl World {
             sleep(secs(1)).await;
             self.observe();
         }
-        // Runs of the time of trouble may have ended only since, and others have waited for them.
-        self.settle(RECOVERY).await;
+        // Runs of the fault may have ended only since, and others have waited for them.
+        self.wait_for_recovery(RECOVERY).await;
         self.allowed.clear();
         self.assert_heartbeat(2 * PINGS);
         if self.targets.leaked() > 0 {
@@ -316,30 +316,34 @@ impl World {
         }
     }
 
-    /// Time goes on until all is as it was, for so long at most.
-    async fn settle(&mut self, patience: Duration) {
-        let until = Instant::now() + patience;
-        while !self.words().is_empty() || !self.is_delivered() || !self.is_exported() {
+    /// Advances until everything has recovered, for at most `limit`.
+    async fn wait_for_recovery(&mut self, limit: Duration) {
+        let until = Instant::now() + limit;
+        while !self.issue_codes().is_empty() || !self.is_delivered() || !self.is_exported() {
             if Instant::now() > until {
                 self.fail(&self.unfinished());
             }
-            self.run(self.plan.look).await;
+            self.run(self.plan.poll_interval).await;
         }
     }
 
-    /// What is still not as it was.
+    /// What has not recovered.
     fn unfinished(&self) -> String {
         let late = self.collector.late(Duration::ZERO);
         let waiting = self.process().alerts.now().notifiers;
         let waiting: Vec<_> = waiting.values().map(|notifier| notifier.waiting).collect();
-        let exports = self.process().exposition.delivery().map(|exports| exports.report);
+        let exports = self
+            .process()
+            .metrics
+            .delivery_status()
+            .map(|exports| exports.report);
         format!(
             "health still says {:?}, {waiting:?} notifications wait, the spans of {late} runs have not arrived: {exports:?}",
-            self.words()
+            self.issue_codes()
         )
     }
 
-    /// Whoever was notified of nothing that goes on has nothing to forgive any more.
+    /// Without an open alert there is no inconsistency to forgive any more.
     fn renew(&self) {
         let report = self.process().alerts.now();
         if report.notifiers.values().all(|notifier| notifier.firing == 0) {
@@ -352,7 +356,7 @@ impl World {
         report.notifiers.values().all(|notifier| notifier.waiting == 0)
     }
 
-    /// The end of a seed: nothing is open, nothing waits, and every due time has come to something.
+    /// The end of a seed: no alert is open, nothing is queued, and every due time is accounted for.
     pub(super) async fn finish(mut self) {
         self.recover().await;
         self.run(secs(60).max(4 * self.plan.all_ran())).await;
@@ -360,20 +364,20 @@ impl World {
         if !believing.is_empty() {
             self.fail(&format!("{believing:?} still believe that a check is not well"));
         }
-        for shelf in [Shelf::Alert, Shelf::Notification] {
-            if self.disk.count(shelf) > 0 {
-                self.fail(&format!("{} rows of {shelf:?} are left", self.disk.count(shelf)));
+        for table in [Table::Alert, Table::Notification] {
+            if self.disk.count(table) > 0 {
+                self.fail(&format!("{} rows of {table:?} are left", self.disk.count(table)));
             }
         }
         self.terminate(Duration::ZERO).await;
     }
 
-    /// What health says.
-    pub(super) fn words(&self) -> Vec<&'static str> {
-        promises::words(&self.process().health)
+    /// The codes of all health issues.
+    pub(super) fn issue_codes(&self) -> Vec<&'static str> {
+        promises::issue_codes(&self.process().health)
     }
 
-    /// Time goes on until something is received, for a while at most; ends at that very moment.
+    /// Advances until something is received, for at most `limit`; ends at that very moment.
     pub(super) async fn run_until_received(&self, limit: Duration) {
         let (until, before) = (Instant::now() + limit, self.receivers.received());
         while self.receivers.received() == before && Instant::now() < until {

@@ -1,19 +1,19 @@
-//! Months of the service, most of them calm: checks are rare, and time leaps from one due time to the next.
+//! Months of the service, most of them without faults: checks are rare, and time leaps from one due time to the next.
 
 use std::time::Duration;
 
-use super::collector::Mood as Collector;
+use super::collector::Behaviour as Collector;
 use super::faults::{Fault, outages};
 use super::plan::YEAR;
-use super::receivers::{Mood as Receiver, NAMES};
-use super::targets::Mood as Target;
+use super::receivers::{Behaviour as Receiver, NAMES};
+use super::targets::Behaviour as Target;
 use super::world::World;
 use super::{DAY, secs};
-use crate::state::simulated::Mood as Disk;
+use crate::state::simulated::DiskMode as Disk;
 
 const HOUR: u64 = 60 * 60;
-/// What health may say of faults that last for hours.
-pub(super) const COMPLAINTS: [&str; 10] = [
+/// Issues that health may report during faults that last for hours.
+pub(super) const ALLOWED_ISSUES: [&str; 10] = [
     "checks_stale",
     "descriptors_short",
     "exports_failing",
@@ -26,7 +26,7 @@ pub(super) const COMPLAINTS: [&str; 10] = [
     "telemetry_stalled",
 ];
 
-/// What lasts for hours or days, in seconds.
+/// Faults that last for hours or days, in seconds.
 #[derive(Debug)]
 enum Rare {
     /// The time of day is set by up to two days.
@@ -39,7 +39,7 @@ enum Rare {
     Collector(Collector, u64),
     Disk(Disk, u64),
     Spool(i32, u64),
-    /// A fault of a minute or so, which is noticed without a run.
+    /// A fault of about a minute, which is detected without a run.
     Brief(Fault),
 }
 
@@ -68,7 +68,7 @@ impl Rare {
     }
 
     async fn play(self, world: &mut World) {
-        for word in COMPLAINTS {
+        for word in ALLOWED_ISSUES {
             world.allow(word, 30 * DAY);
         }
         match self {
@@ -77,37 +77,38 @@ impl Rare {
                 world.reload_now_and_then();
             }
             Self::Sleep(seconds) => {
-                world.unsettle(secs(3));
+                world.expect_lag(secs(3));
                 world.clocks.sleep(secs(seconds));
                 world.blocked.forget_due_times();
                 world.reload_now_and_then();
             }
             Self::Absence(seconds, is_killed) => {
-                match is_killed {
-                    true => world.kill(secs(seconds)).await,
-                    false => world.terminate(secs(seconds)).await,
+                if is_killed {
+                    world.kill(secs(seconds)).await
+                } else {
+                    world.terminate(secs(seconds)).await
                 }
                 world.start();
             }
-            Self::Targets(mood, seconds) => {
+            Self::Targets(behaviour, seconds) => {
                 for check in world.checks.clone() {
-                    world.targets.set(&check.name, mood);
+                    world.targets.set(&check.name, behaviour);
                 }
                 world.run(secs(seconds)).await;
                 for name in NAMES {
                     world.assert_alerted(name).await;
                 }
             }
-            Self::Receivers(mood, seconds) => {
-                NAMES.iter().for_each(|name| world.receivers.set(name, mood));
+            Self::Receivers(behaviour, seconds) => {
+                NAMES.iter().for_each(|name| world.receivers.set(name, behaviour));
                 world.run(secs(seconds)).await;
             }
-            Self::Collector(mood, seconds) => {
-                world.collector.set(mood);
+            Self::Collector(behaviour, seconds) => {
+                world.collector.set(behaviour);
                 world.run(secs(seconds)).await;
             }
-            Self::Disk(mood, seconds) => {
-                world.disk.set(mood);
+            Self::Disk(behaviour, seconds) => {
+                world.disk.set_mode(behaviour);
                 world.run(secs(seconds)).await;
             }
             Self::Spool(errno, seconds) => {
@@ -119,7 +120,7 @@ impl Rare {
     }
 }
 
-/// So many days.
+/// Simulates so many days.
 pub(super) async fn live(seed: u64, days: u32) {
     let mut world = World::begin(seed, &YEAR);
     while world.age() < days * DAY {

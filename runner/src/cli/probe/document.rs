@@ -1,5 +1,5 @@
-//! The suite of one check that arguments stand for, and which argument each of its lines is of: what is wrong is said of the
-//! argument, since nobody wrote the suite.
+//! Generates a suite of one check from the arguments, and maps each of its lines back to its argument, so that
+//! problems can name the argument.
 
 use std::collections::BTreeSet;
 
@@ -8,43 +8,44 @@ use serde_json::json;
 use super::setting::Setting;
 use super::{Contradiction, ProbeArgs};
 use crate::plugin::EMBEDDED;
-use crate::suite::{Exact, units};
+use crate::suite::{ExactJson, units};
 
 /// A suite as text, in JSON and so in YAML.
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) text: String,
-    /// Of which argument each line is.
+    /// The argument of each line.
     origins: Vec<Origin>,
 }
 
 /// Where a line comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// No argument in particular.
+    /// No particular argument.
     Command,
     Plugin,
     Target,
     Timeout,
     Allow,
-    /// The place of a `--set` among all of them.
+    /// Index of the `--set`.
     Setting(usize),
 }
 
 /// A part of `config`.
 enum Node {
     Mapping(Vec<(String, Self)>),
-    Value(Exact, usize),
+    Value(ExactJson, usize),
 }
 
 impl Document {
-    /// The suite; the settings at the places `as_text` have the text that was written as their value.
+    /// Generates the suite; the settings with an index in `as_text` get their value as text.
     pub(super) fn new(args: &ProbeArgs, as_text: &BTreeSet<usize>) -> Result<Self, Contradiction> {
         let config = config(&args.settings, as_text)?;
         let is_embedded = EMBEDDED.iter().any(|(name, _)| *name == args.plugin);
-        let (plugin, plugins) = match is_embedded {
-            true => (args.plugin.as_str(), json!({})),
-            false => ("plugin", json!({ "plugin": { "path": args.plugin } })),
+        let (plugin, plugins) = if is_embedded {
+            (args.plugin.as_str(), json!({}))
+        } else {
+            ("plugin", json!({ "plugin": { "path": args.plugin } }))
         };
         let mut document = Self::default();
         document.line(Origin::Command, "{");
@@ -63,10 +64,10 @@ impl Document {
         Ok(document)
     }
 
-    /// The argument that a line, counted from 1, is of.
+    /// The argument of a line, counted from 1.
     pub(super) fn origin(&self, line: u32) -> Origin {
-        let place = usize::try_from(line).ok().and_then(|line| line.checked_sub(1));
-        let origin = place.and_then(|place| self.origins.get(place));
+        let index = usize::try_from(line).ok().and_then(|line| line.checked_sub(1));
+        let origin = index.and_then(|index| self.origins.get(index));
         origin.copied().unwrap_or(Origin::Command)
     }
 
@@ -76,14 +77,14 @@ impl Document {
         self.origins.push(origin);
     }
 
-    /// Each key on a line of its own, each value on as many as it has keys.
+    /// Each key is on a line of its own, and each value on as many as it has keys.
     fn node(&mut self, node: &Node, origin: Origin) {
         match node {
             Node::Value(value, setting) => self.line(Origin::Setting(*setting), &value.to_string()),
             Node::Mapping(entries) => {
                 self.line(origin, "{");
-                for (place, (key, below)) in entries.iter().enumerate() {
-                    if place > 0 {
+                for (index, (key, below)) in entries.iter().enumerate() {
+                    if index > 0 {
                         self.line(origin, ",");
                     }
                     let origin = below.first_setting().map_or(origin, Origin::Setting);
@@ -98,10 +99,11 @@ impl Document {
 
 fn config(settings: &[Setting], as_text: &BTreeSet<usize>) -> Result<Node, Contradiction> {
     let mut config = Node::Mapping(Vec::new());
-    for (place, setting) in settings.iter().enumerate() {
-        let value = match as_text.contains(&place) {
-            true => Exact::Text(setting.written.clone()),
-            false => setting.value.clone(),
+    for (index, setting) in settings.iter().enumerate() {
+        let value = if as_text.contains(&index) {
+            ExactJson::Text(setting.written.clone())
+        } else {
+            setting.value.clone()
         };
         let below = setting
             .path
@@ -110,15 +112,15 @@ fn config(settings: &[Setting], as_text: &BTreeSet<usize>) -> Result<Node, Contr
         let node = below.ok_or_else(|| Contradiction {
             key: setting.key.clone(),
         })?;
-        *node = Node::Value(value, place);
+        *node = Node::Value(value, index);
     }
     Ok(config)
 }
 
 impl Node {
-    /// The value of a key, which is made if need be; nothing where there is a value that has no keys.
+    /// The value of a key, created if needed; `None` where there is a value without keys.
     fn entry(&mut self, key: &str) -> Option<&mut Self> {
-        if let Self::Value(Exact::Object(entries), setting) = self {
+        if let Self::Value(ExactJson::Object(entries), setting) = self {
             let setting = *setting;
             let entries = std::mem::take(entries).into_iter();
             let entries = entries.map(|(key, value)| (key, Self::Value(value, setting)));
@@ -129,11 +131,11 @@ impl Node {
         }
         let Self::Mapping(entries) = self else { return None };
         let known = entries.iter().position(|(known, _)| known == key);
-        let place = known.unwrap_or_else(|| {
-            entries.push((key.to_owned(), Self::Value(Exact::null(), 0)));
+        let index = known.unwrap_or_else(|| {
+            entries.push((key.to_owned(), Self::Value(ExactJson::null(), 0)));
             entries.len() - 1
         });
-        entries.get_mut(place).map(|(_, value)| value)
+        entries.get_mut(index).map(|(_, value)| value)
     }
 
     fn first_setting(&self) -> Option<usize> {

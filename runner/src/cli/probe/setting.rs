@@ -2,17 +2,17 @@
 
 use std::str::FromStr;
 
-use crate::suite::Exact;
+use crate::suite::ExactJson;
 
-/// `KEY=VALUE`, where a key may lead into mappings: `expect.status`.
+/// `KEY=VALUE`, where a key may be a path into mappings: `expect.status`.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::cli) struct Setting {
-    /// As it was written.
+    /// As given.
     pub(super) key: String,
     pub(super) path: Vec<String>,
-    /// JSON, or else a text.
-    pub(super) value: Exact,
-    /// The value as it was written.
+    /// JSON, or else text.
+    pub(super) value: ExactJson,
+    /// The value as given.
     pub(super) written: String,
 }
 
@@ -34,16 +34,16 @@ impl FromStr for Setting {
         let mut path = Vec::new();
         let mut rest = text;
         loop {
-            let (part, behind) = part(rest)?;
+            let (part, rest_of_text) = part(rest)?;
             if part.is_empty() {
                 return Err(InvalidSetting::NoKey);
             }
             path.push(part);
-            if let Some(written) = behind.strip_prefix('=') {
-                let key = text.get(..text.len() - behind.len()).unwrap_or_default();
+            if let Some(written) = rest_of_text.strip_prefix('=') {
+                let key = text.get(..text.len() - rest_of_text.len()).unwrap_or_default();
                 return Ok(Self::new(key, path, written));
             }
-            rest = behind.strip_prefix('.').ok_or(InvalidSetting::NoValue)?;
+            rest = rest_of_text.strip_prefix('.').ok_or(InvalidSetting::NoValue)?;
         }
     }
 }
@@ -53,42 +53,44 @@ impl Setting {
         Self {
             key: key.to_owned(),
             path,
-            value: Exact::parse(written).unwrap_or_else(|| Exact::Text(written.to_owned())),
+            value: ExactJson::parse(written).unwrap_or_else(|| ExactJson::Text(written.to_owned())),
             written: written.to_owned(),
         }
     }
 
-    /// Whether the value could be meant as a text: `1`, where a text is wanted, is the text `1`.
+    /// Whether the value could be meant as text: `1` may be the text `1`.
     pub(super) fn may_be_text(&self) -> bool {
-        matches!(self.value, Exact::Plain(_)) && !self.value.is_null()
+        matches!(self.value, ExactJson::Plain(_)) && !self.value.is_null()
     }
 }
 
-/// The first part of a key, and what is behind it. In quotes it may have any character; a JSONPath is one part.
+/// The first part of a key, and the rest. A quoted part may have any character; a JSONPath is one part.
 fn part(text: &str) -> Result<(String, &str), InvalidSetting> {
     if text.starts_with('"') {
         let mut parts = serde_json::Deserializer::from_str(text).into_iter::<String>();
         let Some(Ok(part)) = parts.next() else {
             return Err(InvalidSetting::OpenQuote);
         };
-        let behind = text.get(parts.byte_offset()..).unwrap_or_default();
-        return match behind.starts_with(['.', '=']) {
-            true => Ok((part, behind)),
-            false => Err(InvalidSetting::NoValue),
+        let rest_of_text = text.get(parts.byte_offset()..).unwrap_or_default();
+        return if rest_of_text.starts_with(['.', '=']) {
+            Ok((part, rest_of_text))
+        } else {
+            Err(InvalidSetting::NoValue)
         };
     }
-    let end = match text.starts_with('$') {
-        true => json_path(text),
-        false => text.find(['.', '=']),
+    let end = if text.starts_with('$') {
+        json_path(text)
+    } else {
+        text.find(['.', '='])
     };
-    let (part, behind) = text.split_at(end.ok_or(InvalidSetting::NoValue)?);
-    Ok((part.to_owned(), behind))
+    let (part, rest_of_text) = text.split_at(end.ok_or(InvalidSetting::NoValue)?);
+    Ok((part.to_owned(), rest_of_text))
 }
 
-/// Where a JSONPath ends: at the first `=` outside of its brackets and quotes.
+/// Where a JSONPath ends: at the first `=` outside of brackets and quotes.
 fn json_path(text: &str) -> Option<usize> {
     let (mut depth, mut quote, mut is_escaped) = (0_usize, None, false);
-    for (place, char) in text.char_indices() {
+    for (index, char) in text.char_indices() {
         match (quote, char) {
             (Some(_), _) if is_escaped => is_escaped = false,
             (Some(_), '\\') => is_escaped = true,
@@ -97,7 +99,7 @@ fn json_path(text: &str) -> Option<usize> {
             (None, '\'' | '"') => quote = Some(char),
             (None, '[' | '(') => depth += 1,
             (None, ']' | ')') => depth = depth.saturating_sub(1),
-            (None, '=') if depth == 0 => return Some(place),
+            (None, '=') if depth == 0 => return Some(index),
             (None, _) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The admin address: where a runner shows itself, and where it is asked.
+//! The admin address: what a runner listens on, and what clients connect to.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,7 +28,7 @@ pub(super) struct AdminArgs {
     admin_token: Option<Hidden>,
 }
 
-/// A secret on the command line, where everyone on the machine can read it.
+/// A secret on the command line, which every user of the machine can read.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} is in the list of processes for everyone to see; {instead}")]
 pub(in crate::cli) struct SecretArgument {
@@ -36,7 +36,7 @@ pub(in crate::cli) struct SecretArgument {
     instead: &'static str,
 }
 
-/// A text that nobody wants to know.
+/// A value that is not stored.
 #[derive(Debug, Clone)]
 struct Hidden;
 
@@ -48,10 +48,10 @@ impl FromStr for Hidden {
     }
 }
 
-/// An address with a port, a URL, or nothing.
+/// A listen address, a URL, or disabled.
 #[derive(Debug, Clone)]
 enum Address {
-    Nowhere,
+    Disabled,
     At(SocketAddr),
     Url(Url),
 }
@@ -66,7 +66,7 @@ impl FromStr for Address {
                 .filter(|url| ["http", "https"].contains(&url.scheme()))
         };
         match text {
-            "none" => Ok(Self::Nowhere),
+            "none" => Ok(Self::Disabled),
             _ => match (text.parse(), url()) {
                 (Ok(address), _) => Ok(Self::At(address)),
                 (Err(_), Some(url)) => Ok(Self::Url(url)),
@@ -76,18 +76,18 @@ impl FromStr for Address {
     }
 }
 
-/// An admin address of no use for what is wanted.
+/// An admin address that does not fit the command.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::cli) enum WrongAddress {
+pub(in crate::cli) enum AdminAddressError {
     #[error("`{0}` is an address to ask at, and none to listen on; write ADDRESS:PORT after `--admin`")]
     Url(Url),
     #[error("there is no admin address to ask at; name the runner's with `--admin`")]
-    Nowhere,
+    Disabled,
 }
 
-/// Whom to ask about a runner, and with which right.
+/// The admin API to connect to, and the token.
 #[derive(Debug)]
-pub(in crate::cli) struct Asking {
+pub(in crate::cli) struct AdminTarget {
     pub(in crate::cli) url: Url,
     pub(in crate::cli) token: Option<Token>,
 }
@@ -104,8 +104,8 @@ pub(super) fn refuse_credentials(
     }
 }
 
-/// Of an address that is every address of the machine, the one that this machine reaches.
-fn reachable(address: SocketAddr) -> SocketAddr {
+/// Replaces an unspecified address by loopback.
+fn reachable_address(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -115,7 +115,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 impl AdminArgs {
-    /// Refuses secrets among the arguments.
+    /// Refuses secrets in the arguments.
     pub(super) fn refuse_secrets(&self) -> Result<(), SecretArgument> {
         if self.admin_token.is_some() {
             return Err(SecretArgument {
@@ -133,58 +133,60 @@ impl AdminArgs {
         }
     }
 
-    /// Where to show the runner, and to whom.
+    /// The listen address, and who has access.
     pub(super) fn settings(
         &self,
         file: Option<Admin>,
         access: Access,
         environment: &dyn Environment,
         report: &mut Report,
-    ) -> Result<(Admin, Access), WrongAddress> {
+    ) -> Result<(Admin, Access), AdminAddressError> {
         let admin = match &self.admin {
-            Some(Address::Nowhere) => Admin::None,
-            Some(Address::At(address)) => Admin::Listen(Listen::flag("CANARY_ADMIN", *address)),
-            Some(Address::Url(url)) => return Err(WrongAddress::Url(url.clone())),
+            Some(Address::Disabled) => Admin::None,
+            Some(Address::At(address)) => Admin::Listen(Listen::from_flag("CANARY_ADMIN", *address)),
+            Some(Address::Url(url)) => return Err(AdminAddressError::Url(url.clone())),
             None => file.unwrap_or_else(|| Admin::Listen(Listen::default())),
         };
         let access = self.with_token(access, environment, report);
         if let Admin::Listen(listen) = &admin {
-            listen.judge(&access, report);
+            listen.validate(&access, report);
         }
         Ok((admin, access))
     }
 
-    /// Where a runner is to be asked.
-    pub(super) fn asking(
+    /// The admin API to connect to.
+    pub(super) fn target(
         &self,
         file: Option<Admin>,
         access: Access,
         environment: &dyn Environment,
         report: &mut Report,
-    ) -> Result<Asking, WrongAddress> {
+    ) -> Result<AdminTarget, AdminAddressError> {
         let access = self.with_token(access, environment, report);
         let scheme = if access.tls.is_some() { "https" } else { "http" };
-        let own = |address| format!("{scheme}://{}", reachable(address));
+        let local_url = |address| format!("{scheme}://{}", reachable_address(address));
         let text = match (&self.admin, file) {
             (Some(Address::Url(url)), _) => url.to_string(),
-            (Some(Address::At(address)), _) => own(*address),
-            (Some(Address::Nowhere), _) | (None, Some(Admin::None)) => return Err(WrongAddress::Nowhere),
-            (None, Some(Admin::Listen(listen))) => own(listen.address),
-            (None, None) => own(Listen::default().address),
+            (Some(Address::At(address)), _) => local_url(*address),
+            (Some(Address::Disabled), _) | (None, Some(Admin::None)) => {
+                return Err(AdminAddressError::Disabled);
+            }
+            (None, Some(Admin::Listen(listen))) => local_url(listen.address),
+            (None, None) => local_url(Listen::default().address),
         };
-        Ok(Asking {
-            url: Url::parse(&text).map_err(|_| WrongAddress::Nowhere)?,
+        Ok(AdminTarget {
+            url: Url::parse(&text).map_err(|_| AdminAddressError::Disabled)?,
             token: access.token,
         })
     }
 
-    /// A token from the file that is named, or else of the environment, goes before that of the settings.
+    /// A token from the named file, or else the environment, overrides that of the settings.
     fn with_token(&self, access: Access, environment: &dyn Environment, report: &mut Report) -> Access {
         let token = match &self.admin_token_file {
-            Some(path) => Token::of_file(TOKEN_FILE, path, environment, report),
+            Some(path) => Token::from_file(TOKEN_FILE, path, environment, report),
             None => environment
                 .variable(TOKEN)
-                .and_then(|text| Token::flag(TOKEN, &text, report)),
+                .and_then(|text| Token::from_flag(TOKEN, &text, report)),
         };
         Access {
             token: token.or(access.token),
@@ -192,7 +194,7 @@ impl AdminArgs {
         }
     }
 
-    /// The file that holds the token.
+    /// The file with the token.
     pub(super) fn token_file(&self) -> Option<&PathBuf> {
         self.admin_token_file.as_ref()
     }
@@ -205,32 +207,35 @@ mod tests {
     use super::super::super::Cli;
     use super::Token;
 
-    /// Where `canary status` asks with these arguments and this file.
-    fn asked(arguments: &[&str], file: &str) -> String {
+    /// The URL to which `canary status` connects with these arguments and this file.
+    fn target_url(arguments: &[&str], file: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("canary.yaml");
         std::fs::write(&path, file).unwrap();
-        let own = ["canary", "status", "--config", path.to_str().unwrap()];
-        let cli = Cli::try_parse_from(own.iter().chain(arguments)).unwrap();
-        match cli.host.asking() {
-            Ok(asking) => asking.url.to_string(),
+        let base = ["canary", "status", "--config", path.to_str().unwrap()];
+        let cli = Cli::try_parse_from(base.iter().chain(arguments)).unwrap();
+        match cli.host.admin_target() {
+            Ok(target) => target.url.to_string(),
             Err(error) => error.to_string(),
         }
     }
 
     #[test]
     fn a_runner_is_asked_where_the_flag_says_or_else_where_its_file_has_it() {
-        assert_eq!(asked(&[], ""), "http://127.0.0.1:9464/");
-        assert_eq!(asked(&["--admin", "[::1]:1"], ""), "http://[::1]:1/");
+        assert_eq!(target_url(&[], ""), "http://127.0.0.1:9464/");
+        assert_eq!(target_url(&["--admin", "[::1]:1"], ""), "http://[::1]:1/");
         assert_eq!(
-            asked(&["--admin", "https://canary.example.com:9464"], "admin: none"),
+            target_url(&["--admin", "https://canary.example.com:9464"], "admin: none"),
             "https://canary.example.com:9464/"
         );
-        assert_eq!(asked(&[], "admin: { listen: 127.0.0.2:80 }"), "http://127.0.0.2/");
-        let tls = "admin: { listen: 192.0.2.1:1, tls: { certificate: a, key: b } }";
-        assert_eq!(asked(&[], tls), "https://192.0.2.1:1/");
         assert_eq!(
-            asked(&[], "admin: none"),
+            target_url(&[], "admin: { listen: 127.0.0.2:80 }"),
+            "http://127.0.0.2/"
+        );
+        let tls = "admin: { listen: 192.0.2.1:1, tls: { certificate: a, key: b } }";
+        assert_eq!(target_url(&[], tls), "https://192.0.2.1:1/");
+        assert_eq!(
+            target_url(&[], "admin: none"),
             "there is no admin address to ask at; name the runner's with `--admin`"
         );
     }
@@ -241,9 +246,9 @@ mod tests {
             ("0.0.0.0:1", "http://127.0.0.1:1/"),
             ("[::]:1", "http://[::1]:1/"),
         ] {
-            assert_eq!(asked(&["--admin", listen], ""), url);
+            assert_eq!(target_url(&["--admin", listen], ""), url);
             assert_eq!(
-                asked(&[], &format!("admin: {{ listen: '{listen}', insecure: true }}")),
+                target_url(&[], &format!("admin: {{ listen: '{listen}', insecure: true }}")),
                 url
             );
         }
@@ -278,20 +283,20 @@ mod tests {
     fn a_token_is_read_from_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let asking = |text: &str| {
+        let target = |text: &str| {
             std::fs::write(&path, text).unwrap();
             parsed(&["--admin-token-file", path.to_str().unwrap()])
                 .host
-                .asking()
+                .admin_target()
         };
-        let token = asking("correct-horse-battery\n").unwrap().token;
+        let token = target("correct-horse-battery\n").unwrap().token;
         assert_eq!(token.as_ref().map(Token::expose), Some("correct-horse-battery"));
-        let error = asking("\n").unwrap_err().to_string();
+        let error = target("\n").unwrap_err().to_string();
         assert!(error.contains("holds no token"), "{error}");
         std::fs::remove_file(&path).unwrap();
         let gone = parsed(&["--admin-token-file", path.to_str().unwrap()])
             .host
-            .asking();
+            .admin_target();
         assert!(gone.unwrap_err().to_string().contains("does not exist"));
     }
 }

@@ -1,4 +1,4 @@
-//! What suites may refer to, and what they may not because it is the runner's own.
+//! What suites may reference. Files and variables that belong to the runner are excluded.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -33,8 +33,12 @@ pub(super) struct ReferenceArgs {
 }
 
 impl ReferenceArgs {
-    /// What the flags say, or else the file; what the settings themselves referred to is the runner's own.
-    pub(super) fn policy(&self, file: SuiteReferences, settings: Recording<'_>) -> ReferencePolicy {
+    /// From the flags, or else the file; what the settings reference belongs to the runner.
+    pub(super) fn policy(
+        &self,
+        file: SuiteReferences,
+        settings: RecordingEnvironment<'_>,
+    ) -> ReferencePolicy {
         let names = |names: &Vec<String>| names.iter().filter(|name| !name.is_empty()).cloned().collect();
         let paths = |paths: &Vec<PathBuf>| {
             let named = paths.iter().filter(|path| !path.as_os_str().is_empty());
@@ -49,15 +53,15 @@ impl ReferenceArgs {
     }
 }
 
-/// An environment that remembers what the runner's settings refer to.
-pub(super) struct Recording<'a> {
+/// An environment that records what the runner's settings reference.
+pub(super) struct RecordingEnvironment<'a> {
     environment: &'a dyn Environment,
     variables: RefCell<BTreeSet<String>>,
     files: RefCell<BTreeSet<PathBuf>>,
     values: RefCell<BTreeSet<String>>,
 }
 
-impl<'a> Recording<'a> {
+impl<'a> RecordingEnvironment<'a> {
     pub(super) fn new(environment: &'a dyn Environment) -> Self {
         Self {
             environment,
@@ -67,13 +71,13 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// What the references stood for.
+    /// The values of the references.
     pub(super) fn values(&self) -> BTreeSet<String> {
         self.values.borrow().clone()
     }
 }
 
-impl Environment for Recording<'_> {
+impl Environment for RecordingEnvironment<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.borrow_mut().insert(name.to_owned());
         let value = self.environment.variable(name)?;

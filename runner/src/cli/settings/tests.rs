@@ -12,7 +12,7 @@ use crate::suite::SuiteEnvironment;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-/// Every setting of a path, and references in sections that are read in different places.
+/// Every setting with a path, and references in sections that are read in different places.
 const SETTINGS: &str = "
 state_dir: file-state
 cache_dir: file-cache
@@ -85,7 +85,7 @@ fn no_suite_reads_a_file_that_the_settings_name_or_refer_to() {
     let flags = flags.map(|(flag, path)| [flag.to_owned(), at(path).display().to_string()]);
     let arguments = ["canary", "run", "suite.yaml"].map(str::to_owned);
     let cli = Cli::try_parse_from(arguments.into_iter().chain(flags.into_iter().flatten())).unwrap();
-    let settings = cli.host.settings(None, &KnownSecrets::default()).unwrap();
+    let settings = cli.host.settings(None, &SecretRegistry::default()).unwrap();
     let suite = SuiteEnvironment::new(&settings.host.references, Session::new(Owner::Suites));
     let inside = FOLDERS.map(|name| format!("{name}/inside"));
     let files = files().into_iter().chain(["canary.yaml", "flag.token"]);
@@ -98,9 +98,9 @@ fn no_suite_reads_a_file_that_the_settings_name_or_refer_to() {
     assert_eq!(suite.file(&at("of-the-suite")).unwrap(), b"text");
 }
 
-/// A flag with a path is the runner's own, and `HostArgs::own_paths` has it, or it is one of these.
+/// A flag with a path belongs to the runner, and `HostArgs::own_paths` has it, or it is one of these.
 #[test]
-fn every_flag_that_names_a_path_is_judged() {
+fn every_flag_that_names_a_path_is_classified() {
     let own = ["config", "cache_dir", "state_dir", "admin_token_file"];
     // What suites may read; certificates of others; folders above that of the runner.
     let others = [

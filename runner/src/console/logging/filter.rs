@@ -1,4 +1,4 @@
-//! Which events are logged.
+//! Filter of the log.
 
 use std::str::FromStr;
 
@@ -8,19 +8,19 @@ use tracing_subscriber::filter::Targets;
 /// The crate whose events are logged.
 const OWN: &str = "canary";
 
-/// A level, and others for single modules: `info`, `warn,canary::alert=debug`.
+/// A level, and levels of modules: `info`, `warn,canary::alert=debug`.
 #[derive(Debug, Clone)]
 pub struct Filter(Targets);
 
-/// A filter that cannot be understood.
+/// An invalid filter.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
-    /// Neither a level nor a list of them.
+    /// Neither a level nor a list of levels.
     #[error(
         "write a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or levels of modules such as `warn,canary::alert=debug`"
     )]
     Syntax(#[source] tracing_subscriber::filter::ParseError),
-    /// A level for another crate's events.
+    /// A level for events of another crate.
     #[error(
         "`{0}` is not a module of Canary, and the events of libraries are not logged; write `canary::MODULE=LEVEL`"
     )]

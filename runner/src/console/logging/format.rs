@@ -1,4 +1,4 @@
-//! What a line of the log looks like.
+//! Formatting of log lines.
 
 use std::fmt::{Debug, Write as _};
 use std::time::SystemTime;
@@ -10,24 +10,24 @@ use tracing::field::{Field, Visit};
 use crate::report::escape;
 use crate::suite::Secrets;
 
-/// Bytes of one field; what is longer is cut.
+/// Maximum length of a field in bytes; longer ones are truncated.
 const MAX_FIELD: usize = 64 << 10;
-/// The field that `tracing` puts the text of an event into.
+/// The field in which `tracing` has the message.
 const MESSAGE: &str = "message";
 
-/// How events are written.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// Time, level, message and fields: for people who read what a service did.
+    /// Time, level, message and fields: for a service.
     #[default]
     Text,
-    /// The same as an object on one line.
+    /// The same as a JSON object on one line.
     Json,
-    /// The message alone, after `error:` or `warning:`: for somebody who waits for the end of a command.
+    /// The message alone, after `error:` or `warning:`: for one-shot commands.
     Brief,
 }
 
-/// An event, taken apart.
+/// The parts of an event.
 #[derive(Debug)]
 pub(super) struct Record<'a> {
     time: SystemTime,
@@ -50,7 +50,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The same with this text, of any length.
+    /// Sets a message of any length.
     pub(super) fn with_message(mut self, message: &str) -> Self {
         self.message = self.secrets.redact(message);
         self
@@ -58,17 +58,20 @@ impl<'a> Record<'a> {
 
     fn set(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
-            (MESSAGE, Value::String(text)) => self.message = self.readable(&text),
+            (MESSAGE, Value::String(text)) => self.message = self.redact_and_truncate(&text),
             (name, Value::String(text)) => {
-                drop(self.fields.insert(name.to_owned(), self.readable(&text).into()));
+                drop(
+                    self.fields
+                        .insert(name.to_owned(), self.redact_and_truncate(&text).into()),
+                );
             }
             (name, value) => drop(self.fields.insert(name.to_owned(), value)),
         }
     }
 
-    /// Without secrets, and cut where it is longer than a field may be.
-    fn readable(&self, text: &str) -> String {
-        let mut readable = self.secrets.redact_within(text, MAX_FIELD);
+    /// Redacts a text, and truncates it to the maximum length of a field.
+    fn redact_and_truncate(&self, text: &str) -> String {
+        let mut readable = self.secrets.redact_truncated(text, MAX_FIELD);
         let kept = text.floor_char_boundary(MAX_FIELD);
         if kept < text.len() {
             let _written = write!(readable, " ({} bytes more)", text.len() - kept);
@@ -104,7 +107,7 @@ impl Visit for Record<'_> {
 }
 
 impl Format {
-    /// The event as text that ends in a line break.
+    /// Formats the event as text that ends in a line break.
     pub(super) fn line(self, record: &Record<'_>) -> String {
         match self {
             Self::Text => text(record),
@@ -145,12 +148,12 @@ fn json(record: &Record<'_>) -> String {
 
 fn push_fields(line: &mut String, record: &Record<'_>) {
     for (name, value) in &record.fields {
-        // Writing to a text does not fail.
+        // Writing to a string cannot fail.
         let _written = write!(line, " {name}={value}");
     }
 }
 
-/// Appends a text that others may have written: it must neither control a terminal nor begin a line of its own.
+/// Appends an untrusted text: it must neither control a terminal nor begin a line of its own.
 fn push_safe(line: &mut String, text: &str, line_break: &str) {
     for char in text.trim_end().chars() {
         match char {
@@ -169,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    static SECRETS: LazyLock<Secrets> = LazyLock::new(|| Secrets::of(["correct-horse-battery"]));
+    static SECRETS: LazyLock<Secrets> = LazyLock::new(|| Secrets::new(["correct-horse-battery"]));
 
     fn record(level: Level, message: &str) -> Record<'static> {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
@@ -218,7 +221,7 @@ mod tests {
         let cut = format!("{}correct-horse-battery", "x".repeat(MAX_FIELD - 7));
         record
             .fields
-            .insert("cut".to_owned(), record.readable(&cut).into());
+            .insert("cut".to_owned(), record.redact_and_truncate(&cut).into());
         for format in [Format::Text, Format::Json, Format::Brief] {
             let line = format.line(&record);
             assert!(line.contains("no *** here"), "{line}");
@@ -228,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_at_a_character() {
-        let text = record(Level::INFO, "").readable(&"ä".repeat(MAX_FIELD));
+        let text = record(Level::INFO, "").redact_and_truncate(&"ä".repeat(MAX_FIELD));
         assert!(text.len() < MAX_FIELD + 100);
         assert!(text.ends_with("ä… (65536 bytes more)"), "{}", text.len());
     }

@@ -9,7 +9,7 @@ const TEST: Component = Component {
     impact: Impact::Readiness,
 };
 
-/// A stream that takes a text each time that the test answers for it.
+/// A stream that accepts a text whenever the test allows it.
 struct Reader {
     texts: Sender<String>,
     answers: Receiver<io::Result<()>>,
@@ -32,14 +32,14 @@ impl Write for Reader {
     }
 }
 
-struct Stage {
+struct Fixture {
     output: Output,
     thread: OutputThread,
     texts: Receiver<String>,
     answers: Sender<io::Result<()>>,
 }
 
-fn stage() -> Stage {
+fn fixture() -> Fixture {
     let (texts_tx, texts) = channel();
     let (answers, answers_rx) = channel();
     let reader = Reader {
@@ -48,7 +48,7 @@ fn stage() -> Stage {
     };
     let recovered = |count| Some(format!("{count} dropped"));
     let (output, thread) = Output::start(TEST, &Registry::default(), reader, recovered).unwrap();
-    Stage {
+    Fixture {
         output,
         thread,
         texts,
@@ -58,62 +58,65 @@ fn stage() -> Stage {
 
 #[test]
 fn texts_that_find_no_room_are_dropped_counted_and_reported_once() {
-    let stage = stage();
-    stage.output.push("first");
+    let fixture = fixture();
+    fixture.output.push("first");
     // From here on the thread waits for its reader.
-    assert_eq!(stage.texts.recv().unwrap(), "first");
+    assert_eq!(fixture.texts.recv().unwrap(), "first");
     for number in 0..MAX_ENTRIES + 7 {
-        stage.output.push(&number.to_string());
+        fixture.output.push(&number.to_string());
     }
-    assert_eq!(stage.output.dropped(), 7);
+    assert_eq!(fixture.output.dropped(), 7);
     for _ in 0..MAX_ENTRIES + 3 {
-        stage.answers.send(Ok(())).unwrap();
+        fixture.answers.send(Ok(())).unwrap();
     }
-    let mut read: Vec<String> = (0..MAX_ENTRIES).map(|_| stage.texts.recv().unwrap()).collect();
+    let mut read: Vec<String> = (0..MAX_ENTRIES).map(|_| fixture.texts.recv().unwrap()).collect();
     assert_eq!(read.pop().unwrap(), (MAX_ENTRIES - 1).to_string());
-    assert_eq!(stage.texts.recv().unwrap(), "7 dropped");
-    stage.output.push("last");
-    assert_eq!(stage.texts.recv().unwrap(), "last");
-    drop(stage.thread);
-    assert!(stage.texts.try_recv().is_err());
+    assert_eq!(fixture.texts.recv().unwrap(), "7 dropped");
+    fixture.output.push("last");
+    assert_eq!(fixture.texts.recv().unwrap(), "last");
+    drop(fixture.thread);
+    assert!(fixture.texts.try_recv().is_err());
 }
 
 #[test]
 fn waiting_texts_are_weighed() {
-    let stage = stage();
-    stage.output.push("first");
-    stage.texts.recv().unwrap();
+    let fixture = fixture();
+    fixture.output.push("first");
+    fixture.texts.recv().unwrap();
     let quarter = "x".repeat(MAX_BYTES / 4);
     for _ in 0..5 {
-        stage.output.push(&quarter);
+        fixture.output.push(&quarter);
     }
-    assert_eq!(stage.output.dropped(), 1);
+    assert_eq!(fixture.output.dropped(), 1);
 }
 
 #[test]
 fn a_reader_that_does_not_read_holds_up_neither_a_text_nor_the_end() {
-    let stage = stage();
-    stage.output.push("first");
-    stage.texts.recv().unwrap();
+    let fixture = fixture();
+    fixture.output.push("first");
+    fixture.texts.recv().unwrap();
     let limit = Some(Duration::from_millis(10));
-    let late = stage.output.write("second", limit);
+    let late = fixture.output.write("second", limit);
     assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    drop(stage.thread);
-    stage.output.push("third");
-    assert_eq!(stage.output.dropped(), 1);
+    drop(fixture.thread);
+    fixture.output.push("third");
+    assert_eq!(fixture.output.dropped(), 1);
 }
 
 #[test]
 fn what_is_written_whole_has_no_bound_and_learns_when_the_reader_is_gone() {
-    let stage = stage();
+    let fixture = fixture();
     let long = "x".repeat(MAX_BYTES * 2);
-    stage.answers.send(Ok(())).unwrap();
-    stage.output.write(&long, None).unwrap();
-    assert_eq!(stage.texts.recv().unwrap(), long);
-    stage.answers.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
-    let gone = stage.output.write("more", None);
+    fixture.answers.send(Ok(())).unwrap();
+    fixture.output.write(&long, None).unwrap();
+    assert_eq!(fixture.texts.recv().unwrap(), long);
+    fixture
+        .answers
+        .send(Err(io::ErrorKind::BrokenPipe.into()))
+        .unwrap();
+    let gone = fixture.output.write("more", None);
     assert_eq!(gone.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-    assert_eq!(stage.output.dropped(), 1);
+    assert_eq!(fixture.output.dropped(), 1);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How long checks held their permits, and what that lets expect of the next time.
+//! How long checks held their permits, to predict how long they will hold the next one.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,63 +7,65 @@ use tokio::time::Instant;
 
 use crate::suite::CheckId;
 
-/// After this time, what was used counts half.
+/// The half-life of past usage.
 const HALF_LIFE: Duration = Duration::from_secs(30);
-/// A claim is never put behind one that comes later than this after it.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// The maximum penalty: a claim never comes after one that arrives later than this after it.
+const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// Lengths of time that make a difference: what is held for longer than one of them leaves permits to what is not.
+/// Thresholds between short and long holds: checks that hold permits for longer than a threshold leave some permits to
+/// those that do not.
 pub(super) const BOUNDS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
-/// The checks of one part, by what they did. As large as the suite is, once it is [pruned](History::retain).
+/// The usage of the checks under one limit. As large as the suite, once it is [pruned](History::retain).
 #[derive(Debug, Default)]
 pub(super) struct History {
-    checks: HashMap<CheckId, Holds>,
-    /// How many of them hold their permits for up to each of the bounds, and for longer than the one before.
+    checks: HashMap<CheckId, CheckUsage>,
+    /// The number of checks that hold their permits for up to each of the bounds, and longer than the previous bound.
     counts: [u64; BOUNDS.len()],
 }
 
+/// How long one check held its permits.
 #[derive(Debug, Clone, Copy)]
-struct Holds {
-    /// How long permits were held, all together, as far as it counts still.
+struct CheckUsage {
+    /// The total hold time, with exponential decay.
     used: Duration,
-    /// When that was.
+    /// When `used` was computed.
     at: Instant,
-    /// How long one was held: the last, or earlier ones, of which each later one halves the length.
+    /// The longest hold, halved by each later one.
     longest: Duration,
 }
 
-/// What is to be expected of a check that wants a permit.
+/// The prediction for a check that requests a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Expected {
     /// How long it will hold the permit.
     pub(super) hold: Duration,
-    /// How much later it has its turn than one that used nothing: by what it used lately, and is to use now.
+    /// The penalty of its turn relative to a check without usage: its recent usage plus the expected hold.
     pub(super) delay: Duration,
 }
 
 impl History {
-    /// What is to be expected of `check`, which holds a permit for `unknown` where nothing is known of it.
-    pub(super) fn expect(&self, check: &CheckId, unknown: Duration, now: Instant) -> Expected {
-        let holds = self.checks.get(check);
-        let hold = holds.map_or(unknown, |holds| holds.longest);
-        let used = holds.map_or(Duration::ZERO, |holds| holds.used_by(now));
+    /// The prediction for `check`; without a history it is expected to hold the permit for `default_hold`.
+    pub(super) fn expect(&self, check: &CheckId, default_hold: Duration, now: Instant) -> Expected {
+        let usage = self.checks.get(check);
+        let hold = usage.map_or(default_hold, |usage| usage.longest);
+        let used = usage.map_or(Duration::ZERO, |usage| usage.used_by(now));
         Expected {
             hold,
-            delay: used.saturating_add(hold).min(LONGEST_DELAY),
+            delay: used.saturating_add(hold).min(MAX_DELAY),
         }
     }
 
-    /// Notes that `check` held a permit for `time`. Says whether the counts have changed.
-    pub(super) fn note(&mut self, check: &CheckId, time: Duration, now: Instant) -> bool {
+    /// Records that `check` held a permit for `time`. Returns whether the counts have changed.
+    pub(super) fn record(&mut self, check: &CheckId, time: Duration, now: Instant) -> bool {
         let before = self.checks.get(check).copied();
-        let holds = Holds {
-            used: before.map_or(Duration::ZERO, |holds| holds.used_by(now)) + time,
+        let usage = CheckUsage {
+            used: before.map_or(Duration::ZERO, |usage| usage.used_by(now)) + time,
             at: now,
-            longest: before.map_or(time, |holds| time.max(holds.longest / 2)),
+            longest: before.map_or(time, |usage| time.max(usage.longest / 2)),
         };
-        self.checks.insert(check.clone(), holds);
-        let (old, new) = (before.map(|holds| level(holds.longest)), level(holds.longest));
+        self.checks.insert(check.clone(), usage);
+        let (old, new) = (before.map(|usage| level(usage.longest)), level(usage.longest));
         if old == Some(new) {
             return false;
         }
@@ -76,24 +78,25 @@ impl History {
         true
     }
 
-    /// Forgets all other checks.
+    /// Discards the usage of all other checks.
     pub(super) fn retain(&mut self, is_known: impl Fn(&CheckId) -> bool) {
         self.checks.retain(|check, _| is_known(check));
         self.counts = Default::default();
-        for holds in self.checks.values() {
-            if let Some(count) = self.counts.get_mut(level(holds.longest)) {
+        for usage in self.checks.values() {
+            if let Some(count) = self.counts.get_mut(level(usage.longest)) {
                 *count += 1;
             }
         }
     }
 
-    /// How many checks hold their permits for up to each of the [`BOUNDS`], and for longer than the one before.
+    /// The number of checks that hold their permits for up to each of the [`BOUNDS`], and longer than the previous one.
     pub(super) fn counts(&self) -> [u64; BOUNDS.len()] {
         self.counts
     }
 }
 
-impl Holds {
+impl CheckUsage {
+    /// The total hold time, decayed up to `now`.
     fn used_by(&self, now: Instant) -> Duration {
         let elapsed = now.saturating_duration_since(self.at);
         let left = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
@@ -101,7 +104,7 @@ impl Holds {
     }
 }
 
-/// How many of the bounds a hold of this length is beyond.
+/// How many of the bounds a hold of this length exceeds.
 fn level(hold: Duration) -> usize {
     BOUNDS.iter().filter(|bound| hold > **bound).count()
 }
@@ -117,44 +120,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_check_of_which_nothing_is_known_is_expected_to_take_its_whole_time() {
+    async fn a_check_without_a_history_is_expected_to_take_its_whole_time_out() {
         let expected = History::default().expect(&check(), 10 * SECOND, Instant::now());
         assert_eq!((expected.hold, expected.delay), (10 * SECOND, 10 * SECOND));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_used_counts_half_after_its_half_life_and_puts_nobody_off_for_ever() {
+    async fn usage_decays_with_its_half_life_and_its_penalty_is_bounded() {
         let (mut history, start) = (History::default(), Instant::now());
-        history.note(&check(), 8 * SECOND, start);
+        history.record(&check(), 8 * SECOND, start);
         let delay = |history: &History, now| history.expect(&check(), SECOND, now).delay;
         assert_eq!(delay(&history, start), 16 * SECOND);
         assert_eq!(delay(&history, start + HALF_LIFE), 12 * SECOND);
-        history.note(&check(), 10_000 * SECOND, start);
-        assert_eq!(delay(&history, start), LONGEST_DELAY);
+        history.record(&check(), 10_000 * SECOND, start);
+        assert_eq!(delay(&history, start), MAX_DELAY);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_takes_long_now_and_then_is_expected_to() {
+    async fn a_check_that_sometimes_takes_long_is_expected_to_take_long() {
         let (mut history, now) = (History::default(), Instant::now());
         for _ in 0..5 {
-            history.note(&check(), 20 * SECOND, now);
-            history.note(&check(), SECOND / 100, now);
+            history.record(&check(), 20 * SECOND, now);
+            history.record(&check(), SECOND / 100, now);
         }
         assert_eq!(history.expect(&check(), SECOND, now).hold, 10 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn checks_are_counted_by_how_long_they_hold_permits_while_the_suite_has_them() {
+    async fn checks_of_the_suite_are_counted_by_how_long_they_hold_permits() {
         let (mut history, now) = (History::default(), Instant::now());
         let named = |name: &str| CheckId::new(name);
-        assert!(history.note(&named("short"), SECOND, now));
-        assert!(history.note(&named("medium"), 2 * SECOND, now));
-        assert!(history.note(&named("long"), 20 * SECOND, now));
-        assert!(!history.note(&named("short"), SECOND / 10, now));
+        assert!(history.record(&named("short"), SECOND, now));
+        assert!(history.record(&named("medium"), 2 * SECOND, now));
+        assert!(history.record(&named("long"), 20 * SECOND, now));
+        assert!(!history.record(&named("short"), SECOND / 10, now));
         assert_eq!(history.counts(), [1, 1]);
-        assert!(history.note(&named("short"), 20 * SECOND, now));
+        assert!(history.record(&named("short"), 20 * SECOND, now));
         assert_eq!(history.counts(), [0, 1]);
-        assert!(history.note(&named("other"), SECOND, now));
+        assert!(history.record(&named("other"), SECOND, now));
         history.retain(|check| *check != named("medium"));
         assert_eq!(history.counts(), [1, 0]);
         assert_eq!(history.expect(&named("medium"), 9 * SECOND, now).hold, 9 * SECOND);

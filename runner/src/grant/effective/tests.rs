@@ -7,7 +7,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn reached(text: &str) -> Vec<String> {
-    let effective = EffectiveAddress::of(ip(text));
+    let effective = EffectiveAddress::new(ip(text));
     effective.reached().iter().map(ToString::to_string).collect()
 }
 
@@ -22,7 +22,7 @@ fn carrying(prefix: &str, v4: Ipv4Addr, places: [usize; 4]) -> IpAddr {
 
 const LAST: [usize; 4] = [12, 13, 14, 15];
 
-/// Every form of an IPv4 address, by name. Of local translators only those that are no other form as well.
+/// Every form of an IPv4 address, by name. For local translators, only those that are not also another form.
 fn forms(v4: Ipv4Addr) -> Vec<(&'static str, IpAddr)> {
     let is_translated = !THIS_NETWORK.contains(&v4);
     let mut forms = all_forms(v4);
@@ -132,7 +132,10 @@ fn what_is_blocked_for_an_address_is_blocked_for_all_its_forms() {
             let network = Ipv4Net::new(target, prefix).unwrap().trunc().to_string();
             let blocked = Networks::parse([network.as_str()]).unwrap();
             for (form, address) in forms(v4) {
-                assert!(blocked.holding(address).is_some(), "{network}: {form} {address}");
+                assert!(
+                    blocked.find_containing(address).is_some(),
+                    "{network}: {form} {address}"
+                );
             }
         }
     }
@@ -150,7 +153,7 @@ fn no_form_of_an_address_is_more_public_than_the_address() {
     }
 }
 
-/// Every grant, target and spelling of a form of an address, by a port of its own.
+/// Every grant, target and notation of an address form, each with its own port.
 #[test]
 fn a_form_is_granted_only_where_its_address_is() {
     let forms_of = |text: &str| forms(text.parse().unwrap());
@@ -161,7 +164,7 @@ fn a_form_is_granted_only_where_its_address_is() {
     let reaches = |grants: &Grants, address: IpAddr| {
         let to = Destination::new(Scheme::Tcp, &address.to_string(), 80).unwrap();
         grants
-            .address(&to, address, Via::Direct, &Networks::default())
+            .check_address(&to, address, Via::Direct, &Networks::default())
             .is_ok()
     };
     for granted in ["tcp://10.0.0.0/8:80", "tcp://[::ffff:10.0.0.0/104]:80"] {
@@ -172,14 +175,14 @@ fn a_form_is_granted_only_where_its_address_is() {
         assert!(reaches(&grants(granted), ip("::ffff:10.1.2.3")), "{granted}");
         assert!(reaches(&grants(granted), ip("64:ff9b::10.1.2.3")), "{granted}");
     }
-    // All of IPv6, but no IPv4 in the clothes of IPv6.
+    // All of IPv6, but no IPv4 embedded in IPv6.
     for granted in ["tcp://[::/0]:80", "tcp://[2000::/3]:80"] {
         for (form, address) in forms_of("127.0.0.1") {
             assert!(!reaches(&grants(granted), address), "{granted}: {form}");
         }
         assert!(reaches(&grants(granted), ip("2606:4700::1111")), "{granted}");
     }
-    // Who names the form has it.
+    // Naming the format grants it.
     assert!(reaches(
         &grants("tcp://[64:ff9b::/96]:80"),
         ip("64:ff9b::10.1.2.3")
@@ -203,15 +206,16 @@ fn a_network_of_mapped_addresses_is_the_ipv4_network() {
 
 #[test]
 fn a_network_that_is_granted_must_hold_every_place_that_an_address_may_reach() {
-    let is_within =
-        |address: &str, network: &str| EffectiveAddress::of(ip(address)).is_within(&network.parse().unwrap());
-    // A Teredo client at 10.0.0.1 that 8.8.8.8 introduces.
+    let is_within = |address: &str, network: &str| {
+        EffectiveAddress::new(ip(address)).is_within(&network.parse().unwrap())
+    };
+    // A Teredo client at 10.0.0.1 whose server is 8.8.8.8.
     assert!(!is_within("2001:0:808:808::f5ff:fffe", "10.0.0.0/8"));
     assert!(!is_within("2001:0:808:808::f5ff:fffe", "8.0.0.0/8"));
     assert!(is_within("2001:0:808:808::f5ff:fffe", "0.0.0.0/0"));
-    // It arrives at 127.0.0.1.
+    // It reaches 127.0.0.1.
     assert!(!is_within("0.0.0.0", "0.0.0.0/8"));
-    // No prefix tells an ISATAP address, but who grants it alone means it.
+    // No prefix identifies an ISATAP address, but granting exactly this one is intentional.
     assert!(is_within("fe80::5efe:10.0.0.1", "fe80::5efe:a00:1/128"));
     assert!(!is_within("fe80::5efe:10.0.0.1", "fe80::/10"));
 }
@@ -225,6 +229,9 @@ fn a_network_that_is_blocked_holds_what_is_sent_to_it_wherever_that_arrives() {
         ("0.0.0.0/8", "0.0.0.0"),
     ] {
         let blocked = Networks::parse([network]).unwrap();
-        assert!(blocked.holding(ip(address)).is_some(), "{network}: {address}");
+        assert!(
+            blocked.find_containing(ip(address)).is_some(),
+            "{network}: {address}"
+        );
     }
 }

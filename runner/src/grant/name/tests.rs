@@ -21,7 +21,7 @@ fn a_name_has_one_form() {
     assert_eq!(DnsName::parse("Db1.").unwrap().to_string(), "db1");
 }
 
-/// What is judged as one name and asked for as another would leave past the grants.
+/// A name that is checked as one name and queried as another would bypass the grants.
 #[test]
 fn a_name_that_could_be_read_in_two_ways_is_refused() {
     let long_label = "a".repeat(64);
@@ -62,7 +62,7 @@ fn a_name_and_its_labels_are_at_most_as_long_as_dns_can_hold() {
     assert!(DnsName::parse(&name(62)).is_err());
 }
 
-/// Characters that are left out in the end cost their reading: soft hyphens, two bytes each.
+/// Characters that are removed in the end still have to be read: soft hyphens, two bytes each.
 #[test]
 fn a_text_is_not_read_beyond_four_bytes_for_each_that_a_name_may_have() {
     let padded = |bytes: usize| format!("ab{}", "\u{ad}".repeat((bytes - 2) / 2));

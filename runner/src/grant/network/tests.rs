@@ -37,11 +37,14 @@ fn the_named_networks_hold_what_they_say() {
     for (name, inside, outside) in cases {
         let networks = blocked(&[name]);
         for address in inside.split(' ') {
-            assert!(networks.holding(ip(address)).is_some(), "{name} holds {address}");
+            assert!(
+                networks.find_containing(ip(address)).is_some(),
+                "{name} holds {address}"
+            );
         }
         for address in outside.split(' ') {
             assert!(
-                networks.holding(ip(address)).is_none(),
+                networks.find_containing(ip(address)).is_none(),
                 "{name} does not hold {address}"
             );
         }
@@ -50,7 +53,7 @@ fn the_named_networks_hold_what_they_say() {
 
 #[test]
 fn no_network_is_blocked_by_default() {
-    assert_eq!(Networks::default().holding(ip("127.0.0.1")), None);
+    assert_eq!(Networks::default().find_containing(ip("127.0.0.1")), None);
     assert_eq!(Networks::parse([]), Ok(Networks::default()));
 }
 

@@ -12,7 +12,7 @@ fn refusal(text: &str) -> String {
     text.parse::<Grant>().unwrap_err().to_string()
 }
 
-/// Each text and how its refusal begins.
+/// Each text and the beginning of its error.
 fn refuse(cases: &[(&str, &str)]) {
     for (text, message) in cases {
         let actual = refusal(text);
@@ -158,9 +158,9 @@ fn a_grant_without_a_right_host_says_why() {
 #[test]
 fn a_look_up_is_granted_by_name_and_grants_no_connection() {
     let grant = grant("dns://*.example.com");
-    assert!(grant.covers_look_up("a.b.example.com"));
-    assert!(!grant.covers_look_up("example.com"));
-    assert!(!grant.covers_look_up("badexample.com"));
+    assert!(grant.covers_lookup("a.b.example.com"));
+    assert!(!grant.covers_lookup("example.com"));
+    assert!(!grant.covers_lookup("badexample.com"));
     assert!(!granted(&grant, "a.example.com", 443));
 }
 

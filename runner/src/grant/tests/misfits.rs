@@ -1,4 +1,4 @@
-//! Targets that do not fit what a plugin takes.
+//! Targets that do not match a plugin's target syntax.
 
 use std::error::Error;
 
@@ -41,7 +41,7 @@ fn a_target_that_does_not_fit_its_syntax_is_refused_without_being_shown() {
 }
 
 #[test]
-fn a_target_of_another_kind_is_said_to_be_one() {
+fn a_target_of_another_kind_is_reported_as_such() {
     refused(&[
         (
             "tls://example.com:1",
@@ -61,7 +61,7 @@ fn a_target_of_another_kind_is_said_to_be_one() {
     ]);
 }
 
-/// Targets, what they do not fit, and why.
+/// Targets, the syntax that they do not match, and the error.
 fn refused(cases: &[(&str, &str, &str)]) {
     for (target, syntax, reason) in cases {
         let error = Grants::for_check(target, syntax, Arc::default(), false).unwrap_err();

@@ -1,4 +1,4 @@
-//! Where a peer's redirect may lead, and what it may take along.
+//! Where a peer's redirect may lead, and what it may carry.
 
 use super::*;
 
@@ -10,7 +10,10 @@ fn public_redirects(target: &str) -> Grants {
 fn a_redirect_may_lead_to_a_public_address() {
     let grants = public_redirects("http://example.com/");
     let elsewhere = to("www.example.org", 443);
-    assert_eq!(grants.name(&elsewhere, Via::Redirect), NameDecision::ByAddress);
+    assert_eq!(
+        grants.check_name(&elsewhere, Via::Redirect),
+        NameDecision::ByAddress
+    );
     assert!(reaches(
         &grants,
         "www.example.org",
@@ -18,13 +21,13 @@ fn a_redirect_may_lead_to_a_public_address() {
         Via::Redirect
     ));
     assert_eq!(
-        grants.name(&to("93.184.215.14", 443), Via::Redirect),
+        grants.check_name(&to("93.184.215.14", 443), Via::Redirect),
         NameDecision::ByAddress
     );
     assert!(reaches(&grants, "93.184.215.14", "93.184.215.14", Via::Redirect));
     assert!(!reaches(&grants, "www.example.org", "10.0.0.1", Via::Redirect));
     assert!(matches!(
-        grants.name(&to("169.254.169.254", 80), Via::Redirect),
+        grants.check_name(&to("169.254.169.254", 80), Via::Redirect),
         NameDecision::Denied(_)
     ));
 }
@@ -33,7 +36,7 @@ fn a_redirect_may_lead_to_a_public_address() {
 fn only_a_redirect_may_lead_to_a_public_address() {
     let grants = public_redirects("http://example.com/");
     assert!(matches!(
-        grants.name(&to("www.example.org", 443), Via::Direct),
+        grants.check_name(&to("www.example.org", 443), Via::Direct),
         NameDecision::Denied(_)
     ));
     assert!(!reaches(&grants, "www.example.org", "93.184.215.14", Via::Direct));
@@ -43,7 +46,7 @@ fn only_a_redirect_may_lead_to_a_public_address() {
 fn without_public_redirects_a_redirect_needs_a_grant() {
     let grants = own("http://example.com/", "URL");
     assert!(matches!(
-        grants.name(&to("www.example.org", 443), Via::Redirect),
+        grants.check_name(&to("www.example.org", 443), Via::Redirect),
         NameDecision::Denied(_)
     ));
     assert!(!reaches(
@@ -53,7 +56,7 @@ fn without_public_redirects_a_redirect_needs_a_grant() {
         Via::Redirect
     ));
     assert_eq!(
-        grants.name(&to("example.com", 80), Via::Redirect),
+        grants.check_name(&to("example.com", 80), Via::Redirect),
         NameDecision::Granted
     );
 }
@@ -68,7 +71,7 @@ fn secrets_go_to_the_named_origins_and_nowhere_else() {
     assert!(grants.may_carry_secrets(&https("b.test")));
     assert!(!grants.may_carry_secrets(&https("c.test")));
     assert!(!plain.may_carry_secrets(&https("a.test")));
-    // Nothing else becomes another.
+    // No other grant is affected.
     assert!(granted(&grants, "example.com", 80));
     assert!(!granted(&grants, "a.test", 443));
 }

@@ -1,4 +1,4 @@
-//! What this process has open, as the operating system lists it.
+//! The open descriptors of this process, as listed by the operating system.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -9,34 +9,35 @@ use std::path::{Path, PathBuf};
 
 use crate::regular_file;
 
-/// A link for each descriptor of this process.
-const FOLDER: &str = "/proc/self/fd";
+/// Contains one link per descriptor of this process.
+const FD_DIR: &str = "/proc/self/fd";
 
-/// An open descriptor: its number, and what it leads to.
+/// An open descriptor: its number and its link target.
 pub(super) type Descriptor = (OsString, PathBuf);
 
-/// Where to find out what is open, and by whom it is known.
+/// Sources for the list of open descriptors; tests replace them.
 #[derive(Debug, Clone)]
-pub(super) struct Process {
-    pub(super) folder: PathBuf,
-    /// Descriptors of files that are being read.
-    pub(super) reading: fn() -> u64,
+pub(super) struct ProcessFds {
+    pub(super) dir: PathBuf,
+    /// Returns the number of descriptors of files that are currently being read.
+    pub(super) files_being_read: fn() -> u64,
 }
 
-impl Default for Process {
+impl Default for ProcessFds {
     fn default() -> Self {
         Self {
-            folder: FOLDER.into(),
-            reading: regular_file::open_descriptors,
+            dir: FD_DIR.into(),
+            files_being_read: regular_file::open_descriptors,
         }
     }
 }
 
-impl Process {
-    /// Descriptors without those of compiled plugins: these come with a reload, and go when the last instance of an old
-    /// plugin is gone from the pool, which nobody can tell beforehand. They are files, and checks are lent sockets.
-    pub(super) fn of_no_plugin(&self) -> io::Result<BTreeSet<Descriptor>> {
-        let mut open = listed(&self.folder)?;
+impl ProcessFds {
+    /// Open descriptors, excluding those of compiled plugins: they appear on a reload and disappear when the last
+    /// instance of an old plugin leaves the pool, at an unpredictable time. They are files, whereas checks are lent
+    /// sockets.
+    pub(super) fn without_plugin_files(&self) -> io::Result<BTreeSet<Descriptor>> {
+        let mut open = list_descriptors(&self.dir)?;
         open.retain(|(_, link)| {
             let bytes = link.as_os_str().as_bytes();
             !bytes.starts_with(b"/memfd:") && !bytes.ends_with(b".cwasm")
@@ -49,25 +50,25 @@ pub(super) fn count(descriptors: &BTreeSet<Descriptor>) -> u64 {
     u64::try_from(descriptors.len()).unwrap_or(u64::MAX)
 }
 
-/// Descriptors that this process has open, without those that reading the list of them takes.
+/// Number of open descriptors of this process, excluding those used for reading the list.
 ///
 /// # Errors
-/// `/proc/self/fd` cannot be read, for want of a descriptor or of `/proc`.
+/// `/proc/self/fd` cannot be read because descriptors are exhausted or `/proc` is not mounted.
 pub fn open_descriptors() -> io::Result<u64> {
-    Ok(count(&listed(Path::new(FOLDER))?))
+    Ok(count(&list_descriptors(Path::new(FD_DIR))?))
 }
 
-fn listed(folder: &Path) -> io::Result<BTreeSet<Descriptor>> {
+fn list_descriptors(dir: &Path) -> io::Result<BTreeSet<Descriptor>> {
     let mut open = BTreeSet::new();
-    for entry in fs::read_dir(folder)? {
-        // One that was closed meanwhile is none.
+    for entry in fs::read_dir(dir)? {
+        // A descriptor that was closed in the meantime is skipped.
         let Ok((number, link)) =
             entry.and_then(|entry| Ok((entry.file_name(), fs::read_link(entry.path())?)))
         else {
             continue;
         };
         let bytes = link.as_os_str().as_bytes();
-        // Nor is the one that reading the folder takes, which others do at the same time.
+        // Skip the descriptor used for reading the directory; several threads may be reading it at once.
         let is_listing = bytes.starts_with(b"/proc/") && bytes.ends_with(b"/fd");
         if !is_listing {
             open.insert((number, link));

@@ -1,4 +1,4 @@
-//! The ledger held against a list of descriptors that a test makes.
+//! The ledger compared with a list of descriptors supplied by the test.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,12 +15,12 @@ use crate::record::Recorder;
 use crate::suite::Secrets;
 
 thread_local! {
-    /// Descriptors of reads that go on, by one question after the other; the last answer holds.
-    static READING: RefCell<VecDeque<u64>> = const { RefCell::new(VecDeque::new()) };
+    /// Successive return values for the number of files being read; the last one repeats.
+    static FILES_BEING_READ: RefCell<VecDeque<u64>> = const { RefCell::new(VecDeque::new()) };
 }
 
-fn reading() -> u64 {
-    READING
+fn files_being_read() -> u64 {
+    FILES_BEING_READ
         .with_borrow_mut(|answers| match answers.len() {
             0 | 1 => answers.front().copied(),
             _ => answers.pop_front(),
@@ -29,39 +29,39 @@ fn reading() -> u64 {
 }
 
 fn read(answers: impl IntoIterator<Item = u64>) {
-    READING.set(answers.into_iter().collect());
+    FILES_BEING_READ.set(answers.into_iter().collect());
 }
 
-/// A process that has two sockets open at first.
-struct World {
-    folder: TempDir,
+/// A process that starts with two open sockets.
+struct Fixture {
+    dir: TempDir,
     ledger: Arc<Ledger>,
-    reserve: Reserve,
+    internal_fds: InternalFds,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
-        let world = Self {
-            folder: tempfile::tempdir().unwrap(),
+        let fixture = Self {
+            dir: tempfile::tempdir().unwrap(),
             ledger: Ledger::new(Budget::new(10)),
-            reserve: Reserve::default(),
+            internal_fds: InternalFds::default(),
         };
-        world.open("socket:[1]");
-        world.open("socket:[2]");
-        world
+        fixture.open("socket:[1]");
+        fixture.open("socket:[2]");
+        fixture
     }
 
     fn open(&self, target: &str) {
-        let number = std::fs::read_dir(self.folder.path()).unwrap().count();
-        symlink(target, self.folder.path().join(number.to_string())).unwrap();
+        let number = std::fs::read_dir(self.dir.path()).unwrap().count();
+        symlink(target, self.dir.path().join(number.to_string())).unwrap();
     }
 
     fn audit(&self) -> Audit {
-        let process = Process {
-            folder: self.folder.path().to_owned(),
-            reading,
+        let process = ProcessFds {
+            dir: self.dir.path().to_owned(),
+            files_being_read,
         };
-        Audit::of(process, &self.ledger, &self.reserve).unwrap()
+        Audit::new(process, &self.ledger, &self.internal_fds).unwrap()
     }
 
     fn unaccounted(&self, audit: &Audit) -> u64 {
@@ -76,107 +76,107 @@ impl World {
 }
 
 fn lease(page: &Arc<Page>) -> Lease {
-    Lease::take(page, SocketAddr::from((Ipv4Addr::LOCALHOST, 9))).unwrap()
+    Lease::try_acquire(page, SocketAddr::from((Ipv4Addr::LOCALHOST, 9))).unwrap()
 }
 
 #[test]
-fn what_is_open_when_stock_is_taken_is_the_hosts_own_and_what_comes_later_is_not() {
-    let world = World::new();
-    let audit = world.audit();
-    assert_eq!(world.unaccounted(&audit), 0);
-    world.open("socket:[3]");
-    assert_eq!(world.unaccounted(&audit), 1);
-    audit.clone().take_stock(&world.ledger).unwrap();
-    assert_eq!(world.unaccounted(&audit), 0, "all clones have one baseline");
-    world.open("socket:[4]");
-    world.open("socket:[5]");
-    assert_eq!(world.unaccounted(&audit), 2);
+fn descriptors_open_at_the_baseline_are_the_hosts_own_and_later_ones_are_not() {
+    let fixture = Fixture::new();
+    let audit = fixture.audit();
+    assert_eq!(fixture.unaccounted(&audit), 0);
+    fixture.open("socket:[3]");
+    assert_eq!(fixture.unaccounted(&audit), 1);
+    audit.clone().rebaseline(&fixture.ledger).unwrap();
+    assert_eq!(fixture.unaccounted(&audit), 0, "all clones have one baseline");
+    fixture.open("socket:[4]");
+    fixture.open("socket:[5]");
+    assert_eq!(fixture.unaccounted(&audit), 2);
 }
 
 #[test]
-fn what_is_lent_held_or_read_is_accounted_for_as_long_as_it_is() {
-    let world = World::new();
-    let (audit, page) = (world.audit(), world.page());
+fn lent_internal_and_file_descriptors_are_accounted_for() {
+    let fixture = Fixture::new();
+    let (audit, page) = (fixture.audit(), fixture.page());
     for number in 3..6 {
-        world.open(&format!("socket:[{number}]"));
+        fixture.open(&format!("socket:[{number}]"));
     }
-    let (lent, held) = (lease(&page), world.reserve.hold());
+    let (lent, held) = (lease(&page), fixture.internal_fds.acquire());
     read([1]);
-    assert_eq!(world.unaccounted(&audit), 0);
+    assert_eq!(fixture.unaccounted(&audit), 0);
     read([0]);
-    assert_eq!(world.unaccounted(&audit), 1);
+    assert_eq!(fixture.unaccounted(&audit), 1);
     drop(held);
-    assert_eq!(world.unaccounted(&audit), 2);
+    assert_eq!(fixture.unaccounted(&audit), 2);
     drop(lent);
-    assert_eq!(world.unaccounted(&audit), 3);
+    assert_eq!(fixture.unaccounted(&audit), 3);
 }
 
 #[test]
-fn what_is_lent_when_stock_is_taken_is_not_the_hosts_own() {
-    let world = World::new();
-    let page = world.page();
-    let (lent, _held) = (lease(&page), world.reserve.hold());
-    world.open("socket:[3]");
-    let audit = world.audit();
-    assert_eq!(world.unaccounted(&audit), 0);
+fn lent_descriptors_are_not_part_of_the_baseline() {
+    let fixture = Fixture::new();
+    let page = fixture.page();
+    let (lent, _held) = (lease(&page), fixture.internal_fds.acquire());
+    fixture.open("socket:[3]");
+    let audit = fixture.audit();
+    assert_eq!(fixture.unaccounted(&audit), 0);
     drop(lent);
-    assert_eq!(world.unaccounted(&audit), 1);
+    assert_eq!(fixture.unaccounted(&audit), 1);
 }
 
 #[test]
 fn files_of_plugins_and_the_list_itself_are_not_counted() {
-    let world = World::new();
-    let audit = world.audit();
+    let fixture = Fixture::new();
+    let audit = fixture.audit();
     for target in ["/memfd:wasm (deleted)", "/cache/tcp.cwasm", "/proc/1/fd"] {
-        world.open(target);
+        fixture.open(target);
     }
-    std::fs::write(world.folder.path().join("no link"), "").unwrap();
-    assert_eq!(world.unaccounted(&audit), 0);
+    std::fs::write(fixture.dir.path().join("no link"), "").unwrap();
+    assert_eq!(fixture.unaccounted(&audit), 0);
     let targets = ["/srv/memfd:", ".cwasm.tmp", "/proc/1/maps", "/srv/fd"];
     for (target, expected) in targets.into_iter().zip(1..) {
-        world.open(target);
-        assert_eq!(world.unaccounted(&audit), expected, "{target}");
+        fixture.open(target);
+        assert_eq!(fixture.unaccounted(&audit), expected, "{target}");
     }
 }
 
 #[test]
-fn a_descriptor_that_comes_or_goes_during_a_look_is_accounted_for() {
+fn a_descriptor_that_comes_or_goes_during_a_scan_is_accounted_for() {
     for answers in [[0, 1, 0], [0, 0, 1]] {
         read(answers.into_iter().chain([0]));
-        let world = World::new();
-        let audit = world.audit();
-        world.open("socket:[3]");
-        assert_eq!(world.unaccounted(&audit), 0, "{answers:?}");
+        let fixture = Fixture::new();
+        let audit = fixture.audit();
+        fixture.open("socket:[3]");
+        assert_eq!(fixture.unaccounted(&audit), 0, "{answers:?}");
     }
 }
 
 #[test]
-fn the_fairest_of_eight_looks_counts() {
-    let found = |looks: usize| {
-        // One question when stock is taken, two at each look.
-        read(std::iter::repeat_n(0, 1 + 2 * looks).chain([1]));
-        let world = World::new();
-        let audit = world.audit();
-        world.open("socket:[3]");
-        world.unaccounted(&audit)
+fn the_best_of_eight_scans_counts() {
+    let found = |scans: usize| {
+        // One call on `rebaseline`, two on each scan.
+        read(std::iter::repeat_n(0, 1 + 2 * scans).chain([1]));
+        let fixture = Fixture::new();
+        let audit = fixture.audit();
+        fixture.open("socket:[3]");
+        fixture.unaccounted(&audit)
     };
     assert_eq!((found(7), found(8)), (0, 1));
     read([0, 1, 1, 0]);
-    let world = World::new();
-    let audit = world.audit();
-    world.open("socket:[3]");
-    world.open("socket:[4]");
-    assert_eq!(world.unaccounted(&audit), 1, "and not the last");
+    let fixture = Fixture::new();
+    let audit = fixture.audit();
+    fixture.open("socket:[3]");
+    fixture.open("socket:[4]");
+    assert_eq!(fixture.unaccounted(&audit), 1, "and not the last");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_descriptor_without_an_owner_is_leaked_once_it_has_stayed() {
-    let world = World::new();
-    let audit = world.audit();
-    world.open("socket:[3]");
+    let fixture = Fixture::new();
+    let audit = fixture.audit();
+    fixture.open("socket:[3]");
     let mut leaked = Vec::new();
     for _ in 0..4 {
-        leaked.push(audit.leaked(&world.ledger).unwrap());
+        leaked.push(audit.leaked(&fixture.ledger).unwrap());
         tokio::time::advance(Duration::from_secs(2)).await;
     }
     assert_eq!(leaked, [0, 0, 0, 1]);

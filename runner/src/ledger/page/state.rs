@@ -1,4 +1,4 @@
-//! What changes of a page while its run goes on.
+//! The mutable state of a page while its run is active.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,55 +8,55 @@ use tokio::time::Instant;
 use crate::ledger::slot::Revocable;
 use crate::ledger::traffic::Traffic;
 use crate::outcome::{LogLine, Usage};
-use crate::pool::Place;
+use crate::pool::PoolPermit;
 use crate::quota::QuotaKind;
-use crate::record::{Channel, Peer};
+use crate::record::{ConnectionLog, Peer};
 use crate::trace::{Denied, EndCause, Shortage, Trail};
 
-/// Refusals that a page remembers one by one; more are counted only.
-const DENIALS_KEPT: usize = 32;
+/// Maximum number of denials recorded individually per page; further ones are only counted.
+const MAX_DENIALS: usize = 32;
 
-/// A descriptor that is lent.
+/// A descriptor that is currently lent.
 pub(in crate::ledger) struct Entry {
     pub(in crate::ledger) peer: Peer,
     pub(in crate::ledger) opened_at: Instant,
     pub(in crate::ledger) traffic: Arc<Traffic>,
-    /// Absent between the lease and the socket's creation.
+    /// `None` between acquiring the lease and creating the socket.
     pub(in crate::ledger) descriptor: Option<Arc<dyn Revocable>>,
-    /// Of the host's budget.
-    _place: Place,
+    /// The place in the host's budget, released on drop.
+    _permit: PoolPermit,
 }
 
-/// What is open and what was recorded.
+/// Open descriptors and everything recorded for one attempt.
 #[derive(Default)]
 pub(in crate::ledger) struct State {
     pub(super) ended: Option<EndCause>,
     /// The run's own sockets.
     pub(in crate::ledger) open: u64,
-    /// Descriptors that the host has open for this run, and perhaps for others.
+    /// Descriptors that the host has open for this run, possibly shared with other runs.
     pub(in crate::ledger) shared: u64,
     pub(in crate::ledger) entries: Vec<Option<Entry>>,
     pub(in crate::ledger) usage: Usage,
-    /// The first thing that the host had too little of for this run.
+    /// The first host resource that was short for this run.
     pub(in crate::ledger) shortage: Option<Shortage>,
     pub(super) trail: Trail,
     pub(super) log: Vec<LogLine>,
 }
 
 impl State {
-    pub(super) fn enter(
+    pub(super) fn register(
         &mut self,
         peer: Peer,
-        place: Place,
-        channel: Option<Channel>,
+        permit: PoolPermit,
+        connection_log: Option<ConnectionLog>,
     ) -> (usize, Arc<Traffic>) {
-        let traffic = Arc::new(Traffic::new(channel));
+        let traffic = Arc::new(Traffic::new(connection_log));
         let entry = Entry {
             peer,
             opened_at: Instant::now(),
             traffic: Arc::clone(&traffic),
             descriptor: None,
-            _place: place,
+            _permit: permit,
         };
         self.open += 1;
         self.usage.connections += 1;
@@ -69,16 +69,20 @@ impl State {
                 self.entries.len() - 1
             }
         };
-        if let Some(place) = self.entries.get_mut(index) {
-            *place = Some(entry);
+        if let Some(slot) = self.entries.get_mut(index) {
+            *slot = Some(entry);
         }
         (index, traffic)
     }
 
-    pub(super) fn deny(&mut self, what: QuotaKind, limit: u64, at: Duration) {
+    pub(super) fn record_denial(&mut self, what: QuotaKind, limit: u64, at: Duration) {
         *self.usage.denials.entry(what).or_default() += 1;
-        if self.trail.denied.len() < DENIALS_KEPT {
-            self.trail.denied.push(Denied { at, what, limit });
+        if self.trail.denied.len() < MAX_DENIALS {
+            self.trail.denied.push(Denied {
+                at,
+                quota: what,
+                limit,
+            });
         }
     }
 }

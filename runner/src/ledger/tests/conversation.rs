@@ -1,4 +1,4 @@
-//! What a run's conversation has of its connections, where it is wanted.
+//! What the run's conversation records about its connections.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ fn read_along(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
     ledger.open_page(owner("a check"), quota, recorder)
 }
 
-/// Who said what, without what the connection was opened with: its addresses differ each time.
+/// Kinds and texts of the lines, except the first line of each connection, which contains varying addresses.
 fn said(page: &Page) -> Vec<(&'static str, String)> {
     let lines = page.recorder().transcript().unwrap().lines.into_iter();
     lines
-        .map(|line| (line.speaker.as_str(), line.text.to_string()))
+        .map(|line| (line.kind.as_str(), line.text.to_string()))
         .filter(|(_, text)| !text.starts_with("connected to "))
         .collect()
 }
@@ -52,7 +52,7 @@ async fn what_goes_through_a_stream_is_in_the_conversation_from_its_beginning_to
 }
 
 #[tokio::test]
-async fn a_conversation_tells_a_reset_from_an_end_and_says_who_closed_a_connection() {
+async fn a_conversation_distinguishes_a_reset_from_an_end_and_names_who_closed_a_connection() {
     let ledger = Ledger::new(Budget::new(10));
     let page = read_along(&ledger, Quota::default());
     let (mut ours, theirs) = connected(&page, &listener().await).await;
@@ -70,7 +70,7 @@ async fn a_conversation_tells_a_reset_from_an_end_and_says_who_closed_a_connecti
     page.end(EndCause::Deadline);
     let ends = format!(
         "taken back by the host ({}); sent 0 B, received 0 B",
-        EndCause::Deadline.word()
+        EndCause::Deadline.as_str()
     );
     assert_eq!(said(&page), [note(&ends)]);
 }
@@ -80,7 +80,7 @@ async fn what_goes_through_a_stream_in_a_handshake_is_left_to_tls() {
     let page = read_along(&Ledger::new(Budget::new(10)), Quota::default());
     let (mut ours, _theirs) = connected(&page, &listener().await).await;
     ours.connected().await.unwrap();
-    ours.enter(Activity::Handshake);
+    ours.set_activity(Activity::Handshake);
     ours.write_all(b"\x16\x03\x01\r\n").await.unwrap();
     assert_eq!(said(&page), []);
 }
@@ -88,6 +88,6 @@ async fn what_goes_through_a_stream_in_a_handshake_is_left_to_tls() {
 #[test]
 fn a_conversation_has_what_was_refused() {
     let page = read_along(&Ledger::new(Budget::new(10)), Quota::default());
-    let denial = page.note_denial(QuotaKind::Sockets);
+    let denial = page.record_denial(QuotaKind::Sockets);
     assert_eq!(said(&page), [note(&format!("refused: {denial}"))]);
 }

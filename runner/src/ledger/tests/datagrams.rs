@@ -1,4 +1,4 @@
-//! What a datagram socket does with its descriptor.
+//! How a datagram socket uses its descriptor.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
@@ -22,7 +22,7 @@ async fn datagrams_go_both_ways_until_the_run_is_over() {
     let theirs = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let socket = socket_to(theirs.local_addr().unwrap()).await;
     theirs.connect(socket.local_addr().unwrap()).await.unwrap();
-    let lease = Lease::take(&page, theirs.local_addr().unwrap()).unwrap();
+    let lease = Lease::try_acquire(&page, theirs.local_addr().unwrap()).unwrap();
     let ours = lease.datagrams(socket).unwrap();
     assert_eq!(activity(), Activity::Idle);
 
@@ -47,9 +47,12 @@ async fn a_refusal_that_comes_while_an_answer_is_waited_for_ends_the_wait() {
     let peer = theirs.local_addr().unwrap();
     let socket = socket_to(peer).await;
     let copy = socket.as_fd().try_clone_to_owned().unwrap();
-    let ours = Lease::take(&page, peer).unwrap().datagrams(socket).unwrap();
+    let ours = Lease::try_acquire(&page, peer)
+        .unwrap()
+        .datagrams(socket)
+        .unwrap();
     drop(theirs);
-    // By a copy of the descriptor: the wait begins before there is anything to hear of.
+    // Uses a copy of the descriptor: the wait starts before there is anything to receive.
     let asks = async { std::net::UdpSocket::from(copy).send(b"question") };
     let mut buffer = [0; 16];
     let (received, sent) = futures_util::future::join(ours.receive(&mut buffer), asks).await;
@@ -62,7 +65,7 @@ async fn a_datagram_is_sent_while_another_is_waited_for() {
     let page = page(&Ledger::new(Budget::new(10)), Quota::default());
     let theirs = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let peer = theirs.local_addr().unwrap();
-    let ours = Lease::take(&page, peer).unwrap();
+    let ours = Lease::try_acquire(&page, peer).unwrap();
     let ours = ours.datagrams(socket_to(peer).await).unwrap();
     let mut buffer = [0; 16];
     let answers = async {
@@ -71,7 +74,7 @@ async fn a_datagram_is_sent_while_another_is_waited_for() {
         assert_eq!(&question[..length], b"again");
         theirs.send_to(b"answer", from).await.unwrap();
     };
-    // The wait begins first.
+    // The wait starts first.
     let exchange = futures_util::future::join3(ours.receive(&mut buffer), ours.send(b"again"), answers);
     let exchange = tokio::time::timeout(Duration::from_secs(10), exchange).await;
     let (received, sent, ()) = exchange.unwrap();
@@ -83,7 +86,7 @@ async fn a_refusal_of_what_is_sent_during_a_wait_ends_the_wait() {
     let page = page(&Ledger::new(Budget::new(10)), Quota::default());
     let theirs = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let peer = theirs.local_addr().unwrap();
-    let ours = Lease::take(&page, peer).unwrap();
+    let ours = Lease::try_acquire(&page, peer).unwrap();
     let ours = ours.datagrams(socket_to(peer).await).unwrap();
     drop(theirs);
     let mut buffer = [0; 16];

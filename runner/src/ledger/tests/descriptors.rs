@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
-use crate::ledger::{audit::Reserve, raise_descriptor_limit};
+use crate::ledger::{audit::InternalFds, raise_descriptor_limit};
 
 #[test]
 fn one_check_cannot_take_what_others_need() {
@@ -11,13 +11,15 @@ fn one_check_cannot_take_what_others_need() {
     let greedy: Vec<_> = (0..2).map(|_| open(&ledger, "greedy", many())).collect();
     let taken = greedy
         .iter()
-        .flat_map(|page| (0..200).map_while(|_| Lease::take(page, NOWHERE).ok()));
+        .flat_map(|page| (0..200).map_while(|_| Lease::try_acquire(page, NOWHERE).ok()));
     let leases: Vec<_> = taken.collect();
     assert_eq!((leases.len(), ledger.leased()), (100, 100));
-    let _other = Lease::take(&owned(&ledger, "other"), NOWHERE).unwrap();
+    let _other = Lease::try_acquire(&owned(&ledger, "other"), NOWHERE).unwrap();
     let small = Ledger::new(Budget::new(16));
     let page = open(&small, "greedy", many());
-    let leases: Vec<_> = (0..16).map_while(|_| Lease::take(&page, NOWHERE).ok()).collect();
+    let leases: Vec<_> = (0..16)
+        .map_while(|_| Lease::try_acquire(&page, NOWHERE).ok())
+        .collect();
     assert_eq!(leases.len(), 8, "a share is never smaller");
 }
 
@@ -31,20 +33,20 @@ fn what_the_host_opens_counts_as_a_descriptor_and_as_no_socket() {
     };
     let page = page(&ledger, quota);
     let charges = [page.charge().unwrap(), page.charge().unwrap()];
-    let _socket = Lease::take(&page, NOWHERE).unwrap();
+    let _socket = Lease::try_acquire(&page, NOWHERE).unwrap();
     assert_eq!(
         (page.usage().sockets_peak, page.usage().fds_peak, ledger.leased()),
         (1, 3, 1)
     );
     assert!(page.try_charge().is_none());
     assert_eq!(page.charge().unwrap_err().what, QuotaKind::Fds);
-    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else {
+    let Err(Refusal::Quota(denial)) = Lease::try_acquire(&page, NOWHERE) else {
         panic!("it was lent")
     };
     assert_eq!((denial.what, denial.limit), (QuotaKind::Fds, 3));
     drop(charges);
-    let _second = Lease::take(&page, NOWHERE).unwrap();
-    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else {
+    let _second = Lease::try_acquire(&page, NOWHERE).unwrap();
+    let Err(Refusal::Quota(denial)) = Lease::try_acquire(&page, NOWHERE) else {
         panic!("it was lent")
     };
     assert_eq!((denial.what, page.usage().fds_peak), (QuotaKind::Sockets, 3));
@@ -80,9 +82,9 @@ fn what_is_lent_leaves_the_host_a_reserve_or_half_of_what_is_free() {
     }
     let ledger = Ledger::new(Budget::new(5));
     assert_eq!(ledger.reserved(), 256);
-    ledger.fit(1_024, 100);
+    ledger.set_budget(1_024, 100);
     assert_eq!((ledger.capacity(), ledger.reserved()), (668, 256));
-    ledger.fit(130, 100);
+    ledger.set_budget(130, 100);
     assert_eq!((ledger.capacity(), ledger.reserved()), (8, 22));
 }
 
@@ -103,31 +105,31 @@ fn the_host_may_open_as_much_as_the_system_lets_it() {
 fn the_pools_show_the_descriptors() {
     let ledger = Ledger::new(Budget::new(100));
     let page = page(&ledger, Quota::default());
-    let _lease = Lease::take(&page, NOWHERE).unwrap();
-    let readings = ledger.pools().read();
+    let _lease = Lease::try_acquire(&page, NOWHERE).unwrap();
+    let readings = ledger.pools().snapshots();
     let shown: Vec<_> = readings.iter().map(|pool| (pool.name, pool.used)).collect();
     assert_eq!(shown, [("descriptors", 1)]);
 }
 
 #[test]
 fn descriptors_of_the_runner_itself_are_counted_while_they_are_held() {
-    let reserve = Reserve::default();
-    let held = [reserve.hold(), reserve.clone().hold()];
-    assert_eq!(reserve.held(), 2);
+    let internal_fds = InternalFds::default();
+    let held = [internal_fds.acquire(), internal_fds.clone().acquire()];
+    assert_eq!(internal_fds.count(), 2);
     drop(held);
-    assert_eq!(reserve.held(), 0);
+    assert_eq!(internal_fds.count(), 0);
 }
 
 #[test]
-fn a_check_that_has_used_up_its_quota_is_told_that_even_when_the_host_has_none_left() {
+fn an_exhausted_quota_is_reported_even_when_the_host_has_none_left() {
     let ledger = Ledger::new(Budget::new(1));
     let lent = owned(&ledger, "one");
-    let _lease = Lease::take(&lent, NOWHERE).unwrap();
+    let _lease = Lease::try_acquire(&lent, NOWHERE).unwrap();
     let none = Quota {
         sockets: 0,
         ..Quota::default()
     };
-    let refused = Lease::take(&page(&ledger, none), NOWHERE).unwrap_err();
+    let refused = Lease::try_acquire(&page(&ledger, none), NOWHERE).unwrap_err();
     assert!(matches!(refused, Refusal::Quota(denial) if denial.what == QuotaKind::Sockets));
 }
 
@@ -135,7 +137,7 @@ fn a_check_that_has_used_up_its_quota_is_told_that_even_when_the_host_has_none_l
 async fn a_run_that_is_over_does_not_wait_for_a_descriptor() {
     let ledger = Ledger::new(Budget::new(1));
     let (one, over) = (owned(&ledger, "one"), owned(&ledger, "over"));
-    let _lease = Lease::take(&one, NOWHERE).unwrap();
+    let _lease = Lease::try_acquire(&one, NOWHERE).unwrap();
     over.end(EndCause::Deadline);
     let began = tokio::time::Instant::now();
     let refused = Lease::acquire(&over, NOWHERE).await.unwrap_err();
@@ -146,7 +148,7 @@ async fn a_run_that_is_over_does_not_wait_for_a_descriptor() {
 async fn a_run_that_ends_while_it_waits_gets_nothing_any_more() {
     let ledger = Ledger::new(Budget::new(1));
     let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
-    let lease = Lease::take(&one, NOWHERE).unwrap();
+    let lease = Lease::try_acquire(&one, NOWHERE).unwrap();
     let ends = async {
         other.end(EndCause::Deadline);
         drop(lease);

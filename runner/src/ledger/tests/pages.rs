@@ -1,4 +1,4 @@
-//! What a page records, and how much of it.
+//! What a page records, and its limits.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn fresh(quota: Quota) -> Arc<Page> {
 
 fn step(page: &Arc<Page>, kind: StepKind, failed: Option<&'static str>) {
     let limit = tokio::time::Instant::now() + 60 * SECOND;
-    page.begin(kind, limit)
+    page.begin_step(kind, limit)
         .end(failed.map(|word| (word, "a text".to_owned())));
 }
 
@@ -25,7 +25,7 @@ fn connect(page: &Page) -> StepKind {
 }
 
 fn errors(trail: &Trail) -> Vec<Option<&'static str>> {
-    let error = |step: &crate::trace::Step| step.error.as_ref().map(|error| error.word);
+    let error = |step: &crate::trace::Step| step.error.as_ref().map(|error| error.code);
     trail.steps.iter().map(error).collect()
 }
 
@@ -100,25 +100,25 @@ fn a_line_has_four_kibibytes_with_its_fields() {
 async fn a_step_says_when_it_was_how_long_it_took_and_how_it_ended() {
     let page = fresh(Quota::default());
     tokio::time::advance(SECOND).await;
-    let mut recording = page.begin(StepKind::Instantiate, tokio::time::Instant::now() + 60 * SECOND);
-    let span_id = recording.span_id();
-    *recording.kind().unwrap() = connect(&page);
+    let mut active_step = page.begin_step(StepKind::Instantiate, tokio::time::Instant::now() + 60 * SECOND);
+    let span_id = active_step.span_id();
+    *active_step.kind().unwrap() = connect(&page);
     tokio::time::advance(2 * SECOND).await;
-    recording.end(Some(("refused", "by the peer".to_owned())));
+    active_step.end(Some(("refused", "by the peer".to_owned())));
     let trail = page.take_trail();
     let step = &trail.steps[0];
     let error = step.error.as_ref().unwrap();
     assert!(matches!(step.kind, StepKind::Connect { .. }));
     assert_eq!((step.span_id, step.attempt), (span_id, 1));
     assert_eq!((step.started, step.took), (SECOND, 2 * SECOND));
-    assert_eq!((error.word, &*error.message), ("refused", "by the peer"));
+    assert_eq!((error.code, &*error.message), ("refused", "by the peer"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_is_dropped_ran_out_of_time_or_was_no_longer_wanted() {
     let page = fresh(Quota::default());
     for time in [1, 2, 3] {
-        let step = page.begin(StepKind::Instantiate, tokio::time::Instant::now() + 2 * SECOND);
+        let step = page.begin_step(StepKind::Instantiate, tokio::time::Instant::now() + 2 * SECOND);
         tokio::time::advance(time * SECOND).await;
         drop(step);
     }
@@ -127,17 +127,17 @@ async fn a_step_that_is_dropped_ran_out_of_time_or_was_no_longer_wanted() {
         errors(&trail),
         [Some(CANCELLED), Some("timeout"), Some("timeout")]
     );
-    // What nobody wanted any more is no time of the phase.
+    // Cancelled work does not count as time in the phase.
     assert_eq!((trail.phases.len(), trail.phases[0].took), (1, 5 * SECOND));
 }
 
 #[test]
 fn times_of_a_phase_add_up_and_its_last_error_stays() {
     let page = fresh(Quota::default());
-    page.spend(Phase::Resolve, SECOND, Some("nxdomain"));
-    page.spend(Phase::Connect, SECOND, None);
-    page.spend(Phase::Resolve, 2 * SECOND, Some("timeout"));
-    page.spend(Phase::Resolve, 3 * SECOND, None);
+    page.record_phase(Phase::Resolve, SECOND, Some("nxdomain"));
+    page.record_phase(Phase::Connect, SECOND, None);
+    page.record_phase(Phase::Resolve, 2 * SECOND, Some("timeout"));
+    page.record_phase(Phase::Resolve, 3 * SECOND, None);
     let phases = page.take_trail().phases;
     let times: Vec<_> = phases
         .iter()
@@ -157,8 +157,8 @@ fn connects_are_counted_by_how_they_ended_unless_no_socket_was_made() {
     }
     step(&page, StepKind::Instantiate, None);
     assert_eq!(page.shortage(), None);
-    step(&page, connect(&page), Some(Shortage::Descriptors.word()));
-    step(&page, connect(&page), Some(Shortage::Dns.word()));
+    step(&page, connect(&page), Some(Shortage::Descriptors.as_str()));
+    step(&page, connect(&page), Some(Shortage::Dns.as_str()));
     assert_eq!(page.shortage(), Some(Shortage::Descriptors), "the first one");
     let opened: Vec<_> = page.usage().opened.into_iter().collect();
     assert_eq!(opened, [(None, 2), (Some("refused"), 1)]);
@@ -171,7 +171,7 @@ fn a_trail_has_bounds_and_everything_is_counted_all_the_same() {
         ..Quota::default()
     });
     for _ in 0..40 {
-        Lease::take(&page, NOWHERE).unwrap_err();
+        Lease::try_acquire(&page, NOWHERE).unwrap_err();
     }
     for _ in 0..131 {
         step(&page, StepKind::Instantiate, None);
@@ -182,7 +182,9 @@ fn a_trail_has_bounds_and_everything_is_counted_all_the_same() {
     assert_eq!((trail.steps.len(), trail.steps_lost), (128, 3));
 
     let page = fresh(many());
-    let leases: Vec<_> = (0..70).map(|_| Lease::take(&page, NOWHERE).unwrap()).collect();
+    let leases: Vec<_> = (0..70)
+        .map(|_| Lease::try_acquire(&page, NOWHERE).unwrap())
+        .collect();
     drop(leases);
     assert_eq!(page.usage().closed[&ClosedBy::Guest], 70);
     assert_eq!(page.take_trail().connections.len(), 64);
@@ -194,7 +196,7 @@ fn a_trail_takes_no_more_than_the_record_has_room_for() {
         record: 16,
         ..Quota::default()
     });
-    drop(Lease::take(&page, NOWHERE).unwrap());
+    drop(Lease::try_acquire(&page, NOWHERE).unwrap());
     step(&page, StepKind::Instantiate, None);
     let trail = page.take_trail();
     assert_eq!(
@@ -207,7 +209,7 @@ fn a_trail_takes_no_more_than_the_record_has_room_for() {
 #[test]
 fn a_closed_connection_takes_its_size_of_the_record() {
     let page = fresh(Quota::default());
-    drop(Lease::take(&page, NOWHERE).unwrap());
+    drop(Lease::try_acquire(&page, NOWHERE).unwrap());
     let size = u64::try_from(size_of::<crate::trace::Connection>()).unwrap();
     assert_eq!(page.recorder().usage().bytes, size);
 }
@@ -215,7 +217,7 @@ fn a_closed_connection_takes_its_size_of_the_record() {
 #[test]
 fn a_page_ends_once() {
     let page = fresh(Quota::default());
-    let _leases = [(); 2].map(|()| Lease::take(&page, NOWHERE).unwrap());
+    let _leases = [(); 2].map(|()| Lease::try_acquire(&page, NOWHERE).unwrap());
     assert_eq!(page.open(), 2);
     page.end(EndCause::Deadline);
     page.end(EndCause::Returned);
@@ -242,9 +244,9 @@ fn a_service_of_the_host_has_no_run() {
 #[test]
 fn what_the_grants_refuse_and_what_the_check_itself_gets_wrong_is_counted() {
     let page = page(&Ledger::new(Budget::new(1)), Quota::default());
-    page.note_ungranted();
-    page.note_ungranted();
-    page.note_own_failure();
+    page.record_ungranted();
+    page.record_ungranted();
+    page.record_own_failure();
     let usage = page.usage();
     assert_eq!((usage.ungranted, usage.own_failures), (2, 1));
 }

@@ -1,4 +1,4 @@
-//! What a stream does with its descriptor.
+//! How a stream uses its descriptor.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
@@ -102,12 +102,12 @@ async fn a_stream_is_not_connected_before_its_peer_has_answered() {
         .unwrap();
     listener.listen(0).unwrap();
     let peer = listener.local_addr().unwrap().as_socket().unwrap();
-    // Nobody accepts, and the system keeps one or two that wait for that.
+    // Nobody accepts, and the kernel queues one or two pending connections.
     let connecting = |_| {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.set_nonblocking(true).unwrap();
         let _in_progress = socket.connect(&peer.into());
-        let lease = Lease::take(&page, peer).unwrap();
+        let lease = Lease::try_acquire(&page, peer).unwrap();
         lease.stream(TcpStream::from_std(socket.into()).unwrap()).unwrap()
     };
     let streams: Vec<_> = (0..4).map(connecting).collect();
@@ -123,14 +123,14 @@ async fn a_stream_knows_its_addresses() {
     assert_eq!(ours.local_addr().unwrap(), theirs.peer_addr().unwrap());
 }
 
-/// As a process has that is just being started.
+/// A duplicate descriptor, such as a child process holds while it is being spawned.
 fn copy_of(page: &Arc<Page>, socket: &TcpStream) -> (Lease, std::os::fd::OwnedFd) {
-    let lease = Lease::take(page, NOWHERE).unwrap();
+    let lease = Lease::try_acquire(page, NOWHERE).unwrap();
     (lease, socket.as_fd().try_clone_to_owned().unwrap())
 }
 
 #[tokio::test]
-async fn a_peer_hears_of_the_end_although_another_process_has_a_copy_of_the_descriptor() {
+async fn a_peer_is_notified_of_the_end_although_another_process_has_a_copy_of_the_descriptor() {
     let ledger = Ledger::new(Budget::new(10));
     let listener = listener().await;
     for end in [None, Some(EndCause::Returned), Some(EndCause::Deadline)] {
@@ -153,7 +153,7 @@ async fn a_peer_hears_of_the_end_although_another_process_has_a_copy_of_the_desc
 }
 
 #[tokio::test]
-async fn a_peer_that_has_not_accepted_yet_hears_of_the_end_too() {
+async fn a_peer_that_has_not_accepted_yet_is_notified_of_the_end_too() {
     let ledger = Ledger::new(Budget::new(10));
     let listener = listener().await;
     for cause in [EndCause::Returned, EndCause::Deadline] {
@@ -169,7 +169,7 @@ async fn a_peer_that_has_not_accepted_yet_hears_of_the_end_too() {
 }
 
 #[tokio::test]
-async fn whoever_waits_last_is_woken_when_the_run_ends() {
+async fn the_last_waiter_is_woken_when_the_run_ends() {
     let (_ledger, page, mut ours, _theirs) = pair(Quota::default()).await;
     assert!(at_once(ours.read_u8()).is_none());
     let ends = async { page.end(EndCause::Deadline) };

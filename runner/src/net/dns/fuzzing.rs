@@ -1,22 +1,22 @@
-//! For the fuzz targets: what a name server replies.
+//! Fuzz target for DNS responses.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::response::Opening;
+use super::response::ResponseHeader;
 use super::{Duration, Reply};
 
-/// A datagram, or the message of a stream, as a plugin gets it.
+/// Parses a datagram, or a message from a TCP stream, as for a plugin.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Reply> {
-    let opening = Opening::read(bytes)?;
+    let header = ResponseHeader::read(bytes)?;
     block_on(async {
-        let response = opening.response().await.ok()?;
+        let response = header.response().await.ok()?;
         Reply::new(&response, Duration::ZERO).await.ok()
     })
 }
 
-/// What runs here waits for nothing but its next turn.
+/// The future only yields; it never waits for anything.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());

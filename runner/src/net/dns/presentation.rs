@@ -1,18 +1,18 @@
-//! An answer as text, for a plugin.
+//! Converts a response to text for a plugin.
 
 use std::fmt::{self, Display, Write};
 
 use hickory_proto::rr::Record;
 
-use super::Answer;
-use super::response::pause_after;
+use super::ResourceRecord;
+use super::response::yield_after_batch;
 use crate::net::NetError;
-use crate::quota::show_bytes;
+use crate::quota::format_bytes;
 
-/// Most bytes of text of one reply: the names and the data of all its records.
+/// Maximum number of bytes of text per response: names and data of all records.
 pub(super) const TEXT_BYTES: usize = 64 << 10;
 
-/// Makes text of records, up to a bound: escapes and names that were compressed make an answer a hundred times longer.
+/// Formats records as text, up to a limit: escapes and decompressed names can make a response a hundred times longer.
 pub(super) struct Presentation {
     left: usize,
 }
@@ -22,20 +22,20 @@ impl Presentation {
         Self { left: TEXT_BYTES }
     }
 
-    /// A section of an answer.
+    /// Formats a section of a response.
     ///
     /// # Errors
-    /// `Protocol` when the text is longer than the bound.
-    pub(super) async fn section(&mut self, records: &[Record]) -> Result<Vec<Answer>, NetError> {
+    /// `Protocol` if the text exceeds the limit.
+    pub(super) async fn section(&mut self, records: &[Record]) -> Result<Vec<ResourceRecord>, NetError> {
         let mut answers = Vec::new();
         for record in records {
-            answers.push(Answer {
+            answers.push(ResourceRecord {
                 name: self.text(&record.name)?,
                 kind: record.record_type().to_string(),
                 ttl: record.ttl,
                 data: self.text(&record.data)?,
             });
-            pause_after(answers.len()).await;
+            yield_after_batch(answers.len()).await;
         }
         Ok(answers)
     }
@@ -46,14 +46,14 @@ impl Presentation {
             left: &mut self.left,
         };
         write!(text, "{value}").map_err(|fmt::Error| {
-            let limit = show_bytes(TEXT_BYTES as u64);
+            let limit = format_bytes(TEXT_BYTES as u64);
             NetError::Protocol(format!("the answer's text is longer than {limit}"))
         })?;
         Ok(text.text)
     }
 }
 
-/// A text that ends with an error where the bytes that are left do not suffice.
+/// A writer that fails when the remaining bytes do not suffice.
 struct Limited<'a> {
     text: String,
     left: &'a mut usize,

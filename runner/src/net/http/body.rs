@@ -1,4 +1,4 @@
-//! The body of an answer on its way, and how far it came when it did not come whole.
+//! The body of a response in transit, and how much of it was received if it is incomplete.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -8,27 +8,27 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 
-use super::connection::of_stream;
+use super::connection::prefer_stream_failure;
 use super::driver::Driver;
 use super::explain::from_hyper;
 use super::fields::Fields;
-use super::noted::Noted;
-use crate::ledger::{Activity, LiveView};
-use crate::net::stream::{Moments, read};
+use super::transcript::HttpTranscript;
+use crate::ledger::{Activity, ActivityHandle};
+use crate::net::stream::{IoTimestamps, snapshot_of};
 use crate::net::{NetError, Phase};
 
-/// The body of an answer with the connection that it comes over, which is closed when it is dropped.
+/// The body of a response and its connection, which is closed when this is dropped.
 pub(super) struct BodyStream {
     incoming: Incoming,
     driver: Driver,
-    moments: Arc<Mutex<Moments>>,
-    live: LiveView,
-    /// For the body, once reading has begun.
-    noted: Noted,
+    timestamps: Arc<Mutex<IoTimestamps>>,
+    live: ActivityHandle,
+    /// The recorder for the body, once reading has begun.
+    transcript: HttpTranscript,
     has_begun: bool,
     encoding: Option<HeaderValue>,
-    extent: Extent,
-    /// Bytes of it, where the library would read on to the end of the connection.
+    progress: BodyProgress,
+    /// Length of the body, if the library would read to the end of the connection.
     length: Option<u64>,
     trailers: Fields,
 }
@@ -38,110 +38,116 @@ impl BodyStream {
         driver: Driver,
         incoming: Incoming,
         headers: &HeaderMap,
-        noted: Noted,
-        (moments, live): (Arc<Mutex<Moments>>, LiveView),
+        transcript: HttpTranscript,
+        (timestamps, live): (Arc<Mutex<IoTimestamps>>, ActivityHandle),
     ) -> Self {
         let announced = headers.get(CONTENT_LENGTH);
         let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
         Self {
             incoming,
             driver,
-            moments,
+            timestamps,
             live,
-            noted,
+            transcript,
             has_begun: false,
             encoding: headers.get(CONTENT_ENCODING).cloned(),
-            extent: Extent { came: 0, announced },
+            progress: BodyProgress {
+                received: 0,
+                content_length: announced,
+            },
             length: None,
             trailers: Fields::default(),
         }
     }
 
-    /// The same, which is over after so many bytes and not before.
-    pub(super) fn ending_after(self, length: Option<u64>) -> Self {
+    /// Limits the body to exactly this length.
+    pub(super) fn with_length(self, length: Option<u64>) -> Self {
         Self { length, ..self }
     }
 
-    /// How much came, and how much the head announced.
-    pub(super) fn extent(&self) -> Extent {
-        self.extent
+    /// How much was received, and how much was announced.
+    pub(super) fn progress(&self) -> BodyProgress {
+        self.progress
     }
 
-    /// Says what the connection does.
-    pub(super) fn enter(&self, activity: Activity) {
-        self.live.enter(activity);
+    /// Sets the connection's activity.
+    pub(super) fn set_activity(&self, activity: Activity) {
+        self.live.set_activity(activity);
     }
 
-    /// Nothing more comes, as far as is known without reading.
+    /// Whether the body has ended, as far as is known without reading.
     pub(super) fn is_over(&self) -> bool {
-        self.has_all() || self.incoming.is_end_stream()
+        self.is_complete() || self.incoming.is_end_stream()
     }
 
-    fn has_all(&self) -> bool {
-        self.length.is_some_and(|length| self.extent.came >= length)
+    fn is_complete(&self) -> bool {
+        self.length.is_some_and(|length| self.progress.received >= length)
     }
 
-    /// The next bytes as soon as there are any; nothing at the end of the body.
+    /// The next bytes as soon as any are available; `None` at the end of the body.
     ///
-    /// Cancellation: what comes later is there for the next call.
+    /// Cancellation: data that arrives later is returned by the next call.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, NetError> {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.noted = self.noted.for_body(self.encoding.as_ref());
+            self.transcript = self.transcript.for_body(self.encoding.as_ref());
         }
-        while !self.has_all()
-            && let Some(frame) = self.driver.beside(self.incoming.frame()).await
+        while !self.is_complete()
+            && let Some(frame) = self.driver.drive_until(self.incoming.frame()).await
         {
             match frame
-                .map_err(|error| self.broke_off(from_hyper(error)))?
+                .map_err(|error| self.incomplete(from_hyper(error)))?
                 .into_data()
             {
                 Ok(data) => return Ok(Some(self.take(data))),
                 Err(other) => self.take_trailers(&other.into_trailers().unwrap_or_default()),
             }
         }
-        match self.length.is_some() && !self.has_all() {
-            true => Err(self.broke_off(NetError::Closed)),
-            false => Ok(None),
+        if self.length.is_some() && !self.is_complete() {
+            Err(self.incomplete(NetError::Closed))
+        } else {
+            Ok(None)
         }
     }
 
-    /// What comes behind the end of the body is not of it.
+    /// Bytes after the end of the body do not belong to it.
     fn take(&mut self, mut data: Bytes) -> Bytes {
-        let room = self.length.map(|length| length.saturating_sub(self.extent.came));
+        let room = self
+            .length
+            .map(|length| length.saturating_sub(self.progress.received));
         let room = room.and_then(|room| usize::try_from(room).ok());
         data.truncate(room.unwrap_or(data.len()));
-        self.extent.came += u64::try_from(data.len()).unwrap_or(u64::MAX);
-        self.noted.body(&data);
+        self.progress.received += u64::try_from(data.len()).unwrap_or(u64::MAX);
+        self.transcript.body(&data);
         data
     }
 
-    /// What stood behind the body, once that was read to its end.
+    /// The trailers, available once the body has been read to its end.
     pub(super) fn into_trailers(self) -> Fields {
         self.trailers
     }
 
     fn take_trailers(&mut self, trailers: &HeaderMap) {
-        self.noted.trailers(trailers);
+        self.transcript.trailers(trailers);
         self.trailers = trailers.into();
     }
 
-    fn broke_off(&self, error: NetError) -> NetError {
-        let error = of_stream(error, &read(&self.moments));
-        self.extent.explain(error).during(Phase::Receive)
+    fn incomplete(&self, error: NetError) -> NetError {
+        let error = prefer_stream_failure(error, &snapshot_of(&self.timestamps));
+        self.progress.explain(error).in_phase(Phase::Receive)
     }
 }
 
-/// How much of a body came, and how much of it the head announced.
+/// How much of a body was received, and how much the head announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
-    /// Bytes that came.
-    pub came: u64,
-    /// Bytes that `content-length` names.
-    pub announced: Option<u64>,
+pub struct BodyProgress {
+    /// Bytes received.
+    pub received: u64,
+    /// The value of `content-length`, in bytes.
+    pub content_length: Option<u64>,
 }
 
-impl Extent {
-    /// Adds to what ended a body how far it came.
+impl BodyProgress {
+    /// Adds to an error how much of the body was received.
     pub(super) fn explain(self, error: NetError) -> NetError {
         match error.without_phase().clone() {
             cause @ (NetError::Timeout(_)
@@ -158,11 +164,11 @@ impl Extent {
     }
 }
 
-impl fmt::Display for Extent {
+impl fmt::Display for BodyProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.announced {
-            Some(announced) => write!(f, "{} of {announced} bytes", self.came),
-            None => write!(f, "{} bytes", self.came),
+        match self.content_length {
+            Some(announced) => write!(f, "{} of {announced} bytes", self.received),
+            None => write!(f, "{} bytes", self.received),
         }
     }
 }
@@ -190,9 +196,13 @@ mod tests {
                 "timed out after 2 bytes of the body",
             ),
         ] {
-            let explained = Extent { came: 2, announced }.explain(cause.clone());
+            let explained = BodyProgress {
+                received: 2,
+                content_length: announced,
+            }
+            .explain(cause.clone());
             assert_eq!(explained.to_string(), text);
-            assert_eq!(explained.word(), cause.word());
+            assert_eq!(explained.code(), cause.code());
         }
     }
 }

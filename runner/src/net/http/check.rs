@@ -1,54 +1,54 @@
-//! What is wrong with a request, found without sending it.
+//! Validates a request without sending it.
 
 use http::Uri;
 use url::Url;
 
-use super::hop::parse_place;
+use super::hop::parse_endpoint;
 use super::proxy::ProxyChoice;
-use super::redirect::{can_be_reached, can_be_written};
-use super::request::{fit, header, parse_method, parse_url};
+use super::redirect::{check_reachable, check_uri};
+use super::request::{check_headers, header, parse_method, parse_url};
 use super::{RequestOptions, Versions};
 use crate::grant::Scheme;
 use crate::net::NetError;
-use crate::net::bounded::{Payload, UrlText, Word};
+use crate::net::bounded::{Payload, Token, UrlText};
 use crate::net::check::InvalidFields;
 use crate::net::connect::ConnectOptions;
 
-/// A request as a plugin writes it. Its options are bounded already.
+/// An unvalidated request of a plugin. Its options are already bounded.
 #[derive(Debug, Clone, Default)]
-pub struct Unchecked {
+pub struct UncheckedRequest {
     /// Such as `GET`.
     pub method: String,
     /// Absolute.
     pub url: String,
-    /// In the order in which they are sent.
+    /// In sending order.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// Sent after the headers.
+    /// The body.
     pub body: Vec<u8>,
-    /// How to go about it.
+    /// Options of the request.
     pub options: RequestOptions,
 }
 
-impl Unchecked {
-    /// The fields that [`Client::send`](crate::net::Client::send) would refuse, whatever the peers are.
+impl UncheckedRequest {
+    /// The fields that [`Client::send`](crate::net::Client::send) would reject regardless of the peer.
     #[must_use]
     pub fn check(self) -> InvalidFields {
         let mut fields = InvalidFields::default();
-        let method = Word::new("the method", self.method);
-        fields.keep("method", method.and_then(|method| parse_method(&method)));
+        let method = Token::new("the method", self.method);
+        fields.check("method", method.and_then(|method| parse_method(&method)));
         let url = UrlText::new("the url", self.url).and_then(|url| parse_url(&url));
-        let url = url.and_then(|url| can_be_sent_to(&url, &self.options).map(|()| url));
-        let url = fields.keep("url", url);
-        fields.keep("headers", fit(&self.headers));
+        let url = url.and_then(|url| check_sendable(&url, &self.options).map(|()| url));
+        let url = fields.check("url", url);
+        fields.check("headers", check_headers(&self.headers));
         let is_http2 = may_be_http2(url.as_ref(), &self.options.versions);
         for (index, (name, value)) in self.headers.iter().enumerate() {
             let parsed = header(name, value).and_then(|(name, value)| match name == http::header::HOST {
                 true if is_http2 => authority(&value),
                 _ => Ok(()),
             });
-            fields.keep(format!("headers[{index}]"), parsed);
+            fields.check(format!("headers[{index}]"), parsed);
         }
-        fields.keep("body", Payload::new("the body", self.body));
+        fields.check("body", Payload::new("the body", self.body));
         fields.extend(self.options.check());
         fields
     }
@@ -62,11 +62,11 @@ impl RequestOptions {
             source: self.source,
             ..ConnectOptions::default()
         };
-        fields.keep("source-address", connect.check_source());
-        if let Some(place) = &self.connect_to {
-            fields.keep("connect-to", parse_place(place, Scheme::Http));
+        fields.check("source-address", connect.check_source());
+        if let Some(endpoint) = &self.connect_to {
+            fields.check("connect-to", parse_endpoint(endpoint, Scheme::Http));
         }
-        fields.keep("proxy", ProxyChoice::parse(self.proxy.as_ref()));
+        fields.check("proxy", ProxyChoice::parse(self.proxy.as_ref()));
         if let Some(tls) = &self.tls {
             fields.extend_within("tls", tls.check());
         }
@@ -74,12 +74,12 @@ impl RequestOptions {
     }
 }
 
-/// With a server name of the plugin's, the URL's host need not be one that TLS can carry.
-fn can_be_sent_to(url: &Url, options: &RequestOptions) -> Result<(), NetError> {
+/// If the plugin sets a server name, the URL's host need not be a valid one for TLS.
+fn check_sendable(url: &Url, options: &RequestOptions) -> Result<(), NetError> {
     let named = options.tls.as_ref().and_then(|tls| tls.server_name.as_ref());
     match named {
-        Some(_) => can_be_written(url),
-        None => can_be_reached(url).map_err(NetError::Invalid),
+        Some(_) => check_uri(url),
+        None => check_reachable(url).map_err(NetError::Invalid),
     }
 }
 
@@ -87,7 +87,7 @@ fn may_be_http2(url: Option<&Url>, versions: &Versions) -> bool {
     url.is_some_and(|url| versions.may_be_http2(url.scheme() == "https"))
 }
 
-/// Over HTTP/2 the header `host` is part of what is asked for.
+/// Over HTTP/2 the `host` header is part of the request target.
 fn authority(host: &http::HeaderValue) -> Result<(), NetError> {
     let invalid = |error: &dyn std::fmt::Display| {
         NetError::Invalid(format!("header `host`: {error}, which HTTP/2 needs"))
@@ -100,19 +100,19 @@ fn authority(host: &http::HeaderValue) -> Result<(), NetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::bounded::{HostText, PlaceText};
+    use crate::net::bounded::{EndpointText, HostText};
     use crate::net::http::HttpVersion;
     use crate::net::tls::TlsOptions;
 
-    fn get(url: &str) -> Unchecked {
-        Unchecked {
+    fn get(url: &str) -> UncheckedRequest {
+        UncheckedRequest {
             method: "GET".into(),
             url: url.into(),
-            ..Unchecked::default()
+            ..UncheckedRequest::default()
         }
     }
 
-    fn wrong(request: Unchecked) -> Vec<String> {
+    fn wrong(request: UncheckedRequest) -> Vec<String> {
         let fields = request.check().into_vec().into_iter();
         fields.map(|wrong| wrong.field).collect()
     }
@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(wrong(get(bad)), ["url"], "{bad}");
         }
         let named = |url: &str| {
-            wrong(Unchecked {
+            wrong(UncheckedRequest {
                 options: RequestOptions {
                     tls: Some(TlsOptions {
                         server_name: Some(HostText::new("the server name", "a.test".into()).unwrap()),
@@ -161,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_looked_at() {
+    fn every_field_is_validated() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
-        let request = Unchecked {
+        let request = UncheckedRequest {
             method: "G T".into(),
             headers: vec![pair("a", "ü"), pair("a b", "c"), pair("", "x"), pair("a", "x\ny")],
             options: RequestOptions {
-                connect_to: Some(PlaceText::new("connect-to", "x:99999".into()).unwrap()),
+                connect_to: Some(EndpointText::new("connect-to", "x:99999".into()).unwrap()),
                 proxy: Some(UrlText::new("the proxy url", "http://[::1".into()).unwrap()),
                 tls: Some(TlsOptions {
                     ca_certificates: Some(crate::net::bounded::Pem::new("ca", "x".into()).unwrap()),
@@ -193,11 +193,11 @@ mod tests {
 
     #[test]
     fn headers_have_a_number_and_a_size() {
-        let many = Unchecked {
+        let many = UncheckedRequest {
             headers: vec![("a".to_owned(), Vec::new()); 257],
             ..get("http://a.test/")
         };
-        let long = Unchecked {
+        let long = UncheckedRequest {
             headers: vec![("a".to_owned(), vec![b'x'; 64 << 10])],
             ..get("http://a.test/")
         };
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_host_header_that_http2_cannot_carry_is_wrong_where_it_may_be_spoken() {
         let named = |url: &str, version: Option<HttpVersion>| {
-            wrong(Unchecked {
+            wrong(UncheckedRequest {
                 headers: vec![("Host".to_owned(), b"a b".to_vec())],
                 options: RequestOptions {
                     versions: version.into_iter().collect(),

@@ -1,4 +1,4 @@
-//! One request and the head of its answer on a connection that is there already.
+//! Sends one request on an established connection and receives the head of its response.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,86 +10,86 @@ use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::BodyStream;
-use super::driver::{Driver, Inline};
+use super::driver::{Driver, InlineExecutor};
 use super::explain::{self, from_hyper};
 use super::framing;
-use super::head::{Evidence, Head};
-use super::inbound::Inbound;
-use super::noted::Noted;
-use super::outbound::{Asked, Wire, wire_request};
-use super::{HEAD_BYTES, HEADERS, HttpVersion};
-use crate::ledger::LiveView;
-use crate::net::stream::{Moments, Timed, Transport, read};
+use super::head::{Evidence, HeadObserver};
+use super::inbound::InboundStream;
+use super::outbound::{HyperRequest, OutgoingRequest, build_request};
+use super::transcript::HttpTranscript;
+use super::{HttpVersion, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::ledger::ActivityHandle;
+use crate::net::stream::{IoTimestamps, TimedStream, Transport, snapshot_of};
 use crate::net::{NetError, Phase};
 
-/// Most bytes of a header block over HTTP/2, decoded, with 32 added for each header (RFC 9113, section 6.5.2): as much
-/// as over HTTP/1.
+/// Maximum size of a decoded header block over HTTP/2, plus 32 bytes per header (RFC 9113, section 6.5.2); the same as
+/// over HTTP/1.
 const HEADER_LIST_BYTES: u32 = 128 << 10;
 
-/// The head of an answer, and its body on the way.
-pub(super) struct Answer {
+/// A response whose body is still in transit.
+pub(super) struct ResponseStart {
     pub(super) head: http::response::Parts,
     pub(super) body: BodyStream,
 }
 
-/// Where the time of an exchange went, also of one that failed.
+/// Time spent in each phase of an exchange, even if it failed.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Spent {
+pub(super) struct PhaseTimes {
     pub(super) send: Option<Duration>,
     pub(super) wait: Option<Duration>,
     pub(super) receive: Option<Duration>,
 }
 
-/// Sends the request and waits for the head of the answer by `limit`; a time-out names the phase that it passed in.
+/// Sends the request and waits for the head of the response by `limit`; a timeout names its phase.
 pub(super) async fn request(
     transport: Transport,
-    asked: Asked<'_>,
+    outgoing: OutgoingRequest<'_>,
     limit: Instant,
-) -> (Result<Answer, NetError>, Spent) {
-    let noted = Noted::on(&transport);
-    let live = transport.tcp().live_view();
-    let moments = Arc::new(Mutex::new(Moments::default()));
-    let stream = Timed::new(transport, Arc::clone(&moments));
+) -> (Result<ResponseStart, NetError>, PhaseTimes) {
+    let transcript = HttpTranscript::on(&transport);
+    let live = transport.tcp().activity_handle();
+    let timestamps = Arc::new(Mutex::new(IoTimestamps::default()));
+    let stream = TimedStream::new(transport, Arc::clone(&timestamps));
     let started_at = Instant::now();
-    let request = match wire_request(&asked) {
+    let request = match build_request(&outgoing) {
         Ok(request) => request,
-        Err(error) => return (Err(error), Spent::default()),
+        Err(error) => return (Err(error), PhaseTimes::default()),
     };
-    let outcome = match asked.version {
+    let outcome = match outgoing.version {
         HttpVersion::Http2 => {
-            noted.request(&request, &asked.request.body);
-            timeout_at(limit, over_http2(stream, request, &noted)).await
+            transcript.request(&request, &outgoing.request.body);
+            timeout_at(limit, over_http2(stream, request, &transcript)).await
         }
-        _ => timeout_at(limit, over_http1(stream, request, &noted)).await,
+        _ => timeout_at(limit, over_http1(stream, request, &transcript)).await,
     };
-    let moved = read(&moments);
+    let moved = snapshot_of(&timestamps);
     let outcome = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(&moved))));
-    let answer = outcome.map(|started| started.answer(noted, moments, live));
-    let answer = answer.map_err(|error| of_stream(error, &moved).during(phase(&moved)));
-    (answer, spent(&moved, started_at, Instant::now()))
+    let answer = outcome.map(|started| started.answer(transcript, timestamps, live));
+    let answer = answer.map_err(|error| prefer_stream_failure(error, &moved).in_phase(phase(&moved)));
+    (answer, phase_times(&moved, started_at, Instant::now()))
 }
 
-/// What never came was waited for until the end.
-fn spent(moments: &Moments, started_at: Instant, ended_at: Instant) -> Spent {
-    let sent_at = moments.last_write;
-    Spent {
+/// A phase that never completed lasted until the end.
+fn phase_times(timestamps: &IoTimestamps, started_at: Instant, ended_at: Instant) -> PhaseTimes {
+    let sent_at = timestamps.last_write;
+    PhaseTimes {
         send: Some(sent_at.unwrap_or(ended_at) - started_at),
-        wait: sent_at.map(|sent| moments.first_read.unwrap_or(ended_at) - sent),
-        receive: moments.first_read.map(|read| ended_at - read),
+        wait: sent_at.map(|sent| timestamps.first_read.unwrap_or(ended_at) - sent),
+        receive: timestamps.first_read.map(|read| ended_at - read),
     }
 }
 
-fn phase(moments: &Moments) -> Phase {
-    match (moments.last_write, moments.first_read) {
+fn phase(timestamps: &IoTimestamps) -> Phase {
+    match (timestamps.last_write, timestamps.first_read) {
         (None, _) => Phase::Send,
         (Some(_), None) => Phase::Wait,
         (Some(_), Some(_)) => Phase::Receive,
     }
 }
 
-/// HTTP's libraries make errors of their own of those of the stream.
-pub(super) fn of_stream(error: NetError, moments: &Moments) -> NetError {
-    match (error, &moments.failure) {
+/// Replaces the HTTP library's error by the stream's own failure, if there is one.
+pub(super) fn prefer_stream_failure(error: NetError, timestamps: &IoTimestamps) -> NetError {
+    match (error, &timestamps.failure) {
         (NetError::Protocol(_) | NetError::Closed | NetError::Reset | NetError::Other(_), Some(failure)) => {
             failure.clone()
         }
@@ -97,71 +97,91 @@ pub(super) fn of_stream(error: NetError, moments: &Moments) -> NetError {
     }
 }
 
-/// An answer whose head is there.
-struct Started {
+/// A response whose head has been received.
+struct HeadReceived {
     driver: Driver,
     answer: http::Response<Incoming>,
-    /// Of the body, where HTTP's library would read on to the end of the connection.
+    /// Length of the body, if the HTTP library would read to the end of the connection.
     length: Option<u64>,
 }
 
-impl Started {
-    fn answer(self, noted: Noted, moments: Arc<Mutex<Moments>>, live: LiveView) -> Answer {
+impl HeadReceived {
+    fn answer(
+        self,
+        transcript: HttpTranscript,
+        timestamps: Arc<Mutex<IoTimestamps>>,
+        live: ActivityHandle,
+    ) -> ResponseStart {
         let (head, incoming) = self.answer.into_parts();
-        let body = BodyStream::new(self.driver, incoming, &head.headers, noted, (moments, live));
-        Answer {
+        let body = BodyStream::new(
+            self.driver,
+            incoming,
+            &head.headers,
+            transcript,
+            (timestamps, live),
+        );
+        ResponseStart {
             head,
-            body: body.ending_after(self.length),
+            body: body.with_length(self.length),
         }
     }
 }
 
-async fn over_http1(stream: Timed, request: Wire, noted: &Noted) -> Result<Started, NetError> {
-    let head = Head::new(noted.clone());
+async fn over_http1(
+    stream: TimedStream,
+    request: HyperRequest,
+    transcript: &HttpTranscript,
+) -> Result<HeadReceived, NetError> {
+    let head = HeadObserver::new(transcript.clone());
     let (mut sender, connection) = http1::Builder::new()
-        .max_headers(HEADERS)
-        .max_buf_size(HEAD_BYTES)
-        // What other clients take as well: a blank before the colon, folded lines (RFC 9112, section 5.2), and a line that is
-        // no header is left out.
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        // Tolerate what other clients tolerate: a blank before the colon, folded lines (RFC 9112, section 5.2), and
+        // lines that are not headers, which are ignored.
         .allow_spaces_after_header_name_in_responses(true)
         .allow_obsolete_multiline_headers_in_responses(true)
         .ignore_invalid_headers_in_responses(true)
-        .handshake(TokioIo::new(Inbound::http1(stream, head.clone())))
+        .handshake(TokioIo::new(InboundStream::http1(stream, head.clone())))
         .await
         .map_err(from_hyper)?;
     let answer = sender.send_request(request);
     let mut driver = Driver::new(sender, connection);
-    let answer = driver.beside(answer).await;
+    let answer = driver.drive_until(answer).await;
     let answer = answer.map_err(|error| explain::from_head(error, &head))?;
-    let length = match answer.body().is_end_stream() {
-        // By its status, or by what was asked for: whatever its head says of a body.
-        true => Ok(None),
-        false => framing::length(answer.headers()),
+    let length = if answer.body().is_end_stream() {
+        // There is no body, due to the status or the method, regardless of what the head announces.
+        Ok(None)
+    } else {
+        framing::body_length(answer.headers())
     };
     let length = length.map_err(|error| head.explain(error, Evidence::Framing))?;
-    Ok(Started {
+    Ok(HeadReceived {
         driver,
         answer,
         length,
     })
 }
 
-async fn over_http2(stream: Timed, request: Wire, noted: &Noted) -> Result<Started, NetError> {
-    let inline = Inline::default();
-    let head = Head::new(noted.clone());
-    let (mut sender, connection) = http2::Builder::new(inline.clone())
+async fn over_http2(
+    stream: TimedStream,
+    request: HyperRequest,
+    transcript: &HttpTranscript,
+) -> Result<HeadReceived, NetError> {
+    let executor = InlineExecutor::default();
+    let head = HeadObserver::new(transcript.clone());
+    let (mut sender, connection) = http2::Builder::new(executor.clone())
         .max_header_list_size(HEADER_LIST_BYTES)
-        .handshake(TokioIo::new(Inbound::http2(stream, head.clone())))
+        .handshake(TokioIo::new(InboundStream::http2(stream, head.clone())))
         .await
         .map_err(from_hyper)?;
     let answer = sender.send_request(request);
-    let mut driver = Driver::new(sender, join(connection, inline.run()));
-    let answer = driver.beside(answer).await;
+    let mut driver = Driver::new(sender, join(connection, executor.run()));
+    let answer = driver.drive_until(answer).await;
     let (parts, body) = answer
         .map_err(|error| head.explain_http2(from_hyper(error)))?
         .into_parts();
-    noted.response(&parts);
-    Ok(Started {
+    transcript.response(&parts);
+    Ok(HeadReceived {
         driver,
         answer: http::Response::from_parts(parts, body),
         length: None,

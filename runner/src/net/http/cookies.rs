@@ -1,4 +1,4 @@
-//! Cookies that peers set on the way of one request through its redirects (RFC 6265), and forgotten with it.
+//! Cookies that peers set during one request and its redirects (RFC 6265); discarded afterwards.
 
 use std::time::SystemTime;
 
@@ -6,54 +6,54 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use url::{Host, Origin, Url};
 
-/// Most cookies of one request; further ones are left out.
-const COOKIES: usize = 64;
-/// Most bytes of a cookie's name and value.
-const COOKIE_BYTES: usize = 4 << 10;
+/// Maximum number of cookies per request; further ones are ignored.
+const MAX_COOKIES: usize = 64;
+/// Maximum number of bytes in a cookie's name and value.
+const MAX_COOKIE_BYTES: usize = 4 << 10;
 
 /// The cookies of one request and its redirects.
 #[derive(Debug, Default)]
-pub(super) struct Jar {
+pub(super) struct CookieJar {
     cookies: Vec<Cookie>,
 }
 
-/// One that a peer set.
+/// A cookie set by a peer.
 #[derive(Debug)]
 pub(super) struct Cookie {
     set_by: Origin,
     name: Vec<u8>,
     value: Vec<u8>,
     domain: String,
-    /// For the host that set it and no other.
+    /// Sent only to the host that set it.
     host_only: bool,
     path: String,
     secure: bool,
 }
 
-impl Jar {
-    /// Keeps what an answer from `url` sets.
+impl CookieJar {
+    /// Stores the cookies set by a response from `url`.
     pub(super) fn store(&mut self, url: &Url, headers: &HeaderMap, now: SystemTime) {
         for value in headers.get_all(SET_COOKIE) {
             let Some((cookie, is_over)) = Cookie::parse(url, value.as_bytes(), now) else {
                 continue;
             };
             self.cookies.retain(|known| !known.is_replaced_by(&cookie));
-            if !is_over && self.cookies.len() < COOKIES {
+            if !is_over && self.cookies.len() < MAX_COOKIES {
                 self.cookies.push(cookie);
             }
         }
     }
 
     /// The cookies for a request to `url`.
-    pub(super) fn fitting(&self, url: &Url) -> Vec<&Cookie> {
-        let mut fitting: Vec<_> = self.cookies.iter().filter(|cookie| cookie.is_for(url)).collect();
-        // Those with the longer path come first (RFC 6265, section 5.4).
-        fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
-        fitting
+    pub(super) fn matching(&self, url: &Url) -> Vec<&Cookie> {
+        let mut matching: Vec<_> = self.cookies.iter().filter(|cookie| cookie.is_for(url)).collect();
+        // Cookies with longer paths come first (RFC 6265, section 5.4).
+        matching.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
+        matching
     }
 }
 
-/// The `cookie` header of a request that has `headers`: what the plugin wrote, and what peers set.
+/// The `cookie` header of a request with `headers`: the plugin's own cookies, and those set by peers.
 pub(super) fn header(set: &[&Cookie], headers: &HeaderMap) -> Option<HeaderValue> {
     let own = headers.get_all(COOKIE).iter();
     let own = own.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
@@ -68,14 +68,14 @@ pub(super) fn header(set: &[&Cookie], headers: &HeaderMap) -> Option<HeaderValue
 }
 
 impl Cookie {
-    /// A cookie, and whether it is there to remove one.
+    /// Parses a cookie; the flag is set if it removes one.
     fn parse(url: &Url, text: &[u8], now: SystemTime) -> Option<(Self, bool)> {
         let mut parts = text.split(|byte| *byte == b';');
         let pair = parts.next()?;
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         let (name, value) = pair.split_at_checked(equals)?;
         let (name, value) = (name.trim_ascii(), value.get(1..)?.trim_ascii());
-        if name.is_empty() || name.len() + value.len() > COOKIE_BYTES {
+        if name.is_empty() || name.len() + value.len() > MAX_COOKIE_BYTES {
             return None;
         }
         let mut cookie = Self {
@@ -93,7 +93,7 @@ impl Cookie {
             let (key, value) = attribute.split_once('=').unwrap_or((&attribute, ""));
             let value = value.trim();
             match key.trim().to_ascii_lowercase().as_str() {
-                "domain" => cookie.widen(url, value)?,
+                "domain" => cookie.set_domain(url, value)?,
                 "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
                 "secure" => cookie.secure = true,
                 "max-age" => lifetime.max_age = value.parse::<i64>().ok().or(lifetime.max_age),
@@ -104,25 +104,25 @@ impl Cookie {
         Some((cookie, lifetime.is_over(now)))
     }
 
-    /// Whether the origin of a URL set it.
+    /// Whether the cookie was set by the URL's origin.
     pub(super) fn is_set_by(&self, url: &Url) -> bool {
         self.set_by == url.origin()
     }
 
-    /// As it is sent.
+    /// `name=value`, as sent.
     pub(super) fn pair(&self) -> Vec<u8> {
         [&*self.name, b"=", &*self.value].concat()
     }
 
-    /// Lets the cookie go to all hosts of `domain`, which has to be one of `url`'s.
-    fn widen(&mut self, url: &Url, domain: &str) -> Option<()> {
+    /// Extends the cookie to all hosts of `domain`, which must include the host of `url`.
+    fn set_domain(&mut self, url: &Url, domain: &str) -> Option<()> {
         let domain = domain.trim_start_matches('.').to_ascii_lowercase();
         if domain.is_empty() || domain == self.domain {
             self.host_only &= domain.is_empty() || !matches!(url.host(), Some(Host::Domain(_)));
             return Some(());
         }
-        // A single label is nobody's.
-        let is_wider = domain.contains('.') && is_within(url, &domain);
+        // A single label is a public suffix.
+        let is_wider = domain.contains('.') && is_subdomain(url, &domain);
         is_wider.then(|| {
             self.domain = domain;
             self.host_only = false;
@@ -136,7 +136,7 @@ impl Cookie {
     fn is_for(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let is_host =
-            host.eq_ignore_ascii_case(&self.domain) || (!self.host_only && is_within(url, &self.domain));
+            host.eq_ignore_ascii_case(&self.domain) || (!self.host_only && is_subdomain(url, &self.domain));
         is_host && self.covers(url.path()) && (!self.secure || url.scheme() == "https")
     }
 
@@ -149,8 +149,8 @@ impl Cookie {
     }
 }
 
-/// Whether the URL's host is a name below `domain`.
-fn is_within(url: &Url, domain: &str) -> bool {
+/// Whether the URL's host is a subdomain of `domain`.
+fn is_subdomain(url: &Url, domain: &str) -> bool {
     let Some(Host::Domain(host)) = url.host() else {
         return false;
     };
@@ -180,7 +180,7 @@ impl Lifetime {
     }
 }
 
-/// A date as servers write it, with dashes or without.
+/// Parses a date as servers send it, with or without dashes.
 fn date(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(&text.replace('-', " ")).ok()
 }
@@ -197,8 +197,8 @@ mod tests {
         Url::parse(url).unwrap()
     }
 
-    fn jar(cookies: &[&str]) -> Jar {
-        let mut jar = Jar::default();
+    fn jar(cookies: &[&str]) -> CookieJar {
+        let mut jar = CookieJar::default();
         let mut headers = HeaderMap::new();
         for cookie in cookies {
             headers.append(SET_COOKIE, HeaderValue::from_str(cookie).unwrap());
@@ -208,10 +208,10 @@ mod tests {
         jar
     }
 
-    fn sent(jar: &Jar, url: &str, own: Option<&'static str>) -> Option<String> {
+    fn sent(jar: &CookieJar, url: &str, own: Option<&'static str>) -> Option<String> {
         let mut headers = HeaderMap::new();
         headers.extend(own.map(|own| (COOKIE, HeaderValue::from_static(own))));
-        let header = header(&jar.fitting(&at(url)), &headers)?;
+        let header = header(&jar.matching(&at(url)), &headers)?;
         Some(header.to_str().unwrap().to_owned())
     }
 
@@ -259,16 +259,19 @@ mod tests {
             sent(&jar, here, Some("x=9; a=0")).as_deref(),
             Some("x=9; a=3; b=2")
         );
-        assert_eq!(sent(&Jar::default(), here, Some("x=9")).as_deref(), Some("x=9"));
-        assert_eq!(sent(&Jar::default(), here, None), None);
+        assert_eq!(
+            sent(&CookieJar::default(), here, Some("x=9")).as_deref(),
+            Some("x=9")
+        );
+        assert_eq!(sent(&CookieJar::default(), here, None), None);
     }
 
     #[test]
     fn only_so_many_cookies_are_kept() {
         let cookies: Vec<String> = (0..1_000).map(|number| format!("c{number}=1")).collect();
         let cookies: Vec<&str> = cookies.iter().map(String::as_str).collect();
-        assert_eq!(jar(&cookies).cookies.len(), COOKIES);
-        let long = format!("a={}", "x".repeat(COOKIE_BYTES));
+        assert_eq!(jar(&cookies).cookies.len(), MAX_COOKIES);
+        let long = format!("a={}", "x".repeat(MAX_COOKIE_BYTES));
         assert!(jar(&[&long]).cookies.is_empty());
     }
 }

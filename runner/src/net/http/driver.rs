@@ -1,4 +1,4 @@
-//! A connection at work, without a task of its own: it is polled while something of it is awaited.
+//! Drives a connection without a task of its own: it is polled while something that depends on it is awaited.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -10,12 +10,12 @@ use hyper::rt::Executor;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A connection that HTTP's library drives. Nothing happens on it but while something is awaited beside it; dropping it
+/// A connection owned by the HTTP library. It makes progress only while something is awaited through it; dropping it
 /// closes the socket.
 pub(super) struct Driver(Option<Task>);
 
 impl Driver {
-    /// Of a connection that goes on until `sender`, which requests are sent with, is dropped.
+    /// Drives a connection that lives until `sender`, the handle for sending requests, is dropped.
     pub(super) fn new(sender: impl Send + 'static, connection: impl Future + Send + 'static) -> Self {
         Self(Some(Box::pin(async move {
             let _sender = sender;
@@ -23,16 +23,16 @@ impl Driver {
         })))
     }
 
-    /// Waits for something that comes over the connection.
+    /// Awaits something that depends on the connection.
     ///
-    /// Cancellation: nothing is lost that a later wait would want.
-    pub(super) async fn beside<T>(&mut self, awaited: impl Future<Output = T>) -> T {
+    /// Cancellation: loses nothing that a later call needs.
+    pub(super) async fn drive_until<T>(&mut self, awaited: impl Future<Output = T>) -> T {
         let mut awaited = pin!(awaited);
         if let Some(connection) = &mut self.0 {
             tokio::select! {
                 biased;
-                came = &mut awaited => return came,
-                // A connection that is over has reported it to what is awaited, or left its answer there.
+                output = &mut awaited => return output,
+                // A finished connection has already reported its result to the awaited future.
                 () = connection.as_mut() => {}
             }
             self.0 = None;
@@ -41,13 +41,13 @@ impl Driver {
     }
 }
 
-/// Runs what HTTP/2 would spawn inside the exchange that needs it.
+/// An executor that runs the HTTP/2 library's tasks within the exchange that needs them.
 #[derive(Clone, Default)]
-pub(super) struct Inline {
+pub(super) struct InlineExecutor {
     started: Arc<Mutex<Vec<Task>>>,
 }
 
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Inline {
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for InlineExecutor {
     fn execute(&self, task: F) {
         self.started
             .lock()
@@ -56,8 +56,8 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Inline {
     }
 }
 
-impl Inline {
-    /// Never ends by itself: the exchange ends it.
+impl InlineExecutor {
+    /// Never completes by itself: the exchange drops it.
     pub(super) async fn run(self) -> Infallible {
         let mut tasks = FuturesUnordered::new();
         std::future::poll_fn(|cx| {

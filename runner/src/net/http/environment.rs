@@ -1,4 +1,4 @@
-//! The proxies that the environment of this process names, as other clients read them.
+//! The proxies in this process's environment, interpreted like other clients do.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,26 +9,26 @@ use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::suite::{KnownSecrets, Secrets};
+use crate::suite::{SecretRegistry, Secrets};
 
-/// Where to find a proxy by scheme, and hosts that are reached without one.
+/// Proxies by scheme, and hosts that are reached without one.
 #[derive(Clone, Default)]
 pub struct EnvironmentProxies {
     http: Option<String>,
     https: Option<String>,
-    direct: Vec<Direct>,
+    no_proxy: Vec<NoProxyRule>,
 }
 
-/// Hosts that are reached without a proxy.
+/// A `no_proxy` entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Direct {
+enum NoProxyRule {
     All,
     Network(IpNet),
-    /// A name with all below it, or an address; at one port, or at all.
+    /// A name with all its subdomains, or an address; at one port, or at any.
     Host(String, Option<u16>),
 }
 
-/// A proxy's URL holds credentials.
+/// Omits the proxies' URLs, which may contain credentials.
 impl fmt::Debug for EnvironmentProxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EnvironmentProxies").finish_non_exhaustive()
@@ -36,7 +36,7 @@ impl fmt::Debug for EnvironmentProxies {
 }
 
 impl EnvironmentProxies {
-    /// Reads `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in small letters first.
+    /// Reads `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`; lower case takes precedence.
     #[must_use]
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let either = |name: &str| {
@@ -47,22 +47,25 @@ impl EnvironmentProxies {
         Self {
             http: proxy("http_proxy"),
             https: proxy("https_proxy"),
-            direct: either("no_proxy").as_deref().map(exceptions).unwrap_or_default(),
+            no_proxy: either("no_proxy")
+                .as_deref()
+                .map(parse_no_proxy)
+                .unwrap_or_default(),
         }
     }
 
-    /// Makes what the proxies are logged in to with known to `known`, for as long as what it returns is there. Their places are
-    /// no secrets: messages name them.
+    /// Registers the proxies' credentials with `known`, for the lifetime of the returned value. Their addresses are not
+    /// secret: messages contain them.
     #[must_use]
-    pub fn hold(&self, known: &KnownSecrets) -> Secrets {
+    pub fn register_secrets(&self, known: &SecretRegistry) -> Secrets {
         let proxies = self.http.iter().chain(&self.https);
         let values: Vec<String> = proxies.flat_map(|proxy| credentials(proxy)).collect();
-        known.hold(values.iter().map(String::as_str))
+        known.register(values.iter().map(String::as_str))
     }
 
-    /// The URL of the proxy to a URL.
-    pub(super) fn to(&self, url: &Url) -> Option<&str> {
-        if self.direct.iter().any(|direct| direct.covers(url)) {
+    /// The proxy for a URL.
+    pub(super) fn proxy_for(&self, url: &Url) -> Option<&str> {
+        if self.no_proxy.iter().any(|no_proxy| no_proxy.covers(url)) {
             return None;
         }
         match url.scheme() {
@@ -73,17 +76,18 @@ impl EnvironmentProxies {
 }
 
 fn with_scheme(proxy: String) -> String {
-    match proxy.contains("://") {
-        true => proxy,
-        false => format!("http://{proxy}"),
+    if proxy.contains("://") {
+        proxy
+    } else {
+        format!("http://{proxy}")
     }
 }
 
-/// The user information of a proxy's URL: as it is written there, as it is meant, and as it is sent.
+/// The user information of a proxy's URL: as written, decoded, and as sent.
 fn credentials(proxy: &str) -> Vec<String> {
     let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
     let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    // With such a character in plain a password makes a URL that cannot be used, and is a password all the same.
+    // An unescaped character makes the URL invalid, but the password is still a secret.
     let is_broken = Url::parse(proxy).is_err();
     let in_plain = || rest.rsplit_once('@').filter(|_| is_broken);
     let written = authority.rsplit_once('@').or_else(in_plain);
@@ -93,7 +97,7 @@ fn credentials(proxy: &str) -> Vec<String> {
     let (user, password) = written.split_once(':').unwrap_or((written, ""));
     let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
     let sent = [decoded(user), decoded(password)].join(&b':');
-    // A user alone may be a token.
+    // A user name alone may be a token.
     let last = if password.is_empty() { user } else { password };
     vec![
         format!("{written}@"),
@@ -103,15 +107,15 @@ fn credentials(proxy: &str) -> Vec<String> {
     ]
 }
 
-fn exceptions(list: &str) -> Vec<Direct> {
+fn parse_no_proxy(list: &str) -> Vec<NoProxyRule> {
     let entries = list.split([',', ' ']).map(str::trim);
     entries
         .filter(|entry| !entry.is_empty())
-        .map(Direct::parse)
+        .map(NoProxyRule::parse)
         .collect()
 }
 
-impl Direct {
+impl NoProxyRule {
     fn parse(entry: &str) -> Self {
         if entry == "*" {
             return Self::All;
@@ -120,7 +124,7 @@ impl Direct {
             return Self::Network(network);
         }
         let (host, port) = match entry.rsplit_once(':') {
-            // An IPv6 address has colons of its own.
+            // An IPv6 address contains colons.
             Some((host, port)) if entry.parse::<IpAddr>().is_err() => (host, port.parse().ok()),
             _ => (entry, None),
         };
@@ -160,8 +164,8 @@ mod tests {
         })
     }
 
-    fn to(proxies: &EnvironmentProxies, url: &str) -> Option<String> {
-        proxies.to(&Url::parse(url).unwrap()).map(str::to_owned)
+    fn proxy_for(proxies: &EnvironmentProxies, url: &str) -> Option<String> {
+        proxies.proxy_for(&Url::parse(url).unwrap()).map(str::to_owned)
     }
 
     #[test]
@@ -171,16 +175,25 @@ mod tests {
             ("http_proxy", "plain:2"),
             ("HTTP_PROXY", "other:3"),
         ]);
-        assert_eq!(to(&set, "https://a.test/").as_deref(), Some("http://secure:1"));
-        assert_eq!(to(&set, "http://a.test/").as_deref(), Some("http://plain:2"));
+        assert_eq!(
+            proxy_for(&set, "https://a.test/").as_deref(),
+            Some("http://secure:1")
+        );
+        assert_eq!(
+            proxy_for(&set, "http://a.test/").as_deref(),
+            Some("http://plain:2")
+        );
         let all = proxies(&[("all_proxy", "every:4"), ("https_proxy", " ")]);
-        assert_eq!(to(&all, "https://a.test/").as_deref(), Some("http://every:4"));
-        assert_eq!(to(&proxies(&[]), "https://a.test/"), None);
+        assert_eq!(
+            proxy_for(&all, "https://a.test/").as_deref(),
+            Some("http://every:4")
+        );
+        assert_eq!(proxy_for(&proxies(&[]), "https://a.test/"), None);
     }
 
     #[test]
     fn some_hosts_are_reached_without_a_proxy() {
-        for (direct, url, is_direct) in [
+        for (no_proxy, url, is_direct) in [
             ("*", "http://a.test/", true),
             ("a.test", "http://a.test/", true),
             ("a.test", "http://www.A.test./", true),
@@ -195,8 +208,8 @@ mod tests {
             ("[::1]:81", "http://[::1]:81/", true),
             ("127.0.0.1", "http://127.0.0.1/", true),
         ] {
-            let set = proxies(&[("http_proxy", "p:1"), ("NO_PROXY", direct)]);
-            assert_eq!(to(&set, url).is_none(), is_direct, "{direct} {url}");
+            let set = proxies(&[("http_proxy", "p:1"), ("NO_PROXY", no_proxy)]);
+            assert_eq!(proxy_for(&set, url).is_none(), is_direct, "{no_proxy} {url}");
         }
     }
 
@@ -208,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_proxies_are_logged_in_to_with_is_masked_in_the_texts_of_everyone() {
-        let known = KnownSecrets::default();
+        let known = SecretRegistry::default();
         let set = proxies(&[
             (
                 "https_proxy",
@@ -217,8 +230,8 @@ mod tests {
             ("http_proxy", "token-of-mine@10.11.12.13:3128"),
         ]);
         let short = proxies(&[("all_proxy", "socks5://me:pw@proxy.internal.test")]);
-        let held = [set.hold(&known), short.hold(&known)];
-        let others = known.others();
+        let held = [set.register_secrets(&known), short.register_secrets(&known)];
+        let others = known.secrets();
         for text in [
             "c@rrect/horse",
             "canary:c@rrect/horse",
@@ -246,6 +259,6 @@ mod tests {
         let broken = credentials("http://canary:corr/ect#horse@proxy.internal.test");
         assert!(broken.contains(&"corr/ect#horse".to_owned()), "{broken:?}");
         let plain = proxies(&[("all_proxy", "http://proxy.internal.test/x@y")]);
-        assert!(plain.hold(&KnownSecrets::default()).is_empty());
+        assert!(plain.register_secrets(&SecretRegistry::default()).is_empty());
     }
 }

@@ -1,37 +1,37 @@
-//! A request and its answer, whose body is read piece by piece.
+//! A request and its response, whose body is read incrementally.
 
 use std::time::Duration;
 
 use hyper::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{BodyStream, Extent};
+use super::body::{BodyProgress, BodyStream};
 use super::fields::Fields;
 use super::step::RequestStep;
 use super::{RequestOptions, Response};
 use crate::ledger::Activity;
 use crate::net::{Client, NetError, Phase};
 
-/// The most that one read hands out, in bytes, whatever the plugin asks for.
-const LONGEST_READ: usize = 1 << 20;
-/// How long a read takes that does not wait.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// Maximum number of bytes returned by one read, regardless of what the plugin requests.
+const MAX_READ: usize = 1 << 20;
+/// Time limit of a non-blocking read.
+const READY_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// A request that was answered. Its connection is closed when the body is over, or when it is dropped.
+/// A request with a response head. Its connection is closed at the end of the body, or when this is dropped.
 ///
-/// Between two calls nothing of it goes on: what the peer sends meanwhile waits with the operating system.
+/// Nothing happens between two calls: data sent by the peer waits in the kernel.
 pub struct Exchange {
-    /// By its deadline everything ends.
+    /// Its deadline bounds every operation.
     client: Client,
-    /// What is known of the answer up to now. It has no body.
+    /// The response so far, without its body.
     response: Response,
-    /// Absent once the body is over.
+    /// `None` after the end of the body.
     body: Option<BodyStream>,
-    extent: Extent,
-    /// Why the body is over, where it did not come whole.
-    broken: Option<NetError>,
-    /// Came with an earlier read, and was more than that wanted.
-    behind: Bytes,
+    progress: BodyProgress,
+    /// Why the body ended prematurely.
+    error: Option<NetError>,
+    /// Bytes received by an earlier read in excess of its limit.
+    buffered: Bytes,
     trailers: Fields,
     /// Ends after the connection is closed.
     step: RequestStep,
@@ -39,20 +39,20 @@ pub struct Exchange {
 
 impl Exchange {
     pub(super) fn new(client: &Client, response: Response, body: BodyStream, step: RequestStep) -> Self {
-        body.enter(Activity::Idle);
+        body.set_activity(Activity::Idle);
         Self {
             client: client.clone(),
             response,
-            extent: body.extent(),
+            progress: body.progress(),
             body: Some(body),
-            broken: None,
-            behind: Bytes::new(),
+            error: None,
+            buffered: Bytes::new(),
             trailers: Fields::default(),
             step,
         }
     }
 
-    /// The answer, as far as it has come; its body is what was read.
+    /// The response so far.
     #[must_use]
     pub fn response(&self) -> &Response {
         &self.response
@@ -62,50 +62,51 @@ impl Exchange {
         &mut self.response
     }
 
-    /// How much of the body came, and how much the head announced.
+    /// How much of the body was received, and how much was announced.
     #[must_use]
-    pub fn extent(&self) -> Extent {
-        self.extent
+    pub fn progress(&self) -> BodyProgress {
+        self.progress
     }
 
-    /// What stood behind the body, once that was read to its end.
+    /// The trailers, available once the body has been read to its end.
     #[must_use]
     pub fn trailers(&self) -> &Fields {
         &self.trailers
     }
 
-    /// Bytes of memory that are kept of the answer until the exchange is dropped, whether it is over or not. What else it
-    /// takes goes with the connection.
+    /// Memory retained until this is dropped, in bytes, even after the exchange has ended. Everything else is released
+    /// with the connection.
     #[must_use]
-    pub fn kept(&self) -> usize {
+    pub fn weight(&self) -> usize {
         self.response.weight() + self.trailers.weight()
     }
 
-    /// Ends the exchange: each later read has this error. What came behind the body is forgotten.
+    /// Ends the exchange: every later read returns this error. Buffered bytes and trailers are discarded.
     pub fn fail(&mut self, error: &NetError) {
-        (self.body, self.behind, self.trailers) = (None, Bytes::new(), Fields::default());
+        (self.body, self.buffered, self.trailers) = (None, Bytes::new(), Fields::default());
         self.response.complete = false;
-        self.broken = Some(error.clone());
+        self.error = Some(error.clone());
         self.step.end();
     }
 
-    /// Up to `max` bytes of the body as soon as there are any, by `until` at the latest; empty at its end. Transfer
-    /// encodings are undone, content encodings are not.
+    /// Returns up to `max` bytes of the body as soon as any are available, by `until` at the latest; empty at its end.
+    /// Transfer encodings are decoded, content encodings are not.
     ///
-    /// Cancellation: what comes later is there for the next read.
+    /// Cancellation: data that arrives later is returned by the next read.
     ///
     /// # Errors
-    /// The network, a quota, a peer that breaks HTTP: each later read has the same error. And the time, after which another
-    /// read may go on.
+    /// The network, a quota, or a peer that violates HTTP: every later read returns the same error. A timeout, after
+    /// which another read may continue.
     pub async fn read(&mut self, until: Option<Instant>, max: usize) -> Result<Vec<u8>, NetError> {
-        let limit = self.client.until(until).limit(None);
-        match self.piece(limit, max).await {
+        let limit = self.client.with_deadline(until).deadline_after(None);
+        match self.read_chunk(limit, max).await {
             Some(read) => read,
-            None => Err(self.late()),
+            None => Err(self.timed_out()),
         }
     }
 
-    /// What [`Exchange::read`] returns if it need not wait for it; nothing when it would. Takes a millisecond at most.
+    /// Returns what [`Exchange::read`] would return without waiting; `None` if it would have to wait. Takes at most one
+    /// millisecond.
     ///
     /// # Errors
     /// As [`Exchange::read`].
@@ -114,36 +115,39 @@ impl Exchange {
         until: Option<Instant>,
         max: usize,
     ) -> Result<Option<Vec<u8>>, NetError> {
-        let client = self.client.until(until);
-        // The runtime looks at sockets while something waits: it has to be given the time.
-        match self.piece(client.limit(Some(AT_ONCE)), max).await {
+        let client = self.client.with_deadline(until);
+        // The runtime polls sockets only while something waits: give it time to do so.
+        match self
+            .read_chunk(client.deadline_after(Some(READY_TIMEOUT)), max)
+            .await
+        {
             Some(read) => read.map(Some),
-            None if client.limit(None) <= Instant::now() => Err(self.late()),
+            None if client.deadline_after(None) <= Instant::now() => Err(self.timed_out()),
             None => Ok(None),
         }
     }
 
-    /// Reads the body as the request's options say, and closes the connection.
+    /// Reads the body as specified by the request's options, and closes the connection.
     ///
     /// # Errors
     /// As [`Exchange::read`].
-    pub(super) async fn whole(mut self, options: &RequestOptions) -> Result<Response, NetError> {
+    pub(super) async fn read_to_end(mut self, options: &RequestOptions) -> Result<Response, NetError> {
         if options.max_body == 0 {
             self.response.truncated = self.body.as_ref().is_some_and(|body| !body.is_over());
             return Ok(self.into_response());
         }
-        self.enter(Activity::Receive);
+        self.set_activity(Activity::Receive);
         let max = usize::try_from(options.max_body).unwrap_or(usize::MAX);
-        let limit = self.client.limit(None);
+        let limit = self.client.deadline_after(None);
         let until = options.read_for.and_then(|time| Instant::now().checked_add(time));
         let until = until.filter(|until| *until < limit);
         loop {
-            let piece = match self.next(until.unwrap_or(limit)).await {
+            let chunk = match self.next_chunk(until.unwrap_or(limit)).await {
                 None if until.is_some() => break,
-                None => return Err(self.late()),
-                Some(piece) => piece?,
+                None => return Err(self.timed_out()),
+                Some(chunk) => chunk?,
             };
-            let Some(data) = piece else { break };
+            let Some(data) = chunk else { break };
             let kept = &mut self.response.body;
             let room = max.saturating_sub(kept.len());
             kept.extend_from_slice(data.get(..room).unwrap_or(&data));
@@ -162,19 +166,19 @@ impl Exchange {
         response
     }
 
-    /// What a plugin reads next; absent when the time is over.
-    async fn piece(&mut self, limit: Instant, max: usize) -> Option<Result<Vec<u8>, NetError>> {
-        self.enter(Activity::Receive);
+    /// The next bytes for the plugin; `None` on a timeout.
+    async fn read_chunk(&mut self, limit: Instant, max: usize) -> Option<Result<Vec<u8>, NetError>> {
+        self.set_activity(Activity::Receive);
         let read = self.fill(limit).await;
-        self.enter(Activity::Idle);
-        Some(read?.map(|()| self.take(max)))
+        self.set_activity(Activity::Idle);
+        Some(read?.map(|()| self.take_buffered(max)))
     }
 
-    /// Waits until there are bytes that can be read, or the body is over.
+    /// Waits until bytes are buffered or the body has ended.
     async fn fill(&mut self, limit: Instant) -> Option<Result<(), NetError>> {
-        while self.behind.is_empty() {
-            match self.next(limit).await? {
-                Ok(Some(data)) => self.behind = data,
+        while self.buffered.is_empty() {
+            match self.next_chunk(limit).await? {
+                Ok(Some(data)) => self.buffered = data,
                 Ok(None) => break,
                 Err(error) => return Some(Err(error)),
             }
@@ -182,53 +186,53 @@ impl Exchange {
         Some(Ok(()))
     }
 
-    /// Says what the connection does, while there is one.
-    fn enter(&self, activity: Activity) {
+    /// Sets the connection's activity, while there is one.
+    fn set_activity(&self, activity: Activity) {
         if let Some(body) = &self.body {
-            body.enter(activity);
+            body.set_activity(activity);
         }
     }
 
-    /// The next piece of the body, none at its end; absent when the time is over.
-    async fn next(&mut self, limit: Instant) -> Option<Result<Option<Bytes>, NetError>> {
+    /// The next chunk of the body, `None` within at its end; `None` on a timeout.
+    async fn next_chunk(&mut self, limit: Instant) -> Option<Result<Option<Bytes>, NetError>> {
         let Some(body) = &mut self.body else {
-            return Some(self.broken.clone().map_or(Ok(None), Err));
+            return Some(self.error.clone().map_or(Ok(None), Err));
         };
-        self.step.wait();
-        let came = timeout_at(limit, body.next()).await;
-        self.extent = body.extent();
+        self.step.begin_wait();
+        let result = timeout_at(limit, body.next()).await;
+        self.progress = body.progress();
         self.step
-            .waited(came.as_ref().ok().and_then(|came| came.as_ref().err()));
-        self.response.body_length = self.extent.came;
-        self.response.timings.receive = self.step.spent().receive;
-        let came = came.ok()?;
-        match &came {
+            .end_wait(result.as_ref().ok().and_then(|result| result.as_ref().err()));
+        self.response.body_length = self.progress.received;
+        self.response.timings.receive = self.step.phase_times().receive;
+        let result = result.ok()?;
+        match &result {
             Ok(Some(_)) => {}
             Ok(None) => {
                 let body = self.body.take();
                 self.trailers = body.map(BodyStream::into_trailers).unwrap_or_default();
                 self.response.complete = true;
-                self.step.complete(self.extent.came);
+                self.step.complete(self.progress.received);
             }
             Err(error) => {
                 self.body = None;
-                self.broken = Some(error.clone());
+                self.error = Some(error.clone());
                 self.step.end();
             }
         }
-        Some(came)
+        Some(result)
     }
 
-    fn late(&mut self) -> NetError {
-        let late = NetError::Timeout(Phase::Receive);
-        let late = self.extent.explain(late);
-        self.step.waited(Some(&late));
-        late
+    fn timed_out(&mut self) -> NetError {
+        let timed_out = NetError::Timeout(Phase::Receive);
+        let timed_out = self.progress.explain(timed_out);
+        self.step.end_wait(Some(&timed_out));
+        timed_out
     }
 
-    fn take(&mut self, max: usize) -> Vec<u8> {
-        // An empty piece is the end of the body.
-        let most = max.clamp(1, LONGEST_READ).min(self.behind.len());
-        self.behind.split_to(most).into()
+    fn take_buffered(&mut self, max: usize) -> Vec<u8> {
+        // An empty result means the end of the body.
+        let length = max.clamp(1, MAX_READ).min(self.buffered.len());
+        self.buffered.split_to(length).into()
     }
 }

@@ -1,15 +1,15 @@
-//! What the library says of a peer that breaks HTTP, in sentences for a person.
+//! Explains errors of the HTTP library about a peer that violates HTTP.
 
 mod http2;
 
 use std::error::Error as StdError;
 
-use super::head::{Evidence, Head};
-use super::{HEAD_BYTES, HEADERS};
+use super::head::{Evidence, HeadObserver};
+use super::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::net::NetError;
 
-/// What HTTP/1's library says of a head, what the peer did, and what shows it. The first that is part of what it says counts.
-const OF_HEADS: [(&str, &str, Evidence); 7] = [
+/// The library's error texts for HTTP/1 heads, explanations, and what evidence to show. The first match wins.
+const HEAD_ERRORS: [(&str, &str, Evidence); 7] = [
     (
         "found HTTP2 preface",
         "the peer answers in HTTP/2, and was asked in HTTP/1",
@@ -47,8 +47,8 @@ const OF_HEADS: [(&str, &str, Evidence); 7] = [
     ),
 ];
 
-/// The same of bodies and of what follows them.
-const OF_BODIES: [(&str, &str); 18] = [
+/// The same for bodies and what follows them.
+const BODY_ERRORS: [(&str, &str); 18] = [
     (
         "chunk extensions over limit",
         "the peer sent more than 16 KiB of extensions to chunks",
@@ -92,7 +92,7 @@ const OF_BODIES: [(&str, &str); 18] = [
     ),
     ("trailers count overflow", "the peer sent too many trailers"),
     ("trailer", "the peer sent a trailer that is not a header"),
-    // Of a body, only trailers have headers.
+    // In a body, only trailers have headers.
     (
         "invalid header name",
         "the peer sent a trailer that is not a header",
@@ -109,13 +109,13 @@ const OF_BODIES: [(&str, &str); 18] = [
     ("header blocks", "the peer sent more than 64 header blocks"),
 ];
 
-/// Why an exchange failed, where the peer did not break HTTP: or else how it did.
+/// Converts an error of the HTTP library: either how the peer violated HTTP, or the underlying failure.
 pub(super) fn from_hyper(error: hyper::Error) -> NetError {
     explain(&error)
 }
 
 fn explain(error: &hyper::Error) -> NetError {
-    // A request that was not sent yet is canceled, for a reason of its own.
+    // A request that was not sent yet is cancelled; its source has the reason.
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     if let Some(cause) = cause.filter(|_| error.is_canceled()) {
         return explain(cause);
@@ -123,13 +123,15 @@ fn explain(error: &hyper::Error) -> NetError {
     let is_over = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
     match NetError::from_protocol(error) {
         NetError::Protocol(_) if is_over => NetError::Closed,
-        NetError::Protocol(said) => http2::of_connection(error).unwrap_or_else(|| in_words(error, &said)),
+        NetError::Protocol(message) => {
+            http2::connection_error(error).unwrap_or_else(|| describe(error, &message))
+        }
         other => other,
     }
 }
 
-/// The same of an answer's head over HTTP/1, with what the peer sent.
-pub(super) fn from_head(error: hyper::Error, head: &Head) -> NetError {
+/// The same for the head of an HTTP/1 response, including what the peer sent.
+pub(super) fn from_head(error: hyper::Error, head: &HeadObserver) -> NetError {
     let evidence = evidence(&error);
     let error = from_hyper(error);
     match evidence {
@@ -138,31 +140,35 @@ pub(super) fn from_head(error: hyper::Error, head: &Head) -> NetError {
     }
 }
 
-/// What of a head shows what is wrong with it.
+/// Which part of the head to show for an error.
 fn evidence(error: &hyper::Error) -> Option<Evidence> {
     if error.is_parse_too_large() {
         return Some(Evidence::Size);
     }
-    let said = error.is_parse().then(|| error.to_string())?;
-    let known = OF_HEADS.iter().find(|(words, ..)| said.contains(words));
+    let message = error.is_parse().then(|| error.to_string())?;
+    let known = HEAD_ERRORS.iter().find(|(words, ..)| message.contains(words));
     Some(known.map_or(Evidence::Beginning, |(.., evidence)| *evidence))
 }
 
-fn in_words(error: &hyper::Error, said: &str) -> NetError {
+fn describe(error: &hyper::Error, message: &str) -> NetError {
     if error.is_parse_too_large() {
-        let bytes = HEAD_BYTES >> 10;
+        let bytes = MAX_HEAD_BYTES >> 10;
         return NetError::Protocol(format!(
-            "the head of the peer's answer has more than {bytes} KiB or {HEADERS} headers"
+            "the head of the peer's answer has more than {bytes} KiB or {MAX_HEADERS} headers"
         ));
     }
-    let of_heads = OF_HEADS.iter().map(|(words, breach, _)| (words, breach));
-    let of_bodies = OF_BODIES.iter().map(|(words, breach)| (words, breach));
+    let of_heads = HEAD_ERRORS
+        .iter()
+        .map(|(words, explanation, _)| (words, explanation));
+    let of_bodies = BODY_ERRORS
+        .iter()
+        .map(|(words, explanation)| (words, explanation));
     let mut known = of_heads
         .chain(of_bodies)
-        .filter(|(words, _)| said.contains(**words));
+        .filter(|(words, _)| message.contains(**words));
     NetError::Protocol(match (known.next(), http2::error(error)) {
-        (_, Some(broken)) if broken.get_io().is_none() => http2::in_words(broken),
-        (Some((_, breach)), _) => (*breach).to_owned(),
+        (_, Some(broken)) if broken.get_io().is_none() => http2::describe(broken),
+        (Some((_, explanation)), _) => (*explanation).to_owned(),
         (None, _) => "the peer broke HTTP in a way that has no name here".to_owned(),
     })
 }
@@ -175,18 +181,18 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use tokio::io::AsyncWriteExt as _;
 
-    use super::super::inbound::Inbound;
-    use super::super::noted::Noted;
+    use super::super::inbound::InboundStream;
+    use super::super::transcript::HttpTranscript;
     use super::*;
 
-    /// How an exchange fails with a peer that answers this over HTTP/1; nothing where it does not.
+    /// The error that an exchange ends with if the peer sends this over HTTP/1; `None` on success.
     async fn failure(answer: &[u8]) -> Option<String> {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let head = Head::new(Noted::default());
-        let stream = Inbound::http1(near, head.clone());
+        let head = HeadObserver::new(HttpTranscript::default());
+        let stream = InboundStream::http1(near, head.clone());
         let (mut sender, connection) = http1::Builder::new()
-            .max_headers(HEADERS)
-            .max_buf_size(HEAD_BYTES)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(stream))
             .await
             .unwrap();
@@ -211,7 +217,7 @@ mod tests {
     #[tokio::test]
     #[expect(clippy::too_many_lines, reason = "a table")]
     async fn what_is_not_http_is_called_by_what_it_is() {
-        for (answer, said) in [
+        for (answer, message) in [
             (
                 b"SSH-2.0-OpenSSH_9.2\r\n".as_slice(),
                 "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; the answer begins with \
@@ -260,14 +266,14 @@ mod tests {
                  `Content-Length: 2`",
             ),
         ] {
-            assert_eq!(failed(answer).await, said);
+            assert_eq!(failed(answer).await, message);
         }
     }
 
     #[tokio::test]
     async fn chunks_that_are_none_are_described() {
         let long = format!("1;{}\r\n", "x".repeat(20_000));
-        for (chunks, said) in [
+        for (chunks, message) in [
             (
                 "xyz\r\n",
                 "the peer sent a chunk that does not begin with its size",
@@ -293,7 +299,7 @@ mod tests {
             let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
             assert_eq!(
                 failed(answer.as_bytes()).await,
-                format!("protocol: {said}"),
+                format!("protocol: {message}"),
                 "{chunks}"
             );
         }
@@ -307,8 +313,8 @@ mod tests {
         }
         let trailers = "a: b\r\n".repeat(10_000);
         let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n{trailers}\r\n");
-        let said = failed(answer.as_bytes()).await;
-        assert!(said.contains("trailers"), "{said}");
+        let message = failed(answer.as_bytes()).await;
+        assert!(message.contains("trailers"), "{message}");
     }
 
     #[tokio::test]
@@ -334,7 +340,7 @@ mod tests {
             for _ in 0..random.usize(1..8) {
                 answer.push_str(PIECES[random.usize(..PIECES.len())]);
             }
-            let said = failure(answer.as_bytes()).await.unwrap_or_default();
+            let message = failure(answer.as_bytes()).await.unwrap_or_default();
             for word in [
                 "parsed",
                 "no name here",
@@ -343,7 +349,7 @@ mod tests {
                 "hyper",
                 "overflow",
             ] {
-                assert!(!said.contains(word), "{answer:?}: {said}");
+                assert!(!message.contains(word), "{answer:?}: {message}");
             }
         }
     }

@@ -1,18 +1,19 @@
-//! Headers and trailers as they came, packed: of thousands of short ones, the library's map takes many times as much.
+//! Headers and trailers as received, in a compact form: with thousands of short ones, the library's map needs many
+//! times the memory.
 
 use http::HeaderMap;
 
-/// Headers of an answer, or what stood behind its body.
+/// Headers or trailers of a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fields {
     names: Box<str>,
     values: Box<[u8]>,
-    /// Where the name and the value of each of them end.
+    /// End offsets of the name and the value of each field.
     ends: Box<[(usize, usize)]>,
 }
 
 impl Fields {
-    /// Names and values, those of one name behind each other.
+    /// Names and values; fields with the same name are adjacent.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
         let mut start = (0, 0);
         self.ends.iter().map(move |end| {

@@ -1,16 +1,16 @@
-//! Where the body of an answer over HTTP/1 ends, as far as HTTP's library sees that otherwise than other clients.
+//! Determines the end of an HTTP/1 response body in cases where the HTTP library differs from other clients.
 
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 
 use crate::net::NetError;
 
-/// Bytes of a body that the library would read to the end of the connection: beside a `transfer-encoding` that encodes
-/// nothing, `content-length` counts, as it does for curl and browsers. Nothing where the library sees the end by itself.
+/// Length of a body that the library would read to the end of the connection: next to a `transfer-encoding` that has no
+/// effect, `content-length` applies, as in curl and browsers. `None` if the library determines the end by itself.
 ///
 /// # Errors
-/// The peer encodes the body in a way that nobody asked for (RFC 9112, section 7.4), or nobody can say where it ends.
-pub(super) fn length(headers: &HeaderMap) -> Result<Option<u64>, NetError> {
+/// The peer uses a transfer encoding that was not requested (RFC 9112, section 7.4), or the end is ambiguous.
+pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, NetError> {
     let encodings: Vec<&[u8]> = values(headers, &TRANSFER_ENCODING).collect();
     let is_known = |encoding: &&[u8]| is_chunked(encoding) || is_nothing(encoding);
     if !encodings.iter().all(is_known) {
@@ -21,7 +21,7 @@ pub(super) fn length(headers: &HeaderMap) -> Result<Option<u64>, NetError> {
     match encodings.iter().position(|encoding| is_chunked(encoding)) {
         None if encodings.is_empty() => Ok(None),
         None => content_length(headers),
-        // Gateways repeat what they were sent; the chunks are there once.
+        // Gateways repeat the header they received, but the body is chunked once.
         Some(first) if encodings.iter().skip(first).all(|encoding| is_chunked(encoding)) => Ok(None),
         Some(_) => Err(NetError::Protocol(
             "the peer's `transfer-encoding` goes on behind `chunked`".to_owned(),
@@ -55,7 +55,7 @@ fn digits(text: &[u8]) -> Option<u64> {
     str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// All that a header lists, over all lines of it.
+/// All comma-separated values of a header, across all its lines.
 fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(name).into_iter();
     lines
@@ -77,7 +77,7 @@ mod tests {
                 headers.append(name, value);
                 headers
             });
-        length(&headers).map_err(|error| error.to_string())
+        body_length(&headers).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,68 +1,68 @@
-//! The head of an answer over HTTP/1 as it passes by: what a message may say of it, and carriage returns that stand alone,
-//! which become blanks (RFC 9112, section 2.2).
+//! Observes the head of an HTTP/1 response in transit: collects evidence for error messages, and replaces bare carriage
+//! returns by blanks (RFC 9112, section 2.2).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderName;
 
-use super::noted::Noted;
+use super::transcript::HttpTranscript;
 use crate::net::{NetError, Phase};
 
-/// First bytes of an answer that are kept for messages.
-const OPENING: usize = 64;
-/// First bytes of a line that are kept: a header's name, or the status.
-const LINE_START: usize = 64;
-/// Lines that say where the body ends, as many of them as are kept.
-const FRAMING: usize = 4;
-/// Bytes of the header of a frame of HTTP/2, and its kind that comes first (RFC 9113, sections 3.4 and 4.1).
+/// Number of leading bytes of a response kept for messages.
+const OPENING_BYTES: usize = 64;
+/// Number of leading bytes of a line kept: a header's name, or the status.
+const LINE_START_BYTES: usize = 64;
+/// Maximum number of kept lines that determine the end of the body.
+const MAX_FRAMING_LINES: usize = 4;
+/// Size of an HTTP/2 frame header in bytes, and the type of the first frame (RFC 9113, sections 3.4 and 4.1).
 const FRAME_HEADER: usize = 9;
 const SETTINGS: u8 = 4;
 
-/// Where a length is no length any more, for the library.
-const LONGEST: u64 = u64::MAX - 2;
-const ENDLESS: &str = "the peer announces a longer body than there can be";
+/// Longest `content-length` that the library accepts.
+const MAX_CONTENT_LENGTH: u64 = u64::MAX - 2;
+const TOO_LONG_BODY: &str = "the peer announces a longer body than there can be";
 
-/// What of a head shows what is wrong with it.
+/// Which part of a head demonstrates an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
-    /// Its first line.
+    /// The first line.
     Beginning,
-    /// The lines that say where the body ends.
+    /// The lines that determine the end of the body.
     Framing,
     /// The first line that is not a header.
     Header,
-    /// How long it is.
+    /// The size.
     Size,
 }
 
-/// What is known of a head, for the message when it is not HTTP.
+/// Observes a head, to explain errors about it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Head {
-    passing: Arc<Mutex<Passing>>,
-    pub(super) noted: Noted,
+pub(super) struct HeadObserver {
+    state: Arc<Mutex<HeadState>>,
+    pub(super) transcript: HttpTranscript,
 }
 
-/// A head, as far as it has passed.
+/// The part of a head that was received so far.
 #[derive(Debug, Default)]
-struct Passing {
+struct HeadState {
     opening: Vec<u8>,
     line: Line,
-    /// The status line has passed.
+    /// The status line was received.
     has_status: bool,
-    /// Another head follows: this one is an informational answer's.
+    /// This head belongs to an informational response; another one follows.
     is_informational: bool,
     is_over: bool,
     headers: usize,
     longest: Line,
-    /// The lines that say where the body ends.
+    /// The lines that determine the end of the body.
     framing: Vec<String>,
-    /// A body is announced that is longer than any.
-    is_endless: bool,
+    /// The announced body length exceeds the supported maximum.
+    exceeds_max_length: bool,
     /// The first line that is not a header.
-    odd: Option<String>,
+    malformed: Option<String>,
 }
 
-/// One line, its end left out.
+/// One line, without its end.
 #[derive(Debug, Default)]
 struct Line {
     start: Vec<u8>,
@@ -70,54 +70,54 @@ struct Line {
     ends_in_return: bool,
 }
 
-impl Head {
-    pub(super) fn new(noted: Noted) -> Self {
-        let passing = Arc::default();
-        Self { passing, noted }
+impl HeadObserver {
+    pub(super) fn new(transcript: HttpTranscript) -> Self {
+        let state = Arc::default();
+        Self { state, transcript }
     }
 
-    /// Takes note of bytes that are handed over, and makes blanks of carriage returns that stand alone. The last byte
-    /// may be one that the next byte decides about: then it is not counted, and has to be shown again.
-    pub(super) fn pass(&self, bytes: &mut [u8]) -> Passed {
-        let mut passing = self.passing();
-        let room = OPENING.saturating_sub(passing.opening.len());
+    /// Observes received bytes, and replaces bare carriage returns by blanks. If the last byte is a carriage return, it
+    /// depends on the next byte: it is not consumed, and has to be passed again.
+    pub(super) fn observe(&self, bytes: &mut [u8]) -> Delivered {
+        let mut state = self.state();
+        let room = OPENING_BYTES.saturating_sub(state.opening.len());
         let opening = bytes.get(..room).unwrap_or(bytes).to_vec();
-        let mut place = 0;
-        while !passing.is_over {
-            let Some(rest) = bytes.get_mut(place..) else { break };
+        let mut index = 0;
+        while !state.is_over {
+            let Some(rest) = bytes.get_mut(index..) else { break };
             match rest {
                 [] => break,
                 [b'\r'] => {
-                    self.noted.head(bytes.get(..place).unwrap_or_default());
-                    passing.opening.extend(opening.get(..place).unwrap_or(&opening));
-                    return Passed::Until(place);
+                    self.transcript.head(bytes.get(..index).unwrap_or_default());
+                    state.opening.extend(opening.get(..index).unwrap_or(&opening));
+                    return Delivered::Until(index);
                 }
                 [byte @ b'\r', next, ..] if *next != b'\n' => *byte = b' ',
                 _ => {}
             }
             if let Some(byte) = rest.first() {
-                passing.take(*byte);
+                state.push_byte(*byte);
             }
-            place += 1;
+            index += 1;
         }
-        self.noted.head(bytes.get(..place).unwrap_or_default());
-        passing.opening.extend(opening);
-        Passed::All
+        self.transcript.head(bytes.get(..index).unwrap_or_default());
+        state.opening.extend(opening);
+        Delivered::All
     }
 
-    /// Adds to a protocol error what shows it of what came.
+    /// Adds evidence from the head to a protocol error.
     pub(super) fn explain(&self, error: NetError, evidence: Evidence) -> NetError {
         let NetError::Protocol(reason) = error else {
             return error;
         };
-        let passing = self.passing();
+        let state = self.state();
         let sent = |lines: &[String]| (!lines.is_empty()).then(|| format!("it sent {}", lines.join(" and ")));
         let (reason, hint) = match evidence {
-            Evidence::Beginning => (reason, passing.beginning()),
-            Evidence::Framing => (reason, sent(&passing.framing)),
-            Evidence::Header => (reason, sent(passing.odd.as_slice())),
-            Evidence::Size if passing.is_endless => (ENDLESS.to_owned(), sent(&passing.framing)),
-            Evidence::Size => (reason, passing.size()),
+            Evidence::Beginning => (reason, state.beginning()),
+            Evidence::Framing => (reason, sent(&state.framing)),
+            Evidence::Header => (reason, sent(state.malformed.as_slice())),
+            Evidence::Size if state.exceeds_max_length => (TOO_LONG_BODY.to_owned(), sent(&state.framing)),
+            Evidence::Size => (reason, state.size()),
         };
         let explained = NetError::Protocol(match hint {
             Some(hint) => format!("{reason}; {hint}"),
@@ -125,46 +125,46 @@ impl Head {
         });
         match evidence {
             Evidence::Size => explained,
-            _ => explained.after(&passing.opening, Phase::Receive),
+            _ => explained.with_peer_sent(&state.opening, Phase::Receive),
         }
     }
 
-    /// Takes note of what comes over HTTP/2, as far as that may be something else.
-    pub(super) fn pass_http2(&self, bytes: &[u8]) {
-        let mut passing = self.passing();
-        let room = OPENING.saturating_sub(passing.opening.len());
-        passing.opening.extend(bytes.iter().take(room));
-        if passing.is_foreign_to_http2() {
-            self.noted.head(bytes);
+    /// Observes bytes received over HTTP/2, which may turn out to be another protocol.
+    pub(super) fn observe_http2(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        let room = OPENING_BYTES.saturating_sub(state.opening.len());
+        state.opening.extend(bytes.iter().take(room));
+        if state.is_foreign_to_http2() {
+            self.transcript.head(bytes);
         }
     }
 
-    /// Adds to an error over HTTP/2 what came in place of it.
+    /// Adds to an HTTP/2 error what the peer sent instead.
     pub(super) fn explain_http2(&self, error: NetError) -> NetError {
-        let passing = self.passing();
-        if !passing.is_foreign_to_http2() {
+        let state = self.state();
+        if !state.is_foreign_to_http2() {
             return error;
         }
-        let hint = passing.beginning().unwrap_or_default();
+        let hint = state.beginning().unwrap_or_default();
         let reason = format!("the peer does not answer in HTTP/2; {hint}");
-        NetError::Protocol(reason).after(&passing.opening, Phase::Receive)
+        NetError::Protocol(reason).with_peer_sent(&state.opening, Phase::Receive)
     }
 
-    fn passing(&self) -> MutexGuard<'_, Passing> {
-        self.passing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, HeadState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How far bytes may be handed over.
+/// How many bytes may be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Passed {
+pub(super) enum Delivered {
     All,
-    /// Up to here; the byte there waits for the next one.
+    /// Up to this index; the byte there depends on the next one.
     Until(usize),
 }
 
-impl Passing {
-    fn take(&mut self, byte: u8) {
+impl HeadState {
+    fn push_byte(&mut self, byte: u8) {
         match byte {
             b'\n' => self.end_line(),
             _ => self.line.push(byte),
@@ -174,7 +174,7 @@ impl Passing {
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         match (line.is_empty(), self.has_status) {
-            // Before the status, empty lines are skipped.
+            // Empty lines before the status line are skipped.
             (true, false) => {}
             (true, true) => {
                 self.is_over = !self.is_informational;
@@ -186,10 +186,10 @@ impl Passing {
             }
             (false, true) => {
                 self.headers += 1;
-                self.is_endless |= line.is_endless();
-                self.odd = self.odd.take().or_else(|| line.odd());
+                self.exceeds_max_length |= line.exceeds_max_length();
+                self.malformed = self.malformed.take().or_else(|| line.malformed());
                 self.framing
-                    .extend(line.framing().filter(|_| self.framing.len() < FRAMING));
+                    .extend(line.framing().filter(|_| self.framing.len() < MAX_FRAMING_LINES));
                 self.note_length(line);
             }
         }
@@ -201,7 +201,7 @@ impl Passing {
         }
     }
 
-    /// Whether what came is not the begin of a connection of HTTP/2.
+    /// Whether the received bytes do not start an HTTP/2 connection.
     fn is_foreign_to_http2(&self) -> bool {
         let header = self.opening.first_chunk::<FRAME_HEADER>();
         header.is_some_and(|[.., kind, _, _, _, _, _]| *kind != SETTINGS)
@@ -221,9 +221,10 @@ impl Passing {
     }
 
     fn size(&self) -> Option<String> {
-        let longest = match self.has_status && self.line.length > self.longest.length {
-            true => &self.line,
-            false => &self.longest,
+        let longest = if self.has_status && self.line.length > self.longest.length {
+            &self.line
+        } else {
+            &self.longest
         };
         let name = longest.name()?;
         let headers = self.headers + usize::from(self.line.length > 0);
@@ -239,7 +240,7 @@ impl Line {
     fn push(&mut self, byte: u8) {
         self.length += 1;
         self.ends_in_return = byte == b'\r';
-        if self.start.len() < LINE_START {
+        if self.start.len() < LINE_START_BYTES {
             self.start.push(byte);
         }
     }
@@ -248,7 +249,7 @@ impl Line {
         self.length == usize::from(self.ends_in_return)
     }
 
-    /// Whether it is the status line of an answer before the answer; 101 is the answer itself.
+    /// Whether it is the status line of an informational response; 101 is a final response.
     fn is_informational(&self) -> bool {
         let code = self
             .start
@@ -257,21 +258,21 @@ impl Line {
         code.is_some_and(|code| code.starts_with(b"1") && code.len() >= 3 && !code.starts_with(b"101"))
     }
 
-    /// The line, if it says where the body ends.
+    /// The line, if it determines the end of the body.
     fn framing(&self) -> Option<String> {
         let name = self.name()?.to_ascii_lowercase();
         let is_framing = matches!(name.as_str(), "content-length" | "transfer-encoding");
         is_framing.then(|| self.quoted())
     }
 
-    /// The line, if it is not a header as far as it was kept.
-    fn odd(&self) -> Option<String> {
+    /// The line, if its kept part is not a valid header.
+    fn malformed(&self) -> Option<String> {
         let line = self.start.trim_ascii_end();
-        // What begins with a blank belongs to the line before.
+        // A line that starts with a blank continues the previous one.
         let is_folded = line.starts_with(b" ") || line.starts_with(b"\t");
         let mut parts = line.splitn(2, |byte| *byte == b':');
         let (name, value) = (parts.next().unwrap_or_default().trim_ascii_end(), parts.next());
-        let is_whole = value.is_some() || self.length > LINE_START;
+        let is_whole = value.is_some() || self.length > LINE_START_BYTES;
         let is_name = is_folded || is_whole && HeaderName::from_bytes(name).is_ok();
         let value = if is_folded {
             line
@@ -284,14 +285,14 @@ impl Line {
         (!is_name || !is_value).then(|| self.quoted())
     }
 
-    /// Whether it announces a body that is longer than any.
-    fn is_endless(&self) -> bool {
+    /// Whether it announces a body longer than the supported maximum.
+    fn exceeds_max_length(&self) -> bool {
         let line = String::from_utf8_lossy(&self.start);
         let announced = line
             .split_once(':')
             .filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-length"));
         let length = announced.and_then(|(_, length)| length.trim().parse::<u64>().ok());
-        length.is_some_and(|length| length > LONGEST)
+        length.is_some_and(|length| length > MAX_CONTENT_LENGTH)
     }
 
     fn quoted(&self) -> String {
@@ -299,7 +300,7 @@ impl Line {
         format!("`{}`", line.escape_debug())
     }
 
-    /// The header's name, or as much of it as was kept.
+    /// The header's name, or its kept part.
     fn name(&self) -> Option<String> {
         let name = self.start.split(|byte| *byte == b':').next()?;
         let name = name.trim_ascii();
@@ -311,15 +312,15 @@ impl Line {
 mod tests {
     use super::*;
 
-    /// What is handed over of bytes that come in pieces of this size.
+    /// The bytes delivered when they are received in chunks of this size.
     fn passed(bytes: &[u8], size: usize) -> Vec<u8> {
-        let head = Head::default();
+        let head = HeadObserver::default();
         let (mut handed, mut waiting) = (Vec::new(), Vec::new());
         for piece in bytes.chunks(size) {
             waiting.extend_from_slice(piece);
-            let end = match head.pass(&mut waiting) {
-                Passed::All => waiting.len(),
-                Passed::Until(end) => end,
+            let end = match head.observe(&mut waiting) {
+                Delivered::All => waiting.len(),
+                Delivered::Until(end) => end,
             };
             handed.extend(waiting.drain(..end));
         }
@@ -345,13 +346,13 @@ mod tests {
 
     #[test]
     fn a_head_that_is_too_large_names_its_longest_header() {
-        let head = Head::default();
+        let head = HeadObserver::default();
         let mut sent = format!(
             "HTTP/1.1 200 OK\r\na: 1\r\nx-big: {}\r\nset-cook",
             "v".repeat(5_000)
         )
         .into_bytes();
-        assert_eq!(head.pass(&mut sent), Passed::All);
+        assert_eq!(head.observe(&mut sent), Delivered::All);
         let explained = head.explain(NetError::Protocol("too large".to_owned()), Evidence::Size);
         assert_eq!(
             explained.to_string(),
@@ -361,9 +362,9 @@ mod tests {
 
     #[test]
     fn what_is_not_http_is_quoted() {
-        let head = Head::default();
+        let head = HeadObserver::default();
         let mut sent = b"SSH-2.0-x\r\n".repeat(20);
-        head.pass(&mut sent);
+        head.observe(&mut sent);
         let explained = head.explain(NetError::Protocol("no".to_owned()), Evidence::Beginning);
         assert_eq!(
             explained.to_string(),

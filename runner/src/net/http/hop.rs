@@ -1,4 +1,4 @@
-//! One hop of a request: the way to its host, and the exchange there.
+//! One hop of a request: connects to its host, directly or through a proxy, and starts the exchange.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,34 +7,35 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
-use super::connection::{self, Answer, Spent};
+use super::connection::{self, PhaseTimes, ResponseStart};
 use super::exchange::Exchange;
 use super::fields::Fields;
-use super::outbound::Asked;
+use super::outbound::OutgoingRequest;
 use super::proxy::{Proxy, ProxyChoice};
-use super::redirect::astray;
+use super::redirect::invalid_location;
 use super::request::parse_url;
 use super::step::RequestStep;
 use super::{HttpVersion, Request, RequestOptions, Response, Versions};
 use crate::grant::{Destination, Host, NameDecision, Scheme, Via};
 use crate::ledger::LeasedStream;
-use crate::net::bounded::{PlaceText, UrlText};
+use crate::net::bounded::{EndpointText, UrlText};
 use crate::net::connect::ConnectOptions;
 use crate::net::stream::Transport;
-use crate::net::tls::{Demand, TlsOptions, TlsSession};
-use crate::net::{Access, Client, NetError, Phase, Timings, within};
+use crate::net::tls::{TlsOptions, TlsParameters, TlsSession};
+use crate::net::{Client, NetError, Phase, RunAccess, Timings, timeout_phase};
 use crate::trace::SpanId;
 
-/// What stays the same from hop to hop.
-pub(super) struct Journey<'a> {
+/// State shared by all hops of a request.
+pub(super) struct RequestContext<'a> {
     pub(super) client: &'a Client,
     options: &'a RequestOptions,
     proxy: ProxyChoice,
-    /// Where the plugin's own request went; its stand-in, client identity and server name hold there only.
+    /// Origin of the plugin's own request; its connect override, client identity and server name apply to this origin
+    /// only.
     origin: url::Origin,
 }
 
-impl<'a> Journey<'a> {
+impl<'a> RequestContext<'a> {
     pub(super) fn new(
         client: &'a Client,
         options: &'a RequestOptions,
@@ -49,13 +50,14 @@ impl<'a> Journey<'a> {
         })
     }
 
-    /// Whether a URL is of the origin that the plugin's own request went to.
+    /// Whether a URL has the origin of the plugin's own request.
     pub(super) fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.origin
     }
 
-    /// A connection, a request, the head of an answer, and its headers by name. `number` redirects came before.
-    pub(super) async fn hop(
+    /// Connects, sends the request, and receives the head of the response; also returns its headers by name. `number`
+    /// is the number of preceding redirects.
+    pub(super) async fn send_hop(
         &self,
         request: &Request,
         cookie: Option<HeaderValue>,
@@ -63,21 +65,23 @@ impl<'a> Journey<'a> {
         number: usize,
     ) -> Result<(Exchange, HeaderMap), NetError> {
         let url = &request.url;
-        let proxy = self.proxy.to(url, &self.client.shared.proxies);
-        let proxy = proxy.map_err(|error| self.of_proxy(error))?;
-        let place = self.place(url, via)?;
-        let (stream, mut timings) = match self.reach(&place, proxy.as_ref()).await {
-            // The peer chose the place.
-            Err(NetError::Invalid(reason)) if via == Via::Redirect => return Err(astray(url, reason)),
+        let proxy = self.proxy.proxy_for(url, &self.client.services.proxies);
+        let proxy = proxy.map_err(|error| self.record_proxy_failure(error))?;
+        let endpoint = self.endpoint(url, via)?;
+        let (stream, mut timings) = match self.connect(&endpoint, proxy.as_ref()).await {
+            // The peer chose the destination.
+            Err(NetError::Invalid(reason)) if via == Via::Redirect => {
+                return Err(invalid_location(url, reason));
+            }
             reached => reached?,
         };
         let peer = stream.peer_addr()?;
-        // What answers is the proxy, where there is no tunnel through it.
+        // Without a tunnel, it is the proxy that responds.
         let (forwarding, tunnelling) = match proxy.as_ref() {
-            Some(proxy) if proxy.forwards(&place) => (Some(proxy), None),
+            Some(proxy) if proxy.forwards(&endpoint) => (Some(proxy), None),
             tunnelling => (None, tunnelling),
         };
-        let stream = self.tunnel(stream, &place, tunnelling).await?;
+        let stream = self.tunnel(stream, &endpoint, tunnelling).await?;
         let (transport, tls) = match url.scheme() {
             "https" => {
                 let (transport, session, took) = self.secure(stream, url, proxy.is_none()).await?;
@@ -86,39 +90,43 @@ impl<'a> Journey<'a> {
             }
             _ => (Transport::Plain(stream), None),
         };
-        let version = spoken(&self.options.versions, tls.as_ref());
-        let limit = self.client.limit(None);
+        let version = choose_version(&self.options.versions, tls.as_ref());
+        let limit = self.client.deadline_after(None);
         let mut step = RequestStep::begin(self.client.page(), request, version, peer, (number, limit));
-        let asked = Asked {
+        let outgoing = OutgoingRequest {
             request,
             trace: self.trace_headers(step.span_id()),
             cookie,
             version,
             via_proxy: forwarding,
         };
-        let (answer, spent) = connection::request(transport, asked, limit).await;
+        let (answer, phase_times) = connection::request(transport, outgoing, limit).await;
         let status = answer.as_ref().map(|answer| answer.head.status.as_u16());
-        step.answered(status, spent);
+        step.head_received(status, phase_times);
         let answer = match forwarding {
-            Some(proxy) => self.forwarded(proxy, answer)?,
+            Some(proxy) => self.check_forwarded(proxy, answer)?,
             None => answer?,
         };
-        let way = Way {
+        let reached = Reached {
             peer: peer.to_string(),
-            timings: timings.with(spent),
+            timings: timings.with(phase_times),
             tls,
         };
-        let response = response(url, &answer.head, way);
+        let response = response(url, &answer.head, reached);
         let exchange = Exchange::new(self.client, response, answer.body, step);
         Ok((exchange, answer.head.headers))
     }
 
-    /// The target's own span becomes a child of the request's.
+    /// Makes the target's own span a child of the request's span.
     fn trace_headers(&self, span_id: SpanId) -> Vec<(HeaderName, HeaderValue)> {
         if !self.options.propagate_trace {
             return Vec::new();
         }
-        let Access { trace, shared, .. } = &**self.client;
+        let RunAccess {
+            trace,
+            services: shared,
+            ..
+        } = &**self.client;
         let headers = shared
             .propagation
             .headers(&trace.trace_id, &span_id, trace.sampled);
@@ -128,60 +136,67 @@ impl<'a> Journey<'a> {
         parsed.collect()
     }
 
-    /// Where the way to a URL ends: at the URL's own place, or at what stands in for it.
-    fn place(&self, url: &Url, via: Via) -> Result<Place, NetError> {
+    /// The endpoint to connect to for a URL: its own host, or the connect override.
+    fn endpoint(&self, url: &Url, via: Via) -> Result<Endpoint, NetError> {
         let own = destination(url)?;
         let is_own = self.is_own(url);
-        let stand_in = self.options.connect_to.as_ref().filter(|_| is_own);
-        let stand_in = stand_in
-            .map(|place| parse_place(place, own.scheme()))
+        let connect_override = self.options.connect_to.as_ref().filter(|_| is_own);
+        let connect_override = connect_override
+            .map(|endpoint| parse_endpoint(endpoint, own.scheme()))
             .transpose()?;
-        let is_stand_in = stand_in.is_some();
-        Ok(Place {
-            destination: stand_in.unwrap_or(own),
-            // No peer chose what the plugin wrote.
-            via: if is_stand_in { Via::Direct } else { via },
-            is_stand_in,
+        let is_override = connect_override.is_some();
+        Ok(Endpoint {
+            destination: connect_override.unwrap_or(own),
+            // The override comes from the plugin, not from a peer.
+            via: if is_override { Via::Direct } else { via },
+            is_override,
             address: self.options.address.filter(|_| is_own),
         })
     }
 
-    /// Connects to a place, or to the proxy that is to go there.
-    async fn reach(&self, place: &Place, proxy: Option<&Proxy>) -> Result<(LeasedStream, Timings), NetError> {
+    /// Connects to an endpoint, or to the proxy in front of it.
+    async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        proxy: Option<&Proxy>,
+    ) -> Result<(LeasedStream, Timings), NetError> {
         let options = ConnectOptions {
             family: self.options.family,
             source: self.options.source,
             ..ConnectOptions::default()
         };
         if let Some(proxy) = proxy {
-            self.judge_behind_proxy(&place.destination, place.via)?;
+            self.check_behind_proxy(&endpoint.destination, endpoint.via)?;
             let reached = self
                 .client
                 .connect(&proxy.destination, Via::Direct, options)
                 .await;
-            return reached.map_err(|error| self.of_proxy(error.own(proxy.shown())));
+            return reached
+                .map_err(|error| self.record_proxy_failure(error.into_own_failure(proxy.description())));
         }
         let options = ConnectOptions {
-            address: place.address,
+            address: endpoint.address,
             ..options
         };
-        self.client.connect(&place.destination, place.via, options).await
+        self.client
+            .connect(&endpoint.destination, endpoint.via, options)
+            .await
     }
 
-    /// The proxy resolves the target's name: unless it is an address, the name is all that can be judged.
-    fn judge_behind_proxy(&self, target: &Destination, via: Via) -> Result<(), NetError> {
+    /// The proxy resolves the target's name: unless that is an address, only the name can be checked.
+    fn check_behind_proxy(&self, target: &Destination, via: Via) -> Result<(), NetError> {
         if let Host::Address(address) = target.host() {
-            let judged = self
-                .client
-                .grants
-                .address(target, *address, via, &self.client.shared.blocked);
-            return judged.map_err(|denial| self.client.ungranted(&denial));
+            let decision =
+                self.client
+                    .grants
+                    .check_address(target, *address, via, &self.client.services.blocked);
+            return decision.map_err(|denial| self.client.deny(&denial));
         }
-        match self.client.grants.name(target, via) {
+        match self.client.grants.check_name(target, via) {
             NameDecision::Granted => Ok(()),
             NameDecision::ByAddress | NameDecision::Denied(_) => {
                 let denial = format!("`{target}` is not granted to this check by name");
-                Err(self.client.ungranted(&denial))
+                Err(self.client.deny(&denial))
             }
         }
     }
@@ -189,34 +204,37 @@ impl<'a> Journey<'a> {
     async fn tunnel(
         &self,
         stream: LeasedStream,
-        place: &Place,
+        endpoint: &Endpoint,
         proxy: Option<&Proxy>,
     ) -> Result<LeasedStream, NetError> {
         let Some(proxy) = proxy else {
             return Ok(stream);
         };
-        let limit = self.client.limit(None);
-        let tunnel = proxy.tunnel(stream, &place.destination, limit);
-        let tunnel = within(limit, Phase::Connect, tunnel);
-        tunnel.await.map_err(|error| self.of_proxy(error))
+        let limit = self.client.deadline_after(None);
+        let tunnel = proxy.tunnel(stream, &endpoint.destination, limit);
+        let tunnel = timeout_phase(limit, Phase::Connect, tunnel);
+        tunnel.await.map_err(|error| self.record_proxy_failure(error))
     }
 
-    /// What a proxy answered that forwards requests. Where it asks for a password, or breaks off before it has answered,
-    /// nothing is known of the target. Whether a demand for a password is the proxy's own or the target's cannot be known.
-    fn forwarded(&self, proxy: &Proxy, answer: Result<Answer, NetError>) -> Result<Answer, NetError> {
+    /// Checks the response of a forwarding proxy. If it requires authentication, or disconnects before responding,
+    /// nothing is known about the target. A 407 may also come from the target; that cannot be distinguished.
+    fn check_forwarded(
+        &self,
+        proxy: &Proxy,
+        answer: Result<ResponseStart, NetError>,
+    ) -> Result<ResponseStart, NetError> {
         if let Ok(answer) = &answer
             && answer.head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
         {
-            self.client.page().note_own_failure();
+            self.client.page().record_own_failure();
         }
-        answer.map_err(|error| self.of_proxy(proxy.blamed_for_breaking_off(error)))
+        answer.map_err(|error| self.record_proxy_failure(proxy.attribute_disconnect(error)))
     }
 
-    /// A failure on the way through a proxy. It is counted where the proxy is to blame, so that nobody takes it for one of
-    /// the target.
-    fn of_proxy(&self, error: NetError) -> NetError {
-        if error.is_own() {
-            self.client.page().note_own_failure();
+    /// Counts a failure caused by the proxy, so that it is not mistaken for a failure of the target.
+    fn record_proxy_failure(&self, error: NetError) -> NetError {
+        if error.is_own_failure() {
+            self.client.page().record_own_failure();
         }
         error
     }
@@ -239,84 +257,84 @@ impl<'a> Journey<'a> {
         if tls.alpn.is_empty() {
             tls.alpn = self.options.versions.alpn();
         }
-        let host = bare_host(url)?;
-        let wanted = Demand {
+        let host = host_without_brackets(url)?;
+        let parameters = TlsParameters {
             host,
             options: &tls,
-            // The answer to the request says so.
-            awaits_admission: false,
+            // The response to the request reports that.
+            awaits_client_auth: false,
             is_direct,
         };
-        let (stream, session, took) = self.client.secure(stream, wanted).await?;
+        let (stream, session, took) = self.client.secure(stream, parameters).await?;
         Ok((Transport::Tls(Box::new(stream)), session, took))
     }
 }
 
-/// Where the way to a URL ends.
-pub(super) struct Place {
+/// The endpoint to connect to for a URL.
+pub(super) struct Endpoint {
     pub(super) destination: Destination,
     via: Via,
-    /// The plugin named it in place of the URL's own.
-    pub(super) is_stand_in: bool,
-    /// The only address of it to use.
+    /// The plugin specified it in place of the URL's own.
+    pub(super) is_override: bool,
+    /// If set, the only address to use.
     address: Option<IpAddr>,
 }
 
-/// How an answer came.
-struct Way {
+/// How a response was reached.
+struct Reached {
     peer: String,
     timings: Timings,
     tls: Option<TlsSession>,
 }
 
 impl Timings {
-    fn with(self, spent: Spent) -> Self {
+    fn with(self, phase_times: PhaseTimes) -> Self {
         Self {
-            send: spent.send,
-            wait: spent.wait,
-            receive: spent.receive,
+            send: phase_times.send,
+            wait: phase_times.wait,
+            receive: phase_times.receive,
             ..self
         }
     }
 }
 
-/// An answer of whose body nothing was read.
-fn response(url: &Url, head: &Parts, way: Way) -> Response {
+/// Creates a response whose body has not been read.
+fn response(url: &Url, head: &Parts, reached: Reached) -> Response {
     Response {
         url: url.to_string(),
         status: head.status.as_u16(),
-        version: HttpVersion::of_answer(head.version),
+        version: HttpVersion::from_response(head.version),
         headers: Fields::from(&head.headers),
         body: Vec::new(),
         truncated: false,
         complete: false,
         body_length: 0,
-        peer: way.peer,
-        timings: way.timings,
-        tls: way.tls,
+        peer: reached.peer,
+        timings: reached.timings,
+        tls: reached.tls,
         hops: Vec::new(),
     }
 }
 
-fn spoken(wanted: &Versions, tls: Option<&TlsSession>) -> HttpVersion {
+fn choose_version(accepted: &Versions, tls: Option<&TlsSession>) -> HttpVersion {
     match tls {
-        Some(session) => wanted.over_tls(session.alpn.as_deref()),
-        None => wanted.in_plain(),
+        Some(session) => accepted.over_tls(session.alpn.as_deref()),
+        None => accepted.over_plain(),
     }
 }
 
-/// The host and port that a request to this URL goes to, as they are written: its own, or what stands in for them.
+/// The host and port that a request to this URL connects to, as written: the URL's own, or the connect override.
 ///
 /// # Errors
-/// `Invalid` for a URL or a place that no request can have.
-pub fn endpoint_of(url: &UrlText, connect_to: Option<&PlaceText>) -> Result<(String, u16), NetError> {
+/// `Invalid` for a URL or an endpoint that cannot be requested.
+pub fn endpoint_of(url: &UrlText, connect_to: Option<&EndpointText>) -> Result<(String, u16), NetError> {
     let url = parse_url(url)?;
     let target = destination(&url)?;
     match connect_to {
-        None => Ok((bare_host(&url)?.to_owned(), target.port())),
-        Some(place) => {
-            parse_place(place, target.scheme())?;
-            let (host, port) = split_place(place)?;
+        None => Ok((host_without_brackets(&url)?.to_owned(), target.port())),
+        Some(endpoint) => {
+            parse_endpoint(endpoint, target.scheme())?;
+            let (host, port) = split_endpoint(endpoint)?;
             Ok((host.to_owned(), port))
         }
     }
@@ -334,12 +352,12 @@ pub(super) fn destination(url: &Url) -> Result<Destination, NetError> {
     };
     let port = url
         .port_or_known_default()
-        .ok_or_else(|| NetError::Invalid(format!("url `{}` has no port", bare(url))))?;
-    place(scheme, bare_host(url)?, port)
+        .ok_or_else(|| NetError::Invalid(format!("url `{}` has no port", redact_url(url))))?;
+    new_destination(scheme, host_without_brackets(url)?, port)
 }
 
-/// Without credentials, query and fragment: what a URL may tell to everyone.
-pub(super) fn bare(url: &Url) -> String {
+/// Removes credentials, query and fragment, so that the URL can be shown to anyone.
+pub(super) fn redact_url(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
     url.set_query(None);
@@ -348,26 +366,26 @@ pub(super) fn bare(url: &Url) -> String {
 }
 
 /// The host without the brackets of an IPv6 address.
-pub(super) fn bare_host(url: &Url) -> Result<&str, NetError> {
+pub(super) fn host_without_brackets(url: &Url) -> Result<&str, NetError> {
     let host = url
         .host_str()
-        .ok_or_else(|| NetError::Invalid(format!("url `{}` has no host", bare(url))))?;
+        .ok_or_else(|| NetError::Invalid(format!("url `{}` has no host", redact_url(url))))?;
     Ok(host.trim_start_matches('[').trim_end_matches(']'))
 }
 
-pub(super) fn parse_place(text: &str, scheme: Scheme) -> Result<Destination, NetError> {
-    let (host, port) = split_place(text)?;
-    place(scheme, host, port)
+pub(super) fn parse_endpoint(text: &str, scheme: Scheme) -> Result<Destination, NetError> {
+    let (host, port) = split_endpoint(text)?;
+    new_destination(scheme, host, port)
 }
 
-/// The host is as it is written, brackets of an IPv6 address taken off.
-fn split_place(text: &str) -> Result<(&str, u16), NetError> {
+/// Splits `HOST:PORT`; the host is returned as written, without the brackets of an IPv6 address.
+fn split_endpoint(text: &str) -> Result<(&str, u16), NetError> {
     let invalid = || NetError::Invalid(format!("connect-to `{text}` is not HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    Ok((bare.unwrap_or(host), port.parse().map_err(|_| invalid())?))
+    let unbracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    Ok((unbracketed.unwrap_or(host), port.parse().map_err(|_| invalid())?))
 }
 
-fn place(scheme: Scheme, host: &str, port: u16) -> Result<Destination, NetError> {
+fn new_destination(scheme: Scheme, host: &str, port: u16) -> Result<Destination, NetError> {
     Destination::new(scheme, host, port).map_err(|error| NetError::Invalid(error.to_string()))
 }

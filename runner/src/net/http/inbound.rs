@@ -1,5 +1,5 @@
-//! What comes in for an HTTP library: in portions, so that what it queues is taken from it before more comes, and with
-//! HTTP/2's header blocks counted, which cost far more memory than bytes.
+//! Limits the input of an HTTP library: bytes are delivered in batches, so that its queue is drained in between, and
+//! HTTP/2 header blocks are counted, because they use far more memory than their size.
 
 use std::io;
 use std::pin::Pin;
@@ -7,27 +7,27 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::head::{Head, Passed};
+use super::head::{Delivered, HeadObserver};
 
-/// Bytes handed over in one go.
-const PORTION: usize = 64 << 10;
-/// Most header blocks of one exchange: informational answers, the answer itself, its trailers.
+/// Maximum number of bytes delivered in one batch.
+const MAX_BATCH: usize = 64 << 10;
+/// Maximum number of header blocks per exchange: informational responses, the response itself, its trailers.
 const HEADER_BLOCKS: u32 = 64;
 
-/// A stream that hands its bytes over in portions.
+/// A stream that delivers its bytes in batches.
 #[derive(Debug)]
-pub(super) struct Inbound<S> {
+pub(super) struct InboundStream<S> {
     stream: S,
-    /// Bytes of this portion.
-    handed: usize,
-    /// For HTTP/1, whose library takes an answer that comes before the request for an error: the reader that waits until
-    /// something was sent.
+    /// Bytes delivered in this batch.
+    delivered: usize,
+    /// For HTTP/1, whose library rejects data that arrives before the request: the reader that waits until something
+    /// was sent.
     early: Early,
     /// For HTTP/1.
-    head: Option<Head>,
+    head: Option<HeadObserver>,
     /// For HTTP/2.
-    opening: Option<Head>,
-    /// A carriage return was read that the next byte decides about.
+    opening: Option<HeadObserver>,
+    /// A carriage return was read whose meaning depends on the next byte.
     has_return: bool,
     /// The head of the request was sent.
     is_head_sent: bool,
@@ -35,21 +35,21 @@ pub(super) struct Inbound<S> {
     frames: Option<Frames>,
 }
 
-/// What comes before anything was sent.
+/// How data that arrives before anything was sent is handled.
 #[derive(Debug)]
 enum Early {
-    /// Is left where it is; who wanted it is woken when that changes.
+    /// It is left unread; the reader is woken when that changes.
     Held(Option<Waker>),
-    /// Is handed over.
-    Passed,
+    /// It is delivered.
+    Delivered,
 }
 
-impl<S> Inbound<S> {
-    /// For HTTP/1, whose library bounds a head as a whole.
-    pub(super) fn http1(stream: S, head: Head) -> Self {
+impl<S> InboundStream<S> {
+    /// Creates a stream for HTTP/1, whose library limits the size of a head.
+    pub(super) fn http1(stream: S, head: HeadObserver) -> Self {
         Self {
             stream,
-            handed: 0,
+            delivered: 0,
             early: Early::Held(None),
             head: Some(head),
             opening: None,
@@ -59,12 +59,12 @@ impl<S> Inbound<S> {
         }
     }
 
-    /// For HTTP/2.
-    pub(super) fn http2(stream: S, head: Head) -> Self {
+    /// Creates a stream for HTTP/2.
+    pub(super) fn http2(stream: S, head: HeadObserver) -> Self {
         Self {
             stream,
-            handed: 0,
-            early: Early::Passed,
+            delivered: 0,
+            early: Early::Delivered,
             head: None,
             opening: Some(head),
             has_return: false,
@@ -74,11 +74,11 @@ impl<S> Inbound<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Inbound<S> {
-    /// Reads for HTTP/1, and shows what comes to the head. Without anything new, it is the end.
+impl<S: AsyncRead + Unpin> InboundStream<S> {
+    /// Reads for HTTP/1, and passes the bytes to the head observer. No new bytes mean the end of the stream.
     fn poll_head(
         &mut self,
-        head: &Head,
+        head: &HeadObserver,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -102,9 +102,9 @@ impl<S: AsyncRead + Unpin> Inbound<S> {
                 return Poll::Ready(Ok(()));
             }
             let new = buffer.filled_mut().get_mut(before..).unwrap_or_default();
-            let passed = head.pass(new);
-            self.has_return = passed != Passed::All;
-            if let Passed::Until(end) = passed {
+            let passed = head.observe(new);
+            self.has_return = passed != Delivered::All;
+            if let Delivered::Until(end) = passed {
                 buffer.set_filled(before + end);
             }
             if buffer.filled().len() > before {
@@ -114,7 +114,7 @@ impl<S: AsyncRead + Unpin> Inbound<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for InboundStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -125,8 +125,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
             *reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        if this.handed >= PORTION {
-            this.handed = 0;
+        if this.delivered >= MAX_BATCH {
+            this.delivered = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -136,13 +136,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
             None => Pin::new(&mut this.stream).poll_read(cx, buffer),
         };
         if polled.is_pending() {
-            this.handed = 0;
+            this.delivered = 0;
         }
         ready!(polled)?;
         let new = buffer.filled().get(before..).unwrap_or_default();
-        this.handed += new.len();
+        this.delivered += new.len();
         if let Some(opening) = &this.opening {
-            opening.pass_http2(new);
+            opening.observe_http2(new);
         }
         if let Some(frames) = &mut this.frames {
             frames.count(new).map_err(io::Error::other)?;
@@ -151,16 +151,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Inbound<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for InboundStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         if let (Poll::Ready(Ok(count)), Some(head)) = (&written, &this.head) {
             let sent = bytes.get(..*count).unwrap_or(bytes);
-            head.noted.sent(sent, &mut this.is_head_sent);
+            head.transcript.sent(sent, &mut this.is_head_sent);
         }
         if written.is_ready()
-            && let Early::Held(Some(reader)) = std::mem::replace(&mut this.early, Early::Passed)
+            && let Early::Held(Some(reader)) = std::mem::replace(&mut this.early, Early::Delivered)
         {
             reader.wake();
         }
@@ -176,20 +176,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Inbound<S> {
     }
 }
 
-/// The peer sent more header blocks than an exchange has.
+/// The peer sent more header blocks than an exchange can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the peer sent more than {HEADER_BLOCKS} header blocks")]
 struct TooManyHeaders;
 
-/// Bytes of a frame's header: length, kind, flags, stream (RFC 9113, section 4.1).
+/// Size of a frame header in bytes: length, type, flags, stream (RFC 9113, section 4.1).
 const FRAME_HEADER: usize = 9;
 
-/// Where frames begin in a stream of bytes.
+/// Tracks frame boundaries in a stream of bytes.
 #[derive(Debug, Default)]
 struct Frames {
     header: [u8; FRAME_HEADER],
     filled: usize,
-    /// Bytes of the frame's payload that are still to come.
+    /// Remaining bytes of the frame's payload.
     payload: usize,
     header_blocks: u32,
 }
@@ -203,8 +203,8 @@ impl Frames {
                 bytes = bytes.get(skipped..).unwrap_or_default();
                 continue;
             }
-            if let Some(place) = self.header.get_mut(self.filled) {
-                *place = *first;
+            if let Some(slot) = self.header.get_mut(self.filled) {
+                *slot = *first;
             }
             self.filled += 1;
             bytes = rest;
@@ -223,9 +223,10 @@ impl Frames {
         if matches!(kind, 1 | 5 | 9) {
             self.header_blocks += 1;
         }
-        match self.header_blocks > HEADER_BLOCKS {
-            true => Err(TooManyHeaders),
-            false => Ok(()),
+        if self.header_blocks > HEADER_BLOCKS {
+            Err(TooManyHeaders)
+        } else {
+            Ok(())
         }
     }
 }
@@ -255,9 +256,9 @@ mod tests {
 
     #[tokio::test]
     async fn others_have_their_turn_between_two_portions() {
-        let bytes = vec![0; 4 * PORTION];
-        let mut inbound = Inbound::http1(&bytes[..], Head::default());
-        inbound.early = Early::Passed;
+        let bytes = vec![0; 4 * MAX_BATCH];
+        let mut inbound = InboundStream::http1(&bytes[..], HeadObserver::default());
+        inbound.early = Early::Delivered;
         let mut taken = Vec::new();
         let mut reading = std::pin::pin!(inbound.read_to_end(&mut taken));
         let mut turns = 0;
@@ -274,8 +275,8 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(1);
         let sent = b"HTTP/1.1 200 OK\r\na: b\rc\r\n\r\nbody\r";
         let sending = async move { far.write_all(sent).await };
-        let mut inbound = Inbound::http1(near, Head::default());
-        inbound.early = Early::Passed;
+        let mut inbound = InboundStream::http1(near, HeadObserver::default());
+        inbound.early = Early::Delivered;
         let mut taken = Vec::new();
         let (read, sent) = tokio::join!(inbound.read_to_end(&mut taken), sending);
         sent.unwrap();
@@ -287,7 +288,7 @@ mod tests {
     async fn what_comes_before_the_request_is_read_after_it() {
         let (near, mut far) = tokio::io::duplex(64);
         far.write_all(b"HTTP/1.1 503 Busy\r\n\r\n").await.unwrap();
-        let (mut reader, mut writer) = tokio::io::split(Inbound::http1(near, Head::default()));
+        let (mut reader, mut writer) = tokio::io::split(InboundStream::http1(near, HeadObserver::default()));
         let mut first = [0];
         let mut reading = std::pin::pin!(reader.read_exact(&mut first));
         assert!(futures_util::poll!(&mut reading).is_pending());

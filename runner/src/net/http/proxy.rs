@@ -1,5 +1,5 @@
-//! HTTP proxies: the absolute form for `http`, a tunnel for `https` (RFC 9110, section 9.3.6). SOCKS5 proxies: a tunnel for
-//! both.
+//! Proxies. HTTP: absolute-form requests for `http`, a tunnel for `https` (RFC 9110, section 9.3.6). SOCKS5: a tunnel
+//! for both.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,31 +10,31 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::environment::EnvironmentProxies;
-use super::hop::{Place, destination};
-use super::redirect::url_fault;
-use super::socks::{self, Failed, Login};
+use super::hop::{Endpoint, destination};
+use super::redirect::url_error_message;
+use super::socks::{self, Login, SocksError};
 use crate::grant::{Destination, Scheme};
 use crate::ledger::LeasedStream;
 use crate::net::NetError;
 use crate::net::bounded::UrlText;
 
-/// Bytes of a proxy's answer to `CONNECT`.
-const LONGEST_HEAD: usize = 16 << 10;
+/// Maximum size of a proxy's response to `CONNECT`, in bytes.
+const MAX_HEAD: usize = 16 << 10;
 
-/// Where a SOCKS proxy listens whose URL does not say (RFC 1928, section 3).
+/// Default port of SOCKS proxies (RFC 1928, section 3).
 const SOCKS_PORT: u16 = 1080;
 
-/// Which proxy a request goes through.
+/// The proxy configuration of a request.
 pub(super) enum ProxyChoice {
     /// None.
     Direct,
-    /// The one that the plugin named.
+    /// The proxy that the plugin specified.
     Named(Proxy),
-    /// By the URL, those of the environment.
+    /// The environment's proxy for the URL.
     Environment,
 }
 
-/// What a plugin writes for the proxies of the environment.
+/// The value with which a plugin selects the proxies of the environment.
 const ENVIRONMENT: &str = "environment";
 
 impl ProxyChoice {
@@ -46,15 +46,19 @@ impl ProxyChoice {
         }
     }
 
-    /// The proxy to a URL.
-    pub(super) fn to(&self, url: &Url, environment: &EnvironmentProxies) -> Result<Option<Proxy>, NetError> {
+    /// The proxy for a URL.
+    pub(super) fn proxy_for(
+        &self,
+        url: &Url,
+        environment: &EnvironmentProxies,
+    ) -> Result<Option<Proxy>, NetError> {
         match self {
             Self::Direct => Ok(None),
             Self::Named(proxy) => Ok(Some(proxy.clone())),
-            // Not the plugin's mistake, nor the target's.
-            Self::Environment => match environment.to(url).map(Proxy::parse).transpose() {
+            // Neither the plugin nor the target is to blame.
+            Self::Environment => match environment.proxy_for(url).map(Proxy::parse).transpose() {
                 Err(NetError::Invalid(reason)) => {
-                    Err(NetError::Other(reason).own("the proxy that the environment names"))
+                    Err(NetError::Other(reason).into_own_failure("the proxy that the environment names"))
                 }
                 proxy => proxy,
             },
@@ -62,18 +66,18 @@ impl ProxyChoice {
     }
 }
 
-/// A proxy that a plugin or the environment named.
+/// A proxy specified by a plugin or by the environment.
 #[derive(Clone)]
 pub(super) struct Proxy {
     pub(super) destination: Destination,
-    /// For the URL of an HTTP proxy with user information.
+    /// Set for the URL of an HTTP proxy with user information.
     pub(super) authorization: Option<HeaderValue>,
-    kind: Kind,
+    protocol: ProxyProtocol,
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone)]
-enum Kind {
+enum ProxyProtocol {
     Http,
     Socks(Option<Login>),
 }
@@ -81,7 +85,7 @@ enum Kind {
 impl Proxy {
     fn parse(text: &str) -> Result<Self, NetError> {
         let url = Url::parse(text)
-            .map_err(|error| NetError::Invalid(format!("proxy url: {}", url_fault(error))))?;
+            .map_err(|error| NetError::Invalid(format!("proxy url: {}", url_error_message(error))))?;
         let login = (!url.username().is_empty()).then(|| {
             let password = url.password().unwrap_or_default();
             (decoded(url.username()), decoded(password))
@@ -90,12 +94,12 @@ impl Proxy {
             "http" => Ok(Self {
                 destination: destination(&url)?,
                 authorization: login.and_then(|(user, password)| basic(&[user, password].join(&b':'))),
-                kind: Kind::Http,
+                protocol: ProxyProtocol::Http,
             }),
             "socks5" | "socks5h" => Ok(Self {
-                destination: socks_place(&url)?,
+                destination: socks_destination(&url)?,
                 authorization: None,
-                kind: Kind::Socks(
+                protocol: ProxyProtocol::Socks(
                     login
                         .map(|(user, password)| Login::new(user, password))
                         .transpose()?,
@@ -107,31 +111,31 @@ impl Proxy {
         }
     }
 
-    /// Whether a request that ends at a place goes to the proxy itself, which forwards it, and not through it. The URL is all
-    /// that a proxy goes by which forwards: it would pass a stand-in by.
-    pub(super) fn forwards(&self, place: &Place) -> bool {
-        let is_plain = place.destination.scheme() == Scheme::Http;
-        matches!(self.kind, Kind::Http) && is_plain && !place.is_stand_in
+    /// Whether the proxy forwards requests to this endpoint, instead of tunnelling them. A forwarding proxy looks at
+    /// the URL only and would ignore a connect override.
+    pub(super) fn forwards(&self, endpoint: &Endpoint) -> bool {
+        let is_plain = endpoint.destination.scheme() == Scheme::Http;
+        matches!(self.protocol, ProxyProtocol::Http) && is_plain && !endpoint.is_override
     }
 
-    /// Asks the proxy for a connection to a place.
+    /// Requests a connection to `place` from the proxy.
     pub(super) async fn tunnel(
         &self,
         mut stream: LeasedStream,
-        place: &Destination,
+        destination: &Destination,
         limit: Instant,
     ) -> Result<LeasedStream, NetError> {
-        if let Kind::Socks(login) = &self.kind {
-            return match socks::connect(&mut stream, login.as_ref(), place, limit).await {
+        if let ProxyProtocol::Socks(login) = &self.protocol {
+            return match socks::connect(&mut stream, login.as_ref(), destination, limit).await {
                 Ok(()) => Ok(stream),
-                Err(Failed::Target(error)) => Err(error),
-                Err(Failed::Proxy(error)) => Err(error.own(self.shown())),
+                Err(SocksError::Target(error)) => Err(error),
+                Err(SocksError::Proxy(error)) => Err(error.into_own_failure(self.description())),
             };
         }
-        let host = place
+        let host = destination
             .name_to_resolve()
-            .unwrap_or_else(|| place.host().to_string());
-        let port = place.port();
+            .unwrap_or_else(|| destination.host().to_string());
+        let port = destination.port();
         let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
         if let Some(authorization) = &self.authorization {
             request.extend_from_slice(b"Proxy-Authorization: ");
@@ -141,61 +145,62 @@ impl Proxy {
         request.extend_from_slice(b"\r\n");
         let answered = async {
             stream.write_all(&request).await?;
-            accepted(&mut stream).await
+            read_connect_response(&mut stream).await
         };
-        answered.await.map_err(|error| self.blamed(error))?;
+        answered.await.map_err(|error| self.attribute(error))?;
         Ok(stream)
     }
 
-    /// In words, without user information.
-    pub(super) fn shown(&self) -> String {
+    /// A description without user information.
+    pub(super) fn description(&self) -> String {
         format!("the proxy `{}`", self.destination)
     }
 
-    /// What a proxy says of the target is of the target; all else is the proxy's own.
-    fn blamed(&self, error: NetError) -> NetError {
+    /// Attributes an error: what a proxy reports about the target concerns the target; everything else is the proxy's
+    /// failure.
+    fn attribute(&self, error: NetError) -> NetError {
         match error {
-            NetError::Protocol(said) if is_of_target(&said) => NetError::Protocol(said),
-            error => error.own(self.shown()),
+            NetError::Protocol(message) if is_of_target(&message) => NetError::Protocol(message),
+            error => error.into_own_failure(self.description()),
         }
     }
 }
 
-/// Where a SOCKS proxy listens.
-fn socks_place(url: &Url) -> Result<Destination, NetError> {
+/// The address of a SOCKS proxy.
+fn socks_destination(url: &Url) -> Result<Destination, NetError> {
     let host = url.host_str().unwrap_or_default();
     Destination::new(Scheme::Tcp, host, url.port().unwrap_or(SOCKS_PORT))
         .map_err(|error| NetError::Invalid(format!("proxy url: {error}")))
 }
 
-/// The credentials of RFC 7617.
+/// Basic credentials (RFC 7617).
 fn basic(user: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(user))).ok()
 }
 
 impl Proxy {
-    /// A connection to a proxy that ended before it had answered is a failure of its own: of the target it would say 502.
-    /// How long it takes depends on both.
-    pub(super) fn blamed_for_breaking_off(&self, error: NetError) -> NetError {
+    /// Attributes a connection that ended before the proxy responded: that is the proxy's own failure, since it would
+    /// report the target's with a 502. A timeout may be caused by either.
+    pub(super) fn attribute_disconnect(&self, error: NetError) -> NetError {
         match error {
-            NetError::In {
+            NetError::InPhase {
                 phase,
                 cause,
                 peer_sent,
-            } => NetError::In {
+            } => NetError::InPhase {
                 phase,
-                cause: Box::new(self.blamed_for_breaking_off(*cause)),
+                cause: Box::new(self.attribute_disconnect(*cause)),
                 peer_sent,
             },
             NetError::Reset | NetError::Closed | NetError::Protocol(_) | NetError::Other(_) => {
-                error.own(self.shown())
+                error.into_own_failure(self.description())
             }
             error => error,
         }
     }
 }
 
-/// Whether the proxy was refused by the target, or waited for it in vain (RFC 9110, sections 15.6.3 to 15.6.5).
+/// Whether the target refused the proxy, or timed out (RFC 9110, sections 15.6.3 to 15.6.5).
 fn is_of_target(refusal: &str) -> bool {
     let line = refusal.split('`').nth(1).filter(|line| line.starts_with("HTTP/"));
     let word = line.and_then(|line| line.split_ascii_whitespace().nth(1));
@@ -203,14 +208,14 @@ fn is_of_target(refusal: &str) -> bool {
     matches!(status, Some(502..=504))
 }
 
-/// User information as it was before it was made fit for a URL.
+/// Decodes percent-encoded user information.
 fn decoded(text: &str) -> Vec<u8> {
     percent_decode_str(text).collect()
 }
 
-/// Reads the answer to `CONNECT`: any 2xx makes a tunnel, and informational answers come before it.
-async fn accepted(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), NetError> {
-    let mut left = LONGEST_HEAD;
+/// Reads the response to `CONNECT`: any 2xx establishes a tunnel, and informational responses may precede it.
+async fn read_connect_response(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), NetError> {
+    let mut left = MAX_HEAD;
     loop {
         let head = read_head(stream, &mut left).await?;
         let line = head.trim_start().lines().next().unwrap_or_default();
@@ -231,8 +236,8 @@ async fn accepted(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), NetError>
     }
 }
 
-/// One head with its empty line, byte by byte, so that no byte of what follows is lost. A line may end with LF alone
-/// (RFC 9112, section 2.2).
+/// Reads one head including its empty line, byte by byte, so that no subsequent byte is consumed. A line may end with
+/// LF alone (RFC 9112, section 2.2).
 async fn read_head(stream: &mut (impl AsyncRead + Unpin), left: &mut usize) -> Result<String, NetError> {
     let mut head = Vec::new();
     while !(head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n")) {
@@ -250,8 +255,8 @@ mod tests {
 
     async fn answered(answer: &[u8]) -> (Result<(), NetError>, usize) {
         let mut rest = answer;
-        let accepted = accepted(&mut rest).await;
-        (accepted, rest.len())
+        let result = read_connect_response(&mut rest).await;
+        (result, rest.len())
     }
 
     #[tokio::test]
@@ -285,7 +290,7 @@ mod tests {
                 "{answer:?}: {refused:?}"
             );
         }
-        let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(LONGEST_HEAD);
+        let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(MAX_HEAD);
         let (refused, _) = answered(endless.as_bytes()).await;
         assert_eq!(
             refused,
@@ -298,13 +303,13 @@ mod tests {
         for proxy in ["https://127.0.0.1:1", "http://[::1", "socks5://me:@127.0.0.1:1"] {
             let environment = EnvironmentProxies::read(|_| Some(proxy.to_owned()));
             let url = Url::parse("https://a.test/").unwrap();
-            let refused = ProxyChoice::Environment.to(&url, &environment).map(drop);
+            let refused = ProxyChoice::Environment.proxy_for(&url, &environment).map(drop);
             let error = refused.unwrap_err();
-            assert!(error.is_own(), "{proxy}: {error:?}");
-            let said = error.to_string();
+            assert!(error.is_own_failure(), "{proxy}: {error:?}");
+            let message = error.to_string();
             assert!(
-                said.starts_with("the proxy that the environment names: proxy url: "),
-                "{said}"
+                message.starts_with("the proxy that the environment names: proxy url: "),
+                "{message}"
             );
         }
     }

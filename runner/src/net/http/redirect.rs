@@ -1,4 +1,4 @@
-//! Where a redirect leads, and what may go along.
+//! Redirects: where they lead, and which parts of the request follow them.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -12,24 +12,24 @@ use tokio::task::yield_now;
 use url::{Position, Url};
 
 use super::Request;
-use super::cookies::{self, Jar};
-use super::hop::{Journey, bare_host, destination};
-use super::request::LONGEST_URL;
+use super::cookies::{self, CookieJar};
+use super::hop::{RequestContext, destination, host_without_brackets};
+use super::request::MAX_URL_BYTES;
 use crate::grant::Destination;
 use crate::net::NetError;
 use crate::net::bounded::URL_BYTES;
-use crate::quota::show_bytes;
+use crate::quota::format_bytes;
 use crate::suite::{Secrets, public_url};
 
-/// Bytes that are searched for secrets in one go.
-const PIECE: usize = 16 << 10;
-/// Bytes that two pieces have in common, so that a secret at their border is found.
+/// Number of bytes searched for secrets before yielding.
+const CHUNK: usize = 16 << 10;
+/// Overlap of two chunks in bytes, so that a secret on their boundary is found.
 const OVERLAP: usize = 1 << 10;
-/// Longest piece of a `location` in a message, in characters.
-const SHOWN_CHARACTERS: usize = 200;
+/// Maximum number of characters of a `location` in a message.
+const MAX_SHOWN_CHARACTERS: usize = 200;
 
-impl Journey<'_> {
-    /// The request that follows an answer, when that is a redirect with a place to go (RFC 9110, section 15.4).
+impl RequestContext<'_> {
+    /// The request that follows a response, if that is a redirect with a location (RFC 9110, section 15.4).
     pub(super) async fn redirect(
         &self,
         request: &Request,
@@ -49,139 +49,139 @@ impl Journey<'_> {
             drop_content_headers(&mut next.headers);
         }
         if next.url.origin() != request.url.origin() {
-            self.leave_origin(&mut next).await?;
+            self.strip_for_origin(&mut next).await?;
         }
         Ok(Some(next))
     }
 
-    /// The `cookie` header of a request: what the plugin wrote, and what peers set. To another origin than that of the
-    /// plugin's own request, a cookie with a secret goes only if that origin set it, and so knows it.
+    /// The `cookie` header of a request: the plugin's own, and those set by peers. Outside the origin of the plugin's
+    /// own request, a cookie with a secret is sent only to the origin that set it, which knows it anyway.
     pub(super) async fn cookies(
         &self,
-        jar: &Jar,
+        jar: &CookieJar,
         request: &Request,
     ) -> Result<Option<HeaderValue>, NetError> {
         let url = &request.url;
-        let mut fitting = jar.fitting(url);
-        if !fitting.is_empty() && !self.takes_secrets(url)? {
-            let mut harmless = Vec::new();
-            for cookie in fitting {
-                if cookie.is_set_by(url) || !reveals(&self.client.secrets, &cookie.pair()).await {
-                    harmless.push(cookie);
+        let mut matching = jar.matching(url);
+        if !matching.is_empty() && !self.may_send_secrets(url)? {
+            let mut without_secrets = Vec::new();
+            for cookie in matching {
+                if cookie.is_set_by(url) || !contains_secret(&self.client.secrets, &cookie.pair()).await {
+                    without_secrets.push(cookie);
                 }
             }
-            fitting = harmless;
+            matching = without_secrets;
         }
-        Ok(cookies::header(&fitting, &request.headers))
+        Ok(cookies::header(&matching, &request.headers))
     }
 
-    /// Whether secrets of the check may go to a URL: to its own origin, and to those that the suite names.
-    fn takes_secrets(&self, url: &Url) -> Result<bool, NetError> {
+    /// Whether the check's secrets may be sent to a URL: to the request's own origin, and to those named in the suite.
+    fn may_send_secrets(&self, url: &Url) -> Result<bool, NetError> {
         Ok(self.is_own(url) || self.client.grants.may_carry_secrets(&destination(url)?))
     }
 
-    /// Takes from a request to another origin what is not for that.
-    async fn leave_origin(&self, next: &mut Request) -> Result<(), NetError> {
+    /// Removes from a request to another origin everything that must not follow it there.
+    async fn strip_for_origin(&self, next: &mut Request) -> Result<(), NetError> {
         next.headers.remove(HOST);
         next.headers.remove(PROXY_AUTHORIZATION);
-        if self.takes_secrets(&next.url)? {
+        if self.may_send_secrets(&next.url)? {
             return Ok(());
         }
         let to = destination(&next.url)?;
         let secrets = &self.client.secrets;
-        // The peer that wrote it knows it. Others may not: the new origin, and everyone on the way where that is in plain
-        // text.
-        if reveals(
+        // The redirecting peer knows the URL. Others must not learn it: the new origin, and anyone on the path if that
+        // is plain text.
+        if contains_secret(
             secrets,
             next.url[Position::BeforePath..Position::AfterQuery].as_bytes(),
         )
         .await
         {
-            return Err(self.takes_secret(&to, "a URL"));
+            return Err(self.secret_leak_error(&to, "a URL"));
         }
-        let mut revealing = Vec::new();
+        let mut secret_headers = Vec::new();
         for (name, value) in &next.headers {
             if [AUTHORIZATION, COOKIE].contains(name)
-                || reveals(secrets, name.as_str().as_bytes()).await
-                || reveals(secrets, value.as_bytes()).await
+                || contains_secret(secrets, name.as_str().as_bytes()).await
+                || contains_secret(secrets, value.as_bytes()).await
             {
-                revealing.push(name.clone());
+                secret_headers.push(name.clone());
             }
         }
-        for name in revealing {
+        for name in secret_headers {
             next.headers.remove(name);
         }
-        if reveals(secrets, &next.body).await {
-            return Err(self.takes_secret(&to, "a body"));
+        if contains_secret(secrets, &next.body).await {
+            return Err(self.secret_leak_error(&to, "a body"));
         }
         Ok(())
     }
 
-    fn takes_secret(&self, to: &Destination, what: &str) -> NetError {
-        self.client.ungranted(&format!(
+    fn secret_leak_error(&self, to: &Destination, what: &str) -> NetError {
+        self.client.deny(&format!(
             "a redirect to `{to}` would take {what} with a secret to another origin; to let it, add `{to}` to the check's \
              `redirect_secrets_to`"
         ))
     }
 }
 
-/// Whether `bytes` hold a secret, however it is written there. The peer decides that a body is searched, which takes a
-/// while when it is long: others have their turn between two pieces.
-async fn reveals(secrets: &Secrets, bytes: &[u8]) -> bool {
+/// Whether `bytes` contain a secret in any encoding. A peer can trigger the search of a long body, which takes time:
+/// yields between chunks.
+async fn contains_secret(secrets: &Secrets, bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while !secrets.is_empty() {
-        let piece = rest.get(..PIECE).unwrap_or(rest);
-        if secrets.holds(&String::from_utf8_lossy(piece)) {
+        let chunk = rest.get(..CHUNK).unwrap_or(rest);
+        if secrets.contains_secret(&String::from_utf8_lossy(chunk)) {
             return true;
         }
-        if piece.len() == rest.len() {
+        if chunk.len() == rest.len() {
             break;
         }
-        rest = rest.get(PIECE - OVERLAP..).unwrap_or_default();
+        rest = rest.get(CHUNK - OVERLAP..).unwrap_or_default();
         yield_now().await;
     }
     false
 }
 
-/// Whether an answer is a redirect with a place to go.
-fn leads_on(status: StatusCode, headers: &HeaderMap) -> bool {
+/// Whether a response is a redirect with a location.
+fn has_location(status: StatusCode, headers: &HeaderMap) -> bool {
     let leads = |location: &HeaderValue| !location.as_bytes().trim_ascii().is_empty();
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && headers.get(LOCATION).is_some_and(leads)
 }
 
-/// What a peer wrote in `location` and nobody can follow.
-pub(super) fn astray(location: impl AsRef<str>, reason: impl Display) -> NetError {
+/// The error for a `location` that cannot be followed.
+pub(super) fn invalid_location(location: impl AsRef<str>, reason: impl Display) -> NetError {
     let shown: String = public_url(location.as_ref())
         .chars()
-        .take(SHOWN_CHARACTERS)
+        .take(MAX_SHOWN_CHARACTERS)
         .collect();
     NetError::Protocol(format!("redirect to `{}`: {reason}", shown.escape_debug()))
 }
 
-/// What is wrong with a URL. The library calls every host that is not one an international name.
-pub(super) fn url_fault(error: url::ParseError) -> String {
+/// The error message for a URL. The library reports every invalid host as an IDNA error.
+pub(super) fn url_error_message(error: url::ParseError) -> String {
     match error {
         url::ParseError::IdnaError => "the host is not a valid name".to_owned(),
         other => other.to_string(),
     }
 }
 
-/// What a hop would take for the plugin's mistake.
-pub(super) fn can_be_reached(url: &Url) -> Result<(), String> {
+/// Checks what a hop would otherwise report as the plugin's mistake.
+pub(super) fn check_reachable(url: &Url) -> Result<(), String> {
     let reason = |error: NetError| match error {
         NetError::Invalid(reason) => reason,
         other => other.to_string(),
     };
-    can_be_written(url).map_err(reason)?;
-    let host = bare_host(url).map_err(reason)?;
+    check_uri(url).map_err(reason)?;
+    let host = host_without_brackets(url).map_err(reason)?;
     if url.scheme() == "https" && ServerName::try_from(host).is_err() {
         return Err(format!("`{host}` is not a server name"));
     }
     Ok(())
 }
 
-/// Whether a request can name a URL, in whichever form: over HTTP/2 and to a proxy that is all of it.
-pub(super) fn can_be_written(url: &Url) -> Result<(), NetError> {
+/// Whether a request can contain the URL in any form: HTTP/2 and proxies need all of it.
+pub(super) fn check_uri(url: &Url) -> Result<(), NetError> {
     destination(url)?;
     let host = &url[Position::BeforeHost..Position::AfterHost];
     let is_host = host.parse::<Authority>().is_ok();
@@ -195,7 +195,7 @@ pub(super) fn can_be_written(url: &Url) -> Result<(), NetError> {
     }
 }
 
-/// As it is on the wire: credentials in a URL are for an Authorization header, and a fragment is for nobody else.
+/// The URL as sent on the wire: credentials belong into an Authorization header, and fragments are never sent.
 pub(super) fn without_user(url: &Url) -> Url {
     let mut url = url.clone();
     url.set_fragment(None);
@@ -203,26 +203,26 @@ pub(super) fn without_user(url: &Url) -> Url {
     url
 }
 
-/// Where a redirect leads, without credentials of the peer's choice. Whatever the peer wrote, it is the peer that did
-/// wrong, and not the plugin.
+/// The location of a redirect, without credentials chosen by the peer. An invalid location is the peer's error, not the
+/// plugin's.
 fn location(request: &Request, status: u16, headers: &HeaderMap) -> Result<Option<Url>, NetError> {
-    let is_redirect = StatusCode::from_u16(status).is_ok_and(|status| leads_on(status, headers));
+    let is_redirect = StatusCode::from_u16(status).is_ok_and(|status| has_location(status, headers));
     let Some(location) = headers.get(LOCATION).filter(|_| is_redirect) else {
         return Ok(None);
     };
     if location.len() > URL_BYTES {
-        return Err(too_far());
+        return Err(location_too_long());
     }
     let location = as_text(location.as_bytes());
     let mut url = request
         .url
         .join(&location)
-        .map_err(|error| astray(&location, url_fault(error)))?;
-    can_be_reached(&url).map_err(|reason| astray(&url, reason))?;
+        .map_err(|error| invalid_location(&location, url_error_message(error)))?;
+    check_reachable(&url).map_err(|reason| invalid_location(&url, reason))?;
     let _no_host = (url.set_username(""), url.set_password(None));
-    // A path that leads further each time would grow without end.
-    if url.as_str().len() > LONGEST_URL {
-        return Err(too_far());
+    // A relative path could otherwise grow without bound.
+    if url.as_str().len() > MAX_URL_BYTES {
+        return Err(location_too_long());
     }
     if url.fragment().is_none() {
         url.set_fragment(request.url.fragment());
@@ -230,7 +230,7 @@ fn location(request: &Request, status: u16, headers: &HeaderMap) -> Result<Optio
     Ok(Some(url))
 }
 
-/// A `location` as clients read it: where it is not UTF-8, each byte that is not ASCII stands for itself.
+/// Decodes a `location` like other clients: if it is not UTF-8, each non-ASCII byte stands for itself.
 fn as_text(location: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(location) {
         Ok(text) => text.into(),
@@ -238,8 +238,8 @@ fn as_text(location: &[u8]) -> Cow<'_, str> {
     }
 }
 
-fn too_far() -> NetError {
-    let limit = show_bytes(URL_BYTES as u64);
+fn location_too_long() -> NetError {
+    let limit = format_bytes(URL_BYTES as u64);
     NetError::Protocol(format!("redirect to a url longer than {limit}"))
 }
 
@@ -251,7 +251,7 @@ fn becomes_get(method: &Method, status: u16) -> bool {
     }
 }
 
-/// Removes what describes a body.
+/// Removes headers that describe a body.
 fn drop_content_headers(headers: &mut HeaderMap) {
     let names = headers
         .keys()
@@ -268,18 +268,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_is_found_in_what_would_be_sent() {
-        let secrets = Secrets::of(["pass wörd/1", "hunter2!"]);
-        for revealing in [
+        let secrets = Secrets::new(["pass wörd/1", "hunter2!"]);
+        for text in [
             "token hunter2! here",
             "x=pass+w%C3%B6rd%2F1&y=1",
             "x=pass%20w%c3%b6rd/1",
             "Basic dXNlcjpodW50ZXIyIQ==",
         ] {
-            assert!(reveals(&secrets, revealing.as_bytes()).await, "{revealing}");
+            assert!(contains_secret(&secrets, text.as_bytes()).await, "{text}");
         }
-        assert!(reveals(&secrets, b"\xff\xfehunter2!\x00").await);
-        for harmless in ["", "canary/0.42.0", "text/html", "pass ward"] {
-            assert!(!reveals(&secrets, harmless.as_bytes()).await, "{harmless}");
+        assert!(contains_secret(&secrets, b"\xff\xfehunter2!\x00").await);
+        for without_secrets in ["", "canary/0.42.0", "text/html", "pass ward"] {
+            assert!(
+                !contains_secret(&secrets, without_secrets.as_bytes()).await,
+                "{without_secrets}"
+            );
         }
     }
 
@@ -309,7 +312,7 @@ mod tests {
     fn a_host_that_is_not_a_name_is_called_so() {
         let base = Url::parse("http://example.com/").unwrap();
         for place in ["http://a b/", "http://%zz/", "http://xn--a/", "//a<b/"] {
-            let said = url_fault(base.join(place).unwrap_err());
+            let said = url_error_message(base.join(place).unwrap_err());
             assert_eq!(said, "the host is not a valid name", "{place}");
         }
     }
@@ -319,7 +322,7 @@ mod tests {
         for host in ["a{b.test", "a}b.test", "a\"b.test", "a`b.test"] {
             for scheme in ["http", "https"] {
                 let url = Url::parse(&format!("{scheme}://{host}/")).unwrap();
-                let reason = can_be_reached(&url).unwrap_err();
+                let reason = check_reachable(&url).unwrap_err();
                 assert_eq!(reason, format!("`{host}` is not a host that a request can name"));
             }
         }
@@ -329,7 +332,7 @@ mod tests {
             "http://a!b.test./",
         ] {
             let url = Url::parse(good).unwrap();
-            assert_eq!(can_be_reached(&url), Ok(()), "{good}");
+            assert_eq!(check_reachable(&url), Ok(()), "{good}");
         }
     }
 
@@ -345,24 +348,24 @@ mod tests {
             assert_eq!(base.join(&as_text(place)).unwrap().as_str(), url);
         }
         let no_host = base.join(&as_text(b"http://caf\xe9.test/")).unwrap_err();
-        assert_eq!(url_fault(no_host), "the host is not a valid name");
+        assert_eq!(url_error_message(no_host), "the host is not a valid name");
     }
 
     #[tokio::test]
     async fn a_long_body_is_searched_piece_by_piece_and_at_their_borders() {
-        let secrets = Secrets::of(["correct horse battery staple"]);
-        let harmless = vec![b'x'; 10 * PIECE];
+        let secrets = Secrets::new(["correct horse battery staple"]);
+        let without_secrets = vec![b'x'; 10 * CHUNK];
         let mut polls = 0;
-        let mut searching = std::pin::pin!(reveals(&secrets, &harmless));
+        let mut searching = std::pin::pin!(contains_secret(&secrets, &without_secrets));
         let found = std::future::poll_fn(|cx| {
             polls += 1;
             searching.as_mut().poll(cx)
         });
         assert!(!found.await);
         assert!(polls >= 10, "{polls}");
-        let mut body = harmless.clone();
-        let at = 2 * (PIECE - OVERLAP) + PIECE - 14;
+        let mut body = without_secrets.clone();
+        let at = 2 * (CHUNK - OVERLAP) + CHUNK - 14;
         body[at..at + 28].copy_from_slice(b"correct horse battery staple");
-        assert!(reveals(&secrets, &body).await);
+        assert!(contains_secret(&secrets, &body).await);
     }
 }

@@ -1,4 +1,4 @@
-//! What a plugin asks for, right and bounded by type.
+//! HTTP requests of plugins, validated and bounded by type.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -11,28 +11,28 @@ use hyper::body::Bytes;
 use url::Url;
 
 use super::Versions;
-use super::redirect::url_fault;
-use crate::net::bounded::{Payload, PlaceText, URL_BYTES, UrlText, Word, too_long, too_many};
+use super::redirect::url_error_message;
+use crate::net::bounded::{EndpointText, Payload, Token, URL_BYTES, UrlText, too_long, too_many};
 use crate::net::tls::TlsOptions;
 use crate::net::{Family, NetError};
 use crate::suite::public_url;
 
-/// Most headers of a request.
-const HEADERS: usize = 256;
-/// Most bytes of a request's header names and values together.
-const HEADER_BYTES: usize = 64 << 10;
+/// Maximum number of headers in a request.
+const MAX_HEADERS: usize = 256;
+/// Maximum number of bytes in a request's header names and values together.
+const MAX_HEADER_BYTES: usize = 64 << 10;
 
-/// Longest URL in its own form, in bytes: percent-encoding makes a text three times as long.
-pub(super) const LONGEST_URL: usize = 3 * URL_BYTES;
+/// Maximum length of a normalised URL, in bytes: percent-encoding can triple the length.
+pub(super) const MAX_URL_BYTES: usize = 3 * URL_BYTES;
 
-/// Sent when the plugin names no user agent.
+/// Used if the plugin sets no user agent.
 const USER_AGENT: &str = concat!("canary/", env!("CARGO_PKG_VERSION"));
-/// Headers that follow from the body. Others than those would end it too early, or never.
+/// Headers derived from the body. The plugin's own values could end it prematurely, or never.
 const FRAMING: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
-/// Headers that the host adds: user agent, host, the proxy's authorization, the trace.
-const OWN_HEADERS: usize = 8;
+/// Number of headers added by the host: user agent, host, proxy authorization, trace.
+const HOST_HEADERS: usize = 8;
 
-/// What a plugin asks for.
+/// An HTTP request of a plugin.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(super) method: Method,
@@ -42,28 +42,28 @@ pub struct Request {
     pub(super) options: Arc<RequestOptions>,
 }
 
-/// How to go about a request.
+/// Options of a request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestOptions {
-    /// Versions to speak.
+    /// Acceptable HTTP versions.
     pub versions: Versions,
-    /// Which addresses to use.
+    /// Which address families to use.
     pub family: Family,
-    /// Local address to connect from.
+    /// Local address to bind to.
     pub source: Option<IpAddr>,
-    /// The only address of the URL's host to use, or of what stands in for it; other origins are not bound by it.
+    /// If set, the only address to use for the URL's host or its connect override; other origins are not affected.
     pub address: Option<IpAddr>,
-    /// 0 hands the redirect itself to the plugin.
+    /// Maximum number of redirects to follow; 0 returns the redirect itself.
     pub max_redirects: u32,
-    /// Bytes of body to keep; 0 reads no body at all.
+    /// Maximum number of body bytes to keep; 0 reads no body at all.
     pub max_body: u32,
-    /// How long to read a body for, from the end of the head; what came by then is the body.
+    /// How long to read the body, from the end of the head; whatever was received by then is the body.
     pub read_for: Option<Duration>,
-    /// For all of it, redirects included.
+    /// Total time limit, including redirects.
     pub timeout: Option<Duration>,
-    /// `HOST:PORT` to connect to in place of the URL's; must be granted itself.
-    pub connect_to: Option<PlaceText>,
-    /// URL of an HTTP or SOCKS5 proxy, or `environment` for those that the environment names; must be granted itself.
+    /// `HOST:PORT` to connect to instead of the URL's own; must be granted itself.
+    pub connect_to: Option<EndpointText>,
+    /// URL of an HTTP or SOCKS5 proxy, or `environment` for the environment's proxies; must be granted itself.
     pub proxy: Option<UrlText>,
     /// For `https`.
     pub tls: Option<TlsOptions>,
@@ -72,12 +72,12 @@ pub struct RequestOptions {
 }
 
 impl Request {
-    /// A request with an absolute `http` or `https` URL; `user-agent` is filled in when absent.
+    /// Creates a request with an absolute `http` or `https` URL; adds `user-agent` if absent.
     ///
     /// # Errors
-    /// `Invalid` when a part of it is malformed or too long.
+    /// `Invalid` if a part of it is malformed or too long.
     pub fn new(
-        method: Word,
+        method: Token,
         url: &UrlText,
         headers: Vec<(String, Vec<u8>)>,
         body: Payload,
@@ -93,31 +93,33 @@ impl Request {
     }
 }
 
-pub(super) fn parse_method(method: &Word) -> Result<Method, NetError> {
+pub(super) fn parse_method(method: &Token) -> Result<Method, NetError> {
     Method::from_bytes(method.as_bytes())
         .map_err(|error| NetError::Invalid(format!("method `{}`: {error}", method.escape_debug())))
 }
 
 pub(super) fn parse_url(url: &UrlText) -> Result<Url, NetError> {
     let parsed = Url::parse(url).map_err(|error| {
-        let (url, fault) = (public_url(url), url_fault(error));
+        let (url, fault) = (public_url(url), url_error_message(error));
         NetError::Invalid(format!("url `{}`: {fault}", url.escape_debug()))
     })?;
-    match parsed.as_str().len() > LONGEST_URL {
-        true => Err(too_long("the url", URL_BYTES)),
-        false => Ok(parsed),
+    if parsed.as_str().len() > MAX_URL_BYTES {
+        Err(too_long("the url", URL_BYTES))
+    } else {
+        Ok(parsed)
     }
 }
 
-/// Whether headers are few and short enough.
-pub(super) fn fit(headers: &[(String, Vec<u8>)]) -> Result<(), NetError> {
-    if headers.len() > HEADERS {
-        return Err(too_many("headers", HEADERS));
+/// Checks the number and total size of headers.
+pub(super) fn check_headers(headers: &[(String, Vec<u8>)]) -> Result<(), NetError> {
+    if headers.len() > MAX_HEADERS {
+        return Err(too_many("headers", MAX_HEADERS));
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    match bytes > HEADER_BYTES {
-        true => Err(too_long("the list of headers", HEADER_BYTES)),
-        false => Ok(()),
+    if bytes > MAX_HEADER_BYTES {
+        Err(too_long("the list of headers", MAX_HEADER_BYTES))
+    } else {
+        Ok(())
     }
 }
 
@@ -132,7 +134,7 @@ pub(super) fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValu
 }
 
 fn header_map(headers: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, NetError> {
-    fit(&headers)?;
+    check_headers(&headers)?;
     let mut map = empty(headers.len())?;
     for (name, value) in headers {
         let (key, value) = header(&name, &value)?;
@@ -149,7 +151,7 @@ fn header_map(headers: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, NetError> {
 }
 
 fn empty(headers: usize) -> Result<HeaderMap, NetError> {
-    HeaderMap::try_with_capacity(headers + OWN_HEADERS).map_err(|error| NetError::Invalid(error.to_string()))
+    HeaderMap::try_with_capacity(headers + HOST_HEADERS).map_err(|error| NetError::Invalid(error.to_string()))
 }
 
 #[cfg(test)]
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     fn request(headers: Vec<(String, Vec<u8>)>) -> Result<Request, NetError> {
-        let method = Word::new("the method", "GET".to_owned())?;
+        let method = Token::new("the method", "GET".to_owned())?;
         let url = UrlText::new("the url", "http://a.test/".to_owned())?;
         let body = Payload::new("the body", Vec::new())?;
         Request::new(method, &url, headers, body, RequestOptions::default())
@@ -170,8 +172,11 @@ mod tests {
 
     #[test]
     fn as_many_headers_as_allowed_are_taken_and_one_more_is_refused() {
-        assert_eq!(request(numbered(HEADERS, 1)).unwrap().headers.len(), HEADERS + 1);
-        for many in [HEADERS + 1, 40_000] {
+        assert_eq!(
+            request(numbered(MAX_HEADERS, 1)).unwrap().headers.len(),
+            MAX_HEADERS + 1
+        );
+        for many in [MAX_HEADERS + 1, 40_000] {
             let refused = request(numbered(many, 1)).unwrap_err();
             assert_eq!(refused.to_string(), "invalid request: more than 256 headers");
         }
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn headers_are_weighed_together() {
-        let refused = request(numbered(HEADERS, 256)).unwrap_err();
+        let refused = request(numbered(MAX_HEADERS, 256)).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "invalid request: the list of headers is longer than 64 KiB"

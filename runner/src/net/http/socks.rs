@@ -1,4 +1,4 @@
-//! SOCKS5 proxies (RFC 1928), with a user name and a password where there are any (RFC 1929).
+//! SOCKS5 proxies (RFC 1928), with optional user name and password (RFC 1929).
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::net::{NetError, Phase};
 use crate::record::Layer;
 
 const VERSION: u8 = 5;
-/// Version of the exchange of user name and password (RFC 1929, section 2).
+/// Version of the user name and password subnegotiation (RFC 1929, section 2).
 const LOGIN_VERSION: u8 = 1;
 const CONNECT: u8 = 1;
 const NO_LOGIN: u8 = 0;
@@ -20,7 +20,7 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// What a proxy says in place of a connection (RFC 1928, section 6).
+/// Error replies of a proxy (RFC 1928, section 6).
 const REPLIES: [&str; 8] = [
     "general failure",
     "not allowed by its rules",
@@ -31,27 +31,29 @@ const REPLIES: [&str; 8] = [
     "command not supported",
     "kind of address not supported",
 ];
-/// Those that are of the target.
-const OF_TARGET: std::ops::RangeInclusive<u8> = 3..=6;
+/// Replies that are caused by the target.
+const TARGET_REPLIES: std::ops::RangeInclusive<u8> = 3..=6;
 
 /// A connection to a proxy.
 pub(super) trait Stream: AsyncRead + AsyncWrite {
-    /// Whether what is sent from now on is left out of the run's conversation: a password is no header that could be masked
-    /// by its name.
-    fn hush(&self, is_secret: bool);
+    /// Excludes subsequently sent bytes from the run's conversation: unlike a header, a password cannot be masked by
+    /// its name.
+    fn exclude_from_transcript(&self, is_secret: bool);
 }
 
 impl Stream for LeasedStream {
-    fn hush(&self, is_secret: bool) {
-        let Some(channel) = self.channel() else { return };
+    fn exclude_from_transcript(&self, is_secret: bool) {
+        let Some(connection_log) = self.connection_log() else {
+            return;
+        };
         if is_secret {
-            channel.note("sends a user name and a password");
+            connection_log.note("sends a user name and a password");
         }
-        channel.enter(if is_secret { Layer::Tls } else { Layer::Socket });
+        connection_log.set_layer(if is_secret { Layer::Tls } else { Layer::Socket });
     }
 }
 
-/// Who logs in to a proxy.
+/// Credentials for a proxy.
 #[derive(Clone)]
 pub(super) struct Login {
     user: Vec<u8>,
@@ -60,43 +62,44 @@ pub(super) struct Login {
 
 impl Login {
     /// # Errors
-    /// One of them is empty, or longer than the protocol has room for: 255 bytes.
+    /// One of them is empty, or exceeds the protocol's limit of 255 bytes.
     pub(super) fn new(user: Vec<u8>, password: Vec<u8>) -> Result<Self, NetError> {
         let fits = |text: &[u8]| (1..=255).contains(&text.len());
-        match fits(&user) && fits(&password) {
-            true => Ok(Self { user, password }),
-            false => Err(NetError::Invalid(
+        if fits(&user) && fits(&password) {
+            Ok(Self { user, password })
+        } else {
+            Err(NetError::Invalid(
                 "proxy url: a user name and a password for SOCKS have 1 to 255 bytes each".to_owned(),
-            )),
+            ))
         }
     }
 }
 
 /// Why there is no connection to the target.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Failed {
+pub(super) enum SocksError {
     /// The proxy could not reach the target.
     Target(NetError),
-    /// The proxy does not do what it is for.
+    /// The proxy itself failed.
     Proxy(NetError),
 }
 
-impl<E: Into<NetError>> From<E> for Failed {
+impl<E: Into<NetError>> From<E> for SocksError {
     fn from(error: E) -> Self {
         Self::Proxy(error.into())
     }
 }
 
-/// Has the proxy at the other end of `stream` connect to a place. The proxy resolves its name. The target has no part in what
-/// comes before that: what is not there by `limit` is the proxy's failure.
+/// Requests a connection to `place` from the proxy at the other end of `stream`. The proxy resolves the name. The
+/// target is not involved in the preceding negotiation: a timeout there is the proxy's failure.
 pub(super) async fn connect(
     stream: &mut (impl Stream + Unpin),
     login: Option<&Login>,
-    place: &Destination,
+    destination: &Destination,
     limit: Instant,
-) -> Result<(), Failed> {
-    let request = request(place)?;
-    timeout_at(limit, log_in(stream, login))
+) -> Result<(), SocksError> {
+    let request = request(destination)?;
+    timeout_at(limit, authenticate(stream, login))
         .await
         .map_err(|_| NetError::Timeout(Phase::Connect))??;
     stream.write_all(&request).await?;
@@ -105,15 +108,18 @@ pub(super) async fn connect(
         return Err(not_socks().into());
     }
     if reply != 0 {
-        let said = REPLIES.get(usize::from(reply).wrapping_sub(1));
-        let said = said.copied().unwrap_or("for a reason that SOCKS5 does not know");
-        let refused = NetError::Protocol(format!("the proxy refused: {said}"));
-        return Err(match OF_TARGET.contains(&reply) {
-            true => Failed::Target(refused),
-            false => Failed::Proxy(refused),
+        let message = REPLIES.get(usize::from(reply).wrapping_sub(1));
+        let message = message
+            .copied()
+            .unwrap_or("for a reason that SOCKS5 does not know");
+        let refused = NetError::Protocol(format!("the proxy refused: {message}"));
+        return Err(if TARGET_REPLIES.contains(&reply) {
+            SocksError::Target(refused)
+        } else {
+            SocksError::Proxy(refused)
         });
     }
-    // Where the proxy is connected from; nobody needs it, but it comes before what the target sends.
+    // The proxy's bind address is unused, but has to be read before the target's data.
     let rest = match kind {
         IPV4 => 4,
         IPV6 => 16,
@@ -125,8 +131,8 @@ pub(super) async fn connect(
     Ok(())
 }
 
-/// Agrees on how to log in, and does so.
-async fn log_in(stream: &mut (impl Stream + Unpin), login: Option<&Login>) -> Result<(), Failed> {
+/// Negotiates an authentication method, and authenticates.
+async fn authenticate(stream: &mut (impl Stream + Unpin), login: Option<&Login>) -> Result<(), SocksError> {
     let methods: &[u8] = match login {
         None => &[VERSION, 1, NO_LOGIN],
         Some(_) => &[VERSION, 2, NO_LOGIN, LOGIN],
@@ -140,9 +146,9 @@ async fn log_in(stream: &mut (impl Stream + Unpin), login: Option<&Login>) -> Re
                 sent.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
                 sent.extend(text);
             }
-            stream.hush(true);
+            stream.exclude_from_transcript(true);
             stream.write_all(&sent).await?;
-            stream.hush(false);
+            stream.exclude_from_transcript(false);
             match read(stream).await? {
                 [_, 0] => Ok(()),
                 [_, _] => Err(refused("the user name or the password").into()),
@@ -154,9 +160,9 @@ async fn log_in(stream: &mut (impl Stream + Unpin), login: Option<&Login>) -> Re
     }
 }
 
-fn request(place: &Destination) -> Result<Vec<u8>, NetError> {
+fn request(destination: &Destination) -> Result<Vec<u8>, NetError> {
     let mut request = vec![VERSION, CONNECT, 0];
-    match place.host() {
+    match destination.host() {
         Host::Address(IpAddr::V4(address)) => {
             request.push(IPV4);
             request.extend(address.octets());
@@ -166,7 +172,7 @@ fn request(place: &Destination) -> Result<Vec<u8>, NetError> {
             request.extend(address.octets());
         }
         Host::Name(name) => {
-            let name = place.name_to_resolve().unwrap_or_else(|| name.clone());
+            let name = destination.name_to_resolve().unwrap_or_else(|| name.clone());
             let length = u8::try_from(name.len());
             let length =
                 length.map_err(|_| NetError::Invalid(format!("the name `{name}` does not fit SOCKS5")))?;
@@ -174,7 +180,7 @@ fn request(place: &Destination) -> Result<Vec<u8>, NetError> {
             request.extend(name.as_bytes());
         }
     }
-    request.extend(place.port().to_be_bytes());
+    request.extend(destination.port().to_be_bytes());
     Ok(request)
 }
 
@@ -198,25 +204,25 @@ mod tests {
     use super::*;
 
     impl Stream for tokio::io::DuplexStream {
-        fn hush(&self, _is_secret: bool) {}
+        fn exclude_from_transcript(&self, _is_secret: bool) {}
     }
 
     fn login() -> Login {
         Login::new(b"me".to_vec(), b"secret".to_vec()).unwrap()
     }
 
-    /// What came of a proxy that answers this, what it was sent, and what it had still to say.
+    /// The result of connecting through a proxy with these replies, what was sent to it, and its unread bytes.
     async fn connected(
         url: &str,
         login: Option<&Login>,
         answers: &[u8],
-    ) -> (Result<(), Failed>, Vec<u8>, usize) {
+    ) -> (Result<(), SocksError>, Vec<u8>, usize) {
         let (mut near, mut far) = tokio::io::duplex(1 << 12);
         far.write_all(answers).await.unwrap();
         far.shutdown().await.unwrap();
         let limit = Instant::now() + std::time::Duration::from_mins(1);
-        let place = destination(&url.parse().unwrap()).unwrap();
-        let came = connect(&mut near, login, &place, limit).await;
+        let destination = destination(&url.parse().unwrap()).unwrap();
+        let came = connect(&mut near, login, &destination, limit).await;
         near.shutdown().await.unwrap();
         let (mut sent, mut left) = (Vec::new(), Vec::new());
         far.read_to_end(&mut sent).await.unwrap();
@@ -228,7 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_proxy_is_asked_for_a_name_or_an_address_and_a_port() {
-        for (url, place) in [
+        for (url, destination) in [
             ("http://a.test/", &b"\x03\x06a.test\x00\x50"[..]),
             ("https://a.test/", b"\x03\x06a.test\x01\xbb"),
             ("http://192.0.2.1:8080/", b"\x01\xc0\x00\x02\x01\x1f\x90"),
@@ -240,7 +246,7 @@ mod tests {
             let answers = [&[5, 0], &BOUND[..], b"TLS"].concat();
             let (came, sent, left) = connected(url, None, &answers).await;
             assert_eq!(came, Ok(()), "{url}");
-            assert_eq!(sent, [&[5, 1, 0, 5, 1, 0], place].concat(), "{url}");
+            assert_eq!(sent, [&[5, 1, 0, 5, 1, 0], destination].concat(), "{url}");
             assert_eq!(left, 3, "{url}: nothing behind the answer is taken");
         }
     }
@@ -264,9 +270,9 @@ mod tests {
     #[tokio::test]
     #[expect(clippy::too_many_lines, reason = "a table")]
     async fn what_the_target_refuses_is_of_the_target_and_all_else_of_the_proxy() {
-        let said = |failed| match failed {
-            Failed::Target(error) => format!("target: {error}"),
-            Failed::Proxy(error) => format!("proxy: {error}"),
+        let message = |failed| match failed {
+            SocksError::Target(error) => format!("target: {error}"),
+            SocksError::Proxy(error) => format!("proxy: {error}"),
         };
         for (login, answers, expected) in [
             (
@@ -317,7 +323,7 @@ mod tests {
             (None, b"\x05", "proxy: closed by the peer"),
         ] {
             let (came, ..) = connected("http://a.test/", login.as_ref(), answers).await;
-            assert_eq!(said(came.unwrap_err()), expected);
+            assert_eq!(message(came.unwrap_err()), expected);
         }
     }
 
@@ -327,10 +333,10 @@ mod tests {
             let (mut near, mut far) = tokio::io::duplex(1 << 12);
             far.write_all(answers).await.unwrap();
             let limit = Instant::now() + std::time::Duration::from_secs(1);
-            let place = destination(&"http://a.test/".parse().unwrap()).unwrap();
+            let destination = destination(&"http://a.test/".parse().unwrap()).unwrap();
             let later = limit + std::time::Duration::from_secs(1);
-            let came = timeout_at(later, connect(&mut near, None, &place, limit)).await;
-            let timed_out = Ok(Err(Failed::Proxy(NetError::Timeout(Phase::Connect))));
+            let came = timeout_at(later, connect(&mut near, None, &destination, limit)).await;
+            let timed_out = Ok(Err(SocksError::Proxy(NetError::Timeout(Phase::Connect))));
             assert_eq!(came == timed_out, is_of_proxy, "{came:?}");
         }
     }

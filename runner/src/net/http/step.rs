@@ -1,4 +1,4 @@
-//! A request in the run's record, from its begin to the end of its answer's body.
+//! Records a request as a step of the run, from its start to the end of the response body.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,32 +6,32 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Spent;
-use super::hop::{bare, bare_host};
+use super::connection::PhaseTimes;
+use super::hop::{host_without_brackets, redact_url};
 use super::{HttpVersion, Request};
-use crate::ledger::{Page, Recording};
+use crate::ledger::{ActiveStep, Page};
 use crate::net::{NetError, Phase};
-use crate::record::Part;
+use crate::record::Section;
 use crate::trace::{Request as Record, SpanId, StepKind};
 
-/// A request that goes on. It is written down when it ends or is dropped.
+/// A request in progress. It is recorded when it ends or is dropped.
 pub(super) struct RequestStep {
     page: Arc<Page>,
-    /// Absent once it has ended.
-    recording: Option<Recording>,
-    spent: Spent,
-    /// Since when something is waited for.
-    waits_since: Option<Instant>,
+    /// `None` once it has ended.
+    active_step: Option<ActiveStep>,
+    phase_times: PhaseTimes,
+    /// When the current wait started, if there is one.
+    waiting_since: Option<Instant>,
     status: Option<u16>,
-    /// Of a body that was read to its end.
+    /// Length of a body that was read to its end.
     length: Option<u64>,
-    /// How the last wait ended, where that was an error.
+    /// The error of the last wait, if it failed.
     failed: Option<NetError>,
 }
 
 impl RequestStep {
-    /// Begins to write the request down, so many redirects after the first, to end by `limit`. What it says of the URL holds
-    /// no credentials and no query.
+    /// Starts recording a request that follows `number` redirects and must end by `limit`. The recorded URL contains no
+    /// credentials and no query.
     pub(super) fn begin(
         page: &Arc<Page>,
         request: &Request,
@@ -43,22 +43,22 @@ impl RequestStep {
         let recorder = page.recorder();
         let peer = recorder.peer(peer);
         let record = Record {
-            method: recorder.text(Part::Trail, request.method.as_str()),
-            url: recorder.text(Part::Trail, bare(url)),
+            method: recorder.text(Section::Trail, request.method.as_str()),
+            url: recorder.text(Section::Trail, redact_url(url)),
             scheme: if url.scheme() == "https" { "https" } else { "http" },
-            host: recorder.text(Part::Trail, bare_host(url).unwrap_or_default()),
+            host: recorder.text(Section::Trail, host_without_brackets(url).unwrap_or_default()),
             port: url.port_or_known_default().filter(|_| peer.port().is_some()),
             peer: Some(peer),
-            version: Some(version.word()),
+            version: Some(version.as_str()),
             hop: u32::try_from(number).unwrap_or(u32::MAX),
             request_bytes: u64::try_from(request.body.len()).unwrap_or(u64::MAX),
             ..Record::default()
         };
         Self {
             page: Arc::clone(page),
-            recording: Some(page.begin(StepKind::Request(Box::new(record)), limit)),
-            spent: Spent::default(),
-            waits_since: Some(Instant::now()),
+            active_step: Some(page.begin_step(StepKind::Request(Box::new(record)), limit)),
+            phase_times: PhaseTimes::default(),
+            waiting_since: Some(Instant::now()),
             status: None,
             length: None,
             failed: None,
@@ -67,90 +67,91 @@ impl RequestStep {
 
     /// The id of its span.
     pub(super) fn span_id(&self) -> SpanId {
-        self.recording
+        self.active_step
             .as_ref()
-            .map(Recording::span_id)
+            .map(ActiveStep::span_id)
             .unwrap_or_default()
     }
 
-    /// The head of the answer came, or did not.
-    pub(super) fn answered(&mut self, answer: Result<u16, &NetError>, spent: Spent) {
-        (self.spent, self.waits_since) = (spent, None);
+    /// Records the outcome of waiting for the response head.
+    pub(super) fn head_received(&mut self, answer: Result<u16, &NetError>, phase_times: PhaseTimes) {
+        (self.phase_times, self.waiting_since) = (phase_times, None);
         (self.status, self.failed) = (answer.ok(), answer.err().cloned());
     }
 
-    /// Something of the body is waited for.
-    pub(super) fn wait(&mut self) {
-        self.waits_since = Some(Instant::now());
+    /// Starts waiting for a part of the body.
+    pub(super) fn begin_wait(&mut self) {
+        self.waiting_since = Some(Instant::now());
     }
 
-    /// The wait is over.
-    pub(super) fn waited(&mut self, failed: Option<&NetError>) {
+    /// Ends the wait.
+    pub(super) fn end_wait(&mut self, failed: Option<&NetError>) {
         self.count_wait();
-        self.waits_since = None;
+        self.waiting_since = None;
         self.failed = failed.cloned();
     }
 
-    /// How long each of its phases took up to now.
-    pub(super) fn spent(&self) -> Spent {
-        self.spent
+    /// The time spent in each phase so far.
+    pub(super) fn phase_times(&self) -> PhaseTimes {
+        self.phase_times
     }
 
-    /// The body came whole.
+    /// Records that the body is complete.
     pub(super) fn complete(&mut self, length: u64) {
         self.length = Some(length);
         self.end();
     }
 
-    /// Nothing more comes: the request is written down.
+    /// Ends the step and records it.
     pub(super) fn end(&mut self) {
-        self.write_down();
-        let Some(recording) = self.recording.take() else {
+        self.update_record();
+        let Some(active_step) = self.active_step.take() else {
             return;
         };
-        let failed = self.failed.as_ref().map(NetError::told);
-        self.spend(failed.as_ref().map(|(word, _)| *word));
-        recording.end(failed);
+        let failed = self.failed.as_ref().map(NetError::code_and_message);
+        self.record_phases(failed.as_ref().map(|(code, _)| *code));
+        active_step.end(failed);
     }
 
     fn count_wait(&mut self) {
-        let took = self.waits_since.map(|since| since.elapsed());
+        let took = self.waiting_since.map(|since| since.elapsed());
         if let (Some(took), Some(_)) = (took, self.status) {
-            self.spent.receive = Some(self.spent.receive.unwrap_or_default() + took);
+            self.phase_times.receive = Some(self.phase_times.receive.unwrap_or_default() + took);
         }
     }
 
-    fn write_down(&mut self) {
-        let spent = self.spent;
-        let step = self.recording.as_mut().and_then(Recording::kind);
+    fn update_record(&mut self) {
+        let phase_times = self.phase_times;
+        let step = self.active_step.as_mut().and_then(ActiveStep::kind);
         if let Some(StepKind::Request(record)) = step {
             (record.status, record.response_bytes) = (self.status, self.length);
-            (record.send, record.wait, record.receive) = (spent.send, spent.wait, spent.receive);
+            (record.send, record.wait, record.receive) =
+                (phase_times.send, phase_times.wait, phase_times.receive);
         }
     }
 
-    fn spend(&self, error: Option<&'static str>) {
+    fn record_phases(&self, error: Option<&'static str>) {
         let phases: [(Phase, Option<Duration>); 3] = [
-            (Phase::Send, self.spent.send),
-            (Phase::Wait, self.spent.wait),
-            (Phase::Receive, self.spent.receive),
+            (Phase::Send, self.phase_times.send),
+            (Phase::Wait, self.phase_times.wait),
+            (Phase::Receive, self.phase_times.receive),
         ];
         let last = phases.iter().rposition(|(_, took)| took.is_some());
-        for (place, (phase, took)) in phases.into_iter().enumerate() {
+        for (index, (phase, took)) in phases.into_iter().enumerate() {
             let Some(took) = took else { continue };
-            let error = error.filter(|_| Some(place) == last);
-            self.page.spend(phase.into(), took, error);
+            let error = error.filter(|_| Some(index) == last);
+            self.page.record_phase(phase.into(), took, error);
         }
     }
 }
 
 impl Drop for RequestStep {
     fn drop(&mut self) {
-        if self.waits_since.is_none() {
+        if self.waiting_since.is_none() {
             return self.end();
         }
-        // The run ended meanwhile, and the recording knows what that means.
+        // The run ended meanwhile; the recorded step knows the reason.
         self.count_wait();
-        self.write_down();
+        self.update_record();
     }
 }

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::grant::{Grants, Networks};
 use crate::ledger::{Budget, Ledger, PageOwner};
-use crate::net::Shared;
-use crate::net::bounded::{Payload, UrlText, Word};
+use crate::net::NetServices;
+use crate::net::bounded::{Payload, Token, UrlText};
 use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
 use crate::quota::Quota;
@@ -23,7 +23,7 @@ use crate::suite::Secrets;
 use crate::trace::TraceContext;
 use crate::trace::propagation::Propagation;
 
-/// Of a check of a target, that may also go to these places.
+/// A check of a target that may also reach these destinations.
 struct Check<'a> {
     target: &'a str,
     allow: &'a [String],
@@ -47,7 +47,7 @@ impl<'a> Check<'a> {
         let page = ledger.open_page(PageOwner::service("a check"), Quota::default(), recorder);
         let allow = self.allow.iter().map(|grant| grant.parse().unwrap());
         let grants = Grants::for_check(self.target, "URL", allow.collect(), true).unwrap();
-        let shared = Shared {
+        let shared = NetServices {
             resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
             blocked: Networks::default(),
             trust: TrustStore::default(),
@@ -65,13 +65,13 @@ impl<'a> Check<'a> {
 }
 
 fn asking(method: &str, url: &str, options: RequestOptions) -> Request {
-    let method = Word::new("the method", method.to_owned()).unwrap();
+    let method = Token::new("the method", method.to_owned()).unwrap();
     let url = UrlText::new("the url", url.to_owned()).unwrap();
     let body = Payload::new("the body", Vec::new()).unwrap();
     Request::new(method, &url, Vec::new(), body, options).unwrap()
 }
 
-/// Follows redirects, and reads the body.
+/// Options that follow redirects and read the body.
 fn usual() -> RequestOptions {
     RequestOptions {
         max_redirects: 5,

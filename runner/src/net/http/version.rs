@@ -1,4 +1,4 @@
-//! Versions of HTTP, and which of them an exchange speaks.
+//! HTTP versions, and their negotiation.
 
 use crate::net::tls::Alpn;
 
@@ -18,7 +18,7 @@ impl HttpVersion {
 
     /// `1.0`, `1.1` or `2` (`network.protocol.version`).
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Http10 => "1.0",
             Self::Http11 => "1.1",
@@ -26,14 +26,15 @@ impl HttpVersion {
         }
     }
 
-    /// By its word.
+    /// The version with this name.
     #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|version| version.word() == word)
+    pub fn from_name(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == word)
     }
 
-    /// That of an answer, by its first line: a server names the newest of its own, whatever it was asked by.
-    pub(super) fn of_answer(version: http::Version) -> Self {
+    /// The version in a response's status line: a server sends the newest one it supports, whatever the request's
+    /// version.
+    pub(super) fn from_response(version: http::Version) -> Self {
         match version {
             http::Version::HTTP_09 | http::Version::HTTP_10 => Self::Http10,
             http::Version::HTTP_2 | http::Version::HTTP_3 => Self::Http2,
@@ -49,7 +50,8 @@ impl HttpVersion {
     }
 }
 
-/// The versions that a request may speak, in order of preference, each once and never none. The default is HTTP/2 or 1.1.
+/// The versions that a request may use, in order of preference, without duplicates and never empty. The default is
+/// HTTP/2 or 1.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versions(Vec<HttpVersion>);
 
@@ -60,7 +62,7 @@ impl Default for Versions {
 }
 
 impl FromIterator<HttpVersion> for Versions {
-    /// Of none it is the default.
+    /// An empty list becomes the default.
     fn from_iter<I: IntoIterator<Item = HttpVersion>>(versions: I) -> Self {
         let mut once = Vec::new();
         for version in versions {
@@ -68,49 +70,52 @@ impl FromIterator<HttpVersion> for Versions {
                 once.push(version);
             }
         }
-        match once.is_empty() {
-            true => Self::default(),
-            false => Self(once),
+        if once.is_empty() {
+            Self::default()
+        } else {
+            Self(once)
         }
     }
 }
 
 impl Versions {
-    /// What to offer in a handshake.
+    /// The protocols to offer in a TLS handshake.
     pub(super) fn alpn(&self) -> Alpn {
         let mut protocols: Vec<_> = self.0.iter().map(|version| version.protocol()).collect();
         protocols.dedup();
         if let [first, .., last] = protocols.as_slice()
             && first == last
         {
-            // HTTP/1.0 and 1.1 are one protocol, with HTTP/2 between them.
+            // HTTP/1.0 and 1.1 are the same ALPN protocol, here with HTTP/2 between them.
             protocols.pop();
         }
-        Alpn::of(&protocols)
+        Alpn::from_static(&protocols)
     }
 
-    /// The one to speak over TLS, by the protocol that was agreed on.
+    /// The version to use over TLS, given the negotiated protocol.
     pub(super) fn over_tls(&self, agreed: Option<&str>) -> HttpVersion {
         let is_http2 = agreed == Some("h2");
         let fits = |version: &&HttpVersion| (**version == HttpVersion::Http2) == is_http2;
-        // A server that agrees on nothing may speak HTTP/2 all the same, where nothing else is wanted.
+        // A server that negotiates nothing may still support HTTP/2, if nothing else is acceptable.
         let spoken = self.0.iter().find(fits).or(self.0.first());
         spoken.copied().unwrap_or(HttpVersion::Http11)
     }
 
-    /// The one to speak without TLS: few servers speak HTTP/2 there.
-    pub(super) fn in_plain(&self) -> HttpVersion {
-        match self.0.contains(&HttpVersion::Http11) {
-            true => HttpVersion::Http11,
-            false => self.over_tls(None),
+    /// The version to use without TLS, where few servers support HTTP/2.
+    pub(super) fn over_plain(&self) -> HttpVersion {
+        if self.0.contains(&HttpVersion::Http11) {
+            HttpVersion::Http11
+        } else {
+            self.over_tls(None)
         }
     }
 
-    /// Whether HTTP/2 may be what is spoken.
+    /// Whether HTTP/2 may be used.
     pub(super) fn may_be_http2(&self, over_tls: bool) -> bool {
-        match over_tls {
-            true => self.0.contains(&HttpVersion::Http2),
-            false => self.in_plain() == HttpVersion::Http2,
+        if over_tls {
+            self.0.contains(&HttpVersion::Http2)
+        } else {
+            self.over_plain() == HttpVersion::Http2
         }
     }
 }
@@ -124,13 +129,13 @@ mod tests {
         list.iter().copied().collect()
     }
 
-    /// What is offered, and what is spoken where h2, http/1.1 or nothing is agreed on, and without TLS.
+    /// The offered protocols, and the version used if h2, http/1.1 or nothing is negotiated, and without TLS.
     fn spoken(list: &[HttpVersion]) -> (Vec<String>, [&'static str; 4]) {
         let versions = versions(list);
-        let agreed = |protocol| versions.over_tls(protocol).word();
+        let agreed = |protocol| versions.over_tls(protocol).as_str();
         let offered = versions.alpn().into_protocols().into_iter();
         let offered = offered.map(|name| String::from_utf8(name).unwrap()).collect();
-        let plain = versions.in_plain().word();
+        let plain = versions.over_plain().as_str();
         (
             offered,
             [agreed(Some("h2")), agreed(Some("http/1.1")), agreed(None), plain],
@@ -170,9 +175,9 @@ mod tests {
     #[test]
     fn a_version_is_known_by_its_word() {
         for version in HttpVersion::ALL {
-            assert_eq!(HttpVersion::of_word(version.word()), Some(version));
+            assert_eq!(HttpVersion::from_name(version.as_str()), Some(version));
         }
-        assert_eq!(HttpVersion::of_word("3"), None);
+        assert_eq!(HttpVersion::from_name("3"), None);
         assert!(versions(&[]).may_be_http2(true) && !versions(&[]).may_be_http2(false));
         assert!(versions(&[Http2]).may_be_http2(false) && !versions(&[Http11]).may_be_http2(true));
     }

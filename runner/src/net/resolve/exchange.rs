@@ -1,4 +1,5 @@
-//! One question to the servers: to the next where one is silent for a moment, until one answers for good.
+//! Queries several name servers for one question, starting with the next when one is silent, until there is a final
+//! answer.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -8,56 +9,56 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use hickory_proto::op::{Query, ResponseCode};
 use tokio::time::{Instant, sleep};
 
-use super::flight::Progress;
-use super::schedule::{Party, Schedule, zone};
-use super::servers::{Ordered, Servers};
-use super::settings::{Current, Whose};
-use super::words;
+use super::messages;
+use super::scheduler::{QueryOrigin, QueryScheduler, zone};
+use super::servers::{RankedServer, ServerHealth};
+use super::settings::{LookupConfig, ServerOwner};
+use super::single_flight::Progress;
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::net::NetError;
+use crate::net::dns::client::{self, Transport};
 use crate::net::dns::response::Response;
-use crate::net::dns::wire::{self, Transport};
 use crate::quota::Quota;
 use crate::record::Recorder;
 use crate::redact::Secrets;
 
-/// How long a server is waited for alone before the next is asked beside it.
+/// How long a server is queried alone before the next one is queried in parallel.
 const HEAD_START: Duration = Duration::from_millis(300);
 /// The same for a server that was silent before, and most likely still is.
 const PROBE_HEAD_START: Duration = Duration::from_millis(100);
-/// How long before the same servers are asked again, since a datagram may be lost; twice as long each time.
-const ROUND: Duration = Duration::from_secs(1);
+/// How long until the same servers are queried again, since a datagram may be lost; doubled each time.
+const ROUND_DURATION: Duration = Duration::from_secs(1);
 
-/// What came of a question; shared by all who asked it.
-pub(super) type Answered = Result<Arc<Response>, NetError>;
+/// The result of a question, shared by all runs that asked it.
+pub(super) type QueryResult = Result<Arc<Response>, NetError>;
 
-/// What is asked, and of whom: two that are equal have one answer.
+/// A question and its servers; equal questions share one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Question {
     query: Query,
     servers: Vec<SocketAddr>,
-    /// For one answer of one server.
+    /// Timeout for one response of one server.
     timeout: Duration,
-    /// Rounds over all servers.
+    /// Number of rounds over all servers.
     attempts: usize,
-    whose: Whose,
-    /// Whether it is for this one server, so that whatever it says is the answer.
-    is_for_one: bool,
+    owner: ServerOwner,
+    /// The question is for one particular server, so that any response is the answer.
+    is_single_server: bool,
     rotates: bool,
     transport: Transport,
 }
 
 impl Question {
-    /// To the servers of the settings, for the addresses of a name.
-    pub(super) fn for_addresses(current: &Current, query: Query) -> Self {
+    /// A question for the addresses of a name, to the servers in the settings.
+    pub(super) fn for_addresses(current: &LookupConfig, query: Query) -> Self {
         let settings = &current.settings;
         Self {
             query,
             servers: settings.servers.clone(),
             timeout: settings.timeout,
             attempts: settings.attempts,
-            whose: current.whose,
-            is_for_one: false,
+            owner: current.owner,
+            is_single_server: false,
             rotates: settings.rotates,
             transport: Transport {
                 edns: settings.edns,
@@ -66,8 +67,8 @@ impl Question {
         }
     }
 
-    /// To the servers of the settings, for any records: with EDNS, since many of these are long.
-    pub(super) fn for_records(current: &Current, query: Query) -> Self {
+    /// A question for any records, to the servers in the settings; with EDNS, because responses are often long.
+    pub(super) fn for_records(current: &LookupConfig, query: Query) -> Self {
         let question = Self::for_addresses(current, query);
         Self {
             transport: Transport {
@@ -78,27 +79,27 @@ impl Question {
         }
     }
 
-    /// To a server that the check chose.
-    pub(super) fn to_server(server: SocketAddr, current: &Current, query: Query) -> Self {
+    /// A question to a server that the check chose.
+    pub(super) fn to_server(server: SocketAddr, current: &LookupConfig, query: Query) -> Self {
         Self {
             servers: vec![server],
-            whose: Whose::Check,
-            is_for_one: true,
+            owner: ServerOwner::Check,
+            is_single_server: true,
             ..Self::for_records(current, query)
         }
     }
 
-    /// Who chose the servers.
-    pub(super) fn whose(&self) -> Whose {
-        self.whose
+    /// Who configured the servers.
+    pub(super) fn owner(&self) -> ServerOwner {
+        self.owner
     }
 
-    /// What is to blame when no answer comes: the zone, where the machine's servers are asked, or the servers that a check
-    /// chose, all together.
+    /// What a missing response is attributed to: the zone for the machine's servers, or all servers that a check chose,
+    /// together.
     pub(super) fn destination(&self) -> Arc<str> {
-        match self.whose {
-            Whose::Machine => self.zone(),
-            Whose::Check => {
+        match self.owner {
+            ServerOwner::Machine => self.zone(),
+            ServerOwner::Check => {
                 let servers: Vec<_> = self.servers.iter().map(ToString::to_string).collect();
                 servers.join(", ").into()
             }
@@ -109,49 +110,49 @@ impl Question {
         zone(&self.query.name().to_ascii())
     }
 
-    /// Whether neither another server nor another round could do better.
+    /// Whether no other server or round could give a better answer.
     fn is_answered_by(&self, reply: &Response) -> bool {
         let is_good = matches!(reply.code, ResponseCode::NoError | ResponseCode::NXDomain) && !reply.is_lame;
-        is_good || self.is_for_one
+        is_good || self.is_single_server
     }
 }
 
-/// One server's turn to be asked.
+/// An attempt to query one server.
 #[derive(Debug, Clone)]
-struct Turn {
+struct ServerAttempt {
     server: SocketAddr,
     transport: Transport,
-    /// Until the next turn, if there is no answer.
+    /// Time until the next attempt starts, if there is no response.
     head_start: Duration,
-    /// When the question went out, which it does once it has a place.
+    /// When the query was sent, which happens once the scheduler admits it.
     sent: Arc<OnceLock<Instant>>,
 }
 
-impl Turn {
-    /// Since when there has been no answer, if the server had its head start in full.
+impl ServerAttempt {
+    /// When the query was sent, if the server has been silent for its whole head start.
     fn silent_since(&self) -> Option<Instant> {
         let sent = self.sent.get().copied();
         sent.filter(|sent| sent.elapsed() >= self.head_start)
     }
 }
 
-/// What came of a turn.
-struct Ended {
-    turn: Turn,
-    /// Nothing when there was no answer in time.
+/// The outcome of an attempt.
+struct AttemptOutcome {
+    attempt: ServerAttempt,
+    /// `None` if there was no response in time.
     outcome: Result<Option<Response>, NetError>,
 }
 
-/// What asks for all runs.
+/// Sends the queries of all runs.
 #[derive(Debug)]
-pub(super) struct Service {
+pub(super) struct QueryService {
     page: Arc<Page>,
-    schedule: Schedule,
-    servers: Servers,
+    scheduler: QueryScheduler,
+    servers: ServerHealth,
 }
 
-impl Service {
-    /// Its sockets are entered in the ledger under the name `dns`.
+impl QueryService {
+    /// Creates the service. Its sockets are registered in the ledger under the name `dns`.
     pub(super) fn new(ledger: &Arc<Ledger>) -> Self {
         let quota = Quota {
             sockets: u64::MAX,
@@ -164,66 +165,72 @@ impl Service {
         let recorder = Recorder::new(Secrets::default(), quota.record);
         Self {
             page: ledger.open_page(PageOwner::service("dns"), quota, recorder),
-            schedule: Schedule::new(ledger),
-            servers: Servers::default(),
+            scheduler: QueryScheduler::new(ledger),
+            servers: ServerHealth::default(),
         }
     }
 
-    /// Asks the servers in turn until one answers for good; those that were silent lately come last. A server is waited
-    /// for alone only a moment, and goes on being waited for while others are asked.
-    pub(super) async fn ask(
+    /// Queries the servers in order until there is a final answer; recently silent servers come last. Each server gets
+    /// a short head start, and its response is still accepted while others are queried.
+    pub(super) async fn query(
         self: Arc<Self>,
         question: Question,
-        party: Party,
+        origin: QueryOrigin,
         progress: Arc<Progress>,
-    ) -> Answered {
-        let mut race = Race::new(&question);
-        let mut turns = self.turns(&question).into_iter();
-        let mut asked = FuturesUnordered::new();
+    ) -> QueryResult {
+        let mut race = QueryRace::new(&question);
+        let mut attempts = self.attempts(&question).into_iter();
+        let mut running = FuturesUnordered::new();
         loop {
-            let turn = turns.find(|turn| race.may_ask(turn.server));
-            if let Some(turn) = &turn {
-                asked.push(self.take(turn.clone(), &question, &party, &progress));
+            let attempt = attempts.find(|attempt| race.may_query(attempt.server));
+            if let Some(attempt) = &attempt {
+                running.push(self.run_attempt(attempt.clone(), &question, &origin, &progress));
             }
             let head_start = async {
-                match &turn {
-                    Some(turn) => sleep(turn.head_start).await,
+                match &attempt {
+                    Some(attempt) => sleep(attempt.head_start).await,
                     None => std::future::pending().await,
                 }
             };
             let ended = tokio::select! {
                 biased;
-                ended = asked.next() => ended,
+                ended = running.next() => ended,
                 () = head_start => {
-                    if let Some(Turn { server, head_start, .. }) = &turn {
-                        progress.note(|| words::silent(*server, *head_start));
+                    if let Some(ServerAttempt { server, head_start, .. }) = &attempt {
+                        progress.note(|| messages::silent(*server, *head_start));
                     }
-                    race.unanswered.extend(turn);
+                    race.unanswered.extend(attempt);
                     continue;
                 }
             };
             match ended {
                 Some(ended) => {
-                    let answered = ended.turn.clone();
+                    let answered = ended.attempt.clone();
                     if let Some(answer) = race.note(ended) {
-                        self.note_silent(&race, &answered);
+                        self.record_silent(&race, &answered);
                         return answer;
                     }
                 }
-                None if turn.is_none() => return race.lost(),
+                None if attempt.is_none() => return race.into_result(),
                 None => {}
             }
         }
     }
 
-    /// In the order in which they come; each server several times.
-    fn turns(&self, question: &Question) -> Vec<Turn> {
-        let order = match question.is_for_one {
-            true => question.servers.iter().copied().map(Ordered::usual).collect(),
-            false => self.servers.in_order(&question.servers, question.rotates),
+    /// The attempts in order; each server occurs several times.
+    fn attempts(&self, question: &Question) -> Vec<ServerAttempt> {
+        let order = if question.is_single_server {
+            question
+                .servers
+                .iter()
+                .copied()
+                .map(RankedServer::normal)
+                .collect()
+        } else {
+            self.servers.in_order(&question.servers, question.rotates)
         };
-        let mut turns = Vec::new();
-        let mut round_ends = ROUND;
+        let mut attempts = Vec::new();
+        let mut round_ends = ROUND_DURATION;
         for round in 0..question.attempts {
             for (index, ordered) in order.iter().enumerate() {
                 let head_start = match ordered.is_probe {
@@ -231,10 +238,10 @@ impl Service {
                     true if round == 0 => PROBE_HEAD_START,
                     _ => HEAD_START,
                 };
-                turns.push(Turn {
+                attempts.push(ServerAttempt {
                     server: ordered.server,
                     transport: Transport {
-                        // Some servers drop what has EDNS, and some that do not know it are known.
+                        // Some servers drop queries with EDNS, and some are known not to support it.
                         edns: question.transport.edns
                             && round == 0
                             && !self.servers.is_without_edns(ordered.server),
@@ -246,67 +253,73 @@ impl Service {
             }
             round_ends *= 2;
         }
-        turns
+        attempts
     }
 
-    async fn take(&self, turn: Turn, question: &Question, party: &Party, progress: &Progress) -> Ended {
-        let exchange = self.exchange(&turn, question);
-        progress.note(|| words::asked(turn.server, &question.query));
+    async fn run_attempt(
+        &self,
+        attempt: ServerAttempt,
+        question: &Question,
+        origin: &QueryOrigin,
+        progress: &Progress,
+    ) -> AttemptOutcome {
+        let exchange = self.exchange(&attempt, question);
+        progress.note(|| messages::querying(attempt.server, &question.query));
         let outcome = self
-            .schedule
-            .ask(party, question.timeout, progress, exchange)
+            .scheduler
+            .run(origin, question.timeout, progress, exchange)
             .await;
-        progress.note(|| words::answered(turn.server, &question.query, &outcome));
-        Ended { turn, outcome }
+        progress.note(|| messages::answered(attempt.server, &question.query, &outcome));
+        AttemptOutcome { attempt, outcome }
     }
 
-    async fn exchange(&self, turn: &Turn, question: &Question) -> Result<Response, NetError> {
-        let (server, zone) = (turn.server, question.zone());
-        turn.sent.get_or_init(Instant::now);
-        let watch = (!question.is_for_one).then(|| self.servers.watch(server, &zone));
-        let (reply, used) = wire::exchange(&self.page, server, &question.query, turn.transport).await?;
+    async fn exchange(&self, attempt: &ServerAttempt, question: &Question) -> Result<Response, NetError> {
+        let (server, zone) = (attempt.server, question.zone());
+        attempt.sent.get_or_init(Instant::now);
+        let watch = (!question.is_single_server).then(|| self.servers.watch(server, &zone));
+        let (reply, used) = client::exchange(&self.page, server, &question.query, attempt.transport).await?;
         if let Some(watch) = watch {
             watch.answered();
-            if used.edns != turn.transport.edns {
-                self.servers.note_without_edns(server);
+            if used.edns != attempt.transport.edns {
+                self.servers.record_without_edns(server);
             }
         }
         Ok(reply)
     }
 
-    /// Remembers who kept silent while another server answered.
-    fn note_silent(&self, race: &Race<'_>, answered: &Turn) {
-        if race.question.is_for_one {
+    /// Records which servers were silent while another one answered.
+    fn record_silent(&self, race: &QueryRace<'_>, answered: &ServerAttempt) {
+        if race.question.is_single_server {
             return;
         }
-        for turn in &race.unanswered {
-            let Some(since) = turn.silent_since() else {
+        for attempt in &race.unanswered {
+            let Some(since) = attempt.silent_since() else {
                 continue;
             };
-            if turn.server != answered.server {
-                self.servers.note_outrun(turn.server, since);
-            } else if turn.transport.edns && !answered.transport.edns {
-                self.servers.note_without_edns(turn.server);
+            if attempt.server != answered.server {
+                self.servers.record_outrun(attempt.server, since);
+            } else if attempt.transport.edns && !answered.transport.edns {
+                self.servers.record_without_edns(attempt.server);
             }
         }
     }
 }
 
-/// How far a question is.
-struct Race<'a> {
+/// The state of a question that is raced between servers.
+struct QueryRace<'a> {
     question: &'a Question,
-    /// Those after which another had its turn.
-    unanswered: Vec<Turn>,
-    /// They cannot be asked at all.
+    /// Attempts whose head start is over.
+    unanswered: Vec<ServerAttempt>,
+    /// Servers that cannot be reached at all.
     unreachable: Vec<SocketAddr>,
-    /// The host can ask nobody else now.
+    /// The host cannot query any further server at present.
     is_over: bool,
-    /// An answer that another server could better.
+    /// A response that another server might improve on.
     reply: Option<Response>,
     error: NetError,
 }
 
-impl<'a> Race<'a> {
+impl<'a> QueryRace<'a> {
     fn new(question: &'a Question) -> Self {
         Self {
             question,
@@ -318,21 +331,21 @@ impl<'a> Race<'a> {
         }
     }
 
-    fn may_ask(&self, server: SocketAddr) -> bool {
+    fn may_query(&self, server: SocketAddr) -> bool {
         !self.is_over && !self.unreachable.contains(&server)
     }
 
-    /// The answer, if this is one for good.
-    fn note(&mut self, ended: Ended) -> Option<Answered> {
-        let server = ended.turn.server;
+    /// Processes an outcome; returns the answer if it is final.
+    fn note(&mut self, ended: AttemptOutcome) -> Option<QueryResult> {
+        let server = ended.attempt.server;
         match ended.outcome {
             Ok(Some(reply)) if self.question.is_answered_by(&reply) => return Some(Ok(Arc::new(reply))),
             Ok(Some(reply)) => {
-                self.unanswered.retain(|turn| turn.server != server);
+                self.unanswered.retain(|attempt| attempt.server != server);
                 self.reply = Some(reply);
             }
             Ok(None) => self.error = NetError::Unresolved(format!("DNS server {server} does not answer")),
-            // No other server can be asked with what is not there, and none of them is to blame.
+            // No other server can be queried without resources, and no server is to blame.
             Err(error @ (NetError::HostExhausted | NetError::DnsBusy)) => {
                 self.is_over = true;
                 self.error = error;
@@ -347,7 +360,7 @@ impl<'a> Race<'a> {
         None
     }
 
-    fn lost(self) -> Answered {
+    fn into_result(self) -> QueryResult {
         match self.reply {
             Some(reply) => Ok(Arc::new(reply)),
             None => Err(self.error),

@@ -1,4 +1,4 @@
-//! The two questions for the addresses of a name, of which one may never be answered.
+//! Queries both address families of a name, one of which may never be answered.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -11,49 +11,49 @@ use tokio::time::timeout;
 
 use crate::net::NetError;
 
-/// How long IPv6 addresses are waited for once it is known what IPv4 has (RFC 8305, section 3).
+/// How long to wait for IPv6 addresses after IPv4 was answered (RFC 8305, section 3).
 const V6_DELAY: Duration = Duration::from_millis(50);
-/// How long IPv4 addresses are waited for once IPv6 addresses are there. Longer, as more machines have no way to those.
+/// How long to wait for IPv4 addresses after IPv6 was answered. Longer, because more machines lack IPv6 connectivity.
 const V4_DELAY: Duration = Duration::from_secs(1);
 
-/// How long one family is waited for once addresses of the other are there.
+/// How complete a lookup has to be, which determines how long it waits for one family after the other has addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Patience {
-    /// For a connect, which needs one address: IPv6 has 50 ms, IPv4 a second.
+pub enum LookupMode {
+    /// For a connect, which needs one address: 50 ms for IPv6, one second for IPv4.
     #[default]
-    Short,
-    /// For all addresses there are: a second each.
-    Long,
+    FirstUsable,
+    /// For a complete list: one second each.
+    Complete,
 }
 
-impl Patience {
-    fn with_v6(self) -> Duration {
+impl LookupMode {
+    fn v6_wait(self) -> Duration {
         match self {
-            Self::Short => V6_DELAY,
-            Self::Long => V4_DELAY,
+            Self::FirstUsable => V6_DELAY,
+            Self::Complete => V4_DELAY,
         }
     }
 }
 
-/// What a name server says of one family.
+/// A name server's answer for one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
-    /// May be none.
+    /// The addresses, possibly none.
     Addresses(Vec<IpAddr>),
     NoSuchName,
-    /// The server has no answer.
+    /// The server failed with this code.
     Failed(ResponseCode),
 }
 
-/// What came of one family's question.
-pub(super) type Asked = Result<Found, NetError>;
+/// The result for one family.
+pub(super) type FamilyResult = Result<Found, NetError>;
 
-/// Asks for both families. `None` for one that had no answer soon after the other had one to go on with.
-pub(super) async fn both(
-    v6: impl Future<Output = Asked>,
-    v4: impl Future<Output = Asked>,
-    patience: Patience,
-) -> (Option<Asked>, Option<Asked>) {
+/// Queries both families. `None` for one that was not answered soon after the other had a usable answer.
+pub(super) async fn query_both(
+    v6: impl Future<Output = FamilyResult>,
+    v4: impl Future<Output = FamilyResult>,
+    mode: LookupMode,
+) -> (Option<FamilyResult>, Option<FamilyResult>) {
     match select(pin!(v6), pin!(v4)).await {
         Either::Left((v6, v4)) => {
             let v4 = match &v6 {
@@ -65,7 +65,7 @@ pub(super) async fn both(
         Either::Right((v4, v6)) => {
             let v6 = match &v4 {
                 Ok(Found::Addresses(found)) if found.is_empty() => Some(v6.await),
-                Ok(Found::Addresses(_) | Found::NoSuchName) => timeout(patience.with_v6(), v6).await.ok(),
+                Ok(Found::Addresses(_) | Found::NoSuchName) => timeout(mode.v6_wait(), v6).await.ok(),
                 Ok(Found::Failed(_)) | Err(_) => Some(v6.await),
             };
             (v6, Some(v4))
@@ -80,22 +80,22 @@ mod tests {
 
     use tokio::time::{Instant, sleep};
 
-    use super::Patience::{Long, Short};
+    use super::LookupMode::{Complete, FirstUsable};
     use super::*;
 
-    fn four() -> Asked {
+    fn four() -> FamilyResult {
         Ok(Found::Addresses(vec![Ipv4Addr::LOCALHOST.into()]))
     }
 
-    fn six() -> Asked {
+    fn six() -> FamilyResult {
         Ok(Found::Addresses(vec![Ipv6Addr::LOCALHOST.into()]))
     }
 
-    fn none() -> Asked {
+    fn none() -> FamilyResult {
         Ok(Found::Addresses(Vec::new()))
     }
 
-    async fn later(delay: Duration, asked: Asked) -> Asked {
+    async fn later(delay: Duration, asked: FamilyResult) -> FamilyResult {
         sleep(delay).await;
         asked
     }
@@ -103,34 +103,48 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_family_without_an_answer_holds_up_no_addresses_of_the_other() {
         let begun = Instant::now();
-        assert_eq!(both(pending(), ready(four()), Short).await, (None, Some(four())));
-        assert_eq!(both(pending(), ready(Ok(Found::NoSuchName)), Short).await.0, None);
+        assert_eq!(
+            query_both(pending(), ready(four()), FirstUsable).await,
+            (None, Some(four()))
+        );
+        assert_eq!(
+            query_both(pending(), ready(Ok(Found::NoSuchName)), FirstUsable)
+                .await
+                .0,
+            None
+        );
         assert_eq!(begun.elapsed(), 2 * V6_DELAY);
-        assert_eq!(both(ready(six()), pending(), Short).await, (Some(six()), None));
+        assert_eq!(
+            query_both(ready(six()), pending(), FirstUsable).await,
+            (Some(six()), None)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_comes_soon_after_the_other_counts() {
         let soon = V6_DELAY / 2;
         assert_eq!(
-            both(later(soon, six()), ready(four()), Short).await,
+            query_both(later(soon, six()), ready(four()), FirstUsable).await,
             (Some(six()), Some(four()))
         );
         assert_eq!(
-            both(ready(six()), later(soon, four()), Short).await,
+            query_both(ready(six()), later(soon, four()), FirstUsable).await,
             (Some(six()), Some(four()))
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_wants_all_addresses_waits_longer() {
+    async fn a_complete_lookup_waits_longer() {
         let late = 2 * V6_DELAY;
         assert_eq!(
-            both(later(late, six()), ready(four()), Long).await,
+            query_both(later(late, six()), ready(four()), Complete).await,
             (Some(six()), Some(four()))
         );
         let begun = Instant::now();
-        assert_eq!(both(pending(), ready(four()), Long).await, (None, Some(four())));
+        assert_eq!(
+            query_both(pending(), ready(four()), Complete).await,
+            (None, Some(four()))
+        );
         assert_eq!(begun.elapsed(), V4_DELAY);
     }
 
@@ -138,11 +152,11 @@ mod tests {
     async fn where_one_family_has_no_addresses_the_other_is_waited_for() {
         let late = 2 * V4_DELAY;
         assert_eq!(
-            both(later(late, six()), ready(none()), Short).await,
+            query_both(later(late, six()), ready(none()), FirstUsable).await,
             (Some(six()), Some(none()))
         );
         assert_eq!(
-            both(ready(none()), later(late, four()), Short).await,
+            query_both(ready(none()), later(late, four()), FirstUsable).await,
             (Some(none()), Some(four()))
         );
     }

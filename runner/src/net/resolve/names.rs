@@ -1,21 +1,21 @@
-//! From a name as it is written to the names that DNS is asked for, in the order of glibc.
+//! Derives the names to query from a name as written, in the order of glibc.
 
 use hickory_proto::rr::Name;
 
 use super::ResolverSettings;
 
-/// Domains of a search list that are tried for one name.
-const SEARCHED: usize = 64;
+/// Maximum number of search domains tried for one name.
+const MAX_SEARCH_DOMAINS: usize = 64;
 
-/// One name to ask for.
+/// A name to query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) name: Name,
-    /// It ends in a domain of the search list.
+    /// It was derived from the search list.
     pub(super) is_searched: bool,
 }
 
-/// The name as DNS carries it, which takes any byte between the dots; `None` where it is too long or has an empty label.
+/// The name in wire format, which permits any byte in a label; `None` if it is too long or has an empty label.
 pub(super) fn wire_name(text: &str) -> Option<Name> {
     let text = text.strip_suffix('.').unwrap_or(text);
     if text.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn wire_name(text: &str) -> Option<Name> {
     Some(name)
 }
 
-/// The names to try for one, none of which need be a name: as it is, and with each domain of the search list behind it.
+/// The names to try for one name, which need not be valid: as is, and with each domain of the search list appended.
 pub(super) fn candidates(name: &str, settings: &ResolverSettings) -> Vec<Candidate> {
     let as_is = wire_name(name).map(|name| Candidate {
         name,
@@ -36,27 +36,30 @@ pub(super) fn candidates(name: &str, settings: &ResolverSettings) -> Vec<Candida
         return as_is.into_iter().collect();
     }
     let dots = name.bytes().filter(|byte| *byte == b'.').count();
-    let searched = searched(name, &settings.search);
+    let search_candidates = search_candidates(name, &settings.search);
     if dots >= settings.ndots {
-        return as_is.into_iter().chain(searched).collect();
+        return as_is.into_iter().chain(search_candidates).collect();
     }
     let is_left_out = settings.search.iter().any(|domain| is_root(domain))
         || (settings.no_tld_query && dots == 0 && !settings.search.is_empty());
-    searched
+    search_candidates
         .into_iter()
         .chain(as_is.filter(|_| !is_left_out))
         .collect()
 }
 
-/// A domain that makes no name ends the list, as it does in glibc.
-fn searched(name: &str, search: &[String]) -> Vec<Candidate> {
-    let below = |domain: &String| match is_root(domain) {
-        true => wire_name(name),
-        false => wire_name(&format!("{name}.{}", domain.strip_prefix('.').unwrap_or(domain))),
+/// A domain that does not form a valid name ends the list, as in glibc.
+fn search_candidates(name: &str, search: &[String]) -> Vec<Candidate> {
+    let below = |domain: &String| {
+        if is_root(domain) {
+            wire_name(name)
+        } else {
+            wire_name(&format!("{name}.{}", domain.strip_prefix('.').unwrap_or(domain)))
+        }
     };
     search
         .iter()
-        .take(SEARCHED)
+        .take(MAX_SEARCH_DOMAINS)
         .map_while(below)
         .map(|name| Candidate {
             name,

@@ -1,4 +1,4 @@
-//! Which name servers were silent lately, and which do not know EDNS.
+//! Health of name servers: which ones were silent recently, and which ones do not support EDNS.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,39 +8,39 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Questions in a row without an answer, of two zones at least, that make a server silent: one zone alone may be to
-/// blame itself.
-const UNANSWERED: u32 = 3;
-/// How long a silent server is asked after the others; then one question is for it first, with another server beside it
-/// soon, and only its answer puts it back.
-const REMEMBERED: Duration = Duration::from_secs(30);
-/// How long a server without EDNS is asked without it.
-const EDNS_REMEMBERED: Duration = Duration::from_secs(3_600);
-/// An exchange that was given up sooner says nothing of the server.
-const PATIENT: Duration = Duration::from_secs(1);
-/// Servers that are remembered: those of the machine, up to three, and those that checks name.
-const KEPT: usize = 1_024;
+/// Number of consecutive unanswered queries, for at least two zones, after which a server counts as silent: a single
+/// zone may itself be the cause.
+const MAX_UNANSWERED: u32 = 3;
+/// How long a silent server is queried after all others. Then it is probed by one query, with another server following
+/// shortly, and only an answer restores its position.
+const SILENCE_TTL: Duration = Duration::from_secs(30);
+/// How long a server without EDNS is queried without it.
+const EDNS_TTL: Duration = Duration::from_secs(3_600);
+/// An exchange that was cancelled earlier says nothing about the server.
+const MIN_WAIT: Duration = Duration::from_secs(1);
+/// Maximum number of servers remembered: up to three of the machine, and those configured by checks.
+const MAX_SERVERS: usize = 1_024;
 
-/// What is known of the servers that names are looked up at.
+/// Health of the name servers.
 #[derive(Debug, Default)]
-pub(super) struct Servers {
+pub(super) struct ServerHealth {
     records: Mutex<HashMap<SocketAddr, Record>>,
-    /// Questions asked by a resolver that begins each with another server.
+    /// Number of queries by resolvers with the option `rotate`, which start each query with another server.
     rotations: AtomicUsize,
 }
 
-/// A server's place in the order.
+/// A server in query order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ordered {
+pub(super) struct RankedServer {
     pub(super) server: SocketAddr,
-    /// It was silent, and this question finds out whether it still is.
+    /// The server was silent, and this query probes it.
     pub(super) is_probe: bool,
 }
 
 #[derive(Debug, Default)]
 struct Record {
     unanswered: u32,
-    /// Of the first of them.
+    /// The zone of the first unanswered query.
     zone: Option<Arc<str>>,
     has_two_zones: bool,
     answered: Option<Instant>,
@@ -48,9 +48,9 @@ struct Record {
     without_edns_until: Option<Instant>,
 }
 
-impl Ordered {
-    /// In its usual place.
-    pub(super) fn usual(server: SocketAddr) -> Self {
+impl RankedServer {
+    /// A server that is not being probed.
+    pub(super) fn normal(server: SocketAddr) -> Self {
         Self {
             server,
             is_probe: false,
@@ -58,9 +58,9 @@ impl Ordered {
     }
 }
 
-impl Servers {
-    /// The servers in the order in which to ask them: those that were silent lately come last.
-    pub(super) fn in_order(&self, servers: &[SocketAddr], rotates: bool) -> Vec<Ordered> {
+impl ServerHealth {
+    /// The servers in query order: recently silent ones come last.
+    pub(super) fn in_order(&self, servers: &[SocketAddr], rotates: bool) -> Vec<RankedServer> {
         let now = Instant::now();
         let mut servers = servers.to_vec();
         if rotates {
@@ -75,49 +75,49 @@ impl Servers {
                 .get_mut(&server)
                 .and_then(|known| known.silent_until.as_mut());
             match until {
-                None => order.push(Ordered::usual(server)),
+                None => order.push(RankedServer::normal(server)),
                 Some(until) if *until <= now => {
-                    // The next question need not find out as well.
-                    *until = now + REMEMBERED;
-                    order.push(Ordered {
+                    // The next query need not probe it too.
+                    *until = now + SILENCE_TTL;
+                    order.push(RankedServer {
                         server,
                         is_probe: true,
                     });
                 }
-                Some(_) => silent.push(Ordered::usual(server)),
+                Some(_) => silent.push(RankedServer::normal(server)),
             }
         }
         order.extend(silent);
         order
     }
 
-    /// Whether the server does not know EDNS, or drops questions with it.
+    /// Whether the server does not support EDNS, or drops queries that use it.
     pub(super) fn is_without_edns(&self, server: SocketAddr) -> bool {
         let records = self.records();
         let until = records.get(&server).and_then(|known| known.without_edns_until);
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Notes that the server answered only without EDNS.
-    pub(super) fn note_without_edns(&self, server: SocketAddr) {
-        self.note(server, |known| {
-            known.without_edns_until = Some(Instant::now() + EDNS_REMEMBERED);
+    /// Records that the server answered only without EDNS.
+    pub(super) fn record_without_edns(&self, server: SocketAddr) {
+        self.update(server, |known| {
+            known.without_edns_until = Some(Instant::now() + EDNS_TTL);
         });
     }
 
-    /// Notes that the server did not answer a question, asked at `since`, that another answered: this is not the zone's
-    /// fault.
-    pub(super) fn note_outrun(&self, server: SocketAddr, since: Instant) {
-        self.note(server, |known| {
+    /// Records that the server did not answer a query sent at `since` that another server answered, which rules out the
+    /// zone as the cause.
+    pub(super) fn record_outrun(&self, server: SocketAddr, since: Instant) {
+        self.update(server, |known| {
             if known.answered.is_none_or(|answered| answered < since) {
-                known.silent_until = Some(Instant::now() + REMEMBERED);
+                known.silent_until = Some(Instant::now() + SILENCE_TTL);
             }
         });
     }
 
-    /// Begins to watch one exchange, which is unanswered unless it is said to be answered.
-    pub(super) fn watch<'a>(&'a self, server: SocketAddr, zone: &'a Arc<str>) -> Watch<'a> {
-        Watch {
+    /// Starts watching an exchange. It counts as unanswered unless [`ExchangeWatch::answered`] is called.
+    pub(super) fn watch<'a>(&'a self, server: SocketAddr, zone: &'a Arc<str>) -> ExchangeWatch<'a> {
+        ExchangeWatch {
             servers: self,
             server,
             zone,
@@ -126,8 +126,8 @@ impl Servers {
         }
     }
 
-    fn note_answer(&self, server: SocketAddr) {
-        self.note(server, |known| {
+    fn record_answer(&self, server: SocketAddr) {
+        self.update(server, |known| {
             *known = Record {
                 answered: Some(Instant::now()),
                 without_edns_until: known.without_edns_until,
@@ -136,20 +136,20 @@ impl Servers {
         });
     }
 
-    fn note_silence(&self, server: SocketAddr, zone: &Arc<str>) {
-        self.note(server, |known| {
+    fn record_silence(&self, server: SocketAddr, zone: &Arc<str>) {
+        self.update(server, |known| {
             known.unanswered = known.unanswered.saturating_add(1);
             known.has_two_zones |= known.zone.as_ref().is_some_and(|first| first != zone);
             known.zone.get_or_insert_with(|| Arc::clone(zone));
-            if known.unanswered >= UNANSWERED && known.has_two_zones {
-                known.silent_until = Some(Instant::now() + REMEMBERED);
+            if known.unanswered >= MAX_UNANSWERED && known.has_two_zones {
+                known.silent_until = Some(Instant::now() + SILENCE_TTL);
             }
         });
     }
 
-    fn note(&self, server: SocketAddr, change: impl FnOnce(&mut Record)) {
+    fn update(&self, server: SocketAddr, change: impl FnOnce(&mut Record)) {
         let mut records = self.records();
-        if records.len() >= KEPT && !records.contains_key(&server) {
+        if records.len() >= MAX_SERVERS && !records.contains_key(&server) {
             records.clear();
         }
         change(records.entry(server).or_default());
@@ -160,28 +160,28 @@ impl Servers {
     }
 }
 
-/// One exchange with a server.
+/// An exchange with a server.
 #[derive(Debug)]
-pub(super) struct Watch<'a> {
-    servers: &'a Servers,
+pub(super) struct ExchangeWatch<'a> {
+    servers: &'a ServerHealth,
     server: SocketAddr,
     zone: &'a Arc<str>,
     since: Instant,
     is_answered: bool,
 }
 
-impl Watch<'_> {
-    /// The server is there, whatever it says.
+impl ExchangeWatch<'_> {
+    /// The server responded, with any result.
     pub(super) fn answered(mut self) {
         self.is_answered = true;
-        self.servers.note_answer(self.server);
+        self.servers.record_answer(self.server);
     }
 }
 
-impl Drop for Watch<'_> {
+impl Drop for ExchangeWatch<'_> {
     fn drop(&mut self) {
-        if !self.is_answered && self.since.elapsed() >= PATIENT {
-            self.servers.note_silence(self.server, self.zone);
+        if !self.is_answered && self.since.elapsed() >= MIN_WAIT {
+            self.servers.record_silence(self.server, self.zone);
         }
     }
 }
@@ -194,27 +194,27 @@ mod tests {
         SocketAddr::from(([192, 0, 2, last], 53))
     }
 
-    async fn ask(servers: &Servers, zone: &str, answers: bool) {
+    async fn ask(servers: &ServerHealth, zone: &str, answers: bool) {
         let zone = zone.into();
         let watch = servers.watch(server(1), &zone);
-        tokio::time::advance(PATIENT).await;
+        tokio::time::advance(MIN_WAIT).await;
         if answers {
             watch.answered();
         }
     }
 
-    fn order(servers: &Servers) -> Vec<SocketAddr> {
+    fn order(servers: &ServerHealth) -> Vec<SocketAddr> {
         let order = servers.in_order(&[server(1), server(2)], false);
         order.iter().map(|ordered| ordered.server).collect()
     }
 
-    fn first(servers: &Servers) -> SocketAddr {
+    fn first(servers: &ServerHealth) -> SocketAddr {
         order(servers)[0]
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_answers_nobody_is_asked_last_for_a_while() {
-        let servers = Servers::default();
+        let servers = ServerHealth::default();
         for zone in ["a.test", "a.test", "b.test"] {
             assert_eq!(first(&servers), server(1));
             ask(&servers, zone, false).await;
@@ -222,16 +222,16 @@ mod tests {
         assert_eq!(order(&servers), [server(2), server(1)]);
         let alone = servers.in_order(&[server(1)], false);
         assert_eq!(alone[0].server, server(1), "there is no other");
-        tokio::time::advance(REMEMBERED).await;
+        tokio::time::advance(SILENCE_TTL).await;
         assert_eq!(first(&servers), server(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_was_outrun_is_asked_last_until_a_probe_is_answered() {
-        let servers = Servers::default();
-        servers.note_outrun(server(1), Instant::now());
+        let servers = ServerHealth::default();
+        servers.record_outrun(server(1), Instant::now());
         assert_eq!(order(&servers), [server(2), server(1)]);
-        tokio::time::advance(REMEMBERED).await;
+        tokio::time::advance(SILENCE_TTL).await;
         let probe = servers.in_order(&[server(1), server(2)], false)[0];
         assert_eq!((probe.server, probe.is_probe), (server(1), true));
         assert_eq!(first(&servers), server(2), "one question is enough to find out");
@@ -241,27 +241,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_answered_since_is_not_silent() {
-        let servers = Servers::default();
+        let servers = ServerHealth::default();
         let since = Instant::now();
         ask(&servers, "a.test", true).await;
-        servers.note_outrun(server(1), since);
+        servers.record_outrun(server(1), since);
         assert_eq!(first(&servers), server(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_without_edns_is_remembered_and_asked_in_its_turn() {
-        let servers = Servers::default();
-        servers.note_without_edns(server(1));
+        let servers = ServerHealth::default();
+        servers.record_without_edns(server(1));
         ask(&servers, "a.test", true).await;
         assert!(servers.is_without_edns(server(1)) && !servers.is_without_edns(server(2)));
         assert_eq!(first(&servers), server(1));
-        tokio::time::advance(EDNS_REMEMBERED).await;
+        tokio::time::advance(EDNS_TTL).await;
         assert!(!servers.is_without_edns(server(1)));
     }
 
     #[test]
     fn where_servers_rotate_each_is_first_in_its_turn() {
-        let servers = Servers::default();
+        let servers = ServerHealth::default();
         let first = || servers.in_order(&[server(1), server(2)], true)[0].server;
         assert_eq!([first(), first(), first()], [server(1), server(2), server(1)]);
         assert!(servers.in_order(&[], true).is_empty());
@@ -269,7 +269,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_zone_is_not_a_silent_server() {
-        let servers = Servers::default();
+        let servers = ServerHealth::default();
         for _ in 0..10 {
             ask(&servers, "a.test", false).await;
         }
@@ -278,7 +278,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_answer_is_enough() {
-        let servers = Servers::default();
+        let servers = ServerHealth::default();
         for zone in ["a.test", "b.test"] {
             ask(&servers, zone, false).await;
         }
@@ -289,7 +289,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_question_that_was_given_up_at_once_says_nothing() {
-        let servers = Servers::default();
+        let servers = ServerHealth::default();
         for zone in ["a.test", "b.test", "c.test", "d.test"] {
             drop(servers.watch(server(1), &zone.into()));
         }

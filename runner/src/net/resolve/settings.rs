@@ -1,4 +1,4 @@
-//! Which servers are asked, and how.
+//! Settings of the resolver and where they come from.
 
 mod files;
 mod hosts;
@@ -11,33 +11,33 @@ use std::time::Duration;
 pub(super) use files::SystemFiles;
 pub(super) use hosts::Hosts;
 
-/// Which servers are asked, and how.
+/// Which name servers are queried, and how.
 #[derive(Debug, Clone)]
 pub struct ResolverSettings {
-    /// In the order in which they are asked.
+    /// In query order.
     pub servers: Vec<SocketAddr>,
     /// Domains appended to short names, as they are written; `.` is the root.
     pub search: Vec<String>,
-    /// A name with at least this many dots is tried as it is first.
+    /// A name with at least this many dots is first tried as is.
     pub ndots: usize,
-    /// For one answer of one server.
+    /// Timeout for one response of one server.
     pub timeout: Duration,
-    /// Rounds over all servers.
+    /// Number of rounds over all servers.
     pub attempts: usize,
-    /// Each question begins with another server.
+    /// Each query starts with another server.
     pub rotates: bool,
-    /// Addresses are asked for with EDNS (RFC 6891).
+    /// Addresses are queried with EDNS (RFC 6891).
     pub edns: bool,
-    /// Questions go over TCP only.
+    /// Queries use TCP only.
     pub over_tcp: bool,
-    /// IPv6 addresses are not asked for.
+    /// IPv6 addresses are not queried.
     pub no_aaaa: bool,
-    /// A name without dots is not asked for as it is, where there is a search list.
+    /// A name without dots is not queried as is if there is a search list.
     pub no_tld_query: bool,
 }
 
 impl ResolverSettings {
-    /// These servers, no search list, two rounds of 2 s.
+    /// Settings with these servers, no search list, and two rounds of 2 s.
     #[must_use]
     pub fn servers(servers: Vec<SocketAddr>) -> Self {
         Self {
@@ -55,45 +55,45 @@ impl ResolverSettings {
     }
 }
 
-/// Who chose the servers that a question goes to.
+/// Who configured the name servers of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Whose {
-    /// Those of the machine, which serve all checks.
+pub(super) enum ServerOwner {
+    /// The machine's servers, which serve all checks.
     Machine,
-    /// A check's own: what they are like is no matter of other checks.
+    /// A check's own servers, whose health does not concern other checks.
     Check,
 }
 
-/// What a lookup goes by.
+/// The configuration of a lookup.
 #[derive(Debug, Clone)]
-pub(super) struct Current {
+pub(super) struct LookupConfig {
     pub(super) settings: ResolverSettings,
-    pub(super) whose: Whose,
+    pub(super) owner: ServerOwner,
     pub(super) hosts: Arc<Hosts>,
 }
 
-/// The system's files with name servers and hosts, where a resolver goes by them.
+/// The system's files for name servers and hosts, if a resolver uses them.
 #[derive(Debug, Clone, Default)]
 pub struct NameFiles(Option<Arc<SystemFiles>>);
 
 impl NameFiles {
-    /// Why they cannot be read, when that lasts for half a minute; what they said before is in force.
+    /// Why they cannot be read, if that persists for half a minute; the previous contents stay in force.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.0.as_ref()?.failure()
     }
 }
 
-/// Where a resolver's settings come from.
+/// The source of a resolver's configuration.
 #[derive(Debug)]
-pub(super) enum Source {
-    /// They never change.
-    Fixed(Arc<Current>),
-    /// The system's files, read again when they change: a runner outlives many of their versions.
+pub(super) enum ConfigSource {
+    /// Fixed settings.
+    Fixed(Arc<LookupConfig>),
+    /// The system's files, reloaded when they change during the lifetime of the runner.
     System(Arc<SystemFiles>),
 }
 
-impl Source {
+impl ConfigSource {
     pub(super) fn files(&self) -> NameFiles {
         match self {
             Self::Fixed(_) => NameFiles::default(),
@@ -101,7 +101,7 @@ impl Source {
         }
     }
 
-    pub(super) fn current(&self) -> Arc<Current> {
+    pub(super) fn current(&self) -> Arc<LookupConfig> {
         match self {
             Self::Fixed(current) => Arc::clone(current),
             Self::System(files) => files.current(),

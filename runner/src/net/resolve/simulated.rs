@@ -1,28 +1,28 @@
-//! The places for questions to name servers, without servers.
+//! The query scheduler without name servers, for simulations.
 
 use std::future::Future;
 use std::time::Duration;
 
-use super::flight::Progress;
-use super::schedule::{Party, Schedule, zone};
-use super::settings::Whose;
+use super::scheduler::{QueryOrigin, QueryScheduler, zone};
+use super::settings::ServerOwner;
+use super::single_flight::Progress;
 use crate::ledger::Ledger;
 use crate::net::NetError;
 use crate::suite::CheckId;
 
-/// How long an answer is waited for.
+/// Timeout of a query.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Asks what a test answers.
+/// Schedules queries that are answered by a test.
 #[derive(Debug)]
-pub(crate) struct Questions(Schedule);
+pub(crate) struct SimulatedQueries(QueryScheduler);
 
-impl Questions {
+impl SimulatedQueries {
     pub(crate) fn new(ledger: &Ledger) -> Self {
-        Self(Schedule::new(ledger))
+        Self(QueryScheduler::new(ledger))
     }
 
-    /// Says whether there was an answer in time.
+    /// Runs a query; returns whether it was answered in time.
     ///
     /// # Errors
     /// There was no place in time.
@@ -32,8 +32,8 @@ impl Questions {
         check: &CheckId,
         answer: impl Future<Output = ()>,
     ) -> Result<bool, NetError> {
-        let party = Party {
-            whose: Whose::Machine,
+        let origin = QueryOrigin {
+            owner: ServerOwner::Machine,
             destination: zone(name),
             check: check.clone(),
             plugin: "tcp".into(),
@@ -42,7 +42,7 @@ impl Questions {
             answer.await;
             Ok(())
         };
-        let answer = self.0.ask(&party, LIMIT, &Progress::default(), answer).await;
+        let answer = self.0.run(&origin, LIMIT, &Progress::default(), answer).await;
         Ok(answer?.is_some())
     }
 }

@@ -1,8 +1,8 @@
-//! Certificates as the library can judge them.
+//! Rewrites certificates that the library rejects although they are valid.
 //!
-//! It refuses some that are sound: those with critical extensions that say nothing where nobody asks for a policy, and
-//! those that begin before 1970. It is given copies of the same length without that, and every signature is verified of the
-//! certificate as it was sent.
+//! The library rejects critical extensions that have no effect without a requested policy, and validity periods that
+//! begin before 1970. It is given copies of the same length without those; every signature is verified over the
+//! original certificate.
 
 use rustls_pki_types::{
     AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm,
@@ -12,11 +12,11 @@ use x509_parser::time::ASN1Time;
 
 use super::der::{BOOLEAN, Element, INTEGER, OBJECT_IDENTIFIER, PART_0, PART_3, Reader, SEQUENCE};
 
-/// Which kinds of use a certificate is for, as Netscape had it.
+/// Netscape certificate type.
 pub(super) const NETSCAPE_TYPE: &str = "2.16.840.1.113730.1.1";
-/// Extensions that the library does not have to understand: those of policies, since nobody asks for one here (a chain that
-/// demands one by itself, RFC 5280, section 6.1.3, passes as it does in openssl); Netscape's type, which is looked at
-/// elsewhere; and that of OCSP responders. openssl takes them as critical ones too.
+/// Extensions that the library need not support: policies, since none is requested here (a chain that requires one
+/// itself, RFC 5280, section 6.1.3, is accepted as in openssl); the Netscape type, which is checked elsewhere; and that
+/// of OCSP responders. openssl accepts them as critical too.
 pub(super) const INCONSEQUENTIAL: [&str; 6] = [
     "2.5.29.32", // certificate policies
     "2.5.29.33", // policy mappings
@@ -26,28 +26,28 @@ pub(super) const INCONSEQUENTIAL: [&str; 6] = [
     "1.3.6.1.5.5.7.48.1.5", // OCSP no check
 ];
 
-/// The first second of Unix time, in the two forms of a date in DER.
+/// The Unix epoch, in the two DER encodings of a date.
 const SHORT_EPOCH: &[u8] = b"700101000000Z";
 const LONG_EPOCH: &[u8] = b"19700101000000Z";
 const TRUE: &[u8] = &[0xff];
 const FALSE: &[u8] = &[0];
 
-/// A leaf and the certificates above it.
-pub(super) struct Adapted<'a> {
+/// A leaf and the certificates above it, rewritten where necessary.
+pub(super) struct AdaptedChain<'a> {
     leaf: CertificateDer<'a>,
     above: Vec<CertificateDer<'a>>,
-    /// For those that had to be changed.
+    /// Those that had to be rewritten.
     substitutes: Vec<Substitute<'a>>,
 }
 
-/// A certificate in place of the one that was sent.
+/// A rewritten certificate and its original.
 #[derive(Debug)]
 struct Substitute<'a> {
     der: Vec<u8>,
     original: &'a [u8],
 }
 
-impl<'a> Adapted<'a> {
+impl<'a> AdaptedChain<'a> {
     pub(super) fn new(leaf: &'a CertificateDer<'_>, above: &'a [CertificateDer<'_>]) -> Self {
         let mut substitutes = Vec::new();
         let mut adapt = |original: &'a CertificateDer<'_>| match adapted(original) {
@@ -73,33 +73,34 @@ impl<'a> Adapted<'a> {
         &self.above
     }
 
-    /// A certificate as it was sent.
+    /// The original of a certificate.
     pub(super) fn original(&self, der: &[u8]) -> CertificateDer<'static> {
         let substitute = self.substitutes.iter().find(|substitute| substitute.der == der);
         CertificateDer::from(substitute.map_or(der, |substitute| substitute.original).to_vec())
     }
 
-    /// The algorithms, each of which verifies signatures of what was sent.
+    /// Signature algorithms that verify the original of each certificate.
     pub(super) fn algorithms<'s>(
         &'s self,
         all: &[&'static dyn SignatureVerificationAlgorithm],
-    ) -> Vec<OfOriginals<'s>> {
-        let of_originals = |algorithm: &&'static dyn SignatureVerificationAlgorithm| OfOriginals {
-            algorithm: *algorithm,
-            substitutes: &self.substitutes,
-        };
+    ) -> Vec<OriginalSignatureAlgorithm<'s>> {
+        let of_originals =
+            |algorithm: &&'static dyn SignatureVerificationAlgorithm| OriginalSignatureAlgorithm {
+                algorithm: *algorithm,
+                substitutes: &self.substitutes,
+            };
         all.iter().map(of_originals).collect()
     }
 }
 
-/// An algorithm that verifies signatures of certificates as they were sent.
+/// A signature algorithm that verifies the original of a certificate.
 #[derive(Debug)]
-pub(super) struct OfOriginals<'a> {
+pub(super) struct OriginalSignatureAlgorithm<'a> {
     algorithm: &'static dyn SignatureVerificationAlgorithm,
     substitutes: &'a [Substitute<'a>],
 }
 
-impl SignatureVerificationAlgorithm for OfOriginals<'_> {
+impl SignatureVerificationAlgorithm for OriginalSignatureAlgorithm<'_> {
     fn verify_signature(
         &self,
         public_key: &[u8],
@@ -122,25 +123,25 @@ impl SignatureVerificationAlgorithm for OfOriginals<'_> {
     }
 }
 
-/// The part of a certificate that its issuer signs.
+/// The part of a certificate that is signed by its issuer.
 fn signed_part(der: &[u8]) -> Option<&[u8]> {
     let signed = Reader(der).within(SEQUENCE)?.take(SEQUENCE)?;
     Some(signed.whole)
 }
 
-/// The certificate as the library can judge it; nothing where it can as it is.
+/// The rewritten certificate; `None` if it is not necessary.
 fn adapted(der: &[u8]) -> Option<Vec<u8>> {
     let changes = changes(der).filter(|changes| !changes.is_empty())?;
     let mut adapted = der.to_vec();
     for Change { part, by } in changes {
         let start = part.as_ptr().addr().checked_sub(der.as_ptr().addr())?;
         let part = adapted.get_mut(start..)?.iter_mut();
-        part.zip(by).for_each(|(place, byte)| *place = *byte);
+        part.zip(by).for_each(|(slot, byte)| *slot = *byte);
     }
     Some(adapted)
 }
 
-/// What stands in a certificate, and what as many bytes are to be.
+/// A part of a certificate, and its replacement of the same length.
 struct Change<'a> {
     part: &'a [u8],
     by: &'static [u8],
@@ -166,7 +167,7 @@ fn changes(der: &[u8]) -> Option<Vec<Change<'_>>> {
     Some(changes)
 }
 
-/// A date before 1970 becomes the first that the library can read.
+/// Replaces a date before 1970 by the first one that the library supports.
 fn early(date: Element<'_>) -> Option<Change<'_>> {
     let (_, parsed) = ASN1Time::from_der(date.whole).ok()?;
     let part = date.content;
@@ -175,7 +176,7 @@ fn early(date: Element<'_>) -> Option<Change<'_>> {
     (parsed.timestamp() < 0).then_some(Change { part, by })
 }
 
-/// An extension without consequence becomes one that is not critical.
+/// Makes an extension without effect non-critical.
 fn inconsequential(mut extension: Reader<'_>) -> Option<Change<'_>> {
     let id = extension.take(OBJECT_IDENTIFIER)?;
     let part = extension.take(BOOLEAN)?.content;

@@ -1,9 +1,8 @@
-//! What a peer may have the runner try when a path to a root is looked for.
+//! Limits the work that a peer can cause in the search for a path.
 //!
-//! A path is looked for through every certificate whose subject is the issuer of the one below. With a few dozen
-//! certificates of one name there are billions of paths, and the library gives up after 200,000 steps: a third of a second
-//! in which nothing else goes on. Signatures are no such danger: 100 of them are verified at most, and keys have 8,192 bits
-//! at most.
+//! The search tries every certificate whose subject is the issuer of the one below. A few dozen certificates with one
+//! name yield billions of paths, and the library gives up after 200,000 steps: a third of a second of blocking work.
+//! Signatures are not a problem: at most 100 are verified, and keys have at most 8,192 bits.
 
 use std::sync::Arc;
 
@@ -13,28 +12,28 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCer
 use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 
-use super::adapted::Adapted;
-use super::judgement::{objection, objection_to_server};
-use super::{CHAIN, provider};
+use super::adapted::AdaptedChain;
+use super::chain_validation::{issuer_objection, objection_to_server};
+use super::{MAX_CHAIN, provider};
 
-/// Certificates of one name that a path may go through. An authority has several where others have signed it too.
-pub(super) const OF_ONE_NAME: usize = 3;
+/// Maximum number of certificates with the same name in the search. Cross-signed authorities have several.
+pub(super) const MAX_PER_NAME: usize = 3;
 
-/// Those of the certificates above the leaf that a path may go through. One that cannot be read leads nowhere, and so does
-/// one that must not issue others by its key usage, at which the library does not look.
+/// The certificates above the leaf that are used in the search. Excludes unreadable ones, and those whose key usage
+/// does not permit issuing others, which the library does not check.
 pub(super) fn candidates<'a>(above: &'a [CertificateDer<'_>]) -> Vec<CertificateDer<'a>> {
     let mut candidates: Vec<(Vec<u8>, &[u8])> = Vec::new();
-    for der in above.iter().take(CHAIN - 1).map(AsRef::as_ref) {
+    for der in above.iter().take(MAX_CHAIN - 1).map(AsRef::as_ref) {
         let Ok((_, parsed)) = x509_parser::parse_x509_certificate(der) else {
             continue;
         };
-        if objection(&parsed).is_some() {
+        if issuer_objection(&parsed).is_some() {
             continue;
         }
         let name = parsed.subject().as_raw();
         let is_known = candidates.iter().any(|(_, known)| *known == der);
         let of_one_name = candidates.iter().filter(|(known, _)| known == name).count();
-        if !is_known && of_one_name < OF_ONE_NAME {
+        if !is_known && of_one_name < MAX_PER_NAME {
             candidates.push((name.to_owned(), der));
         }
     }
@@ -42,7 +41,7 @@ pub(super) fn candidates<'a>(above: &'a [CertificateDer<'_>]) -> Vec<Certificate
     candidates.map(|(_, der)| CertificateDer::from(der)).collect()
 }
 
-/// Verifies the servers that the runner itself connects to.
+/// The certificate verifier for servers that the runner itself connects to.
 ///
 /// # Errors
 /// There are no roots.
@@ -54,8 +53,8 @@ pub(crate) fn verifier(roots: RootCertStore) -> Result<Arc<dyn ServerCertVerifie
     Ok(Arc::new(Verifier { roots, algorithms }))
 }
 
-/// Whether nothing is against a leaf being a server's which the library does not look at. One that cannot be read is left to
-/// the library.
+/// Whether a leaf passes the checks for server certificates that the library lacks. An unreadable one is left to the
+/// library.
 fn is_for_servers(leaf: &CertificateDer<'_>) -> bool {
     x509_parser::parse_x509_certificate(leaf).map_or(true, |(_, leaf)| objection_to_server(&leaf).is_none())
 }
@@ -75,7 +74,7 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<(), webpki::Error> {
         let above = candidates(above);
-        let adapted = Adapted::new(leaf, &above);
+        let adapted = AdaptedChain::new(leaf, &above);
         if !is_for_servers(leaf) {
             return Err(webpki::Error::UnsupportedCriticalExtension);
         }
@@ -110,7 +109,7 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let adapted = Adapted::new(leaf, &[]);
+        let adapted = AdaptedChain::new(leaf, &[]);
         verify_tls12_signature(message, adapted.leaf(), signature, &self.algorithms)
     }
 
@@ -120,7 +119,7 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let adapted = Adapted::new(leaf, &[]);
+        let adapted = AdaptedChain::new(leaf, &[]);
         verify_tls13_signature(message, adapted.leaf(), signature, &self.algorithms)
     }
 
@@ -135,21 +134,21 @@ mod tests {
     use rcgen::CustomExtension;
 
     use super::super::Roots;
-    use super::super::verify::Recorder;
+    use super::super::verify::RecordingVerifier;
     use super::*;
 
-    /// A leaf, and as many certificates above it as are looked at, each of which may have issued every other.
+    /// A leaf, and the maximum number of certificates above it, each of which might have issued every other.
     fn maze() -> (CertificateDer<'static>, Vec<CertificateDer<'static>>) {
         let authority = Authority::new("Maze");
         let leaf = authority.leaf(&["localhost"]).issue().chain().remove(0);
-        let above = (1..CHAIN).map(|_| authority.intermediate("Maze").der().clone());
+        let above = (1..MAX_CHAIN).map(|_| authority.intermediate("Maze").der().clone());
         (leaf, above.collect())
     }
 
     #[test]
     fn of_one_name_a_few_certificates_are_tried_and_none_of_them_twice() {
         let (_, maze) = maze();
-        assert_eq!(candidates(&maze), maze[..OF_ONE_NAME]);
+        assert_eq!(candidates(&maze), maze[..MAX_PER_NAME]);
         let other = Authority::new("Other").der().clone();
         let garbage = CertificateDer::from(vec![1, 2, 3]);
         let mixed = [&maze[0], &maze[0], &garbage, &other, &maze[1]].map(Clone::clone);
@@ -169,12 +168,12 @@ mod tests {
             super::super::explain(&refused),
             "no path through the certificates that the server sent leads to a trusted root"
         );
-        let recorder = Recorder::new(Arc::new(Roots::new(vec![root.der().clone()])), false);
-        recorder
+        let recording = RecordingVerifier::new(Arc::new(Roots::new(vec![root.der().clone()])), false);
+        recording
             .verify_server_cert(&leaf, &above, &name, &[], now)
             .unwrap();
-        let seen = recorder.take().unwrap();
-        assert_eq!(seen.chain.len(), CHAIN);
+        let seen = recording.take().unwrap();
+        assert_eq!(seen.chain.len(), MAX_CHAIN);
         assert_eq!(
             seen.untrusted.to_string(),
             "the certificate has an issuer `CN=Maze` of whose name the server sent 31 certificates, of which 3 are looked at: \
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_runner_itself_takes_chains_with_policies_that_are_critical() {
+    fn the_runner_itself_accepts_chains_with_critical_policies() {
         let root = Authority::new("Root");
         let policies = |params: &mut rcgen::CertificateParams| {
             let mut policies = CustomExtension::from_oid_content(&[2, 5, 29, 36], vec![0x30, 3, 0x80, 1, 0]);
@@ -193,12 +192,12 @@ mod tests {
         let middle = root.intermediate_with("Middle", policies);
         let chain = middle.leaf(&["localhost"]).with(policies).issue().chain();
         let own = verifier(root.roots()).unwrap();
-        let judged = |name: &str| {
+        let verified = |name: &str| {
             let name = ServerName::try_from(name.to_owned()).unwrap();
             own.verify_server_cert(&chain[0], &chain[1..], &name, &[], UnixTime::now())
         };
-        judged("localhost").unwrap();
-        assert!(judged("other.test").is_err());
+        verified("localhost").unwrap();
+        assert!(verified("other.test").is_err());
         assert!(verifier(RootCertStore::empty()).is_err());
     }
 }

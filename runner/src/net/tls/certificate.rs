@@ -1,4 +1,4 @@
-//! What a certificate says, for people and plugins.
+//! The contents of a certificate, for users and plugins.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use super::key::Key;
 /// One certificate of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Certificate {
-    /// As it was sent.
+    /// As sent.
     pub der: Vec<u8>,
     /// Distinguished name.
     pub subject: String,
@@ -40,7 +40,8 @@ pub struct Certificate {
     pub fingerprint: String,
 }
 
-/// Certificates that cannot be read have their DER and fingerprint only. What is among the `known` is not parsed again.
+/// Parses a chain. Unreadable certificates have only their DER and fingerprint. Certificates in `known` are not parsed
+/// again.
 pub(super) fn parse_chain(chain: &[CertificateDer<'_>], known: &[Certificate]) -> Vec<Certificate> {
     let parse = |der: &CertificateDer<'_>| {
         let known = known.iter().find(|known| known.der == der.as_ref());
@@ -50,10 +51,10 @@ pub(super) fn parse_chain(chain: &[CertificateDer<'_>], known: &[Certificate]) -
 }
 
 impl Certificate {
-    /// Whether more is known of it than its DER and fingerprint.
+    /// Whether more than its DER and fingerprint is known.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        // Whatever can be read has a key.
+        // Every readable certificate has a key.
         !self.public_key.is_empty()
     }
 
@@ -83,7 +84,7 @@ impl Certificate {
             dns_names,
             ip_addresses,
             is_ca: parsed.is_ca(),
-            public_key: Key::of(parsed).to_string(),
+            public_key: Key::from_certificate(parsed).to_string(),
             signature_algorithm: signature_algorithm(parsed),
             ..self
         }

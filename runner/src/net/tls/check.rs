@@ -1,31 +1,32 @@
-//! What is wrong with TLS options, found without a handshake: by all that a handshake makes of them before it sends a
-//! byte.
+//! Validates TLS options without a handshake, by preparing one up to the first byte.
 
 use super::identity::UNREADABLE;
-use super::{CHAIN, ROOTS, Roots, TlsOptions, identity, parse_certificates, server_name_of, versions};
+use super::{
+    MAX_CHAIN, MAX_ROOTS, Roots, TlsOptions, identity, parse_certificates, parse_server_name, versions,
+};
 use crate::net::NetError;
 use crate::net::bounded::Pem;
 use crate::net::check::InvalidFields;
 use crate::pem;
 
 impl TlsOptions {
-    /// The fields that a handshake would refuse.
+    /// The fields that a handshake would reject.
     #[must_use]
     pub fn check(&self) -> InvalidFields {
         let mut fields = InvalidFields::default();
         if let Some(name) = &self.server_name {
-            fields.keep("server-name", server_name_of(name));
+            fields.check("server-name", parse_server_name(name));
         }
-        fields.keep("max-version", versions(self));
+        fields.check("max-version", versions(self));
         if let Some(pem) = &self.ca_certificates {
-            fields.keep("ca-certificates", authorities(pem));
+            fields.check("ca-certificates", authorities(pem));
         }
         if let Some((chain, key)) = &self.client_identity {
-            let certificates = fields.keep("client-certificate", client_chain(chain));
-            let key = fields.keep("client-key", private_key(key));
-            // Each makes sense; whether they belong together is another question.
+            let certificates = fields.check("client-certificate", client_chain(chain));
+            let key = fields.check("client-key", private_key(key));
+            // Each is valid by itself; check that they belong together.
             if certificates.is_some() && key.is_some() {
-                fields.keep("client-key", identity(self));
+                fields.check("client-key", identity(self));
             }
         }
         fields
@@ -33,17 +34,18 @@ impl TlsOptions {
 }
 
 fn authorities(pem: &Pem) -> Result<(), NetError> {
-    let roots = Roots::new(parse_certificates(pem, "ca certificates", ROOTS)?);
-    match roots.anchors.is_empty() {
-        true => Err(NetError::Invalid(
+    let roots = Roots::new(parse_certificates(pem, "ca certificates", MAX_ROOTS)?);
+    if roots.anchors.is_empty() {
+        Err(NetError::Invalid(
             "ca certificates: the text holds no certificate that can be an authority".to_owned(),
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }
 
 fn client_chain(pem: &Pem) -> Result<(), NetError> {
-    let chain = parse_certificates(pem, "client certificates", CHAIN)?;
+    let chain = parse_certificates(pem, "client certificates", MAX_CHAIN)?;
     let leaf = chain
         .first()
         .map(|leaf| x509_parser::parse_x509_certificate(leaf));
@@ -65,7 +67,7 @@ mod tests {
     use crate::net::bounded::HostText;
     use crate::net::tls::TlsVersion;
 
-    /// The fields that are wrong, and why.
+    /// The invalid fields and the reasons.
     fn wrong(options: &TlsOptions) -> Vec<String> {
         let fields = options.check().into_vec();
         let shown = fields
@@ -184,7 +186,7 @@ mod tests {
         );
     }
 
-    /// The head of a private key in PKCS #8, which says its kind, and something behind that.
+    /// The header of a PKCS #8 private key, which contains its type, followed by arbitrary data.
     fn key_of_kind(algorithm: &[u8], key: &[u8]) -> String {
         let der = |tag: u8, content: &[u8]| {
             let length = u16::try_from(content.len()).unwrap().to_be_bytes();

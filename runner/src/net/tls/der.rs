@@ -1,4 +1,4 @@
-//! Elements of DER behind one another, without a look at what they mean.
+//! Reads a sequence of DER elements without interpreting them.
 
 use x509_parser::asn1_rs::{Any, FromDer, Oid};
 
@@ -10,17 +10,17 @@ pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(super) const ENUMERATED: u8 = 0x0a;
 pub(super) const GENERALIZED_TIME: u8 = 0x18;
 pub(super) const SEQUENCE: u8 = 0x30;
-/// The first of the numbered parts, and the fourth.
+/// Context-specific constructed tags 0 and 3.
 pub(super) const PART_0: u8 = 0xa0;
 pub(super) const PART_3: u8 = 0xa3;
 
-/// What is left to read.
+/// The unread rest.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element<'a> {
-    /// With tag and length.
+    /// Including tag and length.
     pub(super) whole: &'a [u8],
     pub(super) content: &'a [u8],
 }
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The next one, if it has this tag.
+    /// Reads the next element, if it has this tag.
     pub(super) fn take(&mut self, tag: u8) -> Option<Element<'a>> {
         match self.0.first() {
             Some(next) if *next == tag => self.any(),
@@ -57,12 +57,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is in the next one, if it has this tag.
+    /// Reads the content of the next element, if it has this tag.
     pub(super) fn within(&mut self, tag: u8) -> Option<Self> {
         Some(Self(self.take(tag)?.content))
     }
 
-    /// What is in the next one, if it has this tag and nothing comes after it.
+    /// Reads the content of the next element, if it has this tag and is the last one.
     pub(super) fn only(&mut self, tag: u8) -> Option<Self> {
         let within = self.within(tag)?;
         self.0.is_empty().then_some(within)

@@ -1,4 +1,4 @@
-//! What the TLS libraries report, in words for a person: their own texts quote the names of Rust types.
+//! Explains errors of the TLS libraries to humans: their own texts contain names of Rust types.
 
 pub(super) mod alert;
 pub(super) mod chain;
@@ -17,21 +17,24 @@ pub fn explain(error: &Error) -> String {
         Error::InvalidMessage(reason) => message::explain(*reason),
         Error::InappropriateMessage { got_type, .. } => message::unexpected(*got_type),
         Error::InappropriateHandshakeMessage { got_type, .. } => message::unexpected_handshake(*got_type),
-        Error::PeerIncompatible(reason) => peer::lack(reason).to_owned(),
+        Error::PeerIncompatible(reason) => peer::explain_incompatibility(reason).to_owned(),
         Error::PeerMisbehaved(reason) => {
-            format!("the peer broke the TLS protocol: {}", peer::breach(reason))
+            format!(
+                "the peer broke the TLS protocol: {}",
+                peer::explain_misbehavior(reason)
+            )
         }
-        Error::InvalidCertificate(CertificateError::Other(reason)) => of_chain(&*reason.0),
+        Error::InvalidCertificate(CertificateError::Other(reason)) => explain_chain(&*reason.0),
         Error::InvalidCertificate(reason) => {
-            format!("invalid peer certificate: {}", of_certificate(reason))
+            format!("invalid peer certificate: {}", explain_certificate(reason))
         }
         Error::InvalidCertRevocationList(_) => "the list of revoked certificates cannot be used".to_owned(),
-        other => alone(other).to_owned(),
+        other => without_details(other).to_owned(),
     }
 }
 
-/// Those that say everything by themselves.
-fn alone(error: &Error) -> &str {
+/// Errors without parameters.
+fn without_details(error: &Error) -> &str {
     match error {
         Error::NoCertificatesPresented => "the peer sent no certificates",
         Error::UnsupportedNameType => "a name of this kind cannot be a server name in TLS",
@@ -45,19 +48,19 @@ fn alone(error: &Error) -> &str {
         Error::NoApplicationProtocol => "the peer speaks none of the application protocols that were offered",
         Error::BadMaxFragmentSize => "the size of fragments is out of range",
         Error::InconsistentKeys(_) => "the private key does not belong to the certificate",
-        // Made by this program, as a sentence.
-        Error::General(said) => said,
+        // Created by this program, as a complete sentence.
+        Error::General(message) => message,
         _ => "TLS failed in a way that has no name",
     }
 }
 
-/// What is wrong with a chain is a whole sentence for each thing.
-fn of_chain(reason: &(dyn std::error::Error + 'static)) -> String {
+/// A chain error already consists of complete sentences.
+fn explain_chain(reason: &(dyn std::error::Error + 'static)) -> String {
     let of_library = reason.downcast_ref().map(|error| chain::explain(error).1);
     of_library.unwrap_or_else(|| reason.to_string())
 }
 
-fn of_certificate(error: &CertificateError) -> &'static str {
+fn explain_certificate(error: &CertificateError) -> &'static str {
     match error {
         CertificateError::BadEncoding => "it is damaged: it is not DER, or has a part that cannot be read",
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
@@ -95,7 +98,7 @@ pub fn explain_io(error: &std::io::Error) -> String {
     find_failure(error).unwrap_or_else(|| error.to_string())
 }
 
-/// Why TLS failed under an error of I/O, if it did.
+/// Why TLS failed, if that caused an I/O error.
 pub(in crate::net) fn find_failure(error: &std::io::Error) -> Option<String> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     inner.map(explain)

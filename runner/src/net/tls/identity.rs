@@ -1,4 +1,4 @@
-//! The certificate that a client shows, as it was given: what is wrong with it is for the server to say.
+//! The client certificate, sent as configured: the server decides whether it is valid.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,27 +12,27 @@ use super::key::Key;
 use super::provider;
 use crate::net::NetError;
 
-/// What is said of a client's certificate that is not one.
+/// The error for an unreadable client certificate.
 pub(super) const UNREADABLE: &str = "the client's certificate cannot be read";
 
-/// Shows a certificate to a server that asks for one, and remembers that it did.
+/// Sends a client certificate if the server requests one, and records that request.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
-    shown: Option<Arc<CertifiedKey>>,
-    was_asked: AtomicBool,
+    certified_key: Option<Arc<CertifiedKey>>,
+    was_requested: AtomicBool,
 }
 
 impl Identity {
-    /// Takes a chain, the leaf first, and the leaf's key.
+    /// Creates an identity from a chain, leaf first, and the leaf's private key.
     ///
     /// # Errors
-    /// `Invalid` when the key cannot be used, or is not that of the leaf.
+    /// `Invalid` if the key is unusable, or does not belong to the leaf.
     pub(super) fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, NetError> {
         let invalid = |said: &str| NetError::Invalid(format!("tls options: {said}"));
-        let known = Key::of_private(&key);
+        let known = Key::from_private_key(&key);
         let loaded = provider().key_provider.load_private_key(key);
         let key = loaded.map_err(|_| invalid(&unusable(known.as_ref())))?;
         let leaf = chain
@@ -44,18 +44,18 @@ impl Identity {
             return Err(invalid("the private key does not belong to the certificate"));
         }
         Ok(Self {
-            shown: Some(Arc::new(CertifiedKey::new(chain, key))),
-            was_asked: AtomicBool::new(false),
+            certified_key: Some(Arc::new(CertifiedKey::new(chain, key))),
+            was_requested: AtomicBool::new(false),
         })
     }
 
-    /// Whether the server asked for a certificate.
-    pub(super) fn was_asked(&self) -> bool {
-        self.was_asked.load(Ordering::Relaxed)
+    /// Whether the server requested a certificate.
+    pub(super) fn was_requested(&self) -> bool {
+        self.was_requested.load(Ordering::Relaxed)
     }
 }
 
-/// Why a private key is of no use.
+/// Why a private key is unusable.
 fn unusable(key: Option<&Key>) -> String {
     match key.and_then(|key| Some((key, key.weakness()?))) {
         Some((key, weakness)) => format!("the private key ({key}) {weakness}"),
@@ -65,11 +65,11 @@ fn unusable(key: Option<&Key>) -> String {
 
 impl ResolvesClientCert for Identity {
     fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.was_asked.store(true, Ordering::Relaxed);
-        self.shown.clone()
+        self.was_requested.store(true, Ordering::Relaxed);
+        self.certified_key.clone()
     }
 
     fn has_certs(&self) -> bool {
-        self.shown.is_some()
+        self.certified_key.is_some()
     }
 }

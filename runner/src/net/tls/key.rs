@@ -1,4 +1,4 @@
-//! Keys of certificates: their names, and whether they are strong enough.
+//! Certificate keys: their names and their strength.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,12 +9,12 @@ use x509_parser::public_key::PublicKey;
 use super::der::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, PART_0, Reader, SEQUENCE};
 use super::pss;
 
-/// Bits of the shortest RSA key that is strong enough.
-const RSA_LEAST: usize = 2048;
-/// Bits of the longest RSA key whose signatures are verified.
-const RSA_MOST: usize = 8192;
+/// Minimum size of an acceptable RSA key, in bits.
+const MIN_RSA_BITS: usize = 2048;
+/// Maximum size of an RSA key whose signatures are verified, in bits.
+const MAX_RSA_BITS: usize = 8192;
 
-/// Curves by the identifier in a key. The first three are those that certificates of servers may have.
+/// Curves by the identifier in a key. The first three may be used by server certificates.
 const CURVES: [(&str, &str); 9] = [
     ("1.2.840.10045.3.1.7", "P-256"),
     ("1.3.132.0.34", "P-384"),
@@ -28,11 +28,11 @@ const CURVES: [(&str, &str); 9] = [
 ];
 const STRONG_CURVES: [&str; 3] = ["P-256", "P-384", "P-521"];
 
-/// The algorithms of keys that have a size or a curve.
+/// Algorithm identifiers of keys that have a size or a curve.
 const RSA: &str = "1.2.840.113549.1.1.1";
 const EC: &str = "1.2.840.10045.2.1";
 const RSA_PSS: &str = "1.2.840.113549.1.1.10";
-/// Other keys, by the identifier of their algorithm.
+/// Other key types, by the identifier of their algorithm.
 const KINDS: [(&str, &str); 6] = [
     ("1.3.101.110", "X25519"),
     ("1.3.101.111", "X448"),
@@ -42,34 +42,34 @@ const KINDS: [(&str, &str); 6] = [
     (RSA_PSS, "RSA-PSS"),
 ];
 
-/// A key of somebody's, public or private.
+/// A public or private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
     Rsa {
         bits: usize,
     },
-    /// For RSA-PSS alone.
+    /// Restricted to RSA-PSS.
     Pss {
         bits: usize,
-        /// Whether there are algorithms for what it says of hashes.
+        /// Whether its hash parameters are supported.
         is_known: bool,
     },
-    /// On a curve that has a name here.
+    /// On a known curve.
     Curve(&'static str),
-    /// On another curve, with points of this size; nothing where that is not known.
+    /// On another curve, with points of this size if that is known.
     Point {
         bits: Option<usize>,
     },
     Ed25519,
-    /// By its name, or by the identifier of its algorithm.
+    /// The name of the key type, or the identifier of its algorithm.
     Other(String),
 }
 
 impl Key {
-    /// The key that a certificate is about.
-    pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
+    /// The public key of a certificate.
+    pub(super) fn from_certificate(certificate: &X509Certificate<'_>) -> Self {
         let info = certificate.public_key();
-        if let Some(key) = Self::of_pss(info.raw) {
+        if let Some(key) = Self::parse_pss(info.raw) {
             return key;
         }
         match info.parsed() {
@@ -83,13 +83,13 @@ impl Key {
                     bits: Some(point.key_size()),
                 })
             }
-            _ => Self::of_kind(&info.algorithm.algorithm.to_id_string()),
+            _ => Self::from_algorithm(&info.algorithm.algorithm.to_id_string()),
         }
     }
 
-    /// A public key that is for RSA-PSS alone (RFC 4055, section 1.2): an algorithm with its parameters, and the same numbers as
-    /// in other RSA keys.
-    fn of_pss(info: &[u8]) -> Option<Self> {
+    /// An RSA-PSS public key (RFC 4055, section 1.2): an algorithm with parameters, and the same numbers as in other
+    /// RSA keys.
+    fn parse_pss(info: &[u8]) -> Option<Self> {
         let mut info = Reader(info).within(SEQUENCE)?;
         let algorithm = info.take(SEQUENCE)?.content;
         let kind = Reader(algorithm).take(OBJECT_IDENTIFIER)?.oid()?.to_id_string();
@@ -101,18 +101,18 @@ impl Key {
         })
     }
 
-    /// A private key, as far as it says what it is.
-    pub(super) fn of_private(key: &PrivateKeyDer<'_>) -> Option<Self> {
+    /// A private key, as far as its type can be determined.
+    pub(super) fn from_private_key(key: &PrivateKeyDer<'_>) -> Option<Self> {
         match key {
-            PrivateKeyDer::Pkcs1(key) => Self::of_pkcs1(key.secret_pkcs1_der()),
-            PrivateKeyDer::Sec1(key) => Self::of_sec1(key.secret_sec1_der()),
-            PrivateKeyDer::Pkcs8(key) => Self::of_pkcs8(key.secret_pkcs8_der()),
+            PrivateKeyDer::Pkcs1(key) => Self::parse_pkcs1(key.secret_pkcs1_der()),
+            PrivateKeyDer::Sec1(key) => Self::parse_sec1(key.secret_sec1_der()),
+            PrivateKeyDer::Pkcs8(key) => Self::parse_pkcs8(key.secret_pkcs8_der()),
             _ => None,
         }
     }
 
     /// RFC 8017, section A.1.2: a version and the modulus come first.
-    fn of_pkcs1(der: &[u8]) -> Option<Self> {
+    fn parse_pkcs1(der: &[u8]) -> Option<Self> {
         let mut key = Reader(der).within(SEQUENCE)?;
         key.take(INTEGER)?;
         let bits = bits(key.take(INTEGER)?.content);
@@ -120,7 +120,7 @@ impl Key {
     }
 
     /// RFC 5915: a version, the key, and maybe the curve.
-    fn of_sec1(der: &[u8]) -> Option<Self> {
+    fn parse_sec1(der: &[u8]) -> Option<Self> {
         let mut key = Reader(der).within(SEQUENCE)?;
         key.take(INTEGER)?;
         key.take(OCTET_STRING)?;
@@ -132,19 +132,19 @@ impl Key {
     }
 
     /// RFC 5208: a version, the algorithm with its parameters, and the key.
-    fn of_pkcs8(der: &[u8]) -> Option<Self> {
+    fn parse_pkcs8(der: &[u8]) -> Option<Self> {
         let mut key = Reader(der).within(SEQUENCE)?;
         key.take(INTEGER)?;
         let mut algorithm = key.within(SEQUENCE)?;
         let kind = algorithm.take(OBJECT_IDENTIFIER)?.oid()?.to_id_string();
         match kind.as_str() {
-            RSA => Self::of_pkcs1(key.take(OCTET_STRING)?.content),
+            RSA => Self::parse_pkcs1(key.take(OCTET_STRING)?.content),
             EC => {
                 let curve = algorithm.take(OBJECT_IDENTIFIER).and_then(|curve| curve.oid());
                 let known = curve.and_then(|curve| Self::on_curve(&curve.to_id_string()));
                 Some(known.unwrap_or(Self::Point { bits: None }))
             }
-            other => Some(Self::of_kind(other)),
+            other => Some(Self::from_algorithm(other)),
         }
     }
 
@@ -153,7 +153,7 @@ impl Key {
         known.map(|(_, name)| Self::Curve(name))
     }
 
-    fn of_kind(id: &str) -> Self {
+    fn from_algorithm(id: &str) -> Self {
         let known = KINDS.iter().find(|(known, _)| *known == id);
         match known.map_or(id, |(_, name)| *name) {
             "Ed25519" => Self::Ed25519,
@@ -161,14 +161,14 @@ impl Key {
         }
     }
 
-    /// Why nobody should trust a key, or why no signature of it can be verified.
+    /// Why a key must not be trusted, or why its signatures cannot be verified.
     pub(super) fn weakness(&self) -> Option<String> {
         match self {
-            Self::Rsa { bits } | Self::Pss { bits, .. } if *bits < RSA_LEAST => {
-                Some(format!("is too weak: an RSA key has {RSA_LEAST} bits at least"))
+            Self::Rsa { bits } | Self::Pss { bits, .. } if *bits < MIN_RSA_BITS => {
+                Some(format!("is too weak: an RSA key has {MIN_RSA_BITS} bits at least"))
             }
-            Self::Rsa { bits } | Self::Pss { bits, .. } if *bits > RSA_MOST => Some(format!(
-                "is too long: RSA keys of up to {RSA_MOST} bits are supported"
+            Self::Rsa { bits } | Self::Pss { bits, .. } if *bits > MAX_RSA_BITS => Some(format!(
+                "is too long: RSA keys of up to {MAX_RSA_BITS} bits are supported"
             )),
             Self::Pss { is_known: false, .. } => Some(
                 "has parameters that are not supported: the hash, the mask and the salt have to be of one length, of 256 bits \
@@ -197,7 +197,7 @@ impl Display for Key {
     }
 }
 
-/// Bits of a number, without the zeros that it begins with.
+/// Size of a number in bits, without leading zeros.
 fn bits(number: &[u8]) -> usize {
     let mut digits = number.iter().skip_while(|byte| **byte == 0);
     match digits.next() {

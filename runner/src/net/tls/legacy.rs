@@ -1,7 +1,7 @@
-//! Servers that speak no TLS of today: what they choose of everything since TLS 1.0, and the certificate that they show. It
-//! comes in clear there, so that no session is needed, and none is made.
+//! Probes servers that support no modern TLS: which parameters they choose from everything since TLS 1.0, and their
+//! certificate. These versions send it in plain text, so no session is established.
 
-mod answer;
+mod flight;
 mod hello;
 mod suites;
 
@@ -14,43 +14,43 @@ use rustls_pki_types::{ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::judgement::{Question, date};
-use super::observed::Observed;
-use super::proof::Unproven;
+use super::chain_validation::{ChainValidator, date};
+use super::proof::KeyProofError;
+use super::sniffed::SniffedStream;
 use super::{
-    Certificate, Demand, ReasonCode, Reasons, TlsOptions, TlsVersion, TrustStore, Unsecured, certificate,
-    provider, roots_of, server_name, server_name_of,
+    Certificate, ReasonCode, Reasons, TlsFailure, TlsOptions, TlsParameters, TlsVersion, TrustStore,
+    certificate, parse_server_name, provider, roots_for, server_name,
 };
 use crate::ledger::Activity;
-use crate::net::connect::told;
-use crate::net::{Client, NetError, Phase, within};
-use answer::{Reading, Shown};
+use crate::net::connect::connect_recorded;
+use crate::net::{Client, NetError, Phase, timeout_phase};
+use flight::{FlightParser, ServerFlight};
 
-/// How long the second look at a server may take.
-const EXAMINED: Duration = Duration::from_secs(2);
+/// Time limit of the probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const CHUNK: usize = 4096;
-/// What a handshake offers besides versions and cipher suites.
+/// What a modern handshake offers besides versions and cipher suites.
 const GROUPS: &str = "X25519, P-256, P-384 and P-521";
 const SIGNATURES: &str = "signatures with SHA-256 or longer hashes";
 
-/// What a server shows of itself in clear.
+/// The legacy parameters and the certificate of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examination {
     /// Such as `TLS 1.0`.
     pub version: String,
     /// As IANA names it.
     pub cipher_suite: String,
-    /// As the server sent it, leaf first; 32 at most.
+    /// As sent by the server, leaf first; at most 32.
     pub chain: Vec<Certificate>,
-    /// The path that verified, leaf first, root last.
+    /// The path that was verified, leaf first, root last.
     pub verified_chain: Option<Vec<Certificate>>,
-    /// Why the chain is not trusted; none when it is. That the server holds the key is not proven.
+    /// Why the chain is not trusted; empty if it is. Possession of the private key is not verified.
     pub untrusted: Reasons,
 }
 
-/// Whether it may be that a server does not speak TLS of today: it says so, has a key of a kind that is not supported, or
-/// goes without a word.
-pub(super) fn has_nothing_in_common<S>(error: &io::Error, stream: &Observed<S>) -> bool {
+/// Whether the server possibly supports no modern TLS: it says so, has an unsupported key type, or disconnects without
+/// a response.
+pub(super) fn has_nothing_in_common<S>(error: &io::Error, stream: &SniffedStream<S>) -> bool {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(rustls::Error::AlertReceived(alert)) => matches!(
             alert,
@@ -61,8 +61,8 @@ pub(super) fn has_nothing_in_common<S>(error: &io::Error, stream: &Observed<S>) 
         Some(rustls::Error::PeerIncompatible(_)) => true,
         Some(rustls::Error::InvalidCertificate(CertificateError::Other(reason))) => {
             let reason: &(dyn std::error::Error + 'static) = &*reason.0;
-            let unproven = reason.downcast_ref::<Unproven>();
-            unproven.is_some_and(|unproven| matches!(unproven, Unproven::Key { .. }))
+            let proof_error = reason.downcast_ref::<KeyProofError>();
+            proof_error.is_some_and(|proof_error| matches!(proof_error, KeyProofError::Key { .. }))
         }
         Some(_) => false,
         None => {
@@ -74,40 +74,47 @@ pub(super) fn has_nothing_in_common<S>(error: &io::Error, stream: &Observed<S>) 
 }
 
 impl Client {
-    /// Connects once more and asks in the way of older clients, to say what the server chooses.
+    /// Connects again and offers legacy parameters, to report which ones the server chooses.
     ///
     /// Cancellation: dropping the future closes the connection.
     pub(super) async fn compare_offers(
         &self,
-        said: NetError,
+        error: NetError,
         (peer, source): (SocketAddr, IpAddr),
-        wanted: Demand<'_>,
-    ) -> Unsecured {
-        let limit = self.limit(Some(EXAMINED));
+        parameters: TlsParameters<'_>,
+    ) -> TlsFailure {
+        let limit = self.deadline_after(Some(PROBE_TIMEOUT));
         let examining = async {
-            let stream = told(&self.page, peer, Some(source), limit).await?;
-            stream.enter(Activity::Handshake);
-            examine(&self.shared.trust, stream, wanted.host, wanted.options, limit).await
+            let stream = connect_recorded(&self.page, peer, Some(source), limit).await?;
+            stream.set_activity(Activity::Handshake);
+            examine(
+                &self.services.trust,
+                stream,
+                parameters.host,
+                parameters.options,
+                limit,
+            )
+            .await
         };
-        // What went wrong first is what counts.
-        let Ok(shown) = within(limit, Phase::Handshake, examining).await else {
-            return said.into();
+        // The original error takes precedence.
+        let Ok(examination) = timeout_phase(limit, Phase::Handshake, examining).await else {
+            return error.into();
         };
-        let difference = shown.differs_from(wanted.options);
-        let error = NetError::Tls(format!("{}; {difference}", in_words(&said)));
-        // Of a certificate that cannot be read, nothing can be said but that.
-        let is_readable = shown.chain.first().is_some_and(Certificate::is_readable);
-        Unsecured {
+        let difference = examination.differs_from(parameters.options);
+        let error = NetError::Tls(format!("{}; {difference}", message_of(&error)));
+        // An unreadable certificate is not worth reporting.
+        let is_readable = examination.chain.first().is_some_and(Certificate::is_readable);
+        TlsFailure {
             error,
-            shown: is_readable.then_some(shown),
+            examination: is_readable.then_some(examination),
         }
     }
 }
 
-/// Without the word of its kind, which is added again.
-fn in_words(said: &NetError) -> String {
-    match said {
-        NetError::Tls(said) => said.clone(),
+/// The message without its prefix, which is added again.
+fn message_of(error: &NetError) -> String {
+    match error {
+        NetError::Tls(error) => error.clone(),
         NetError::Closed => "the peer closed the connection without a word".to_owned(),
         NetError::Reset => "the peer reset the connection without a word".to_owned(),
         other => other.to_string(),
@@ -115,21 +122,22 @@ fn in_words(said: &NetError) -> String {
 }
 
 impl Examination {
-    /// What the server chose and why it is not what was offered, and what is wrong with its certificate.
+    /// What the server chose and how that differs from the offer, and the faults of its certificate.
     fn differs_from(&self, options: &TlsOptions) -> String {
         let offers_12 = options
             .min_version
             .is_none_or(|oldest| oldest == TlsVersion::Tls12);
-        let is_offered = offers_12 && self.version == "TLS 1.2" && suites::is_of_today(&self.cipher_suite);
+        let is_offered = offers_12 && self.version == "TLS 1.2" && suites::is_modern(&self.cipher_suite);
         let versions = match (offers_12, options.max_version) {
             (false, _) => "TLS 1.3",
             (true, Some(TlsVersion::Tls12)) => "TLS 1.2",
             (true, _) => "TLS 1.2 and 1.3",
         };
-        let offered = match is_offered {
-            // It is the rest of the offer that the server does not take, or the key that is not taken here.
-            true => format!("as Canary offers it, with {GROUPS} for the key exchange and {SIGNATURES}"),
-            false => format!("and Canary offers {versions} with ECDHE and AES-GCM or ChaCha20-Poly1305"),
+        let offered = if is_offered {
+            // The server rejects another part of the offer, or its key is rejected here.
+            format!("as Canary offers it, with {GROUPS} for the key exchange and {SIGNATURES}")
+        } else {
+            format!("and Canary offers {versions} with ECDHE and AES-GCM or ChaCha20-Poly1305")
         };
         let has_weak_key = self.untrusted.has(&[ReasonCode::WeakKey]);
         let chosen = (!is_offered || !has_weak_key).then(|| {
@@ -162,31 +170,33 @@ async fn examine<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let roots = roots_of(trust, options, limit).await?;
-    let name = server_name_of(server_name(options, host))?;
-    let shown = ask(stream, &name).await?;
-    let question = Question {
-        chain: &shown.chain,
-        sent: shown.sent,
+    let roots = roots_for(trust, options, limit).await?;
+    let name = parse_server_name(server_name(options, host))?;
+    let flight = probe(stream, &name).await?;
+    let validator = ChainValidator {
+        chain: &flight.chain,
+        sent: flight.sent,
         name: &name,
         staple: &[],
         now: UnixTime::now(),
         roots: &roots,
         algorithms: &provider().signature_verification_algorithms,
     };
-    let judgement = question.judge();
-    let chain = certificate::parse_chain(&shown.chain, &[]);
-    let path = judgement.path.map(|path| certificate::parse_chain(&path, &chain));
+    let chain_validation = validator.validate();
+    let chain = certificate::parse_chain(&flight.chain, &[]);
+    let path = chain_validation
+        .path
+        .map(|path| certificate::parse_chain(&path, &chain));
     Ok(Examination {
-        version: version(shown.version),
-        cipher_suite: suites::name(shown.suite),
+        version: version(flight.version),
+        cipher_suite: suites::name(flight.suite),
         chain,
         verified_chain: path,
-        untrusted: judgement.reasons,
+        untrusted: chain_validation.reasons,
     })
 }
 
-async fn ask<S>(stream: S, name: &ServerName<'_>) -> Result<Shown, NetError>
+async fn probe<S>(stream: S, name: &ServerName<'_>) -> Result<ServerFlight, NetError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -196,34 +206,34 @@ where
     };
     let mut random = [0; 32];
     random.fill_with(|| fastrand::u8(..));
-    let mut stream = Observed::new(stream);
+    let mut stream = SniffedStream::new(stream);
     stream.write_all(&hello::hello(name, random)).await?;
     stream.flush().await?;
-    let mut reading = Reading::default();
+    let mut parser = FlightParser::default();
     let mut buffer = [0; CHUNK];
     loop {
         let read = stream.read(&mut buffer).await?;
-        let piece = buffer.get(..read).unwrap_or_default();
-        if piece.is_empty() {
+        let chunk = buffer.get(..read).unwrap_or_default();
+        if chunk.is_empty() {
             return Err(NetError::Closed);
         }
-        let shown = reading.feed(piece);
-        if let Some(shown) = shown.map_err(|reason| stream.explain(NetError::Tls(reason.to_string())))? {
-            return Ok(shown);
+        let flight = parser.feed(chunk);
+        if let Some(flight) = flight.map_err(|reason| stream.explain(NetError::Tls(reason.to_string())))? {
+            return Ok(flight);
         }
     }
 }
 
-/// The certificates in what a server sent, for the fuzz targets.
+/// The certificates in a server's response, for the fuzz targets.
 #[cfg(feature = "fuzzing")]
 pub(super) fn read<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
 ) -> Option<Vec<rustls_pki_types::CertificateDer<'static>>> {
-    let mut reading = Reading::default();
-    for piece in pieces {
-        match reading.feed(piece) {
+    let mut parser = FlightParser::default();
+    for chunk in pieces {
+        match parser.feed(chunk) {
             Ok(None) => {}
-            Ok(Some(shown)) => return Some(shown.chain),
+            Ok(Some(flight)) => return Some(flight.chain),
             Err(_) => return None,
         }
     }

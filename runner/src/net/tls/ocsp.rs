@@ -1,34 +1,33 @@
-//! The stapled OCSP answer of a server (RFC 6066, section 8): verified, and held against the certificate.
+//! Stapled OCSP responses of servers (RFC 6066, section 8): verified, and matched with the certificate.
 //!
-//! Nobody is asked: an answer that a server does not send, and the revocation of other certificates than the leaf, is not
-//! looked at.
+//! No responder is queried: without a staple, and for certificates other than the leaf, revocation is not checked.
 
-mod answer;
+mod response;
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use x509_parser::prelude::X509Certificate;
 
-use super::judgement::{date, expired};
+use super::chain_validation::{date, expired};
 use super::reasons::{Reason, ReasonCode};
 use super::roots::Dates;
-use super::signature::{Signed, Verification};
-use answer::{Answer, NoAnswer, Single, Status};
+use super::signature::{SignedData, Verification};
+use response::{OcspError, OcspResponse, SingleResponse, Status};
 
-/// How far the clock of a responder may be ahead, in seconds.
-const SKEW: i64 = 300;
-/// How long an answer holds that does not say so, in seconds.
-const HOLDS: i64 = 7 * 24 * 3600;
-/// The extension by which a certificate demands a staple (RFC 7633), and the number of the staple's own extension.
+/// Tolerated clock skew of a responder, in seconds.
+const MAX_SKEW: i64 = 300;
+/// Validity of a response without an expiry, in seconds.
+const DEFAULT_VALIDITY: i64 = 7 * 24 * 3600;
+/// The extension with which a certificate requires a staple (RFC 7633), and the number of the staple's TLS extension.
 const FEATURES: &str = "1.3.6.1.5.5.7.1.24";
 const STATUS_REQUEST: u8 = 5;
 
-/// A staple, and what it is about.
+/// A stapled response and the certificate it concerns.
 pub(super) struct Staple<'a> {
-    /// DER; empty where the server sent none.
+    /// DER; empty if the server sent none.
     pub(super) response: &'a [u8],
     pub(super) leaf: &'a X509Certificate<'a>,
-    /// Absent where no path leads to a root.
+    /// `None` if no path leads to a root.
     pub(super) issuer: Option<&'a X509Certificate<'a>>,
     /// Unix seconds.
     pub(super) now: i64,
@@ -36,8 +35,9 @@ pub(super) struct Staple<'a> {
 }
 
 impl Staple<'_> {
-    /// What is wrong. An answer that cannot be used counts as none, which matters where the certificate demands one.
-    pub(super) fn judge(&self) -> Option<Reason> {
+    /// The fault, if there is one. An unusable response counts as missing, which matters if the certificate requires
+    /// one.
+    pub(super) fn check(&self) -> Option<Reason> {
         let unusable = match (self.response, self.issuer) {
             ([], _) => "the server sent none".to_owned(),
             (_, None) => return None,
@@ -53,63 +53,65 @@ impl Staple<'_> {
     }
 
     fn status(&self, issuer: &X509Certificate<'_>) -> Result<Status, String> {
-        let answer = Answer::parse(self.response).map_err(unusable)?;
-        let single = answer
+        let response = OcspResponse::parse(self.response).map_err(unusable)?;
+        let single = response
             .singles
             .iter()
             .find(|single| single.is_about(self.leaf, issuer))
             .ok_or("that of the server is about other certificates")?;
-        if !self.is_signed(&answer, issuer) {
+        if !self.is_signed(&response, issuer) {
             return Err("that of the server is not signed by the certificate's issuer".to_owned());
         }
         self.in_time(single)
     }
 
-    /// "Revoked" has its time as well: what is on hold can come back.
-    fn in_time(&self, single: &Single<'_>) -> Result<Status, String> {
-        let until = single.until.unwrap_or(single.from.saturating_add(HOLDS));
+    /// "Revoked" expires too, since a certificate on hold may be reinstated.
+    fn in_time(&self, single: &SingleResponse<'_>) -> Result<Status, String> {
+        let until = single
+            .until
+            .unwrap_or(single.from.saturating_add(DEFAULT_VALIDITY));
         if self.now > until {
             return Err(format!("that of the server {}", expired(until)));
         }
-        if single.from > self.now.saturating_add(SKEW) {
+        if single.from > self.now.saturating_add(MAX_SKEW) {
             let from = date(single.from);
             return Err(format!("that of the server is for the time from {from}"));
         }
         Ok(single.status)
     }
 
-    /// By the issuer itself, or by whoever the issuer has given a certificate for that (RFC 6960, section 4.2.2.2).
-    fn is_signed(&self, answer: &Answer<'_>, issuer: &X509Certificate<'_>) -> bool {
-        let signed = Signed {
-            message: answer.signed,
-            algorithm: answer.algorithm,
-            signature: answer.signature,
+    /// Signed by the issuer itself, or by a responder that the issuer has certified (RFC 6960, section 4.2.2.2).
+    fn is_signed(&self, response: &OcspResponse<'_>, issuer: &X509Certificate<'_>) -> bool {
+        let signed = SignedData {
+            message: response.signed,
+            algorithm: response.algorithm,
+            signature: response.signature,
         };
-        let by = |signed: &Signed<'_>, signer: &X509Certificate<'_>| {
+        let by = |signed: &SignedData<'_>, signer: &X509Certificate<'_>| {
             let key = SubjectPublicKeyInfoDer::from(signer.public_key().raw);
             signed.verify(&key, self.algorithms) == Verification::Valid
         };
         if by(&signed, issuer) {
             return true;
         }
-        let certificates = answer.certificates.iter();
+        let certificates = response.certificates.iter();
         let mut delegates =
             certificates.filter_map(|der| Some(x509_parser::parse_x509_certificate(der).ok()?.1));
         delegates.any(|delegate| {
             let usage = delegate.extended_key_usage().ok().flatten();
             usage.is_some_and(|usage| usage.value.ocsp_signing)
-                && Dates::of(&delegate).hold(self.now)
-                && by(&Signed::of(&delegate), issuer)
+                && Dates::from_certificate(&delegate).are_valid_at(self.now)
+                && by(&SignedData::from_certificate(&delegate), issuer)
                 && by(&signed, &delegate)
         })
     }
 }
 
-fn unusable(no_answer: NoAnswer) -> String {
+fn unusable(no_answer: OcspError) -> String {
     match no_answer {
-        NoAnswer::Malformed => "that of the server cannot be read".to_owned(),
-        NoAnswer::Refused(status) => {
-            let said = match status {
+        OcspError::Malformed => "that of the server cannot be read".to_owned(),
+        OcspError::Refused(status) => {
+            let message = match status {
                 1 => "the request was malformed",
                 2 => "it has an internal error",
                 3 => "it should be asked later",
@@ -117,7 +119,7 @@ fn unusable(no_answer: NoAnswer) -> String {
                 6 => "it does not answer that",
                 _ => "it does not answer, for a reason that is not known",
             };
-            format!("in that of the server the responder says that {said}")
+            format!("in that of the server the responder says that {message}")
         }
     }
 }
@@ -140,7 +142,7 @@ fn reason(status: Status) -> Option<Reason> {
     Some(Reason::new(ReasonCode::Revoked, Some(0), message))
 }
 
-/// Why a certificate was revoked, by the numbers of RFC 5280, section 5.3.1.
+/// The revocation reason, by its number in RFC 5280, section 5.3.1.
 fn cause(number: u8) -> Option<&'static str> {
     Some(match number {
         1 => "its key is known to others",
@@ -155,11 +157,11 @@ fn cause(number: u8) -> Option<&'static str> {
     })
 }
 
-/// Whether a certificate says that its server sends a staple.
+/// Whether a certificate requires its server to staple a response.
 fn demands_staple(leaf: &X509Certificate<'_>) -> bool {
     let mut extensions = leaf.extensions().iter();
     let features = extensions.find(|extension| extension.oid.to_id_string() == FEATURES);
-    // A list of small numbers, each with a tag and a length of one byte.
+    // A list of small integers, each with a tag and a length of one byte.
     features.is_some_and(|features| {
         features
             .value

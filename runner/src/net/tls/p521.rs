@@ -1,11 +1,11 @@
-//! Key exchange on the curve P-521, which the TLS library leaves out.
+//! Key exchange on the curve P-521, which the TLS library lacks.
 
 use aws_lc_rs::agreement::{ECDH_P521, EphemeralPrivateKey, PublicKey, UnparsedPublicKey, agree_ephemeral};
 use aws_lc_rs::rand::SystemRandom;
 use rustls::crypto::{ActiveKeyExchange, SharedSecret, SupportedKxGroup};
 use rustls::{Error, NamedGroup, PeerMisbehaved};
 
-/// What a point begins with that has both of its coordinates (RFC 8422, section 5.4.1).
+/// First byte of an uncompressed point (RFC 8422, section 5.4.1).
 const UNCOMPRESSED: u8 = 4;
 
 /// ECDHE on P-521.

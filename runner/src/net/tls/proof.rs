@@ -1,5 +1,5 @@
-//! Whether a server holds the key of the certificate that it shows: its signature of the handshake, held against that key.
-//! Neither matters here whether the certificate is trusted, nor whether all of it makes sense.
+//! Verifies that a server holds the private key of its certificate: checks the handshake signature against the
+//! certificate's key. Whether the certificate is trusted, or entirely valid, is irrelevant here.
 
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::{CertificateError, DigitallySignedStruct, Error};
@@ -9,15 +9,15 @@ use webpki::RawPublicKeyEntity;
 use super::key::Key;
 use super::{TlsVersion, pss};
 
-/// Why it is not proven.
+/// Why the possession of the key is not proven.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unproven {
-    /// Somebody else has signed, or something else was signed.
+pub(super) enum KeyProofError {
+    /// The signature was made with another key, or over other data.
     #[error(
         "the server did not prove that it holds the certificate's key: its signature of the handshake does not verify"
     )]
     Signature,
-    /// No key of this kind makes such signatures.
+    /// Keys of this type do not make such signatures.
     #[error(
         "the server did not prove that it holds the certificate's key: its signature of the handshake is of another kind \
          than the key"
@@ -28,38 +28,38 @@ pub(super) enum Unproven {
     Key {
         /// Such as `RSA 1024`.
         name: String,
-        /// As [`Key::weakness`] says it.
+        /// As returned by [`Key::weakness`].
         weakness: String,
     },
-    /// There is no key.
+    /// The certificate has no usable key.
     #[error("that the server holds the certificate's key cannot be verified: the certificate cannot be read")]
     Certificate,
 }
 
-/// The signature that a server made of a handshake.
-pub(super) struct Proof<'a> {
-    /// What is signed.
+/// A server's handshake signature.
+pub(super) struct HandshakeSignature<'a> {
+    /// The signed message.
     pub(super) message: &'a [u8],
     pub(super) signature: &'a DigitallySignedStruct,
     pub(super) version: TlsVersion,
 }
 
-impl Proof<'_> {
-    /// Holds the signature against the key of a certificate.
+impl HandshakeSignature<'_> {
+    /// Verifies the signature with the key of a certificate.
     ///
     /// # Errors
-    /// It is not by this key, or that cannot be verified.
+    /// The signature is not by this key, or cannot be verified.
     pub(super) fn verify(
         &self,
         certificate: &CertificateDer<'_>,
         algorithms: &WebPkiSupportedAlgorithms,
-    ) -> Result<(), Unproven> {
+    ) -> Result<(), KeyProofError> {
         let parsed = x509_parser::parse_x509_certificate(certificate);
-        let (_, parsed) = parsed.map_err(|_| Unproven::Certificate)?;
-        let key = Key::of(&parsed);
+        let (_, parsed) = parsed.map_err(|_| KeyProofError::Certificate)?;
+        let key = Key::from_certificate(&parsed);
         if let Some(weakness) = key.weakness() {
             let name = key.to_string();
-            return Err(Unproven::Key { name, weakness });
+            return Err(KeyProofError::Key { name, weakness });
         }
         let key = SubjectPublicKeyInfoDer::from(parsed.public_key().raw);
         match self.version {
@@ -75,33 +75,32 @@ impl Proof<'_> {
         &self,
         key: &SubjectPublicKeyInfoDer<'_>,
         algorithms: &WebPkiSupportedAlgorithms,
-    ) -> Result<(), Unproven> {
+    ) -> Result<(), KeyProofError> {
         match verify_tls13_signature_with_raw_key(self.message, key, self.signature, algorithms) {
             Ok(_) => Ok(()),
-            Err(Error::InvalidCertificate(CertificateError::BadSignature)) => Err(Unproven::Signature),
-            Err(_) => Err(Unproven::Kind),
+            Err(Error::InvalidCertificate(CertificateError::BadSignature)) => Err(KeyProofError::Signature),
+            Err(_) => Err(KeyProofError::Kind),
         }
     }
 
-    /// In TLS 1.2 an algorithm does not say which curve it is used with, and a key for RSA-PSS alone may say which hash it is
-    /// for.
+    /// In TLS 1.2 a signature algorithm does not determine the curve, and an RSA-PSS key may restrict the hash.
     fn verify_by_any(
         &self,
         key: &SubjectPublicKeyInfoDer<'_>,
         algorithms: &WebPkiSupportedAlgorithms,
-    ) -> Result<(), Unproven> {
-        let key = RawPublicKeyEntity::try_from(key).map_err(|_| Unproven::Certificate)?;
+    ) -> Result<(), KeyProofError> {
+        let key = RawPublicKeyEntity::try_from(key).map_err(|_| KeyProofError::Certificate)?;
         let mut mapping = algorithms.mapping.iter();
         let scheme = mapping.find(|(scheme, _)| *scheme == self.signature.scheme);
-        let (_, candidates) = scheme.ok_or(Unproven::Kind)?;
+        let (_, candidates) = scheme.ok_or(KeyProofError::Kind)?;
         let signature = self.signature.signature();
         for candidate in *candidates {
             match key.verify_signature(*candidate, self.message, signature) {
                 Ok(()) => return Ok(()),
                 Err(webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)) => {}
-                Err(_) => return Err(Unproven::Signature),
+                Err(_) => return Err(KeyProofError::Signature),
             }
         }
-        Err(Unproven::Kind)
+        Err(KeyProofError::Kind)
     }
 }

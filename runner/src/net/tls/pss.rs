@@ -1,41 +1,41 @@
-//! RSA keys that are for RSA-PSS alone (id-RSASSA-PSS, RFC 4055, section 1.2), which the TLS library does not know: it verifies
-//! the same signatures by RSA keys that are for anything.
+//! RSA keys restricted to RSA-PSS (id-RSASSA-PSS, RFC 4055, section 1.2), which the TLS library does not support: it
+//! verifies the same signatures only by unrestricted RSA keys.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::{Error, PeerMisbehaved, SignatureScheme};
 use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
 
-/// Signatures in a handshake by such keys (RFC 8446, section 4.2.3), and those that they are.
+/// Handshake signature schemes of such keys (RFC 8446, section 4.2.3), and their algorithms.
 const SCHEMES: [(SignatureScheme, AlgorithmIdentifier); 3] = [
     (SignatureScheme::Unknown(0x0809), alg_id::RSA_PSS_SHA256),
     (SignatureScheme::Unknown(0x080a), alg_id::RSA_PSS_SHA384),
     (SignatureScheme::Unknown(0x080b), alg_id::RSA_PSS_SHA512),
 ];
 
-/// The algorithm of a key that does not say which hash it is for.
+/// The algorithm identifier of a key without a hash restriction.
 const ANY_HASH: AlgorithmIdentifier =
     AlgorithmIdentifier::from_slice(&[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a]);
 
-/// Why a server with such a key cannot be spoken to over TLS 1.2: the library takes none of its signatures there.
+/// Why TLS 1.2 is impossible with such a server: the library rejects all of its signatures there.
 pub(super) const OVER_TLS_1_2: &str = "the server's key is for RSA-PSS alone (id-RSASSA-PSS), and the server speaks TLS 1.2: such \
                                        keys are supported with TLS 1.3 only";
 
-/// RSA-PSS with one hash, by keys that are for nothing else.
+/// RSA-PSS with one hash, verified by a restricted key.
 #[derive(Debug)]
-struct OfPssKey {
+struct PssKeyAlgorithm {
     algorithm: &'static dyn SignatureVerificationAlgorithm,
-    /// What such a key says of itself.
+    /// The algorithm identifier of the key.
     key: AlgorithmIdentifier,
 }
 
-impl SignatureVerificationAlgorithm for OfPssKey {
+impl SignatureVerificationAlgorithm for PssKeyAlgorithm {
     fn verify_signature(
         &self,
         public_key: &[u8],
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
-        // Both kinds of keys have the same numbers in them.
+        // Both key types contain the same numbers.
         self.algorithm.verify_signature(public_key, message, signature)
     }
 
@@ -48,8 +48,8 @@ impl SignatureVerificationAlgorithm for OfPssKey {
     }
 }
 
-/// The same algorithms, and those of such keys. For once in a process: they stay in memory.
-pub(super) fn beside(known: &WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
+/// Adds the algorithms of such keys. To be called once per process, because they are leaked.
+pub(super) fn with_pss_algorithms(known: &WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
     let (mut all, mut mapping) = (known.all.to_vec(), known.mapping.to_vec());
     for (scheme, id) in SCHEMES {
         let mut candidates = known.all.iter().copied();
@@ -58,7 +58,7 @@ pub(super) fn beside(known: &WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgori
         };
         let of_keys = [ANY_HASH, id].map(|key| {
             let of_key: &dyn SignatureVerificationAlgorithm =
-                Box::leak(Box::new(OfPssKey { algorithm, key }));
+                Box::leak(Box::new(PssKeyAlgorithm { algorithm, key }));
             of_key
         });
         all.extend(of_keys);
@@ -70,18 +70,18 @@ pub(super) fn beside(known: &WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgori
     }
 }
 
-/// Whether such keys make signatures of this kind, and no others do.
+/// Whether a scheme is used by such keys only.
 pub(super) fn is_scheme(scheme: SignatureScheme) -> bool {
     SCHEMES.iter().any(|(known, _)| *known == scheme)
 }
 
-/// Whether there are algorithms for a key that says this of itself, without the sequence around it.
+/// Whether a key's algorithm identifier, without its outer sequence, is supported.
 pub(super) fn is_known(key: &[u8]) -> bool {
     let mut ids = SCHEMES.iter().map(|(_, id)| id).chain([&ANY_HASH]);
     ids.any(|id| id.as_ref() == key)
 }
 
-/// Whether this is what the library says of a signature in TLS 1.2 that such a key has made.
+/// Whether an error is the library's rejection of a TLS 1.2 signature by such a key.
 pub(super) fn is_refused_signature(error: &std::io::Error) -> bool {
     matches!(
         error.get_ref().and_then(|inner| inner.downcast_ref()),
@@ -102,7 +102,7 @@ mod tests {
 
     const MESSAGE: &[u8] = b"what was said";
 
-    /// Whether a signature verifies by a key that says this of itself.
+    /// Whether a signature is valid under a key with this algorithm identifier.
     fn verifies(key: &KeyPair, id: &AlgorithmIdentifier, scheme: SignatureScheme, signature: &[u8]) -> bool {
         let bits = [&[0], key.public_key().as_ref()].concat();
         let info = sequence(0x30, &[sequence(0x30, id), sequence(0x03, &bits)].concat());

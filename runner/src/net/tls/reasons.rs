@@ -1,19 +1,19 @@
-//! Why a peer's certificates are not trusted, one by one.
+//! The reasons why a peer's certificates are not trusted.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Most reasons that are given for one chain.
-const MOST: usize = 16;
+/// Maximum number of reasons per chain.
+const MAX_REASONS: usize = 16;
 
-/// One thing that is wrong with a peer's certificates.
+/// One fault of a peer's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// Which kind of thing.
+    /// The kind of fault.
     pub code: ReasonCode,
-    /// For a person.
+    /// A message for humans.
     pub message: String,
-    /// The place of the certificate in the chain that the peer sent, the leaf being 0; absent where none is meant, or one
-    /// that was not sent.
+    /// Index of the certificate in the peer's chain, the leaf being 0; `None` if the reason concerns no certificate, or
+    /// one that was not sent.
     pub certificate: Option<u32>,
 }
 
@@ -27,53 +27,53 @@ impl Reason {
     }
 }
 
-/// A kind of fault in certificates.
+/// The kind of a certificate fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReasonCode {
-    /// A certificate's time is over.
+    /// The certificate has expired.
     Expired,
-    /// A certificate's time has not come yet.
+    /// The certificate is not valid yet.
     NotYetValid,
-    /// The leaf has signed itself.
+    /// The leaf is self-signed.
     SelfSigned,
     /// The chain ends in a root that is not trusted.
     UnknownRoot,
-    /// The certificate of an issuer was not sent, and it is no trusted root.
+    /// The certificate of an issuer was not sent, and is not a trusted root.
     MissingIssuer,
     /// No path leads to a trusted root, for another reason.
     NoPath,
-    /// The certificate is for other names.
+    /// The certificate is not valid for this name.
     WrongName,
-    /// A key is too short, or of a kind that is not supported.
+    /// A key is too short, or of an unsupported type.
     WeakKey,
-    /// A certificate is signed by an algorithm that is not trusted any more, or not supported.
+    /// A signature algorithm is insecure or unsupported.
     WeakSignature,
-    /// A certificate is not signed by the issuer that it names.
+    /// A signature was not made by the named issuer.
     BadSignature,
-    /// The peer did not prove that it holds the certificate's key.
+    /// The peer did not prove possession of the private key.
     KeyNotHeld,
-    /// A certificate is not meant for servers.
+    /// A certificate is not permitted for servers.
     WrongPurpose,
-    /// What has issued a certificate is not an authority.
+    /// The issuer of a certificate is not an authority.
     NotAnAuthority,
-    /// The leaf is an authority's own certificate.
+    /// The leaf is a CA certificate.
     AuthorityAsLeaf,
-    /// An authority has issued what it must not: names, or too long a path.
+    /// An authority's name constraints or path length are violated.
     Constraint,
     /// The issuer has revoked the certificate, or does not know it.
     Revoked,
-    /// The certificate demands a stapled OCSP answer, and there is none that can be used.
+    /// The certificate requires a stapled OCSP response, and there is no usable one.
     NoStaple,
-    /// A certificate cannot be read, or has something in it that is not understood.
+    /// A certificate is unreadable, or contains something unsupported.
     Malformed,
-    /// There are too many certificates, or too many ways through them.
+    /// There are too many certificates or paths.
     TooComplex,
 }
 
 impl ReasonCode {
-    /// The word of the contract.
+    /// The code in the contract.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
@@ -98,30 +98,31 @@ impl ReasonCode {
     }
 }
 
-/// Reasons in the order in which they were found, each kind once for each certificate.
+/// Reasons in the order in which they were found, without duplicates per certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reasons(Vec<Reason>);
 
 impl Reasons {
-    /// Whether nothing is wrong.
+    /// Whether there are no faults.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Each of them.
+    /// Iterates over the reasons.
     pub fn iter(&self) -> impl Iterator<Item = &Reason> {
         self.0.iter()
     }
 
-    /// `Ok` where nothing is wrong, and else all of them in one text.
+    /// `Ok` if there are no faults, otherwise all reasons as one text.
     ///
     /// # Errors
-    /// There is a reason.
+    /// There is at least one reason.
     pub fn as_result(&self) -> Result<(), String> {
-        match self.is_empty() {
-            true => Ok(()),
-            false => Err(self.to_string()),
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(self.to_string())
         }
     }
 
@@ -129,7 +130,7 @@ impl Reasons {
         let is_known = self
             .iter()
             .any(|known| known.code == reason.code && known.certificate == reason.certificate);
-        if !is_known && self.0.len() < MOST {
+        if !is_known && self.0.len() < MAX_REASONS {
             self.0.push(reason);
         }
     }
@@ -141,15 +142,15 @@ impl Reasons {
 
 impl Display for Reasons {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (place, reason) in self.iter().enumerate() {
-            let separator = if place == 0 { "" } else { "; " };
+        for (index, reason) in self.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{}", reason.message)?;
         }
         Ok(())
     }
 }
 
-/// The cause of a handshake that was broken off.
+/// The source of the error of an aborted handshake.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Untrusted(pub(super) Reasons);

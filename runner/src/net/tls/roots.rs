@@ -1,4 +1,4 @@
-//! Certificates that a chain may end in.
+//! Root certificates.
 
 use std::borrow::Cow;
 
@@ -6,32 +6,32 @@ use rustls_pki_types::{CertificateDer, Der, TrustAnchor};
 use x509_parser::asn1_rs::Any;
 use x509_parser::prelude::FromDer;
 
-use super::judgement::objection_to_root;
+use super::chain_validation::objection_to_root;
 
-/// Certificates that a chain may end in. Those of the libraries have a name and a key only, so the rest is looked at here.
+/// Root certificates. The library's trust anchors contain a name and a key only; everything else is checked here.
 #[derive(Debug, Default)]
 pub(crate) struct Roots {
     pub(super) anchors: Vec<TrustAnchor<'static>>,
-    /// Those of the anchors, in their order; none for Mozilla's.
+    /// The certificates of the anchors, in the same order; empty for Mozilla's roots.
     certificates: Vec<CertificateDer<'static>>,
-    /// Of the certificates, in their order.
-    uses: Vec<Use>,
+    /// Restrictions of the certificates, in the same order.
+    uses: Vec<RootUse>,
 }
 
 /// Whether a chain may end in a root.
 #[derive(Debug, Clone, Copy)]
-struct Use {
+struct RootUse {
     dates: Dates,
-    /// Whether it says nothing against it.
+    /// False if the certificate excludes being an authority.
     is_authority: bool,
 }
 
-impl Use {
-    /// One that cannot be read is trusted by its name and its key alone.
-    fn of(root: &[u8]) -> Self {
+impl RootUse {
+    /// An unreadable root is trusted by its name and key alone.
+    fn new(root: &[u8]) -> Self {
         match x509_parser::parse_x509_certificate(root) {
             Ok((_, root)) => Self {
-                dates: Dates::of(&root),
+                dates: Dates::from_certificate(&root),
                 is_authority: objection_to_root(&root).is_none(),
             },
             Err(_) => Self {
@@ -45,11 +45,11 @@ impl Use {
     }
 
     fn is_allowed(self, now: i64) -> bool {
-        self.is_authority && self.dates.hold(now)
+        self.is_authority && self.dates.are_valid_at(now)
     }
 }
 
-/// The first and the last second of a certificate, in Unix time.
+/// The validity period of a certificate, in Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dates {
     pub(super) from: i64,
@@ -57,7 +57,7 @@ pub(super) struct Dates {
 }
 
 impl Dates {
-    pub(super) fn of(certificate: &x509_parser::certificate::X509Certificate<'_>) -> Self {
+    pub(super) fn from_certificate(certificate: &x509_parser::certificate::X509Certificate<'_>) -> Self {
         let validity = certificate.validity();
         Self {
             from: validity.not_before.timestamp(),
@@ -65,7 +65,7 @@ impl Dates {
         }
     }
 
-    pub(super) fn hold(self, now: i64) -> bool {
+    pub(super) fn are_valid_at(self, now: i64) -> bool {
         (self.from..=self.until).contains(&now)
     }
 }
@@ -78,21 +78,21 @@ impl Roots {
         }
     }
 
-    /// Leaves out what is no certificate.
+    /// Creates roots; ignores entries that are not certificates.
     pub(super) fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
         let mut roots = Self::default();
         for der in certificates {
             let Ok(anchor) = webpki::anchor_from_trusted_cert(&der) else {
                 continue;
             };
-            roots.uses.push(Use::of(&der));
+            roots.uses.push(RootUse::new(&der));
             roots.anchors.push(anchor.to_owned());
             roots.certificates.push(der);
         }
         roots
     }
 
-    /// The anchors that a chain may end in.
+    /// The anchors in which a chain may end.
     pub(super) fn usable(&self, now: i64) -> Cow<'_, [TrustAnchor<'_>]> {
         if self.uses.iter().all(|of| of.is_allowed(now)) {
             return Cow::Borrowed(&self.anchors);
@@ -102,7 +102,7 @@ impl Roots {
         Cow::Owned(usable.map(|(anchor, _)| borrowed(anchor)).collect())
     }
 
-    /// The certificates of an anchor, which have the same name and key; those first that a chain may end in.
+    /// The certificates of an anchor, which share its name and key; usable ones first.
     pub(super) fn certificates(
         &self,
         anchor: &TrustAnchor<'_>,
@@ -119,7 +119,7 @@ impl Roots {
         usable(true).chain(usable(false))
     }
 
-    /// Those that have a name, which is in DER, with their certificates where there are any.
+    /// The anchors with this DER-encoded name, each with its certificate if there is one.
     pub(super) fn named(
         &self,
         name: &[u8],
@@ -129,18 +129,18 @@ impl Roots {
         pairs.filter(move |(anchor, _)| is_content(name, &anchor.subject))
     }
 
-    /// The certificates that have a name, which is in DER.
-    pub(super) fn of_name(&self, name: &[u8]) -> impl Iterator<Item = &CertificateDer<'static>> {
+    /// The certificates with this DER-encoded name.
+    pub(super) fn certificates_named(&self, name: &[u8]) -> impl Iterator<Item = &CertificateDer<'static>> {
         self.named(name).filter_map(|(_, certificate)| certificate)
     }
 
-    /// Whether a certificate is one of them by itself.
+    /// Whether a certificate is one of the roots.
     pub(super) fn contains(&self, der: &[u8]) -> bool {
         self.certificates.iter().any(|root| root.as_ref() == der)
     }
 }
 
-/// The libraries keep a name without the tag and the length around it.
+/// The library stores names without their tag and length.
 fn is_content(name: &[u8], content: &[u8]) -> bool {
     Any::from_der(name).is_ok_and(|(_, name)| name.data == content)
 }

@@ -1,4 +1,4 @@
-//! Signatures in certificates and in what stands for them, verified with the algorithms of the handshake.
+//! Verifies signatures in certificates and OCSP responses with the algorithms of the handshake.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::{SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
@@ -7,28 +7,28 @@ use x509_parser::prelude::X509Certificate;
 
 use super::der::{Reader, SEQUENCE};
 
-/// What became of a signature.
+/// The result of verifying a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verification {
-    /// It is of this key.
+    /// Made by this key.
     Valid,
-    /// It is of another key, or of another text.
+    /// Made by another key, or over other data.
     Invalid,
-    /// No algorithm for it, which holds for those that are broken as well.
+    /// The algorithm is unsupported, or insecure.
     Unsupported,
 }
 
-/// A text and a signature of it.
-pub(super) struct Signed<'a> {
+/// Signed data and its signature.
+pub(super) struct SignedData<'a> {
     pub(super) message: &'a [u8],
-    /// With its parameters, as it stands in DER without the sequence around both.
+    /// Including its parameters, in DER without the outer sequence.
     pub(super) algorithm: &'a [u8],
     pub(super) signature: &'a [u8],
 }
 
-impl<'a> Signed<'a> {
-    /// A certificate as what its issuer has signed.
-    pub(super) fn of(certificate: &'a X509Certificate<'_>) -> Self {
+impl<'a> SignedData<'a> {
+    /// The part of a certificate signed by its issuer.
+    pub(super) fn from_certificate(certificate: &'a X509Certificate<'_>) -> Self {
         Self {
             message: certificate.tbs_certificate.as_ref(),
             algorithm: algorithm(certificate.as_raw()).unwrap_or_default(),
@@ -36,7 +36,7 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// Holds the signature against a key.
+    /// Verifies the signature with a key.
     pub(super) fn verify(
         &self,
         key: &SubjectPublicKeyInfoDer<'_>,
@@ -53,13 +53,14 @@ impl<'a> Signed<'a> {
             key.verify_signature(algorithm, self.message, self.signature)
                 .is_ok()
         });
-        match is_valid {
-            true => Verification::Valid,
-            false => Verification::Invalid,
+        if is_valid {
+            Verification::Valid
+        } else {
+            Verification::Invalid
         }
     }
 
-    /// Whether there is an algorithm for it; for those that are broken there is none.
+    /// Whether the algorithm is supported; insecure ones are not.
     pub(super) fn is_supported(&self, algorithms: &WebPkiSupportedAlgorithms) -> bool {
         self.candidates(algorithms).next().is_some()
     }
@@ -73,7 +74,7 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// What a certificate says that it is signed with.
+/// The signature algorithm in a certificate.
 fn algorithm(der: &[u8]) -> Option<&[u8]> {
     let mut parts = Reader(der).within(SEQUENCE)?;
     parts.take(SEQUENCE)?; // what is signed

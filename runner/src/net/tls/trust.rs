@@ -1,5 +1,5 @@
-//! The roots that the host trusts. A run never reads a file: a thread of the runner does, and a run waits for its first
-//! reading for a moment at most.
+//! The host's root certificates. A run never reads a file: a thread of the runner does, and a run only waits briefly
+//! for the first read.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,32 +14,32 @@ use super::Roots;
 use crate::net::NetError;
 use crate::regular_file::{self, Owner};
 
-/// How long a run waits for the first reading.
-const FIRST_READING: Duration = Duration::from_secs(1);
+/// How long a run waits for the first read.
+const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The host's roots, as they were read last. Cheap to clone.
+/// The host's roots, as last read. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct TrustStore(watch::Receiver<Trust>);
 
-/// Those of the host that was started last, for the runner's own connections.
-static OF_HOST: Mutex<Option<TrustStore>> = Mutex::new(None);
-/// Stands for the files of all of them.
+/// The store of the most recently started host, for the runner's own connections.
+static HOST_STORE: Mutex<Option<TrustStore>> = Mutex::new(None);
+/// Stands for the paths of all certificate files.
 const FILES: &str = "the trusted certificates";
 
-/// Reads the roots for every [`TrustStore`] that came with it.
+/// Reads the roots for the [`TrustStore`] returned with it.
 #[derive(Debug)]
 pub struct TrustReader(watch::Sender<Trust>);
 
 #[derive(Debug, Clone)]
 struct Trust {
-    /// Absent before the first reading that found any.
+    /// `None` until a read found any.
     roots: Option<Arc<Roots>>,
-    /// Why the last reading found none.
+    /// Why the last read failed.
     failure: Option<String>,
 }
 
 impl Default for TrustStore {
-    /// Mozilla's roots, which come with the runner.
+    /// Mozilla's roots, which are built in.
     fn default() -> Self {
         let (_, store) = Trust::channel(Some(Arc::new(Roots::mozilla())));
         store
@@ -54,21 +54,21 @@ impl Trust {
 }
 
 impl TrustStore {
-    /// The operating system's roots, and what is to read them.
+    /// The operating system's roots, and the reader that updates them.
     #[must_use]
     pub fn system() -> (TrustReader, Self) {
         let (reader, store) = Trust::channel(None);
-        *of_host() = Some(store.clone());
+        *host_store() = Some(store.clone());
         (reader, store)
     }
 
-    /// The host's roots for a connection of the runner itself; Mozilla's where none can be read. A command without a host
-    /// has them read here. No thread of a runtime waits for a disk.
+    /// The host's roots for a connection of the runner itself; Mozilla's if there are none. A command without a host
+    /// reads them here, on a separate thread, so that no runtime thread blocks on the disk.
     ///
     /// # Errors
-    /// `TrustStore` when they were not read within a second, or by `limit`.
-    pub(crate) async fn anchors_of_host(limit: Instant) -> Result<Vec<TrustAnchor<'static>>, NetError> {
-        let store = of_host().get_or_insert_with(Self::read_once).clone();
+    /// `TrustStore` if they were not read within one second, or by `limit`.
+    pub(crate) async fn host_anchors(limit: Instant) -> Result<Vec<TrustAnchor<'static>>, NetError> {
+        let store = host_store().get_or_insert_with(Self::read_once).clone();
         match store.roots(limit).await {
             Ok(roots) => Ok(roots.anchors.clone()),
             Err(_) if store.failure().is_some() => Ok(Roots::mozilla().anchors),
@@ -78,26 +78,26 @@ impl TrustStore {
 
     fn read_once() -> Self {
         let (reader, store) = Trust::channel(None);
-        // Without a thread the reader is gone, which is what whoever waits hears.
-        let started = regular_file::start(Owner::TrustStore, Path::new(FILES), move || reader.read(), drop);
+        // If the thread cannot be started the reader is dropped, which the waiting side notices.
+        let started = regular_file::spawn(Owner::TrustStore, Path::new(FILES), move || reader.read(), drop);
         drop(started);
         store
     }
 
-    /// Why the last reading found no roots; those of the reading before stay in use.
+    /// Why the last read failed; the roots of the read before stay in use.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.0.borrow().failure.clone()
     }
 
-    /// Waits for the first reading, for a second and to `limit` at most.
+    /// Waits for the first read, for at most one second and until `limit`.
     ///
     /// # Errors
-    /// `TrustStore` when there are no roots to judge by.
+    /// `TrustStore` if there are no roots.
     pub(super) async fn roots(&self, limit: Instant) -> Result<Arc<Roots>, NetError> {
         let mut trust = self.0.clone();
         let read = trust.wait_for(|trust| trust.roots.is_some() || trust.failure.is_some());
-        let wait = limit.min(Instant::now() + FIRST_READING);
+        let wait = limit.min(Instant::now() + FIRST_READ_TIMEOUT);
         let read = match timeout_at(wait, read).await {
             Ok(Ok(trust)) => trust.clone(),
             Ok(Err(_)) => return Err(NetError::TrustStore("they were not read".to_owned())),
@@ -108,13 +108,13 @@ impl TrustStore {
     }
 }
 
-fn of_host() -> MutexGuard<'static, Option<TrustStore>> {
-    OF_HOST.lock().unwrap_or_else(PoisonError::into_inner)
+fn host_store() -> MutexGuard<'static, Option<TrustStore>> {
+    HOST_STORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl TrustReader {
-    /// Reads the roots of the operating system; Mozilla's where it names no place for them. What was read before stays
-    /// when nothing can be read. Blocks for as long as the disk does.
+    /// Reads the roots of the operating system; Mozilla's if it has none. On failure the previous roots stay in use.
+    /// Blocks on the disk.
     pub fn read(&self) {
         let read = roots(rustls_native_certs::load_native_certs());
         self.0.send_modify(|trust| match read {
@@ -155,7 +155,7 @@ mod tests {
             refused.to_string(),
             "the host's trusted certificates cannot be read: reading them takes too long"
         );
-        assert_eq!(began.elapsed(), FIRST_READING);
+        assert_eq!(began.elapsed(), FIRST_READ_TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]

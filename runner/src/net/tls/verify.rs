@@ -1,4 +1,5 @@
-//! The library's verifier of one handshake: judges the chain without ending the handshake, and remembers the judgement.
+//! The certificate verifier for one handshake: validates the chain without aborting the handshake, and records the
+//! result.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,67 +8,71 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::judgement::Question;
+use super::chain_validation::ChainValidator;
 use super::key::Key;
-use super::proof::Proof;
+use super::proof::HandshakeSignature;
 use super::reasons::{Reasons, Untrusted};
-use super::{CHAIN, Roots, TlsVersion, provider};
+use super::{MAX_CHAIN, Roots, TlsVersion, provider};
 
-/// What was seen of the peer's certificates, and what is wrong with them.
+/// The peer's certificates and their faults.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct PeerCertificates {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) verified_chain: Option<Vec<CertificateDer<'static>>>,
     pub(super) untrusted: Reasons,
     pub(super) ocsp_staple: Option<Vec<u8>>,
 }
 
-/// Verifies one handshake's chain against `roots`; goes on with a bad one unless it must be valid.
+/// Verifies and records the chain of one handshake; continues with an invalid one unless it is required to be valid.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(super) struct RecordingVerifier {
     roots: Arc<Roots>,
     algorithms: WebPkiSupportedAlgorithms,
     require_valid: bool,
-    /// Written during the one handshake, read after it.
-    seen: Mutex<Option<Seen>>,
+    /// Written during the handshake, read afterwards.
+    peer_certificates: Mutex<Option<PeerCertificates>>,
 }
 
-impl Recorder {
+impl RecordingVerifier {
     pub(super) fn new(roots: Arc<Roots>, require_valid: bool) -> Self {
         let algorithms = provider().signature_verification_algorithms;
         Self {
             roots,
             algorithms,
             require_valid,
-            seen: Mutex::new(None),
+            peer_certificates: Mutex::new(None),
         }
     }
 
-    pub(super) fn take(&self) -> Option<Seen> {
-        self.seen().take()
+    pub(super) fn take(&self) -> Option<PeerCertificates> {
+        self.peer_certificates().take()
     }
 
-    /// Whether the peer has shown a key that is for RSA-PSS alone.
+    /// Whether the peer's key is restricted to RSA-PSS.
     pub(super) fn has_seen_pss_key(&self) -> bool {
-        let seen = self.seen();
-        let leaf = seen.as_ref().and_then(|seen| seen.chain.first());
+        let peer_certificates = self.peer_certificates();
+        let leaf = peer_certificates
+            .as_ref()
+            .and_then(|peer_certificates| peer_certificates.chain.first());
         let leaf = leaf.and_then(|leaf| x509_parser::parse_x509_certificate(leaf).ok());
-        leaf.is_some_and(|(_, leaf)| matches!(Key::of(&leaf), Key::Pss { .. }))
+        leaf.is_some_and(|(_, leaf)| matches!(Key::from_certificate(&leaf), Key::Pss { .. }))
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Option<Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn peer_certificates(&self) -> std::sync::MutexGuard<'_, Option<PeerCertificates>> {
+        self.peer_certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A server that does not hold the key is somebody else: that fails whatever else is allowed.
-    fn prove(
+    /// A server that does not hold the key is an impostor: that fails the handshake in any case.
+    fn verify_possession(
         &self,
         certificate: &CertificateDer<'_>,
-        proof: &Proof<'_>,
+        proof: &HandshakeSignature<'_>,
     ) -> Result<HandshakeSignatureValid, Error> {
         match proof.verify(certificate, &self.algorithms) {
             Ok(()) => Ok(HandshakeSignatureValid::assertion()),
-            Err(unproven) => Err(refused(unproven)),
+            Err(proof_error) => Err(refused(proof_error)),
         }
     }
 }
@@ -76,7 +81,7 @@ fn refused(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     CertificateError::Other(rustls::OtherError(Arc::new(cause))).into()
 }
 
-impl ServerCertVerifier for Recorder {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -85,11 +90,11 @@ impl ServerCertVerifier for Recorder {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let chain = std::iter::once(end_entity).chain(intermediates).take(CHAIN);
+        let chain = std::iter::once(end_entity).chain(intermediates).take(MAX_CHAIN);
         let chain: Vec<_> = chain
             .map(|certificate| certificate.clone().into_owned())
             .collect();
-        let question = Question {
+        let validator = ChainValidator {
             chain: &chain,
             sent: intermediates.len() + 1,
             name: server_name,
@@ -98,13 +103,13 @@ impl ServerCertVerifier for Recorder {
             roots: &self.roots,
             algorithms: &self.algorithms,
         };
-        let judgement = question.judge();
-        let refused = (self.require_valid && !judgement.reasons.is_empty())
-            .then(|| refused(Untrusted(judgement.reasons.clone())));
-        *self.seen() = Some(Seen {
+        let chain_validation = validator.validate();
+        let refused = (self.require_valid && !chain_validation.reasons.is_empty())
+            .then(|| refused(Untrusted(chain_validation.reasons.clone())));
+        *self.peer_certificates() = Some(PeerCertificates {
             chain,
-            verified_chain: judgement.path,
-            untrusted: judgement.reasons,
+            verified_chain: chain_validation.path,
+            untrusted: chain_validation.reasons,
             ocsp_staple: (!ocsp_response.is_empty()).then(|| ocsp_response.to_vec()),
         });
         match refused {
@@ -120,9 +125,9 @@ impl ServerCertVerifier for Recorder {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let version = TlsVersion::Tls12;
-        self.prove(
+        self.verify_possession(
             certificate,
-            &Proof {
+            &HandshakeSignature {
                 message,
                 signature,
                 version,
@@ -137,9 +142,9 @@ impl ServerCertVerifier for Recorder {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let version = TlsVersion::Tls13;
-        self.prove(
+        self.verify_possession(
             certificate,
-            &Proof {
+            &HandshakeSignature {
                 message,
                 signature,
                 version,

@@ -1,12 +1,12 @@
-//! What is kept of a session, in bytes of memory, roughly.
+//! Approximate memory retained by a session, in bytes.
 
 use super::{Certificate, TlsSession};
 
-/// The least that an allocator takes for a text.
-const SMALLEST: usize = 32;
+/// Minimum size of a heap allocation for a text.
+const MIN_ALLOCATION: usize = 32;
 
 impl TlsSession {
-    /// Bytes of memory.
+    /// Retained memory in bytes.
     pub(in crate::net) fn weight(&self) -> usize {
         let chains = self.chain.iter().chain(self.verified_chain.iter().flatten());
         let staple = self.ocsp_staple.as_ref().map_or(0, Vec::len);
@@ -21,7 +21,7 @@ impl Certificate {
             .into_iter()
             .chain([&self.signature_algorithm, &self.fingerprint]);
         let names = self.dns_names.iter().chain(&self.ip_addresses);
-        let names = names.map(|name| size_of::<String>() + SMALLEST.max(name.len()));
+        let names = names.map(|name| size_of::<String>() + MIN_ALLOCATION.max(name.len()));
         size_of::<Self>() + self.der.len() + texts.map(String::len).sum::<usize>() + names.sum::<usize>()
     }
 }

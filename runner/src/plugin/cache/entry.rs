@@ -1,31 +1,31 @@
-//! A file of the cache: a mark, a digest, and what the digest is of.
+//! The format of a cache file: magic bytes, a digest, and the content.
 
 use sha2::{Digest as _, Sha256};
 
-/// What each file begins with. Another layout gets another number.
-pub(super) const MARK: [u8; 16] = *b"canary-plugin-1\n";
-/// Bytes of a SHA-256.
+/// The first bytes of each file. A new layout gets a new number.
+pub(super) const MAGIC: [u8; 16] = *b"canary-plugin-1\n";
+/// Bytes of a SHA-256 digest.
 const DIGEST: usize = 32;
 /// Bytes in front of the content.
 pub(super) const HEADER: u64 = 48;
 
-/// What stands in front of `content` in the file of this name.
+/// The header of the file with this name and content.
 pub(super) fn header(name: &[u8], content: &[u8]) -> Vec<u8> {
-    [MARK.as_slice(), &digest(name, content)].concat()
+    [MAGIC.as_slice(), &digest(name, content)].concat()
 }
 
-/// The content of the file of this name; nothing unless its digest is that in front of it.
+/// The content of the file with this name; `None` unless its digest matches.
 pub(super) fn verified(name: &[u8], mut file: Vec<u8>) -> Option<Vec<u8>> {
-    let (mark, rest) = file.split_first_chunk()?;
+    let (magic, rest) = file.split_first_chunk()?;
     let (wanted, content) = rest.split_first_chunk::<DIGEST>()?;
-    if *mark != MARK || *wanted != digest(name, content) {
+    if *magic != MAGIC || *wanted != digest(name, content) {
         return None;
     }
-    file.drain(..MARK.len() + DIGEST);
+    file.drain(..MAGIC.len() + DIGEST);
     Some(file)
 }
 
-/// Of the name as well: a file that was copied over another is not what was written under that name.
+/// Covers the name as well: a file that was copied over another does not match.
 fn digest(name: &[u8], content: &[u8]) -> [u8; DIGEST] {
     let mut hasher = Sha256::new();
     hasher.update(name);

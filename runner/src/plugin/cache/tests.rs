@@ -13,7 +13,7 @@ fn engine() -> Engine {
     Engine::compiler(true).unwrap()
 }
 
-/// One of several pages, each different from the next.
+/// An artefact of several pages that all differ.
 fn artefact() -> Artefact {
     let description = Description {
         name: "p".to_owned(),
@@ -29,9 +29,9 @@ fn artefact() -> Artefact {
     Artefact::new(description, &code).unwrap()
 }
 
-/// A cache with one artefact in it, and the file that it is in.
+/// A cache with one artefact, and the path of its file.
 fn filled(folder: &TempDir) -> (Cache, PathBuf) {
-    let cache = Cache::at(&folder.path().join("cache")).unwrap();
+    let cache = Cache::open(&folder.path().join("cache")).unwrap();
     cache.write(DIGEST, &engine(), &Arc::new(artefact())).unwrap();
     let path = cache.path(DIGEST, &engine()).unwrap();
     (cache, path)
@@ -57,7 +57,7 @@ fn damage_anywhere_is_noticed() {
     let folder = TempDir::new().unwrap();
     let (cache, path) = filled(&folder);
     let good = fs::read(&path).unwrap();
-    let judge = |what: &str, at: usize, bytes: &[u8]| {
+    let assert_damaged = |what: &str, at: usize, bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
         let read = cache.read(DIGEST, &engine());
         assert!(matches!(read, Err(CacheError::Damaged { .. })), "{what} at {at}");
@@ -66,13 +66,13 @@ fn damage_anywhere_is_noticed() {
         let end = good.len().min(page + PAGE);
         let mut zeroed = good.clone();
         zeroed[page..end].fill(0);
-        judge("a page of zeros", page, &zeroed);
+        assert_damaged("a page of zeros", page, &zeroed);
         let mut flipped = good.clone();
         flipped[(page + 1234).min(good.len() - 1)] ^= 0x10;
-        judge("a flipped bit", page, &flipped);
-        judge("cut short", page, &good[..page]);
+        assert_damaged("a flipped bit", page, &flipped);
+        assert_damaged("cut short", page, &good[..page]);
     }
-    judge("something more", good.len(), &[&good[..], b"x"].concat());
+    assert_damaged("something more", good.len(), &[&good[..], b"x"].concat());
     fs::write(&path, good).unwrap();
     assert!(cache.read(DIGEST, &engine()).unwrap().is_some());
 }
@@ -132,7 +132,10 @@ fn two_at_once_never_meet_half_a_file() {
 fn a_folder_that_others_may_write_to_is_refused() {
     let folder = TempDir::new().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(matches!(Cache::at(folder.path()), Err(CacheError::NotOwn { .. })));
+    assert!(matches!(
+        Cache::open(folder.path()),
+        Err(CacheError::WritableByOthers { .. })
+    ));
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn a_folder_that_cannot_be_made_says_why() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Cache::at(&file.join("cache")).unwrap_err();
+    let error = Cache::open(&file.join("cache")).unwrap_err();
     let CacheError::Folder { source, .. } = error else {
         panic!("{error}");
     };

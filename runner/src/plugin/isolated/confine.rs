@@ -1,4 +1,4 @@
-//! What a worker takes from itself before it reads a byte that it was given.
+//! Confines a worker process before it reads any untrusted input.
 
 use std::io;
 
@@ -6,20 +6,20 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::worker::WorkerLimits;
 
-/// Descriptors: three pipes, and what a runtime needs.
+/// Maximum number of descriptors: three pipes, and what a runtime needs.
 const MAX_DESCRIPTORS: u64 = 64;
-/// Bytes of a file that it may write. It writes none on a disk: the engine keeps the memory that guests start with in
-/// files without a name.
+/// Maximum bytes of a file that it may write. It writes none to a disk: the engine stores the initial memory of
+/// guests in anonymous files.
 const MAX_FILE: u64 = 256 << 20;
-/// The more, the sooner the kernel kills it when memory runs out.
-const KILLED_FIRST: &str = "1000";
-/// Others come first.
+/// OOM score: the higher, the sooner the kernel kills the process when memory runs out.
+const OOM_SCORE_ADJ: &str = "1000";
+/// Lower priority than other processes.
 const NICE: i32 = 10;
 
-/// Limits this process for good.
+/// Limits this process permanently.
 ///
 /// # Errors
-/// It cannot be limited in a way that it must be.
+/// A mandatory limit cannot be set.
 pub(super) fn confine(limits: WorkerLimits) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let parent = rustix::process::getppid().map(Pid::as_raw_nonzero);
@@ -28,11 +28,11 @@ pub(super) fn confine(limits: WorkerLimits) -> io::Result<()> {
         return Err(io::Error::other("the process that started it is gone"));
     }
     close_inherited()?;
-    forgo_privileges()?;
-    // Without them it is a little harder on others, and no less safe.
-    let _killed_later = std::fs::write("/proc/self/oom_score_adj", KILLED_FIRST);
-    let _as_others = rustix::process::nice(NICE);
-    // Address space is not limited: a guest's memory reserves 4 GiB of it, and writes to little.
+    set_no_new_privileges()?;
+    // Optional: without them other processes suffer a little more, but nothing is less safe.
+    let _oom_score = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ);
+    let _priority = rustix::process::nice(NICE);
+    // Address space is not limited: a guest's memory reserves 4 GiB of it but writes to little.
     limit(Resource::Data, limits.memory)?;
     limit(Resource::Cpu, limits.cpu)?;
     limit(Resource::Nofile, MAX_DESCRIPTORS)?;
@@ -40,22 +40,23 @@ pub(super) fn confine(limits: WorkerLimits) -> io::Result<()> {
     limit(Resource::Core, 0)
 }
 
-fn limit(resource: Resource, most: u64) -> io::Result<()> {
+fn limit(resource: Resource, limit_value: u64) -> io::Result<()> {
     let inherited = rustix::process::getrlimit(resource).maximum;
-    let most = inherited.map_or(most, |inherited| inherited.min(most));
-    // Of processor time, a warning comes first that ends the process as well, and can be told from being killed.
+    let limit_value = inherited.map_or(limit_value, |inherited| inherited.min(limit_value));
+    // The soft limit of CPU time is one second lower: its signal ends the process as well, and can be distinguished
+    // from a kill.
     let maximum = match resource {
-        Resource::Cpu => inherited.map_or(most + 1, |inherited| inherited.min(most + 1)),
-        _ => most,
+        Resource::Cpu => inherited.map_or(limit_value + 1, |inherited| inherited.min(limit_value + 1)),
+        _ => limit_value,
     };
     let limit = Rlimit {
-        current: Some(most),
+        current: Some(limit_value),
         maximum: Some(maximum),
     };
     Ok(rustix::process::setrlimit(resource, limit)?)
 }
 
-/// Closes what the process that started it had from elsewhere and did not know of.
+/// Closes descriptors that were inherited without `CLOEXEC`.
 fn close_inherited() -> io::Result<()> {
     let names = std::fs::read_dir("/proc/self/fd")?;
     let numbers: Vec<i32> = names
@@ -67,14 +68,15 @@ fn close_inherited() -> io::Result<()> {
             unsafe_code,
             reason = "descriptors that no value stands for can be closed by number only"
         )]
-        // SAFETY: this process has opened nothing of its own yet but the folder that was read, which is closed already.
+        // SAFETY: this process has opened nothing of its own yet except the folder that was read, which is closed
+        // already.
         let _closed = unsafe { libc::close(number) };
     }
     Ok(())
 }
 
-/// No program that it might start can have more rights than it has.
-fn forgo_privileges() -> io::Result<()> {
+/// Sets `no_new_privs`: no program that it might start can gain privileges.
+fn set_no_new_privileges() -> io::Result<()> {
     #[expect(
         unsafe_code,
         reason = "the safe wrapper is in a part of its library that is not compiled in"

@@ -11,11 +11,11 @@ use super::Limits;
 use crate::io_class;
 use crate::plugin::refusal::bounded;
 
-/// What Rust says before it aborts for want of memory.
+/// What Rust prints before it aborts for lack of memory.
 const NO_MEMORY: [&str; 2] = ["memory allocation of", "Cannot allocate memory"];
 const NO_STACK: &str = "has overflowed its stack";
 
-/// The process that was to examine a plugin did not come to a result.
+/// Why the process that examines a plugin returned no result.
 #[derive(Debug, thiserror::Error)]
 pub enum IsolationError {
     /// It took too long.
@@ -24,7 +24,7 @@ pub enum IsolationError {
         humantime::format_duration(*.limit)
     )]
     TooLong {
-        /// What it may take.
+        /// The time limit.
         limit: Duration,
     },
     /// It needs too much memory.
@@ -33,50 +33,50 @@ pub enum IsolationError {
         .limit >> 20
     )]
     TooMuchMemory {
-        /// Bytes that it may take.
+        /// The memory limit in bytes.
         limit: u64,
     },
-    /// The operating system killed it, which it does where memory runs out.
+    /// The operating system killed it, which happens when memory runs out.
     #[error(
         "the process that examined it was killed by the operating system, which most likely has too little memory: \
          give it more, or lower `--plugin-load-memory` ({} MiB)",
         .limit >> 20
     )]
     Killed {
-        /// Bytes that it may take.
+        /// The memory limit in bytes.
         limit: u64,
     },
     /// It crashed.
     #[error("the process that examined it crashed ({how}): do not use this plugin, and report it")]
     Crashed {
-        /// By which signal or exit code, and its last words.
+        /// The signal or exit code, and the first line on its standard error.
         how: String,
     },
-    /// What it handed back is larger than anything that is taken.
+    /// Its result exceeds the maximum size.
     #[error("the result of examining it is larger than {} MiB", .limit >> 20)]
     TooLarge {
-        /// Bytes.
+        /// The maximum size in bytes.
         limit: u64,
     },
-    /// It ended well, and what it said makes no sense.
+    /// It exited successfully, but its result cannot be parsed.
     #[error("the result of examining it makes no sense: do not use this plugin, and report it")]
-    Unintelligible,
-    /// It says itself that it could not do its work.
+    InvalidReply,
+    /// It reported that it could not do its work.
     #[error("it cannot be examined: {0}")]
     Failed(String),
-    /// It could not be started or talked to.
+    /// It could not be started, or communication with it failed.
     #[error("cannot start or reach the process that examines plugins")]
     Start(#[source] io::Error),
-    /// There is no thread to examine it on, or to read it.
+    /// No thread could be started to examine or read the plugin.
     #[error("cannot start a thread for it")]
     Thread(#[source] io::Error),
-    /// Nobody wants the result any more.
+    /// The caller no longer waits for the result.
     #[error("cancelled")]
     Cancelled,
 }
 
 impl IsolationError {
-    /// Whether it may pass by itself: the host is short of something, and the plugin may be sound.
+    /// Whether the error may disappear by itself: the host is short of a resource, and the plugin may be sound.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -86,35 +86,35 @@ impl IsolationError {
             | Self::TooMuchMemory { .. }
             | Self::Crashed { .. }
             | Self::TooLarge { .. }
-            | Self::Unintelligible
+            | Self::InvalidReply
             | Self::Cancelled => false,
         }
     }
 }
 
-/// Why a process ended that handed back nothing of use, by how it ended and what it wrote to its standard error.
-pub(super) fn explain(status: ExitStatus, words: &str, limits: Limits) -> IsolationError {
+/// Classifies a process that returned no result, by its exit status and what it wrote to standard error.
+pub(super) fn classify_exit(status: ExitStatus, stderr: &str, limits: Limits) -> IsolationError {
     let signal = status.signal().and_then(Signal::from_named_raw);
     match signal {
-        _ if is_out_of_memory(words) => IsolationError::TooMuchMemory { limit: limits.memory },
+        _ if is_out_of_memory(stderr) => IsolationError::TooMuchMemory { limit: limits.memory },
         Some(Signal::XCPU) => IsolationError::TooLong { limit: limits.time },
         Some(Signal::KILL) => IsolationError::Killed { limit: limits.memory },
         _ => IsolationError::Crashed {
-            how: last_words(status, words),
+            how: first_line(status, stderr),
         },
     }
 }
 
-/// Whether a text is about memory that was not to be had.
+/// Whether a text reports a failed allocation.
 pub(super) fn is_out_of_memory(text: &str) -> bool {
     NO_MEMORY.iter().any(|sign| text.contains(sign))
 }
 
-fn last_words(status: ExitStatus, words: &str) -> String {
-    if words.contains(NO_STACK) {
+fn first_line(status: ExitStatus, stderr: &str) -> String {
+    if stderr.contains(NO_STACK) {
         return format!("{status}, its stack was too small");
     }
-    let line = words.lines().map(str::trim).find(|line| !line.is_empty());
+    let line = stderr.lines().map(str::trim).find(|line| !line.is_empty());
     match line {
         Some(line) => format!("{status}: {}", bounded(line)),
         None => status.to_string(),

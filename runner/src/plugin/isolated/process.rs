@@ -1,4 +1,4 @@
-//! A process with a deadline, which does not outlive the value that stands for it.
+//! A process with a deadline, killed when its handle is dropped.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,22 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Limits;
-use super::allowance::Allowance;
-use super::error::{IsolationError, explain};
-use super::exchange::Exchange;
+use super::error::{IsolationError, classify_exit};
+use super::pipes::Pipes;
+use super::time_budget::TimeBudget;
 use super::worker::{SUBCOMMAND, WorkerLimits};
 use rustix::event::{PollFd, Timespec, poll};
 
-/// The program of this process, whatever became of its file since.
-const OWN: &str = "/proc/self/exe";
-/// How often it is looked whether somebody still waits.
-const GLANCE: Duration = Duration::from_millis(50);
-/// Between two looks at whether a process has ended that says no more.
-const PAUSE: Duration = Duration::from_millis(2);
-/// Threads that compile at once.
+/// The program of this process, even if its file was replaced since.
+const SELF_EXE: &str = "/proc/self/exe";
+/// How often the cancellation flag is checked.
+const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Interval between checks whether a process has exited that has closed its streams.
+const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// Maximum number of threads that compile at once.
 const MAX_THREADS: usize = 4;
 
-/// What is started.
+/// The command to start.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     pub(super) path: OsString,
@@ -30,23 +30,23 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// The worker of this very program.
-    pub(super) fn own(limits: Limits) -> Self {
+    /// The worker command of this same program.
+    pub(super) fn worker(limits: Limits) -> Self {
         let limits = WorkerLimits {
             memory: limits.memory,
-            // A backstop for when this process is stopped and cannot look at the clock.
+            // A backstop for when this process is stopped and cannot enforce the deadline.
             cpu: limits.time.as_secs().saturating_add(1) * u64::try_from(MAX_THREADS).unwrap_or(1),
             parent: std::process::id(),
         };
         let mut arguments = vec![OsString::from(SUBCOMMAND)];
         arguments.extend(limits.arguments());
         Self {
-            path: OWN.into(),
+            path: SELF_EXE.into(),
             arguments,
         }
     }
 
-    /// With pipes for its three streams, no environment, and none of this process's own descriptors.
+    /// Starts it with pipes for its three streams, no environment, and none of this process's own descriptors.
     fn start(&self) -> io::Result<Process> {
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
         let mut command = Command::new(&self.path);
@@ -63,36 +63,36 @@ impl Program {
     }
 }
 
-/// Killed and reaped when it is dropped.
+/// A child process, killed and reaped on drop.
 struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ended = self.0.kill();
         let _status = self.0.wait();
     }
 }
 
 impl Process {
-    /// How it ended, once it has closed its streams.
-    fn ended(&mut self, allowance: &Allowance) -> io::Result<Option<ExitStatus>> {
+    /// Waits for the exit status after the streams are closed; `None` when the time budget is used up.
+    fn wait_exit(&mut self, time_budget: &TimeBudget) -> io::Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.0.try_wait()? {
                 return Ok(Some(status));
             }
-            if allowance.left().is_zero() {
+            if time_budget.left().is_zero() {
                 return Ok(None);
             }
-            // Nothing is open any more that could be waited for.
-            std::thread::park_timeout(PAUSE);
+            // No open stream is left to poll.
+            std::thread::park_timeout(EXIT_POLL_INTERVAL);
         }
     }
 }
 
-/// Starts a program, gives it `input`, and waits for what it writes. Blocks.
+/// Starts a program, writes `input` to it, and returns what it writes. Blocks.
 ///
-/// The thread that starts it has to wait for it: the kernel kills the process when that thread ends.
+/// The thread that starts the process has to wait for it: the kernel kills the process when that thread ends.
 pub(super) fn run(
     program: &Program,
     input: &[&[u8]],
@@ -101,30 +101,31 @@ pub(super) fn run(
 ) -> Result<Vec<u8>, IsolationError> {
     let too_long = || IsolationError::TooLong { limit: limits.time };
     let mut process = program.start().map_err(IsolationError::Start)?;
-    let allowance = Allowance::new(limits.time, process.0.id());
-    let mut exchange = Exchange::new(&mut process.0, input).map_err(IsolationError::Start)?;
-    while !exchange.is_over() {
-        let left = allowance.left();
+    let time_budget = TimeBudget::new(limits.time, process.0.id());
+    let mut pipes = Pipes::new(&mut process.0, input).map_err(IsolationError::Start)?;
+    while !pipes.is_over() {
+        let left = time_budget.left();
         if left.is_zero() {
             return Err(too_long());
         }
         if cancelled.load(Ordering::Acquire) {
             return Err(IsolationError::Cancelled);
         }
-        wait(&exchange, left.min(GLANCE)).map_err(IsolationError::Start)?;
-        exchange.advance()?;
+        wait(&pipes, left.min(CANCEL_POLL_INTERVAL)).map_err(IsolationError::Start)?;
+        pipes.advance()?;
     }
-    let status = process.ended(&allowance).map_err(IsolationError::Start)?;
+    let status = process.wait_exit(&time_budget).map_err(IsolationError::Start)?;
     let status = status.ok_or_else(too_long)?;
-    let (output, words) = exchange.finish();
-    match status.success() {
-        true => Ok(output),
-        false => Err(explain(status, &words, limits)),
+    let (output, stderr_text) = pipes.finish();
+    if status.success() {
+        Ok(output)
+    } else {
+        Err(classify_exit(status, &stderr_text, limits))
     }
 }
 
-fn wait(exchange: &Exchange<'_>, time: Duration) -> io::Result<()> {
-    let mut streams: Vec<PollFd<'_>> = exchange.streams().collect();
+fn wait(pipes: &Pipes<'_>, time: Duration) -> io::Result<()> {
+    let mut streams: Vec<PollFd<'_>> = pipes.streams().collect();
     let time = Timespec {
         tv_sec: 0,
         tv_nsec: time.subsec_nanos().into(),

@@ -1,5 +1,5 @@
-//! What goes over the pipes: four bytes in little endian that say how long the header is, the header in JSON, and a
-//! payload up to the end.
+//! The messages on the pipes: the length of the header in four little-endian bytes, the header in JSON, and a payload
+//! up to the end of the stream.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -7,37 +7,39 @@ use serde::{Deserialize, Serialize};
 use super::error::IsolationError;
 use crate::plugin::refusal::Refusal;
 
-/// Bytes that say how long the header is.
+/// Bytes of the length prefix of the header.
 const PREFIX: usize = size_of::<u32>();
 
-/// What a worker is to do.
+/// A task for a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Task {
-    /// Compile the wasm that follows, and let it describe itself.
+    /// Compile and describe the wasm in the payload.
     Load {
-        /// What engine the code is for: one with a pool of instances, or one for where address space is short.
+        /// Which engine the code is for: one with an instance pool, or one for a small address space.
         pooling: bool,
     },
-    /// Judge the [`crate::suite::SchemaRequest`] that follows in JSON.
-    Judge,
-    /// Have a plugin answer the [`crate::suite::ConfigRequest`] that follows as another frame, and behind it the plugin's
-    /// machine code.
+    /// Validate the [`crate::suite::SchemaRequest`] in the payload, in JSON.
+    #[serde(rename = "Judge")]
+    Validate,
+    /// Have a plugin validate the [`crate::suite::ConfigRequest`] in the payload, a frame of its own that is followed
+    /// by the plugin's machine code.
     CheckConfigs {
-        /// What engine the code is for, as for `Load`.
+        /// Which engine the code is for, as for `Load`.
         pooling: bool,
     },
 }
 
-/// What came of it.
+/// The result of a task.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Answer {
-    /// An artefact follows.
+pub(super) enum Reply {
+    /// The payload is an artefact.
     Artefact,
-    /// A [`crate::suite::Judgement`] follows in JSON.
-    Judgement,
-    /// A [`crate::suite::ConfigAnswer`] follows in JSON.
+    /// The payload is a [`crate::suite::SchemaResponse`] in JSON.
+    #[serde(rename = "Judgement")]
+    Validation,
+    /// The payload is a [`crate::suite::ConfigResponse`] in JSON.
     Configs,
-    /// The plugin is none of this host.
+    /// The plugin was refused.
     Refused(Refusal),
     /// The worker could not do its work.
     Failed(String),

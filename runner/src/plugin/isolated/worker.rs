@@ -1,7 +1,7 @@
-//! The other side: a process that examines one plugin, and is nothing else.
+//! The worker: a process that only examines one plugin.
 //!
-//! It has no environment, no descriptors but three pipes, no privileges to gain, and limits on memory, processor time,
-//! descriptors and files. It ends with the process that started it, and is the first to be killed where memory runs
+//! It has no environment, no descriptors except three pipes, no privileges to gain, and limits on memory, CPU time,
+//! descriptors and files. It ends with the process that started it, and is the first to be killed when memory runs
 //! out.
 
 use std::ffi::OsString;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use super::confine::confine;
-use super::exchange::MAX_ANSWER;
-use super::protocol::{self, Answer, Task};
+use super::pipes::MAX_REPLY;
+use super::protocol::{self, Reply, Task};
 use crate::grant::Networks;
 use crate::ledger::{Budget, Ledger};
-use crate::net::Shared;
+use crate::net::NetServices;
 use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
 use crate::plugin::artefact::Artefact;
@@ -24,7 +24,7 @@ use crate::plugin::refusal::Refusal;
 use crate::sandbox::{Engine, Sandbox};
 use crate::suite::{self, ConfigRequest};
 
-/// The command that does this.
+/// The subcommand that runs a worker.
 pub const SUBCOMMAND: &str = "plugin-worker";
 
 /// What a worker is kept to.
@@ -52,87 +52,87 @@ impl WorkerLimits {
     }
 }
 
-/// Limits this process, reads what it is to do, does it, and writes what came of it.
+/// Confines this process, reads a task, performs it, and writes the result.
 ///
 /// # Errors
-/// It cannot be limited, or its pipes are closed.
+/// The process cannot be confined, or its pipes are closed.
 pub fn run(limits: WorkerLimits) -> io::Result<()> {
     confine(limits)?;
     let mut input = Vec::new();
-    io::stdin().lock().take(MAX_ANSWER).read_to_end(&mut input)?;
-    let (answer, payload) = match protocol::split(input) {
-        Some((task, payload)) => work(task, payload),
+    io::stdin().lock().take(MAX_REPLY).read_to_end(&mut input)?;
+    let (reply, payload) = match protocol::split(input) {
+        Some((task, payload)) => perform(task, payload),
         None => failed("what it is to do makes no sense"),
     };
-    let header = protocol::frame(&answer).map_err(io::Error::other)?;
+    let header = protocol::frame(&reply).map_err(io::Error::other)?;
     let mut output = io::stdout().lock();
     output.write_all(&header)?;
     output.write_all(&payload)?;
     output.flush()
 }
 
-fn work(task: Task, payload: Vec<u8>) -> (Answer, Vec<u8>) {
+fn perform(task: Task, payload: Vec<u8>) -> (Reply, Vec<u8>) {
     match task {
         Task::Load { pooling } => load(&payload, pooling),
-        Task::Judge => judge(&payload),
+        Task::Validate => validate(&payload),
         Task::CheckConfigs { pooling } => {
             check_configs(payload, pooling).unwrap_or_else(|reason| failed(&reason))
         }
     }
 }
 
-/// What it takes to run a plugin.
+/// The engine and the runtime to call a plugin with.
 fn runtime(pooling: bool) -> Result<(Engine, Runtime), String> {
     let engine = Engine::compiler(pooling).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok((engine, runtime.map_err(|error| error.to_string())?))
 }
 
-fn check_configs(payload: Vec<u8>, pooling: bool) -> Result<(Answer, Vec<u8>), String> {
+fn check_configs(payload: Vec<u8>, pooling: bool) -> Result<(Reply, Vec<u8>), String> {
     let (engine, runtime) = runtime(pooling)?;
     let frame = protocol::split::<ConfigRequest>(payload);
     let (request, code) = frame.ok_or("what it is to judge makes no sense")?;
     let component = compile::restore(&code, &engine).map_err(|refusal| refusal.to_string())?;
-    let sandbox = offline(engine);
+    let sandbox = offline_sandbox(engine);
     let program = sandbox.link(&component).map_err(|error| error.to_string())?;
-    let answer = runtime.block_on(sandbox.check_configs(&program, &request));
-    let answer = serde_json::to_vec(&answer).map_err(|error| error.to_string())?;
-    Ok((Answer::Configs, answer))
+    let reply = runtime.block_on(sandbox.check_configs(&program, &request));
+    let reply = serde_json::to_vec(&reply).map_err(|error| error.to_string())?;
+    Ok((Reply::Configs, reply))
 }
 
-fn load(wasm: &[u8], pooling: bool) -> (Answer, Vec<u8>) {
+fn load(wasm: &[u8], pooling: bool) -> (Reply, Vec<u8>) {
     let (engine, runtime) = match runtime(pooling) {
         Ok(made) => made,
         Err(reason) => return failed(&reason),
     };
-    let examined = compile::component(wasm, &engine).and_then(|component| {
-        let sandbox = offline(engine);
+    let loaded = compile::component(wasm, &engine).and_then(|component| {
+        let sandbox = offline_sandbox(engine);
         let described = runtime.block_on(compile::describe(&component, &sandbox));
         described.map(|(_, artefact)| artefact)
     });
-    match examined {
-        Ok(artefact) => (Answer::Artefact, Artefact::into_bytes(artefact)),
-        Err(refusal) => (Answer::Refused(Refusal::bounded(refusal)), Vec::new()),
+    match loaded {
+        Ok(artefact) => (Reply::Artefact, Artefact::into_bytes(artefact)),
+        Err(refusal) => (Reply::Refused(Refusal::bounded(refusal)), Vec::new()),
     }
 }
 
-fn judge(request: &[u8]) -> (Answer, Vec<u8>) {
-    let judged =
-        serde_json::from_slice(request).and_then(|request| serde_json::to_vec(&suite::judge(&request)));
-    match judged {
-        Ok(judgement) => (Answer::Judgement, judgement),
+fn validate(request: &[u8]) -> (Reply, Vec<u8>) {
+    let validated = serde_json::from_slice(request)
+        .and_then(|request| serde_json::to_vec(&suite::validate_configs(&request)));
+    match validated {
+        Ok(validation) => (Reply::Validation, validation),
         Err(error) => failed(&error.to_string()),
     }
 }
 
-fn failed(reason: &str) -> (Answer, Vec<u8>) {
-    (Answer::Failed(reason.to_owned()), Vec::new())
+fn failed(reason: &str) -> (Reply, Vec<u8>) {
+    (Reply::Failed(reason.to_owned()), Vec::new())
 }
 
-/// Enough of a sandbox to ask a plugin what it is: nothing is lent, and no name is known.
-fn offline(engine: Engine) -> Sandbox {
+/// A sandbox that can only describe plugins and check configurations: no descriptors, and no name servers.
+fn offline_sandbox(engine: Engine) -> Sandbox {
     let ledger = Ledger::new(Budget::new(0));
-    let shared = Shared {
+    let shared = NetServices {
         resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
         blocked: Networks::default(),
         trust: TrustStore::default(),

@@ -1,59 +1,59 @@
-//! What was said, as it was said, within bounds.
+//! The raw recorded events of a conversation, within bounds.
 
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Content, Speaker};
+use super::{Content, LineKind};
 
-/// Bytes that are kept of a conversation, notes included.
-const KEPT: usize = 256 << 10;
-/// Bytes that are kept of what one side says before the other says something.
-const TURN: usize = 16 << 10;
-/// Bytes that are kept of a body.
-const BODY: usize = 2 << 10;
-/// Events that are kept.
-const EVENTS: usize = 4096;
-/// What comes so soon after other bytes belongs to the same event.
-const TOGETHER: Duration = Duration::from_millis(5);
+/// Maximum number of bytes kept per conversation, including notes.
+const MAX_BYTES: usize = 256 << 10;
+/// Maximum number of bytes kept of what one side sends before the other side responds.
+const MAX_TURN_BYTES: usize = 16 << 10;
+/// Maximum number of bytes kept of a body.
+const MAX_BODY_BYTES: usize = 2 << 10;
+/// Maximum number of events.
+const MAX_EVENTS: usize = 4096;
+/// Bytes that arrive within this time of earlier ones belong to the same event.
+const MERGE_WINDOW: Duration = Duration::from_millis(5);
 
-/// What one side of one connection says, and what it is.
-pub(super) type Source = (u32, Speaker, Content);
+/// Connection, direction and content of recorded bytes.
+pub(super) type Source = (u32, LineKind, Content);
 
-/// What happened, in order.
+/// Recorded events in order.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     list: Vec<Event>,
-    /// The bytes that are kept, one piece for each source and each stretch in which nothing is missing.
-    pieces: Vec<Vec<u8>>,
+    /// The recorded bytes: one buffer per source and per uninterrupted stretch.
+    buffers: Vec<Vec<u8>>,
     kept: usize,
     connections: u32,
-    left_out: u64,
+    omitted: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct Event {
     pub(super) at: Duration,
     pub(super) connection: Option<u32>,
-    pub(super) what: What,
+    pub(super) kind: EventKind,
 }
 
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum EventKind {
     Note(String),
-    Said(Said),
+    Chunk(Chunk),
 }
 
-/// Bytes of one side.
+/// Bytes in one direction.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) speaker: Speaker,
+pub(super) struct Chunk {
+    pub(super) line_kind: LineKind,
     pub(super) content: Content,
-    /// Index of the piece, and where the bytes are in it.
-    pub(super) piece: usize,
+    /// Index of the buffer, and the range within it.
+    pub(super) buffer: usize,
     pub(super) range: Range<usize>,
-    /// Bytes behind them that were not kept.
-    pub(super) left_out: u64,
-    /// Bytes that were kept since the other side said something, these included.
+    /// Number of subsequent bytes that were not kept.
+    pub(super) omitted: u64,
+    /// Bytes kept since the other side last sent something, including these.
     turn: usize,
 }
 
@@ -67,47 +67,51 @@ impl Events {
         &self.list
     }
 
-    pub(super) fn piece(&self, index: usize) -> &[u8] {
-        self.pieces.get(index).map_or(&[], Vec::as_slice)
+    pub(super) fn buffer(&self, index: usize) -> &[u8] {
+        self.buffers.get(index).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        self.pieces.iter().map(Vec::as_slice)
+    pub(super) fn buffers(&self) -> impl Iterator<Item = &[u8]> {
+        self.buffers.iter().map(Vec::as_slice)
     }
 
-    /// Bytes of which there is no event at all.
-    pub(super) fn left_out(&self) -> u64 {
-        self.left_out
+    /// Bytes for which no event was recorded at all.
+    pub(super) fn omitted(&self) -> u64 {
+        self.omitted
     }
 
     pub(super) fn note(&mut self, at: Duration, connection: Option<u32>, text: String) {
-        if self.list.len() >= EVENTS || self.kept + text.len() > KEPT {
-            self.left_out += count(text.len());
+        if self.list.len() >= MAX_EVENTS || self.kept + text.len() > MAX_BYTES {
+            self.omitted += count(text.len());
             return;
         }
         self.kept += text.len();
-        let what = What::Note(text);
-        self.list.push(Event { at, connection, what });
+        let kind = EventKind::Note(text);
+        self.list.push(Event { at, connection, kind });
     }
 
-    pub(super) fn say(&mut self, at: Duration, source: Source, bytes: &[u8]) {
-        let (connection, speaker, content) = source;
+    pub(super) fn record(&mut self, at: Duration, source: Source, bytes: &[u8]) {
+        let (connection, line_kind, content) = source;
         let of_connection = |event: &&Event| event.connection == Some(connection);
         let last = self
             .list
             .iter()
             .rev()
             .find(of_connection)
-            .map(|event| &event.what);
+            .map(|event| &event.kind);
         let turn = match last {
-            Some(What::Said(said)) if (said.speaker, said.content) == (speaker, content) => said.turn,
+            Some(EventKind::Chunk(chunk)) if (chunk.line_kind, chunk.content) == (line_kind, content) => {
+                chunk.turn
+            }
             _ => 0,
         };
-        let most = match content {
-            Content::Dialogue => TURN,
-            Content::Body => BODY,
+        let max_bytes = match content {
+            Content::Dialogue => MAX_TURN_BYTES,
+            Content::Body => MAX_BODY_BYTES,
         };
-        let room = most.saturating_sub(turn).min(KEPT.saturating_sub(self.kept));
+        let room = max_bytes
+            .saturating_sub(turn)
+            .min(MAX_BYTES.saturating_sub(self.kept));
         let (kept, rest) = bytes.split_at(room.min(bytes.len()));
         self.kept += kept.len();
         if !self.extend(at, source, kept, rest.len()) {
@@ -115,80 +119,84 @@ impl Events {
         }
     }
 
-    /// Adds to the last event of the connection what belongs to it.
+    /// Appends to the connection's last event if the bytes belong to it.
     fn extend(
         &mut self,
         at: Duration,
-        (connection, speaker, content): Source,
+        (connection, line_kind, content): Source,
         kept: &[u8],
         rest: usize,
     ) -> bool {
-        let is_full = self.list.len() >= EVENTS;
+        let is_full = self.list.len() >= MAX_EVENTS;
         let events = self.list.iter_mut().rev();
         let last = events
             .into_iter()
             .find(|event| event.connection == Some(connection));
         let Some(Event {
             at: begun,
-            what: What::Said(said),
+            kind: EventKind::Chunk(chunk),
             ..
         }) = last
         else {
             return false;
         };
-        let is_same = (said.speaker, said.content) == (speaker, content);
-        let is_soon = at.saturating_sub(*begun) < TOGETHER || kept.is_empty();
-        let Some(piece) = self.pieces.get_mut(said.piece) else {
+        let is_same = (chunk.line_kind, chunk.content) == (line_kind, content);
+        let is_soon = at.saturating_sub(*begun) < MERGE_WINDOW || kept.is_empty();
+        let Some(buffer) = self.buffers.get_mut(chunk.buffer) else {
             return false;
         };
-        // Behind what is missing there is a piece of its own.
-        let is_next = said.left_out == 0 && piece.len() == said.range.end || kept.is_empty();
+        // Bytes after a gap go into a buffer of their own.
+        let is_next = chunk.omitted == 0 && buffer.len() == chunk.range.end || kept.is_empty();
         if !(is_same && is_next && (is_soon || is_full)) {
             return false;
         }
-        piece.extend_from_slice(kept);
-        said.range.end += kept.len();
-        said.turn += kept.len();
-        said.left_out += count(rest);
+        buffer.extend_from_slice(kept);
+        chunk.range.end += kept.len();
+        chunk.turn += kept.len();
+        chunk.omitted += count(rest);
         true
     }
 
     fn begin(&mut self, at: Duration, source: Source, (turn, kept): (usize, &[u8]), rest: usize) {
-        let (connection, speaker, content) = source;
-        if self.list.len() >= EVENTS {
+        let (connection, line_kind, content) = source;
+        if self.list.len() >= MAX_EVENTS {
             self.kept = self.kept.saturating_sub(kept.len());
-            self.left_out += count(kept.len()) + count(rest);
+            self.omitted += count(kept.len()) + count(rest);
             return;
         }
-        let index = self.piece_of(connection, speaker);
-        let Some(piece) = self.pieces.get_mut(index) else {
+        let index = self.buffer_for(connection, line_kind);
+        let Some(buffer) = self.buffers.get_mut(index) else {
             return;
         };
-        let start = piece.len();
-        piece.extend_from_slice(kept);
-        let said = Said {
-            speaker,
+        let start = buffer.len();
+        buffer.extend_from_slice(kept);
+        let chunk = Chunk {
+            line_kind,
             content,
-            piece: index,
+            buffer: index,
             range: start..start + kept.len(),
-            left_out: count(rest),
+            omitted: count(rest),
             turn: turn + kept.len(),
         };
-        let (connection, what) = (Some(connection), What::Said(said));
-        self.list.push(Event { at, connection, what });
+        let (connection, kind) = (Some(connection), EventKind::Chunk(chunk));
+        self.list.push(Event { at, connection, kind });
     }
 
-    /// The piece that the next bytes of this side belong to.
-    fn piece_of(&mut self, connection: u32, speaker: Speaker) -> usize {
-        let of_side = self.list.iter().rev().find_map(|event| match &event.what {
-            What::Said(said) if event.connection == Some(connection) && said.speaker == speaker => Some(said),
+    /// Index of the buffer that the next bytes of this side belong to.
+    fn buffer_for(&mut self, connection: u32, line_kind: LineKind) -> usize {
+        let of_side = self.list.iter().rev().find_map(|event| match &event.kind {
+            EventKind::Chunk(chunk)
+                if event.connection == Some(connection) && chunk.line_kind == line_kind =>
+            {
+                Some(chunk)
+            }
             _ => None,
         });
         match of_side {
-            Some(said) if said.left_out == 0 => said.piece,
+            Some(chunk) if chunk.omitted == 0 => chunk.buffer,
             _ => {
-                self.pieces.push(Vec::new());
-                self.pieces.len() - 1
+                self.buffers.push(Vec::new());
+                self.buffers.len() - 1
             }
         }
     }

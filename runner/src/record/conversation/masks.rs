@@ -1,12 +1,12 @@
-//! What must not be shown of a conversation: values of secrets wherever they are in bytes, and, by their kind, credentials in
-//! heads of HTTP and in URLs.
+//! Masks what a conversation must not show: secret values anywhere in the bytes and, by their kind, credentials in HTTP
+//! headers and URLs.
 
 use std::ops::Range;
 
 use crate::redact::{REDACTED, Secrets};
 
 /// Headers whose values are credentials.
-const CREDENTIALS: [&str; 7] = [
+const CREDENTIAL_HEADERS: [&str; 7] = [
     "authorization",
     "proxy-authorization",
     "cookie",
@@ -15,7 +15,7 @@ const CREDENTIALS: [&str; 7] = [
     "set-cookie2",
     "authentication-info",
 ];
-/// Parts of names of headers whose values are credentials.
+/// Substrings of header names whose values are credentials.
 const CREDENTIAL_WORDS: [&str; 7] = [
     "token",
     "secret",
@@ -26,19 +26,19 @@ const CREDENTIAL_WORDS: [&str; 7] = [
     "signature",
 ];
 
-/// Which of these bytes, that may be text, belong to a secret.
+/// Marks the bytes that belong to a secret; the bytes may be text.
 pub(super) fn secret_bytes(bytes: &[u8], secrets: &Secrets) -> Vec<bool> {
     let mut masked = vec![false; bytes.len()];
     if secrets.is_empty() {
         return masked;
     }
-    let (text, places) = readable(bytes.iter().copied().enumerate());
-    let mut found = found_in(&text, &places, secrets);
+    let (text, indices) = decode(bytes.iter().copied().enumerate());
+    let mut found = find_secrets(&text, &indices, secrets);
     if bytes.contains(&0) {
-        // Text of two bytes a character.
+        // UTF-16 text: skip the zero bytes.
         let narrow = bytes.iter().copied().enumerate().filter(|(_, byte)| *byte != 0);
-        let (text, places) = readable(narrow);
-        found.extend(found_in(&text, &places, secrets));
+        let (text, indices) = decode(narrow);
+        found.extend(find_secrets(&text, &indices, secrets));
     }
     for range in found {
         masked.get_mut(range).unwrap_or_default().fill(true);
@@ -46,29 +46,29 @@ pub(super) fn secret_bytes(bytes: &[u8], secrets: &Secrets) -> Vec<bool> {
     masked
 }
 
-fn found_in(text: &str, places: &[usize], secrets: &Secrets) -> Vec<Range<usize>> {
+fn find_secrets(text: &str, indices: &[usize], secrets: &Secrets) -> Vec<Range<usize>> {
     let found = secrets.find(text).into_iter().filter_map(|range| {
-        let first = places.get(range.start)?;
-        let last = places.get(range.end.checked_sub(1)?)?;
+        let first = indices.get(range.start)?;
+        let last = indices.get(range.end.checked_sub(1)?)?;
         Some(*first..last + 1)
     });
     found.collect()
 }
 
-/// The text that bytes are, and for each of its bytes the place of the byte that it stands for.
-fn readable(bytes: impl Iterator<Item = (usize, u8)>) -> (String, Vec<usize>) {
-    let (places, bytes): (Vec<usize>, Vec<u8>) = bytes.unzip();
+/// Decodes bytes as text, and maps each byte of the text to the index of its source byte.
+fn decode(bytes: impl Iterator<Item = (usize, u8)>) -> (String, Vec<usize>) {
+    let (indices, bytes): (Vec<usize>, Vec<u8>) = bytes.unzip();
     let mut text = String::with_capacity(bytes.len());
     let mut of_text = Vec::with_capacity(bytes.len());
     let mut next = 0;
     for chunk in bytes.utf8_chunks() {
         let valid = chunk.valid().len();
-        of_text.extend(places.get(next..next + valid).unwrap_or_default());
+        of_text.extend(indices.get(next..next + valid).unwrap_or_default());
         text.push_str(chunk.valid());
         next += valid;
-        for place in places.iter().skip(next).take(chunk.invalid().len()) {
+        for index in indices.iter().skip(next).take(chunk.invalid().len()) {
             text.push(char::REPLACEMENT_CHARACTER);
-            of_text.extend([*place; char::REPLACEMENT_CHARACTER.len_utf8()]);
+            of_text.extend([*index; char::REPLACEMENT_CHARACTER.len_utf8()]);
         }
         next += chunk.invalid().len();
     }
@@ -77,12 +77,12 @@ fn readable(bytes: impl Iterator<Item = (usize, u8)>) -> (String, Vec<usize>) {
 
 /// Masks credentials in the lines of one turn.
 #[derive(Debug, Default)]
-pub(super) struct ByKind {
-    /// The header before goes on in a line that begins with a blank.
+pub(super) struct CredentialMask {
+    /// The previous header continues in a line that starts with a blank.
     is_folded: bool,
 }
 
-impl ByKind {
+impl CredentialMask {
     pub(super) fn mask(&mut self, line: String) -> String {
         if self.is_folded && line.starts_with([' ', '\t']) {
             return format!(" {REDACTED}");
@@ -92,7 +92,7 @@ impl ByKind {
             self.is_folded = true;
             return format!("{name}: {REDACTED}");
         }
-        without_parts_of_urls(&line)
+        redact_urls(&line)
     }
 }
 
@@ -102,17 +102,18 @@ fn is_credential(name: &str) -> bool {
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     is_name
-        && (CREDENTIALS.contains(&name.as_str()) || CREDENTIAL_WORDS.iter().any(|word| name.contains(word)))
+        && (CREDENTIAL_HEADERS.contains(&name.as_str())
+            || CREDENTIAL_WORDS.iter().any(|word| name.contains(word)))
 }
 
-/// URLs and paths of a line without queries and credentials.
-fn without_parts_of_urls(line: &str) -> String {
+/// Removes queries and credentials from URLs and paths in a line.
+fn redact_urls(line: &str) -> String {
     let is_between = |char: char| char.is_whitespace() || "\"'`<>,;=()".contains(char);
     let mut masked = String::with_capacity(line.len());
     let mut rest = line;
     while !rest.is_empty() {
         let length = match rest.find(is_between) {
-            // What is between two words in a URL's query belongs to it.
+            // Text between two words of a URL's query belongs to the query.
             Some(end) if !is_url(rest.get(..end).unwrap_or_default()) => end,
             Some(_) => rest
                 .find(|char: char| char.is_whitespace() || "\"`<>".contains(char))
@@ -120,7 +121,7 @@ fn without_parts_of_urls(line: &str) -> String {
             None => rest.len(),
         };
         let (word, behind) = rest.split_at(length);
-        masked.push_str(&without_secrets_of_url(word));
+        masked.push_str(&redact_url(word));
         let between = behind.chars().next();
         masked.extend(between);
         rest = behind
@@ -134,7 +135,7 @@ fn is_url(word: &str) -> bool {
     word.contains("://") || word.starts_with('/')
 }
 
-fn without_secrets_of_url(word: &str) -> String {
+fn redact_url(word: &str) -> String {
     if !is_url(word) {
         return word.to_owned();
     }

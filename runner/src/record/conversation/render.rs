@@ -1,32 +1,32 @@
-//! From what was said to lines: text as text, with what cannot be shown escaped, and everything else in hexadecimal.
+//! Renders recorded bytes as lines: text with escapes for unprintable characters, and everything else as hexadecimal.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::events::{Event, Events, Said, What, count};
-use super::masks::{ByKind, secret_bytes};
-use super::{Content, Line, Speaker, Transcript, line};
-use crate::quota::show_bytes;
+use super::events::{Chunk, Event, EventKind, Events, count};
+use super::masks::{CredentialMask, secret_bytes};
+use super::{Content, Line, LineKind, Transcript, line};
+use crate::quota::format_bytes;
 use crate::redact::{REDACTED, Secrets};
 
-/// Lines that are shown.
-const LINES: usize = 4096;
-/// Bytes in hexadecimal that are shown of one turn.
-const HEX: usize = 256;
+/// Maximum number of lines.
+const MAX_LINES: usize = 4096;
+/// Maximum number of bytes of a turn shown in hexadecimal.
+const MAX_HEX_BYTES: usize = 256;
 const HEX_ROW: usize = 16;
-/// One byte in so many may be no text in what is shown as text.
-const FOREIGN: usize = 10;
+/// Bytes are shown as text if at most one in this many is not text.
+const MAX_NON_TEXT_RATIO: usize = 10;
 
-/// What one side said before anything else happened on its connection.
+/// What one side sent before anything else happened on its connection.
 struct Turn<'a> {
     connection: Option<u32>,
-    first: &'a Said,
+    first: &'a Chunk,
     bytes: Vec<Byte>,
-    left_out: u64,
+    omitted: u64,
     ended: Duration,
 }
 
-/// A byte, when it was said, and whether it may be shown.
+/// A byte, the time at which it was recorded, and whether it is secret.
 #[derive(Clone, Copy)]
 struct Byte {
     value: u8,
@@ -36,70 +36,70 @@ struct Byte {
 
 pub(super) fn render(events: &Events, secrets: &Secrets) -> Transcript {
     let masked: Vec<Vec<bool>> = events
-        .pieces()
-        .map(|piece| secret_bytes(piece, secrets))
+        .buffers()
+        .map(|buffer| secret_bytes(buffer, secrets))
         .collect();
     let mut transcript = Transcript {
-        bytes_left_out: events.left_out(),
+        bytes_left_out: events.omitted(),
         ..Transcript::default()
     };
-    let mut under_way: Vec<Turn<'_>> = Vec::new();
+    let mut open_turns: Vec<Turn<'_>> = Vec::new();
     for event in events.list() {
-        match &event.what {
-            What::Note(text) => {
-                finish(&mut under_way, event.connection, &mut transcript, secrets);
+        match &event.kind {
+            EventKind::Note(text) => {
+                finish(&mut open_turns, event.connection, &mut transcript, secrets);
                 let text = printable(text);
-                transcript.add(event.at, event.connection, Speaker::Note, text, secrets);
+                transcript.add(event.at, event.connection, LineKind::Note, text, secrets);
             }
-            What::Said(said) => {
+            EventKind::Chunk(chunk) => {
                 let continues = |turn: &Turn<'_>| {
                     turn.connection == event.connection
-                        && (turn.first.speaker, turn.first.content) == (said.speaker, said.content)
+                        && (turn.first.line_kind, turn.first.content) == (chunk.line_kind, chunk.content)
                 };
-                if !under_way.iter().any(continues) {
-                    finish(&mut under_way, event.connection, &mut transcript, secrets);
-                    under_way.push(Turn::new(event, said));
+                if !open_turns.iter().any(continues) {
+                    finish(&mut open_turns, event.connection, &mut transcript, secrets);
+                    open_turns.push(Turn::new(event, chunk));
                 }
-                let masked = masked.get(said.piece).map_or([].as_slice(), Vec::as_slice);
-                let bytes = bytes(event.at, said, events.piece(said.piece), masked);
-                if let Some(turn) = under_way
+                let masked = masked.get(chunk.buffer).map_or([].as_slice(), Vec::as_slice);
+                let bytes = bytes(event.at, chunk, events.buffer(chunk.buffer), masked);
+                if let Some(turn) = open_turns
                     .iter_mut()
                     .find(|turn| turn.connection == event.connection)
                 {
                     turn.bytes.extend(bytes);
-                    turn.left_out += said.left_out;
+                    turn.omitted += chunk.omitted;
                     turn.ended = event.at;
                 }
             }
         }
     }
-    for turn in under_way {
+    for turn in open_turns {
         turn.finish(&mut transcript, secrets);
     }
     transcript.lines.sort_by_key(|line| line.at);
     transcript
 }
 
-/// Nothing more comes to what was being said on a connection.
+/// Completes the open turn of a connection.
 fn finish(
-    under_way: &mut Vec<Turn<'_>>,
+    open_turns: &mut Vec<Turn<'_>>,
     connection: Option<u32>,
     transcript: &mut Transcript,
     secrets: &Secrets,
 ) {
-    for turn in under_way.extract_if(.., |turn| turn.connection == connection) {
+    for turn in open_turns.extract_if(.., |turn| turn.connection == connection) {
         turn.finish(transcript, secrets);
     }
 }
 
 fn bytes<'a>(
     at: Duration,
-    said: &'a Said,
-    piece: &'a [u8],
+    chunk: &'a Chunk,
+    buffer: &'a [u8],
     masked: &'a [bool],
 ) -> impl Iterator<Item = Byte> + 'a {
-    let all = piece.iter().zip(masked);
-    let of_event = all.take(said.range.end).skip(said.range.start);
+    let all = buffer.iter().zip(masked);
+    let of_event = all.take(chunk.range.end).skip(chunk.range.start);
     of_event.map(move |(value, is_secret)| Byte {
         value: *value,
         at,
@@ -112,11 +112,11 @@ impl Transcript {
         &mut self,
         at: Duration,
         connection: Option<u32>,
-        speaker: Speaker,
+        line_kind: LineKind,
         text: String,
         secrets: &Secrets,
     ) {
-        if self.lines.len() >= LINES {
+        if self.lines.len() >= MAX_LINES {
             self.lines_left_out += 1;
             return;
         }
@@ -124,38 +124,37 @@ impl Transcript {
         self.lines.push(Line {
             at,
             connection,
-            speaker,
+            kind: line_kind,
             text,
         });
     }
 }
 
 impl<'a> Turn<'a> {
-    fn new(event: &Event, first: &'a Said) -> Self {
+    fn new(event: &Event, first: &'a Chunk) -> Self {
         Self {
             connection: event.connection,
             first,
             bytes: Vec::new(),
-            left_out: 0,
+            omitted: 0,
             ended: event.at,
         }
     }
 
     fn finish(mut self, transcript: &mut Transcript, secrets: &Secrets) {
-        let lines = match is_text(&self.bytes) {
-            true => text_lines(&self.bytes, self.first.content),
-            false => {
-                self.left_out += count(self.bytes.len().saturating_sub(HEX));
-                hex_lines(&self.bytes)
-            }
+        let lines = if is_text(&self.bytes) {
+            text_lines(&self.bytes, self.first.content)
+        } else {
+            self.omitted += count(self.bytes.len().saturating_sub(MAX_HEX_BYTES));
+            hex_lines(&self.bytes)
         };
         for (at, text) in lines {
-            transcript.add(at, self.connection, self.first.speaker, text, secrets);
+            transcript.add(at, self.connection, self.first.line_kind, text, secrets);
         }
-        if self.left_out > 0 {
-            transcript.bytes_left_out += self.left_out;
-            let text = format!("{} more that are not shown", show_bytes(self.left_out));
-            transcript.add(self.ended, self.connection, Speaker::Note, text, secrets);
+        if self.omitted > 0 {
+            transcript.bytes_left_out += self.omitted;
+            let text = format!("{} more that are not shown", format_bytes(self.omitted));
+            transcript.add(self.ended, self.connection, LineKind::Note, text, secrets);
         }
     }
 }
@@ -167,12 +166,12 @@ fn is_text(bytes: &[Byte]) -> bool {
         .utf8_chunks()
         .map(|chunk| chunk.valid().chars().filter(is_foreign).count() + chunk.invalid().len())
         .sum();
-    foreign * FOREIGN <= values.len()
+    foreign * MAX_NON_TEXT_RATIO <= values.len()
 }
 
-/// Lines with the time at which each began.
+/// Text lines and the time at which each began.
 fn text_lines(bytes: &[Byte], content: Content) -> Vec<(Duration, String)> {
-    let mut by_kind = ByKind::default();
+    let mut by_kind = CredentialMask::default();
     let mut lines = Vec::new();
     for line in bytes.split_inclusive(|byte| byte.value == b'\n' && !byte.is_secret) {
         let Some(at) = line.first().map(|byte| byte.at) else {
@@ -181,7 +180,7 @@ fn text_lines(bytes: &[Byte], content: Content) -> Vec<(Duration, String)> {
         let end = line
             .iter()
             .rposition(|byte| !b"\r\n".contains(&byte.value) || byte.is_secret);
-        let text = shown(line.get(..end.map_or(0, |last| last + 1)).unwrap_or_default());
+        let text = escaped(line.get(..end.map_or(0, |last| last + 1)).unwrap_or_default());
         lines.push(match content {
             Content::Dialogue => (at, by_kind.mask(text)),
             Content::Body => (at, text),
@@ -190,7 +189,7 @@ fn text_lines(bytes: &[Byte], content: Content) -> Vec<(Duration, String)> {
     lines
 }
 
-fn shown(bytes: &[Byte]) -> String {
+fn escaped(bytes: &[Byte]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for part in bytes.chunk_by(|one, next| one.is_secret == next.is_secret) {
         if part.first().is_some_and(|byte| byte.is_secret) {
@@ -208,25 +207,29 @@ fn shown(bytes: &[Byte]) -> String {
     text
 }
 
-/// With control characters escaped, but for tabs.
+/// Escapes control characters, except for tabs.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for char in text.chars() {
-        match char.is_control() && char != '\t' {
-            true => printable.extend(char.escape_default()),
-            false => printable.push(char),
+        if char.is_control() && char != '\t' {
+            printable.extend(char.escape_default())
+        } else {
+            printable.push(char)
         }
     }
     printable
 }
 
 fn hex_lines(bytes: &[Byte]) -> Vec<(Duration, String)> {
-    let shown = bytes.get(..HEX).unwrap_or(bytes);
-    let rows = shown.chunks(HEX_ROW).enumerate();
+    let escaped = bytes.get(..MAX_HEX_BYTES).unwrap_or(bytes);
+    let rows = escaped.chunks(HEX_ROW).enumerate();
     let line = |(row, bytes): (usize, &[Byte])| {
-        let hex = bytes.iter().map(|byte| match byte.is_secret {
-            true => "** ".to_owned(),
-            false => format!("{:02x} ", byte.value),
+        let hex = bytes.iter().map(|byte| {
+            if byte.is_secret {
+                "** ".to_owned()
+            } else {
+                format!("{:02x} ", byte.value)
+            }
         });
         let hex: String = hex.collect();
         let text = bytes.iter().map(|byte| match byte.value {

@@ -2,19 +2,19 @@ use super::*;
 
 const SECRET: &str = "correct-horse-battery";
 
-fn opened() -> (Conversation, Channel) {
+fn opened() -> (Conversation, ConnectionLog) {
     let conversation = Conversation::new();
-    let channel = Channel::new(&conversation);
+    let channel = ConnectionLog::new(&conversation);
     channel.open("connected".to_owned());
     (conversation, channel)
 }
 
 fn shown(conversation: &Conversation) -> Vec<String> {
-    let transcript = conversation.transcript(&Secrets::of([SECRET]));
-    let sign = |line: &Line| match line.speaker {
-        Speaker::Note => '*',
-        Speaker::Sent => '>',
-        Speaker::Received => '<',
+    let transcript = conversation.transcript(&Secrets::new([SECRET]));
+    let sign = |line: &Line| match line.kind {
+        LineKind::Note => '*',
+        LineKind::Sent => '>',
+        LineKind::Received => '<',
     };
     let lines = transcript.lines.iter();
     lines
@@ -22,9 +22,9 @@ fn shown(conversation: &Conversation) -> Vec<String> {
         .collect()
 }
 
-fn socket(channel: &Channel, speaker: Speaker, bytes: &[u8]) {
+fn socket(channel: &ConnectionLog, speaker: LineKind, bytes: &[u8]) {
     match speaker {
-        Speaker::Sent => channel.sent(Layer::Socket, Content::Dialogue, bytes),
+        LineKind::Sent => channel.sent(Layer::Socket, Content::Dialogue, bytes),
         _ => channel.received(Layer::Socket, Content::Dialogue, bytes),
     }
 }
@@ -34,10 +34,10 @@ fn both_sides_are_shown_line_by_line_with_what_cannot_be_printed_escaped() {
     let (conversation, channel) = opened();
     socket(
         &channel,
-        Speaker::Received,
+        LineKind::Received,
         b"220 mail\r\n250 a\x1b[2Jb\xff\t\r\n",
     );
-    socket(&channel, Speaker::Sent, "EHLO grüße\r\n".as_bytes());
+    socket(&channel, LineKind::Sent, "EHLO grüße\r\n".as_bytes());
     assert_eq!(
         shown(&conversation),
         [
@@ -61,7 +61,7 @@ fn a_secret_is_masked_however_its_bytes_come_and_whatever_is_around_them() {
         ]
         .concat();
         for piece in said.chunks(size) {
-            socket(&channel, Speaker::Sent, piece);
+            socket(&channel, LineKind::Sent, piece);
         }
         let lines = shown(&conversation).join("\n");
         assert!(
@@ -75,15 +75,15 @@ fn a_secret_is_masked_however_its_bytes_come_and_whatever_is_around_them() {
 fn a_secret_is_masked_where_the_other_side_interrupts_it_and_where_it_is_cut() {
     let (conversation, channel) = opened();
     let (first, second) = SECRET.split_at(10);
-    socket(&channel, Speaker::Received, first.as_bytes());
-    socket(&channel, Speaker::Sent, b"go on\r\n");
-    socket(&channel, Speaker::Received, second.as_bytes());
+    socket(&channel, LineKind::Received, first.as_bytes());
+    socket(&channel, LineKind::Sent, b"go on\r\n");
+    socket(&channel, LineKind::Received, second.as_bytes());
     let lines = shown(&conversation).join("\n");
     assert!(!lines.contains("horse") && !lines.contains("battery"), "{lines}");
 
     let (conversation, channel) = opened();
     let long = [&[b'-'; (16 << 10) - 12], SECRET.as_bytes()].concat();
-    socket(&channel, Speaker::Sent, &long);
+    socket(&channel, LineKind::Sent, &long);
     let lines = shown(&conversation).join("\n");
     assert!(
         !lines.contains("correct-ho") && lines.contains("9 B more"),
@@ -95,9 +95,9 @@ fn a_secret_is_masked_where_the_other_side_interrupts_it_and_where_it_is_cut() {
 fn a_secret_is_masked_in_hexadecimal_and_in_text_of_two_bytes_a_character() {
     let (conversation, channel) = opened();
     let binary = [&[0, 1, 2, 3, 4, 5, 6], SECRET.as_bytes(), &[0, 200, 201, 202]].concat();
-    socket(&channel, Speaker::Sent, &binary);
+    socket(&channel, LineKind::Sent, &binary);
     let wide: Vec<u8> = SECRET.bytes().flat_map(|byte| [byte, 0]).collect();
-    socket(&channel, Speaker::Received, &wide);
+    socket(&channel, LineKind::Received, &wide);
     let lines = shown(&conversation);
     assert_eq!(
         lines.get(1).map(String::as_str),
@@ -114,9 +114,9 @@ fn credentials_of_heads_and_urls_are_masked_by_their_kind() {
     let (conversation, channel) = opened();
     let head = "GET /a?key=1&b=(c,d) HTTP/1.1\r\nHost: a.test\r\nAuthorization: Basic dXNlcg==\r\n folded\r\n\
                 x-api-key: abc\r\nReferer: https://u:p@a.test/b?c=d#e\r\naccept: */*\r\n\r\n";
-    socket(&channel, Speaker::Sent, head.as_bytes());
+    socket(&channel, LineKind::Sent, head.as_bytes());
     let answer = "HTTP/1.1 302 Found\r\nset-cookie: a=b\r\nlocation: /c?d=e\r\ndate: now? yes\r\n\r\n";
-    socket(&channel, Speaker::Received, answer.as_bytes());
+    socket(&channel, LineKind::Received, answer.as_bytes());
     assert_eq!(
         shown(&conversation)[1..],
         [
@@ -140,11 +140,11 @@ fn credentials_of_heads_and_urls_are_masked_by_their_kind() {
 #[test]
 fn what_goes_through_a_socket_is_not_shown_once_a_layer_above_says_it() {
     let (conversation, channel) = opened();
-    channel.enter(Layer::Tls);
-    socket(&channel, Speaker::Sent, b"\x16\x03\x01");
-    socket(&channel, Speaker::Received, b"\x16\x03\x03");
+    channel.set_layer(Layer::Tls);
+    socket(&channel, LineKind::Sent, b"\x16\x03\x01");
+    socket(&channel, LineKind::Received, b"\x16\x03\x03");
     channel.received(Layer::Tls, Content::Dialogue, b"hello\n");
-    channel.enter(Layer::Http);
+    channel.set_layer(Layer::Http);
     channel.received(Layer::Tls, Content::Dialogue, b"HTTP/1.1\n");
     assert_eq!(shown(&conversation), ["* connected", "< hello"]);
 }
@@ -152,10 +152,10 @@ fn what_goes_through_a_socket_is_not_shown_once_a_layer_above_says_it() {
 #[test]
 fn what_answers_a_handshake_and_is_not_tls_is_shown() {
     let (conversation, channel) = opened();
-    channel.enter(Layer::Tls);
-    socket(&channel, Speaker::Sent, b"\x16\x03\x01");
-    socket(&channel, Speaker::Received, b"HTTP/1.1 400 Bad");
-    socket(&channel, Speaker::Received, b" Request\r\n");
+    channel.set_layer(Layer::Tls);
+    socket(&channel, LineKind::Sent, b"\x16\x03\x01");
+    socket(&channel, LineKind::Received, b"HTTP/1.1 400 Bad");
+    socket(&channel, LineKind::Received, b" Request\r\n");
     assert_eq!(
         shown(&conversation),
         ["* connected", "< HTTP/1.1 400 Bad Request"]
@@ -165,7 +165,7 @@ fn what_answers_a_handshake_and_is_not_tls_is_shown() {
 #[test]
 fn a_body_is_shown_to_its_bound_and_the_rest_is_counted() {
     let (conversation, channel) = opened();
-    channel.enter(Layer::Http);
+    channel.set_layer(Layer::Http);
     channel.received(Layer::Http, Content::Dialogue, b"HTTP/1.1 200 OK\r\n\r\n");
     for _ in 0..100 {
         channel.received(Layer::Http, Content::Body, &[b'x'; 1000]);
@@ -177,11 +177,11 @@ fn a_body_is_shown_to_its_bound_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_conversation_is_bounded_whatever_is_said() {
+fn a_conversation_is_bounded_whatever_is_recorded() {
     let (conversation, channel) = opened();
     for round in (0..=u8::MAX).cycle().take(5_000) {
-        socket(&channel, Speaker::Sent, &[b'\n'; 100]);
-        socket(&channel, Speaker::Received, &[round; 1000]);
+        socket(&channel, LineKind::Sent, &[b'\n'; 100]);
+        socket(&channel, LineKind::Received, &[round; 1000]);
         conversation.note("n".repeat(10));
     }
     let transcript = conversation.transcript(&Secrets::default());

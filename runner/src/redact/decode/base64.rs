@@ -1,20 +1,20 @@
-//! Texts in base64, wherever they begin in it.
+//! Texts in base64, at any offset.
 
 use super::text::{self, MIN_TEXT, may_be_text};
-use super::{Reading, Unit};
+use super::{DecodedText, Unit};
 
 /// Digits of the shortest text.
 const MIN_DIGITS: usize = (MIN_TEXT * 8).div_ceil(6);
-/// Digits that stand for three bytes, and so the places at which a text may begin.
+/// Digits per three bytes, and so the number of possible alignments.
 const GROUP: usize = 4;
 
-/// What the runs of digits stand for where that is a text; nothing where none is.
-pub(super) fn decode(units: &[Unit]) -> Option<Reading> {
+/// The decoded texts of all runs of digits; nothing if there are none.
+pub(super) fn decode(units: &[Unit]) -> Option<DecodedText> {
     let runs = units.split(|unit| digit(unit.byte).is_none() && !is_line_break(unit.byte));
-    text::reading_of(runs.filter(|run| is_encoded(run)).flat_map(texts))
+    text::to_decoded_text(runs.filter(|run| is_encoded(run)).flat_map(texts))
 }
 
-/// Not where all letters are of one case, as in most words and paths.
+/// A run of letters of a single case is rather a word or a path.
 fn is_encoded(run: &[Unit]) -> bool {
     let has = |is: fn(&u8) -> bool| run.iter().any(|unit| is(&unit.byte));
     run.len() >= MIN_DIGITS && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
@@ -38,7 +38,7 @@ fn texts(run: &[Unit]) -> impl Iterator<Item = Vec<Unit>> {
     })
 }
 
-/// What sixes of bits are as bytes. Each byte begins in one digit and ends in the next one.
+/// Decodes 6-bit values into bytes. Each byte begins in one digit and ends in the next one.
 fn bytes(values: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(values.len());
     for group in values.chunks(GROUP) {
@@ -49,7 +49,7 @@ fn bytes(values: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The value of a digit of either alphabet.
+/// The value of a digit in either alphabet.
 fn digit(byte: u8) -> Option<u8> {
     match byte {
         b'A'..=b'Z' => Some(byte - b'A'),
@@ -61,7 +61,7 @@ fn digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// As in mail, where a line has 76 digits.
+/// As in mail, which breaks lines after 76 digits.
 fn is_line_break(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }

@@ -2,26 +2,26 @@
 
 use html_escape::NAMED_ENTITIES;
 
-use super::{Decoded, Unit, at};
+use super::{Replacement, Unit, at};
 
 /// Bytes of the longest name, without `&` and `;`.
 const LONGEST_NAME: usize = 31;
-/// Digits of a number; more of them are leading zeros.
+/// Maximum digits of a number; more of them are leading zeros.
 const MAX_DIGITS: usize = 9;
-/// Names that browsers read without the `;` as well.
+/// Names that browsers also accept without the `;`.
 const UNCLOSED: [&str; 8] = ["quot", "amp", "lt", "gt", "QUOT", "AMP", "LT", "GT"];
 
 /// `&quot;`, `&#34;`, and some without the `;`.
-pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
+pub(super) fn decode(units: &[Unit]) -> Option<(Replacement, usize)> {
     entity(units, 1).or_else(|| unclosed(units))
 }
 
-/// The same, and `&amp;quot;` and so on to any depth.
-pub(super) fn decode_deep(units: &[Unit]) -> Option<(Decoded, usize)> {
+/// The same, and `&amp;quot;` and so on, nested to any depth.
+pub(super) fn decode_deep(units: &[Unit]) -> Option<(Replacement, usize)> {
     let Some((mut decoded, mut length)) = entity(units, 1) else {
         return unclosed(units);
     };
-    while let Decoded::Text("&") = decoded
+    while let Replacement::Text("&") = decoded
         && let Some((deeper, end)) = entity(units, length)
     {
         (decoded, length) = (deeper, end);
@@ -29,19 +29,19 @@ pub(super) fn decode_deep(units: &[Unit]) -> Option<(Decoded, usize)> {
     Some((decoded, length))
 }
 
-/// What stands behind an `&`, and where it ends.
-fn entity(units: &[Unit], start: usize) -> Option<(Decoded, usize)> {
+/// The entity after an `&`, and its end.
+fn entity(units: &[Unit], start: usize) -> Option<(Replacement, usize)> {
     if at(units, start) == Some(b'#') {
         return numbered(units, start + 1);
     }
     let name = name(units, start);
     let end = start + name.len();
-    // Looked up only then: that is slow.
+    // The look-up is slow, so it comes last.
     let is_closed = at(units, end) == Some(b';');
     is_closed.then(|| Some((known(&name)?, end + 1))).flatten()
 }
 
-fn unclosed(units: &[Unit]) -> Option<(Decoded, usize)> {
+fn unclosed(units: &[Unit]) -> Option<(Replacement, usize)> {
     let name = name(units, 1);
     let begin = UNCLOSED.iter().find(|begin| name.starts_with(begin.as_bytes()))?;
     Some((known(begin.as_bytes())?, 1 + begin.len()))
@@ -52,14 +52,14 @@ fn name(units: &[Unit], start: usize) -> Vec<u8> {
     letters.take_while(u8::is_ascii_alphanumeric).collect()
 }
 
-fn known(name: &[u8]) -> Option<Decoded> {
+fn known(name: &[u8]) -> Option<Replacement> {
     let place = NAMED_ENTITIES.binary_search_by(|(known, _)| (*known).cmp(name));
     let (_, text) = NAMED_ENTITIES.get(place.ok()?)?;
-    Some(Decoded::Text(text))
+    Some(Replacement::Text(text))
 }
 
-/// `&#39;` and `&#x27;`, which browsers read without the `;` as well.
-fn numbered(units: &[Unit], start: usize) -> Option<(Decoded, usize)> {
+/// `&#39;` and `&#x27;`, which browsers also accept without the `;`.
+fn numbered(units: &[Unit], start: usize) -> Option<(Replacement, usize)> {
     let (start, radix) = match at(units, start) {
         Some(b'x' | b'X') => (start + 1, 16),
         _ => (start, 10),
@@ -72,7 +72,7 @@ fn numbered(units: &[Unit], start: usize) -> Option<(Decoded, usize)> {
     }
     let char = char::from_u32(code).filter(|_| end > start)?;
     let is_closed = at(units, end) == Some(b';');
-    Some((Decoded::Char(char), end + usize::from(is_closed)))
+    Some((Replacement::Char(char), end + usize::from(is_closed)))
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
-//! Texts in hexadecimal without signs in between.
+//! Texts in hexadecimal without separators.
 
 use super::text::{self, MIN_TEXT};
-use super::{Reading, Unit, hex};
+use super::{DecodedText, Unit, hex};
 
-/// What the runs of digits stand for where that is a text; nothing where none is.
-pub(super) fn decode(units: &[Unit]) -> Option<Reading> {
+/// The decoded texts of all runs of digits; nothing if there are none.
+pub(super) fn decode(units: &[Unit]) -> Option<DecodedText> {
     let runs = units.split(|unit| !unit.byte.is_ascii_hexdigit());
     let runs = runs.filter(|run| run.len() >= 2 * MIN_TEXT);
-    text::reading_of(runs.flat_map(|run| (0..2).map(|start| bytes(run.get(start..).unwrap_or_default()))))
+    text::to_decoded_text(
+        runs.flat_map(|run| (0..2).map(|start| bytes(run.get(start..).unwrap_or_default()))),
+    )
 }
 
 fn bytes(digits: &[Unit]) -> Vec<Unit> {

@@ -1,36 +1,35 @@
-//! Texts that are written as a list of numbers, one for each byte: `[104, 117]` of Rust, `[104 117]` of Go, `68-75` of
-//! .NET, `68:75` of OpenSSL, `[-61, -68]` of Java,
-//! `150 165` of od.
+//! Texts written as a list of numbers, one for each byte: `[104, 117]` of Rust, `[104 117]` of Go, `68-75` of .NET,
+//! `68:75` of OpenSSL, `[-61, -68]` of Java, `150 165` of od.
 
 use super::text::{bytes_of, is_text};
-use super::{Draft, Reading, Unit, at};
-use crate::redact::reading::GAP;
+use super::{DecodedText, DecodedTextBuilder, Unit, at};
+use crate::redact::decoded_text::GAP;
 
-/// Numbers of characters that follow each other; fewer are no list, and neither is an address of IPv4.
+/// Minimum number of consecutive characters; fewer are not a list, and neither is an IPv4 address.
 const MIN_NUMBERS: usize = 4;
-/// Bytes between two numbers at most: a comma, a line break, an indent.
+/// Maximum bytes between two numbers: a comma, a line break, an indent.
 const MAX_BETWEEN: usize = 24;
-/// Bytes of a number at most: `0o`, and three digits. What is longer is not one of a byte.
+/// Maximum bytes of a number: `0o`, and three digits. A longer one is not a byte.
 const MAX_NUMBER: usize = 5;
 
-/// What is read where the bytes are put in place of all lists; nothing where there are none.
-pub(super) fn decode(units: &[Unit], radix: u32) -> Option<Reading> {
-    let mut draft = Draft::of(units);
+/// The text with all lists replaced by their bytes; nothing if there are none.
+pub(super) fn decode(units: &[Unit], radix: u32) -> Option<DecodedText> {
+    let mut builder = DecodedTextBuilder::new(units);
     let mut place = 0;
     while let Some(start) = next_word(units, place) {
         let list = List::at(units, start, radix);
         place = list.end;
         if list.bytes.len() >= MIN_NUMBERS && is_text(&bytes_of(&list.bytes), MIN_NUMBERS) {
-            draft.replace_all(start..list.end, &list.bytes);
+            builder.replace_all(start..list.end, &list.bytes);
         }
     }
-    draft.finish()
+    builder.finish()
 }
 
-/// Numbers that follow each other.
+/// Consecutive numbers.
 struct List {
     bytes: Vec<Unit>,
-    /// Where what was looked at ends, which is at least a word.
+    /// The end of what was consumed, which is at least a word.
     end: usize,
 }
 
@@ -45,7 +44,7 @@ impl List {
             let end = word_end(units, start);
             let word = units.get(start..end).unwrap_or_default();
             let Some(byte) = number(word, is_negative(units, start), radix) else {
-                // What is no number belongs to no list, unless it is all that there is.
+                // A word that is not a number is not part of the list, but is consumed if the list is empty.
                 list.end = if list.bytes.is_empty() { end } else { list.end };
                 break;
             };
@@ -57,7 +56,7 @@ impl List {
     }
 }
 
-/// Where the next letter or digit is.
+/// The index of the next letter or digit.
 fn next_word(units: &[Unit], start: usize) -> Option<usize> {
     let rest = units.get(start..)?;
     let ahead = rest.iter().position(|unit| is_of_word(unit.byte))?;
@@ -69,12 +68,12 @@ fn word_end(units: &[Unit], start: usize) -> usize {
     start + rest.iter().take_while(|unit| is_of_word(unit.byte)).count()
 }
 
-/// A character that is not ASCII is one of a word, so that it ends a list.
+/// A character that is not ASCII is part of a word, so that it ends a list.
 fn is_of_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || !byte.is_ascii() && byte != GAP
 }
 
-/// Whether the `-` before a number is its sign, and does not stand between it and the one before.
+/// Whether the `-` before a number is its sign, not a separator.
 fn is_negative(units: &[Unit], start: usize) -> bool {
     let before = |distance| start.checked_sub(distance).and_then(|place| at(units, place));
     before(1) == Some(b'-') && !before(2).is_some_and(is_of_word)
@@ -92,8 +91,9 @@ fn number(word: &[Unit], is_negative: bool, radix: u32) -> Option<u8> {
     let value = digits.iter().try_fold(0_u32, |value, unit| {
         Some(value * radix + char::from(unit.byte).to_digit(radix)?)
     })?;
-    match is_negative && radix == 10 {
-        true => Some(i8::try_from(-i64::from(value)).ok()?.cast_unsigned()),
-        false => u8::try_from(value).ok(),
+    if is_negative && radix == 10 {
+        Some(i8::try_from(-i64::from(value)).ok()?.cast_unsigned())
+    } else {
+        u8::try_from(value).ok()
     }
 }

@@ -1,16 +1,16 @@
-//! Bytes that were written as digits, and may be a text.
+//! Detection of text in decoded bytes.
 
 use std::ops::Range;
 
-use crate::redact::reading::{GAP, Reading, Unit};
+use crate::redact::decoded_text::{DecodedText, GAP, Unit};
 
-/// Characters that follow each other; fewer are no text.
+/// Minimum number of consecutive characters of a text.
 pub(super) const MIN_TEXT: usize = 8;
-/// Of so many bytes of UTF-16 one is a zero at least.
+/// One of this number of UTF-16 bytes is assumed to be zero.
 const MAX_PER_ZERO: usize = 8;
 
-/// The texts in them, apart from each other; nothing where there are none.
-pub(super) fn reading_of(candidates: impl Iterator<Item = Vec<Unit>>) -> Option<Reading> {
+/// The texts in the candidates, separated by gaps; nothing if there are none.
+pub(super) fn to_decoded_text(candidates: impl Iterator<Item = Vec<Unit>>) -> Option<DecodedText> {
     let mut units = Vec::new();
     for candidate in candidates.map(narrow) {
         for place in texts(&bytes_of(&candidate), MIN_TEXT) {
@@ -21,17 +21,17 @@ pub(super) fn reading_of(candidates: impl Iterator<Item = Vec<Unit>>) -> Option<
     }
     let end = units.len().checked_sub(1)?;
     units.extend(units.get(end..).and_then(|last| Unit::spanning(GAP, last)));
-    Some(Reading::new(units))
+    Some(DecodedText::from_units(units))
 }
 
-/// Where at least so many characters follow each other.
-fn texts(bytes: &[u8], least: usize) -> Vec<Range<usize>> {
+/// The ranges of at least `min_chars` consecutive characters.
+fn texts(bytes: &[u8], min_chars: usize) -> Vec<Range<usize>> {
     let is_end = |char: char| char.is_control() && !matches!(char, '\t' | '\n' | '\r');
     let (mut texts, mut start) = (Vec::new(), 0);
     for chunk in bytes.utf8_chunks() {
         for piece in chunk.valid().split_inclusive(is_end) {
             let text = piece.trim_end_matches(is_end);
-            if text.len() >= least && text.chars().count() >= least {
+            if text.len() >= min_chars && text.chars().count() >= min_chars {
                 texts.push(start..start + text.len());
             }
             start += piece.len();
@@ -41,12 +41,12 @@ fn texts(bytes: &[u8], least: usize) -> Vec<Range<usize>> {
     texts
 }
 
-/// Whether at least so many characters follow each other.
-pub(super) fn is_text(bytes: &[u8], least: usize) -> bool {
-    !texts(bytes, least).is_empty()
+/// Whether there are at least `min_chars` consecutive characters.
+pub(super) fn is_text(bytes: &[u8], min_chars: usize) -> bool {
+    !texts(bytes, min_chars).is_empty()
 }
 
-/// Whether there may be a text, in UTF-8 or UTF-16.
+/// Whether there may be a text in UTF-8 or UTF-16.
 pub(super) fn may_be_text(bytes: &[u8]) -> bool {
     bytes.contains(&0) || is_text(bytes, MIN_TEXT)
 }
@@ -55,7 +55,7 @@ pub(super) fn bytes_of(units: &[Unit]) -> Vec<u8> {
     units.iter().map(|unit| unit.byte).collect()
 }
 
-/// As UTF-8 where it is UTF-16, as most of what has zeros is.
+/// Converts UTF-16 to UTF-8; most texts with zeros are UTF-16.
 fn narrow(units: Vec<Unit>) -> Vec<Unit> {
     let zeros = |place: usize| {
         let bytes = units.iter().skip(place).step_by(2);
@@ -68,9 +68,10 @@ fn narrow(units: Vec<Unit>) -> Vec<Unit> {
     let unit = |pair: &[Unit]| {
         let mut bytes = pair.iter().map(|unit| unit.byte);
         let bytes = [bytes.next()?, bytes.next()?];
-        Some(match even > odd {
-            true => u16::from_be_bytes(bytes),
-            false => u16::from_le_bytes(bytes),
+        Some(if even > odd {
+            u16::from_be_bytes(bytes)
+        } else {
+            u16::from_le_bytes(bytes)
         })
     };
     let mut pairs = units.chunks_exact(2);

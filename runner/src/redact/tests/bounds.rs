@@ -1,12 +1,12 @@
-//! What an attacker gains by the size and the shape of secrets and texts.
+//! Bounds on what an attacker can gain by the size and the shape of secrets and texts.
 
 use std::iter::repeat_with;
 
 use super::*;
-use crate::redact::pieces::steps;
+use crate::redact::fingerprints::lookup_counter;
 
-/// Look-ups for one byte of a text at most: nine lengths of pieces in each reading, for all and for one holder.
-const MOST: u64 = 9 * 2 * (readings::MAX_READINGS as u64 + 1);
+/// Maximum look-ups per byte of a text: nine window lengths in each decoded text, for all secrets and for one owner.
+const MOST: u64 = 9 * 2 * (decodings::MAX_DECODED_RATIO as u64 + 1);
 
 fn random(length: usize, seed: u64) -> String {
     let mut dice = fastrand::Rng::with_seed(seed);
@@ -84,7 +84,7 @@ fn the_work_is_linear_in_the_text_whatever_the_secrets_are() {
     ];
     for text in text {
         let bytes = u64::try_from(text.len()).unwrap();
-        let took = steps::of(|| drop(secrets.redact(&text)));
+        let took = lookup_counter::count_in(|| drop(secrets.redact(&text)));
         assert!(took <= MOST * (bytes + 100), "{took} look-ups for {bytes} bytes");
     }
 }
@@ -94,8 +94,8 @@ fn more_secrets_cost_no_more_look_ups() {
     let text = "%2541…aaaaaaaaaaaaaaaaaaaa".repeat(1_000);
     let cost = |count| {
         let values: Vec<String> = (0..count).map(|seed| random(24, seed)).collect();
-        let secrets = Secrets::of(values.iter().map(String::as_str));
-        steps::of(|| drop(secrets.redact(&text)))
+        let secrets = Secrets::new(values.iter().map(String::as_str));
+        lookup_counter::count_in(|| drop(secrets.redact(&text)))
     };
     assert_eq!(cost(2), cost(200));
 }
@@ -104,8 +104,8 @@ fn more_secrets_cost_no_more_look_ups() {
 fn what_knows_a_secret_has_a_bound() {
     // Of 9 bytes each.
     for (length, most) in [(32, 600), (4 << 10, 20_000), (1 << 20, 2_500_000)] {
-        let pieces: Pieces = needle::shared(&random(length, 5)).into();
-        assert!(pieces.len() <= most, "{} of {length}", pieces.len());
+        let fingerprints: Fingerprints = secret_forms::shared(&random(length, 5)).into();
+        assert!(fingerprints.len() <= most, "{} of {length}", fingerprints.len());
     }
 }
 

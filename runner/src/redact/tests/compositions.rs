@@ -1,4 +1,4 @@
-//! Secrets that went through several encoders, each of what the one before made, and texts that hold none.
+//! Secrets after several encoders in a row, and texts without secrets.
 
 use std::iter::repeat_with;
 
@@ -10,7 +10,7 @@ const SEEDS: u64 = 300;
 
 type Encoder = (&'static str, fn(&str) -> String);
 
-/// What is done to a text when it is written into another one.
+/// How a text is embedded in another one.
 const ESCAPES: [Encoder; 24] = [
     ("url", |text| {
         utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
@@ -68,7 +68,7 @@ const ESCAPES: [Encoder; 24] = [
     ("zero width", |text| spread(text, '\u{200b}')),
 ];
 
-/// What is done to all of a text.
+/// How a text is encoded as a whole.
 const WHOLE: [Encoder; 12] = [
     ("base64", |text| STANDARD.encode(text)),
     ("base64 of a url", |text| {
@@ -105,17 +105,23 @@ fn is_odd_char(char: char) -> bool {
 }
 
 fn each_byte(text: &str, which: fn(u8) -> bool, write: fn(u8) -> String) -> String {
-    let written = text.bytes().map(|byte| match which(byte) {
-        true => write(byte),
-        false => char::from(byte).to_string(),
+    let written = text.bytes().map(|byte| {
+        if which(byte) {
+            write(byte)
+        } else {
+            char::from(byte).to_string()
+        }
     });
     written.collect()
 }
 
 fn each_char(text: &str, which: fn(char) -> bool, write: fn(char) -> String) -> String {
-    let written = text.chars().map(|char| match which(char) {
-        true => write(char),
-        false => char.to_string(),
+    let written = text.chars().map(|char| {
+        if which(char) {
+            write(char)
+        } else {
+            char.to_string()
+        }
     });
     written.collect()
 }
@@ -142,15 +148,18 @@ fn draw_secret(dice: &mut fastrand::Rng) -> String {
     let odd: Vec<char> = ODD.chars().collect();
     let oddness = *dice.choice(&[0.0, 0.15, 0.3, 0.5]).unwrap();
     let length = dice.usize(12..32);
-    let chars = repeat_with(|| match dice.f64() < oddness {
-        true => odd[dice.usize(..odd.len())],
-        false => dice.alphanumeric(),
+    let chars = repeat_with(|| {
+        if dice.f64() < oddness {
+            odd[dice.usize(..odd.len())]
+        } else {
+            dice.alphanumeric()
+        }
     });
-    // At its ends it can be seen how much of it is left.
+    // The ends show how much of it is left.
     format!("q{}z", chars.take(length).collect::<String>())
 }
 
-/// One to three encoders, the names of which are shown where a test fails.
+/// One to three encoders, whose names are shown if a test fails.
 fn draw_encoders(dice: &mut fastrand::Rng) -> Vec<Encoder> {
     let depth = dice.usize(1..=3);
     let mut draw = || match dice.u8(..4) {
@@ -174,7 +183,7 @@ fn a_secret_is_masked_whatever_it_was_encoded_by() {
         };
         let written = encoders.iter().fold(cased, |text, (_, encode)| encode(&text));
         let redacted = secrets(&[&secret]).redact(&format!("before {written} after"));
-        // Quotes around it stay, and what holds bits of something else.
+        // Surrounding quotes stay, and characters with bits of something else.
         let kept = redacted.len() - "before *** after".len().min(redacted.len());
         if !redacted.contains(REDACTED) || kept > 32 + written.len() / 3 {
             let names: Vec<&str> = encoders.iter().map(|(name, _)| *name).collect();
@@ -214,7 +223,7 @@ fn a_text_without_the_secret_stays_whatever_it_is_made_of() {
     for seed in 0..300 {
         let mut dice = fastrand::Rng::with_seed(seed);
         let values: Vec<String> = (0..8).map(|_| draw_secret(&mut dice)).collect();
-        let secrets = Secrets::of(values.iter().map(String::as_str));
+        let secrets = Secrets::new(values.iter().map(String::as_str));
         let mut text = String::new();
         for _ in 0..dice.usize(1..40) {
             let word = *dice.choice(&WORDS).unwrap();

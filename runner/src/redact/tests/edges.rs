@@ -1,4 +1,4 @@
-//! Where texts are cut, how secrets are put together, how deep escapes go.
+//! Truncation, composition of secrets, and depth of escapes.
 
 use super::*;
 
@@ -7,7 +7,10 @@ fn a_secret_behind_the_cut_leaves_no_trace() {
     let secrets = secrets(&["cutsecret-0123456789"]);
     for before in 40..44 {
         let text = format!("{}cutsecret-0123456789", "p".repeat(before));
-        assert_eq!(secrets.redact_within(&text, 40), format!("{}…", "p".repeat(40)));
+        assert_eq!(
+            secrets.redact_truncated(&text, 40),
+            format!("{}…", "p".repeat(40))
+        );
     }
 }
 
@@ -15,10 +18,10 @@ fn a_secret_behind_the_cut_leaves_no_trace() {
 fn a_secret_is_found_wherever_it_lies_in_a_long_text() {
     let secrets = secrets(&["0123456789abcdef"]);
     for split in 0..=16 {
-        let text = format!("{}0123456789abcdef{}", " ".repeat(PIECE - split), " ".repeat(100));
-        assert!(secrets.holds(&text), "{split}");
+        let text = format!("{}0123456789abcdef{}", " ".repeat(CHUNK - split), " ".repeat(100));
+        assert!(secrets.contains_secret(&text), "{split}");
     }
-    assert!(!secrets.holds(&" ".repeat(2 * PIECE)));
+    assert!(!secrets.contains_secret(&" ".repeat(2 * CHUNK)));
 }
 
 #[test]
@@ -86,11 +89,11 @@ fn what_was_given_twice_is_one_secret_in_whatever_order() {
         format!("{:?}", secrets(&["aaaa", "bbbb", "aaaa"])),
         "Secrets(2, redacted)"
     );
-    let mut shared = SuiteSecrets::new(&KnownSecrets::default());
+    let mut shared = SuiteSecrets::new(&SecretRegistry::default());
     let [a, b] = ["hunter2!", "hunter3!"].map(|value| Arc::new(Secret::new(value)));
-    let one = shared.part(&[Arc::clone(&a), Arc::clone(&b)]);
-    let two = shared.part(&[b, Arc::clone(&a), a]);
+    let one = shared.group(&[Arc::clone(&a), Arc::clone(&b)]);
+    let two = shared.group(&[b, Arc::clone(&a), a]);
     assert!(Arc::ptr_eq(&one, &two));
-    let [one, two] = [one, two].map(|part| shared.of(&[part]));
+    let [one, two] = [one, two].map(|part| shared.for_check(&[part]));
     assert!(Arc::ptr_eq(one.own.as_ref().unwrap(), two.own.as_ref().unwrap()));
 }

@@ -1,18 +1,18 @@
-//! What each escape stands for, and what is none.
+//! Decoding of each escape, and what is not an escape.
 
 use std::iter::successors;
 
 use super::*;
 use crate::redact::decode::{DECODERS, Escape, form, string, unescaped};
 
-/// What a text reads as, in canonical form, with each level of such escapes decoded.
+/// The canonical forms of a text after each level of such escapes.
 fn levels(text: &str, escape: Escape) -> Vec<Vec<u8>> {
-    let decode = |reading: &Reading| unescaped(reading, escape);
-    let levels = successors(Some(Reading::of(text)), decode);
-    levels.map(|reading| reading.canonical().0).collect()
+    let decode = |decoded: &DecodedText| unescaped(decoded, escape);
+    let levels = successors(Some(DecodedText::new(text)), decode);
+    levels.map(|decoded| decoded.canonical().0).collect()
 }
 
-/// The same when one level is decoded.
+/// The same after one level.
 fn reads(text: &str) -> Vec<u8> {
     let mut levels = levels(text, string);
     levels.truncate(2);
@@ -57,7 +57,7 @@ fn escapes_of_strings() {
         (r"\qa", "qa"),
         ("%a\\\nb", "%ab"),
     ]);
-    // A line that goes on within another escape.
+    // A line continuation within another escape.
     assert_eq!(levels("%\\\n41", string).last().unwrap(), b"a");
 }
 
@@ -108,12 +108,12 @@ fn entities() {
     ]);
 }
 
-/// What the other decoders make of a text, in canonical form.
+/// The canonical forms of a text after the other decoders.
 fn variants(text: &str) -> Vec<String> {
-    let reading = Reading::of(text);
-    // The first is that of strings.
+    let decoded = DecodedText::new(text);
+    // The first decoder is that of strings.
     let others = DECODERS.iter().skip(1);
-    let read = others.filter_map(|decoder| Some(decoder.apply(&reading)?.canonical().0));
+    let read = others.filter_map(|decoder| Some(decoder.apply(&decoded)?.canonical().0));
     read.map(|bytes| String::from_utf8(bytes).unwrap()).collect()
 }
 
@@ -142,7 +142,7 @@ fn escapes_of_names_and_of_windows() {
 
 #[test]
 fn lists_of_numbers() {
-    // The second of each is what the numbers are if they are octal.
+    // The second of each pair is the octal interpretation.
     assert_eq!(variants("x [104, 117, 110, 116] y"), ["x[hunt]y", "x[dohn]y"]);
     assert_eq!(variants("104\n  117\t110;116 8"), ["hunt", "dohn8"]);
     assert_eq!(variants("68-75-6e-74."), ["hunt."]);

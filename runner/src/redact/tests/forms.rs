@@ -1,4 +1,4 @@
-//! Which parts of a secret are known by themselves, and which are too short for that.
+//! Which parts of a secret are recognised by themselves, and which are too short for that.
 
 use super::*;
 
@@ -201,7 +201,7 @@ fn a_value_is_known_in_base64_and_hexadecimal_whatever_it_was_escaped_as_before(
                 hex::encode(&credentials),
             ] {
                 let redacted = secrets(&[secret]).redact(&text);
-                // Characters that hold bits of what is around it stay.
+                // Characters with bits of the surrounding text stay.
                 assert!(redacted.contains("***"), "{text}");
                 assert!(redacted.len() <= 3 + 2 * user.len() + 8, "{redacted}");
             }
@@ -226,9 +226,9 @@ fn an_escaped_value_is_known_among_bytes_that_are_no_text() {
     let (value, escaped) = ("s3cr", "%73%33%63%72");
     let cases: [(&[u8], &[u8]); 3] = [
         (b"\xff", b""),
-        // Another text comes before it.
+        // Preceded by another text.
         (b"abcdefgh\x01", b""),
-        // A zero does not make it UTF-16.
+        // A single zero does not make it UTF-16.
         (b"", b"abcdefgh\0"),
     ];
     for (before, behind) in cases {

@@ -31,7 +31,7 @@ fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn a_table_takes_no_more_room_than_it_needs() {
+fn a_table_is_no_wider_than_necessary() {
     let table = render(&COLUMNS, &rows(), plain_screen(usize::MAX));
     insta::assert_snapshot!(table, @r"
     NAME             N  TEXT
@@ -41,7 +41,7 @@ fn a_table_takes_no_more_room_than_it_needs() {
 }
 
 #[test]
-fn the_widest_column_is_cut_first() {
+fn the_widest_column_is_truncated_first() {
     let table = render(&COLUMNS, &rows(), plain_screen(40));
     insta::assert_snapshot!(table, @r"
     NAME             N  TEXT
@@ -85,9 +85,9 @@ fn wide_characters_keep_the_columns_straight() {
 }
 
 #[test]
-fn a_combining_mark_takes_no_room() {
+fn a_combining_mark_has_no_width() {
     assert_eq!(width("e\u{301}"), 1);
-    assert_eq!(cut("e\u{301}e\u{301}", 1), "…");
+    assert_eq!(truncate("e\u{301}e\u{301}", 1), "…");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn notes_are_indented_and_wrapped() {
     let mut row = row(["a", "1", "x"]);
     let text = "body: has none of the words that it should have, of which there are manymanymanymanymany";
     row.notes = vec![Note {
-        word: Cell::new("fail"),
+        label: Cell::new("fail"),
         text: text.to_owned(),
     }];
     let table = render(&COLUMNS, &[row], plain_screen(32));
@@ -118,7 +118,7 @@ fn a_word_without_blanks_is_wrapped_anywhere() {
 }
 
 #[test]
-fn a_wrapped_column_goes_on_below() {
+fn a_wrapped_column_continues_below() {
     let columns = [COLUMNS[0], Column::new("TEXT", Align::Wrapped, 6, 0)];
     let rows = [Row {
         cells: vec![Cell::new("a"), Cell::new("one two three four")],
@@ -133,7 +133,7 @@ fn a_wrapped_column_goes_on_below() {
 }
 
 #[test]
-fn a_narrow_screen_does_without_some_columns() {
+fn some_columns_are_omitted_on_a_narrow_screen() {
     let columns = [
         Column::new("A", Align::Left, 1, 0),
         Column::new("B", Align::Left, 1, 50),

@@ -1,9 +1,9 @@
-//! How wide a text is, and how to make it narrower.
+//! The width of text in columns, truncation and wrapping.
 
 use std::mem;
 
-/// At most `max` columns of a text; `…` stands for what is cut.
-pub(in crate::report) fn cut(text: &str, max: usize) -> String {
+/// Truncates a text to `max` columns; `…` replaces the rest.
+pub(in crate::report) fn truncate(text: &str, max: usize) -> String {
     if width(text) <= max {
         return text.to_owned();
     }
@@ -15,11 +15,11 @@ pub(in crate::report) fn cut(text: &str, max: usize) -> String {
         }
         None => false,
     };
-    let kept: String = text.chars().take_while(fits).collect();
-    if max == 0 { kept } else { kept + "…" }
+    let prefix: String = text.chars().take_while(fits).collect();
+    if max == 0 { prefix } else { prefix + "…" }
 }
 
-/// Lines of at most `max` columns, broken at blanks where there are any.
+/// Wraps a text to lines of at most `max` columns, at blanks if possible.
 pub(in crate::report) fn wrap(text: &str, max: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -40,12 +40,12 @@ pub(in crate::report) fn wrap(text: &str, max: usize) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// Columns of a text.
+/// The width of a text in columns.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// Columns of one character: the blocks that matter, not the whole of Unicode.
+/// The width of one character in columns: an approximation for the common blocks, not all of Unicode.
 fn char_width(char: char) -> usize {
     match u32::from(char) {
         0x300..=0x36f | 0x483..=0x489 | 0x591..=0x5bd | 0x610..=0x61a | 0x64b..=0x65f => 0,

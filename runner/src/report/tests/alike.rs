@@ -1,9 +1,9 @@
-//! Runs that look the same.
+//! Runs with the same name and target.
 
 use super::*;
 
 #[test]
-fn runs_that_differ_in_what_is_not_shown_are_told_apart_by_their_ids() {
+fn runs_with_the_same_name_and_target_are_distinguished_by_their_ids() {
     let run = |id: &str| {
         let check = Check {
             id: CheckId::new(id),
@@ -15,12 +15,12 @@ fn runs_that_differ_in_what_is_not_shown_are_told_apart_by_their_ids() {
         run("m@https://h.test/~01234567"),
         run("m@https://h.test/~89abcdef"),
     ];
-    let shown = human(&alike, Detail::Trouble, PLAIN);
+    let report = human(&alike, Detail::Problems, PLAIN);
     for id in ["~01234567", "~89abcdef"] {
-        assert!(shown.contains(&format!("m@https://h.test/{id}")), "{shown}");
+        assert!(report.contains(&format!("m@https://h.test/{id}")), "{report}");
     }
     let value: serde_json::Value = serde_json::from_str(&json(&alike).unwrap()).unwrap();
     assert_ne!(value["runs"][0]["id"], value["runs"][1]["id"]);
-    let alone = human(&alike[..1], Detail::Trouble, PLAIN);
+    let alone = human(&alike[..1], Detail::Problems, PLAIN);
     assert!(!alone.contains("~01234567"), "{alone}");
 }

@@ -1,4 +1,4 @@
-//! Texts that attack what reads a report: in every field, through every kind of output, read by a real parser.
+//! Hostile texts in every field, through every output format, read by a real parser.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// A terminal's commands, hidden and reordered text, ends of documents, and characters that XML does not have.
+/// Terminal control sequences, hidden and reordered text, ends of documents, and characters that XML does not allow.
 pub(crate) const NASTY: &str = "a\x1b[2J\x1b]0;title\x07\u{9b}31m\x1b[8m\r\n::error::b\0\x08\x7f\u{85}\u{2028}\u{202e}\u{2066}\
     \u{200b}\u{feff}\u{fffe}\u{ffff}\u{e0041}]]><!--&amp;</testcase>\"'`{}\\# EOF\tend";
 
@@ -55,11 +55,13 @@ fn runs(text: &str) -> Vec<Run> {
         .into()
 }
 
-/// No character that a terminal obeys, but for ends of lines and, where there is colour, our own.
+/// Asserts that there are no control characters except line ends and the colours of reports.
 fn assert_safe(output: &str) {
     assert_eq!(for_terminal(output), output);
     let rest = output.replace("\x1b[", "");
-    let unsafe_char = rest.chars().find(|char| *char != '\n' && plain::is_unsafe(*char));
+    let unsafe_char = rest
+        .chars()
+        .find(|char| *char != '\n' && sanitize::is_unsafe(*char));
     assert_eq!(unsafe_char, None, "{output}");
 }
 
@@ -107,7 +109,7 @@ fn a_nasty_text_in_every_field_leaves_every_output_well_formed_and_harmless() {
 }
 
 #[test]
-fn so_does_any_other_text() {
+fn random_texts_leave_every_output_well_formed_and_harmless() {
     for seed in 0..300 {
         let mut random = fastrand::Rng::with_seed(seed);
         assert_all_safe(&random_text(&mut random));
@@ -115,7 +117,7 @@ fn so_does_any_other_text() {
 }
 
 #[test]
-fn colours_of_reports_are_not_taken_for_an_attack() {
+fn colours_of_reports_are_not_escaped() {
     let screen = Screen {
         colour: true,
         ..PLAIN

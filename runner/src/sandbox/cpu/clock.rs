@@ -1,5 +1,4 @@
-//! Time that a thread spent on a processor: a machine that is busy with others, or a container that is throttled, must
-//! not use up a check's quota.
+//! CPU time of a thread: on a busy machine or in a throttled container, wall-clock time would use up a check's quota.
 #![expect(
     clippy::disallowed_types,
     reason = "execution time is the machine's, also where a test pauses the clock"
@@ -11,65 +10,68 @@ use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How old a reading of the thread's clock may be. Reading it is a system call, and most polls are much shorter.
-const FRESH: Duration = Duration::from_millis(1);
+/// Maximum age of a sample of the thread's clock. Sampling is a system call, and most polls are much shorter.
+const MAX_SAMPLE_AGE: Duration = Duration::from_millis(1);
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct ClockSample {
     at: Instant,
     cpu: Duration,
 }
 
 thread_local! {
-    static LAST: Cell<Option<Reading>> = const { Cell::new(None) };
+    static LAST: Cell<Option<ClockSample>> = const { Cell::new(None) };
 }
 
-/// A stretch of work on this thread.
+/// Measures the CPU time of work on the current thread.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stretch {
+pub(super) struct CpuTimer {
     began: Instant,
-    /// At most [`FRESH`] before it.
+    /// CPU time of the thread at the start, at most [`MAX_SAMPLE_AGE`] too early.
     before: Duration,
 }
 
-impl Stretch {
-    /// Begins now, on the calling thread.
+impl CpuTimer {
+    /// Starts a timer on the calling thread.
     pub(super) fn begin() -> Self {
         let began = Instant::now();
-        let fresh = LAST.get().filter(|last| began.duration_since(last.at) < FRESH);
-        let reading = fresh.unwrap_or_else(|| {
-            let read = Reading {
+        let recent = LAST
+            .get()
+            .filter(|last| began.duration_since(last.at) < MAX_SAMPLE_AGE);
+        let sample = recent.unwrap_or_else(|| {
+            let sampled = ClockSample {
                 at: began,
                 cpu: thread_time(),
             };
-            LAST.set(Some(read));
-            read
+            LAST.set(Some(sampled));
+            sampled
         });
         Self {
             began,
-            before: reading.cpu,
+            before: sample.cpu,
         }
     }
 
-    /// When it began.
+    /// When it was started.
     pub(super) fn began(&self) -> Instant {
         self.began
     }
 
-    /// Time on the processor up to now; of less than a millisecond, time as such. On the thread that began it.
+    /// CPU time since the start; below a millisecond, elapsed time. Call it on the thread that started the timer.
     pub(super) fn elapsed(&self) -> Duration {
         let took = self.began.elapsed();
-        match took < FRESH {
-            true => took,
-            false => took.min(thread_time().saturating_sub(self.before)),
+        if took < MAX_SAMPLE_AGE {
+            took
+        } else {
+            took.min(thread_time().saturating_sub(self.before))
         }
     }
 }
 
 fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    // The kernel counts both from 0 up.
+    // The kernel reports neither as negative.
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
     Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanos))
@@ -81,28 +83,28 @@ mod tests {
 
     #[test]
     fn a_thread_that_waits_uses_no_processor() {
-        let stretch = Stretch::begin();
+        let timer = CpuTimer::begin();
         std::thread::park_timeout(Duration::from_millis(50));
-        assert!(stretch.elapsed() < Duration::from_millis(25), "{stretch:?}");
+        assert!(timer.elapsed() < Duration::from_millis(25), "{timer:?}");
     }
 
     #[test]
     fn what_a_thread_computed_before_a_stretch_is_no_part_of_it() {
-        Stretch::begin();
+        CpuTimer::begin();
         let computed = thread_time() + Duration::from_millis(30);
         while thread_time() < computed {}
-        let stretch = Stretch::begin();
+        let timer = CpuTimer::begin();
         std::thread::park_timeout(Duration::from_millis(50));
-        assert!(stretch.elapsed() < Duration::from_millis(25), "{stretch:?}");
+        assert!(timer.elapsed() < Duration::from_millis(25), "{timer:?}");
     }
 
     #[test]
     fn a_thread_that_computes_uses_one() {
-        let stretch = Stretch::begin();
+        let timer = CpuTimer::begin();
         let mut sum = 0_u64;
-        while stretch.elapsed() < Duration::from_millis(5) {
+        while timer.elapsed() < Duration::from_millis(5) {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
-        assert!(stretch.began.elapsed() >= Duration::from_millis(5));
+        assert!(timer.began.elapsed() >= Duration::from_millis(5));
     }
 }

@@ -1,19 +1,19 @@
-//! What stands behind a guest's handle of a connection, in every version of the contract.
+//! The resource behind a guest's connection handle, in every version of the contract.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::net::tcp::{Info, Stream};
+use crate::net::tcp::{ConnectionInfo, Stream};
 use crate::net::tls::{TlsOptions, TlsSession};
 use crate::net::{Client, NetError, Timings};
 
-/// A guest's handle on one socket. Dropping it closes the socket.
+/// One socket of a guest. Dropping it closes the socket.
 #[expect(unreachable_pub, reason = "the generated bindings name it in public types")]
 pub struct Connection {
     pub(super) stream: Stream,
     timings: Timings,
-    /// Earlier than the run's.
+    /// Deadline of the connection, earlier than the run's.
     deadline: Option<Instant>,
 }
 
@@ -26,14 +26,14 @@ impl Connection {
         }
     }
 
-    /// Ends what comes after in so much time from now; with none, by the run's deadline.
+    /// Limits the following operations to `time` from now; `None` leaves the run's deadline.
     pub(super) fn set_deadline(&mut self, time: Option<Duration>) {
         self.deadline = time.and_then(|time| Instant::now().checked_add(time));
     }
 
-    /// The client for the next operation, by the connection's deadline.
+    /// The client for the next operation, with the connection's deadline.
     pub(super) fn client(&self, client: &Client) -> Client {
-        client.until(self.deadline)
+        client.with_deadline(self.deadline)
     }
 
     pub(super) async fn start_tls(
@@ -46,7 +46,7 @@ impl Connection {
         Ok(session)
     }
 
-    pub(super) fn info(&self) -> (Info, Timings) {
+    pub(super) fn info(&self) -> (ConnectionInfo, Timings) {
         (self.stream.info(), self.timings)
     }
 }

@@ -1,4 +1,4 @@
-//! What stands behind a guest's handle of an HTTP exchange.
+//! The resource behind a guest's handle of an HTTP exchange.
 
 use std::time::Duration;
 
@@ -10,33 +10,33 @@ use crate::net::NetError;
 use crate::net::http;
 use crate::sandbox::limiter::Limiter;
 
-/// A guest's handle on one exchange. Dropping it closes the connection.
+/// One HTTP exchange of a guest. Dropping it closes the connection.
 #[expect(unreachable_pub, reason = "the generated bindings name it in public types")]
 pub struct Exchange {
     pub(super) exchange: http::Exchange,
-    /// Earlier than the request's and the run's.
+    /// Deadline of the reads, earlier than the request's and the run's.
     deadline: Option<Instant>,
-    /// Bytes of what it keeps that are counted in the quota `memory`.
+    /// Buffered bytes that are counted against the quota `memory`.
     counted: usize,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Exchange {
-    pub(super) fn new(exchange: http::Exchange, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(exchange: http::Exchange, permit: OwnedSemaphorePermit) -> Self {
         Self {
             exchange,
             deadline: None,
             counted: 0,
-            _place: place,
+            _permit: permit,
         }
     }
 
-    /// Counts what is kept of the answer in the quota `memory`; where there is no room for it, the exchange is over.
+    /// Counts the buffered part of the response against the quota `memory`, and fails the exchange if it exceeds it.
     pub(super) fn count(&mut self, limiter: &mut Limiter, page: &Page) -> Result<(), NetError> {
-        let new = self.exchange.kept().saturating_sub(self.counted);
-        let counted = limiter.keep(new);
+        let new = self.exchange.weight().saturating_sub(self.counted);
+        let counted = limiter.reserve(new);
         if let Err(denial) = counted {
-            let error = page.note_denial(denial.what).into();
+            let error = page.record_denial(denial.what).into();
             self.exchange.fail(&error);
             return Err(error);
         }
@@ -44,12 +44,12 @@ impl Exchange {
         Ok(())
     }
 
-    /// Gives back what was counted, and closes the connection.
+    /// Releases the counted bytes and closes the connection.
     pub(super) fn close(self, limiter: &mut Limiter) {
         limiter.release(self.counted);
     }
 
-    /// Ends what is read afterwards in so much time from now; with none, by the request's and the run's deadline.
+    /// Limits the following reads to `time` from now; `None` leaves the deadlines of the request and the run.
     pub(super) fn set_deadline(&mut self, time: Option<Duration>) {
         self.deadline = time.and_then(|time| Instant::now().checked_add(time));
     }

@@ -1,27 +1,27 @@
-//! A verdict, as far as the run's record has room for it.
+//! Recording of verdicts, within the run's record budget.
 
 use std::sync::Arc;
 
 use crate::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
-use crate::record::{Entry, Part, Recorder, Text};
+use crate::record::{Entry, Recorder, Section, Text};
 use crate::sandbox::bindings::v0_2::probe;
 use crate::sandbox::cpu::CpuMeter;
 use crate::sandbox::polls::HostFunction;
 
-/// Bytes of texts that are judged in one poll: some milliseconds at most.
+/// Bytes of texts that are recorded in one poll: some milliseconds at most.
 const SLICE: usize = 16 << 10;
 
-/// Records a verdict: the summary first, then the first failing assertion. Counts as the guest's own computing, and
-/// gives the worker back between slices.
-pub(in crate::sandbox) async fn verdict(
+/// Records a verdict: the summary first, then the first failing assertion. The time counts as the guest's own CPU
+/// time, and the worker thread is yielded between slices.
+pub(in crate::sandbox) async fn record_verdict(
     recorder: &Recorder,
     meter: &Arc<CpuMeter>,
     verdict: probe::Verdict,
 ) -> Verdict {
     let _host = meter.host_call(HostFunction::Verdict);
-    let summary = recorder.text(Part::Conclusion, verdict.summary);
+    let summary = recorder.text(Section::Conclusion, verdict.summary);
     let mut writer = Writer {
-        entry: recorder.entry(Part::Verdict, usize::MAX),
+        entry: recorder.entry(Section::Verdict, usize::MAX),
         paused_at: 0,
     };
     Verdict {
@@ -33,7 +33,7 @@ pub(in crate::sandbox) async fn verdict(
     }
 }
 
-/// Whether the guest says that it is the check that failed, and not its target.
+/// Whether the guest reports that the check itself failed, and not its target.
 pub(in crate::sandbox) fn is_own_fault(verdict: &probe::Verdict) -> bool {
     let is_it = |(key, value): &(String, String)| key == "fault" && value == "check";
     verdict.status == probe::Status::Fail && verdict.extra.iter().any(is_it)
@@ -41,43 +41,43 @@ pub(in crate::sandbox) fn is_own_fault(verdict: &probe::Verdict) -> bool {
 
 struct Writer<'r> {
     entry: Entry<'r>,
-    /// How much had been judged at the last pause.
+    /// Bytes that had been recorded at the last yield.
     paused_at: usize,
 }
 
 impl Writer<'_> {
     async fn assertions(&mut self, assertions: Vec<probe::Assertion>) -> Vec<Assertion> {
         let mut has_failed = false;
-        let mut kept = Vec::new();
+        let mut recorded = Vec::new();
         for assertion in assertions {
-            self.entry.part(Part::Verdict);
-            if !self.entry.admit::<Assertion>(kept.len()) {
+            self.entry.section(Section::Verdict);
+            if !self.entry.admit::<Assertion>(recorded.len()) {
                 continue;
             }
             let status = VerdictStatus::from(assertion.status);
             if !has_failed && status == VerdictStatus::Fail {
                 has_failed = true;
-                self.entry.part(Part::Conclusion);
+                self.entry.section(Section::Conclusion);
             }
-            kept.push(Assertion {
+            recorded.push(Assertion {
                 name: self.entry.text(assertion.name),
                 status,
                 message: self.entry.text(assertion.message),
             });
             self.pause().await;
         }
-        self.entry.part(Part::Verdict);
-        kept.shrink_to_fit();
-        kept
+        self.entry.section(Section::Verdict);
+        recorded.shrink_to_fit();
+        recorded
     }
 
     async fn measurements(&mut self, measurements: Vec<probe::Measurement>) -> Vec<Measurement> {
-        let mut kept = Vec::new();
+        let mut recorded = Vec::new();
         for measurement in measurements {
-            if !self.entry.admit::<Measurement>(kept.len()) {
+            if !self.entry.admit::<Measurement>(recorded.len()) {
                 continue;
             }
-            kept.push(Measurement {
+            recorded.push(Measurement {
                 name: self.entry.text(measurement.name),
                 value: self.entry.number(measurement.value),
                 unit: self.entry.text(measurement.unit),
@@ -85,25 +85,25 @@ impl Writer<'_> {
             });
             self.pause().await;
         }
-        kept.shrink_to_fit();
-        kept
+        recorded.shrink_to_fit();
+        recorded
     }
 
     async fn pairs(&mut self, pairs: Vec<(String, String)>) -> Vec<(Text, Text)> {
-        let mut kept = Vec::new();
+        let mut recorded = Vec::new();
         for (key, value) in pairs {
-            kept.extend(self.entry.pair(kept.len(), key, value));
+            recorded.extend(self.entry.pair(recorded.len(), key, value));
             self.pause().await;
         }
-        kept.shrink_to_fit();
-        kept
+        recorded.shrink_to_fit();
+        recorded
     }
 
-    /// Lets others have the worker once a slice is judged.
+    /// Yields the worker thread after each slice.
     async fn pause(&mut self) {
-        let judged = self.entry.judged();
-        if judged - self.paused_at >= SLICE {
-            self.paused_at = judged;
+        let recorded = self.entry.scanned_bytes();
+        if recorded - self.paused_at >= SLICE {
+            self.paused_at = recorded;
             tokio::task::yield_now().await;
         }
     }
@@ -118,7 +118,7 @@ mod tests {
     use crate::outcome::StopCause;
     use crate::quota::{Quota, QuotaKind};
     use crate::record::MAX_TEXT;
-    use crate::sandbox::line::Line;
+    use crate::sandbox::cpu_queue::CpuFairQueue;
     use crate::sandbox::polls::PollRegistry;
     use crate::suite::{CheckId, Secrets};
 
@@ -127,19 +127,19 @@ mod tests {
             cpu: limit,
             ..Quota::default()
         };
-        let shown = PollRegistry::default().enter(&CheckId::new("a"));
+        let run_poll = PollRegistry::default().enter(&CheckId::new("a"));
         Arc::new(CpuMeter::new(
             &quota,
-            Line::beside(2).place(&CheckId::new("a")),
-            shown,
+            CpuFairQueue::for_workers(2).turn(&CheckId::new("a")),
+            run_poll,
         ))
     }
 
     fn recorder() -> Arc<Recorder> {
-        Recorder::new(Secrets::of(["correct-horse-battery"]), 16 << 20)
+        Recorder::new(Secrets::new(["correct-horse-battery"]), 16 << 20)
     }
 
-    /// Full of long texts in every place.
+    /// A verdict with long texts in every field.
     fn full() -> probe::Verdict {
         let text = || "%2541…".repeat(MAX_TEXT / 8);
         let pairs = || vec![(text(), text()); 16];
@@ -165,10 +165,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_verdict_that_takes_long_to_judge_is_ended_by_the_quota() {
+    async fn a_verdict_that_takes_long_to_record_is_ended_by_the_quota() {
         let (meter, recorder) = (meter(Duration::from_nanos(1)), recorder());
-        let judged = verdict(&recorder, &meter, full());
-        let ended = meter.measure(judged, || None).await;
+        let recorded = record_verdict(&recorder, &meter, full());
+        let ended = meter.measure(recorded, || None).await;
         let quota = StopCause::Quota {
             what: QuotaKind::Cpu,
             limit: 0,
@@ -178,12 +178,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_poll_judges_more_than_a_slice_of_a_verdict() {
+    async fn no_poll_records_more_than_a_slice_of_a_verdict() {
         let (meter, recorder) = (meter(Duration::from_secs(600)), recorder());
-        let mut judged = Box::pin(verdict(&recorder, &meter, full()));
+        let mut recorded = Box::pin(record_verdict(&recorder, &meter, full()));
         let (mut before, mut most) = (0, 0);
         let verdict = std::future::poll_fn(|cx| {
-            let polled = judged.as_mut().poll(cx);
+            let polled = recorded.as_mut().poll(cx);
             let bytes = recorder.usage().bytes;
             most = most.max(bytes - before);
             before = bytes;

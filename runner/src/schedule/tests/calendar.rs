@@ -1,4 +1,4 @@
-//! Checks that are due by the time of day, and extra runs.
+//! Checks with a cron expression, and extra runs.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,7 +14,7 @@ fn moment(text: &str) -> SystemTime {
 
 fn cron_check(id: &str, text: &str, zone: &str) -> Arc<Check> {
     let cron = Cron::new(text, TimeZone::get(zone).unwrap(), zone).unwrap();
-    let mut check = Check::plain(id, secs(60));
+    let mut check = Check::minimal(id, secs(60));
     check.cadence = Cadence::Cron(Arc::new(cron));
     Arc::new(check)
 }
@@ -35,10 +35,10 @@ fn a_check_is_due_next_at_its_own_place_in_the_minute() {
     ] {
         assert_eq!(next_due(&check, minute + after), Some(minute + due), "{after:?}");
     }
-    assert_eq!(next_due(&Check::plain("b", secs(60)), minute), None);
+    assert_eq!(next_due(&Check::minimal("b", secs(60)), minute), None);
 }
 
-/// A calendar with one check, and the clock by which it is read.
+/// A calendar with one check, and its simulated clocks.
 struct World {
     calendar: Calendar,
     check: Arc<Check>,
@@ -51,7 +51,7 @@ impl World {
         let (check, wall) = (cron_check("a", text, zone), moment(wall));
         let plan = CalendarPlan::from(std::slice::from_ref(&check));
         Self {
-            // The due time of this minute has just come.
+            // Right at the due time of this minute.
             calendar: Calendar::new(plan, wall + splay(&check.id, MAX_SPLAY)),
             check,
             began: Instant::now(),
@@ -66,12 +66,12 @@ impl World {
         }
     }
 
-    /// The time from a minute that is named to the due time.
+    /// The time from the start of a matching minute to the due time.
     fn splay(&self) -> Duration {
         splay(&self.check.id, MAX_SPLAY)
     }
 
-    /// What comes so long after the start of a minute that is named: `due`, or how many passed.
+    /// The event at `after` a due time: `due`, or how many passed.
     fn pop(&mut self, after: Duration) -> Option<String> {
         let moment = self.at(after + self.splay());
         Some(match self.calendar.pop(moment)? {
@@ -158,11 +158,11 @@ fn of_what_passed_it_is_known_what_came_after_a_moment() {
     assert_eq!(
         passed.after(woke),
         1,
-        "the one at the moment itself came before it"
+        "the one at the moment itself counts before it"
     );
     assert_eq!(passed.after(woke - secs(1)), 2);
     let evening = world.began + splay + secs(60 * 60);
-    assert_eq!(passed.after(evening), 2, "none came in the night");
+    assert_eq!(passed.after(evening), 2, "none counts in the night");
     assert_eq!(passed.after(world.began), 5);
     assert_eq!(passed.after(now.now), 0);
 }
@@ -196,22 +196,22 @@ fn the_time_to_a_later_due_time_is_from_a_moment_to_the_checks_own_place_in_a_mi
         (Duration::ZERO, 1, own),
     ] {
         assert_eq!(
-            reach(&hourly, hour + from, due_times),
+            time_to_due(&hourly, hour + from, due_times),
             expected,
             "{due_times} after {from:?}"
         );
     }
-    assert_eq!(reach(&check("b", secs(10)), hour, 3), secs(30));
+    assert_eq!(time_to_due(&check("b", secs(10)), hour, 3), secs(30));
 }
 
 #[test]
 fn a_clock_that_is_set_back_brings_due_times_again_and_is_not_waited_for() {
     let mut world = World::new("*/5 * * * *", "UTC", "2026-11-27T12:00:00Z");
     assert!(world.pop(secs(300)).is_some());
-    // Two hours back: without a look at the new time it would be silent for as long.
+    // Two hours back: if the new time were ignored, the check would be silent for as long.
     world.wall -= secs(7_200);
     let now = world.at(secs(300) + world.splay());
-    assert!(world.calendar.clock_set(now).is_empty());
+    assert!(world.calendar.on_clock_step(now).is_empty());
     assert_eq!(world.pop(secs(600)).unwrap(), "due 0ns ago");
 }
 
@@ -224,7 +224,7 @@ fn a_due_time_that_the_clock_was_set_past_runs_when_it_is_fresh_and_is_missed_on
         let now = world.at(secs(30) + world.splay());
         let passed: u64 = world
             .calendar
-            .clock_set(now)
+            .on_clock_step(now)
             .iter()
             .map(|passed| passed.count)
             .sum();
@@ -259,9 +259,9 @@ async fn a_ticker_brings_checks_of_both_kinds_and_extra_runs_in_order() {
     let clocks = Simulated::begin(moment("2026-11-27T12:00:00Z"));
     let checks = [check("every", secs(60)), cron_check("cron", "* * * * *", "UTC")];
     let mut ticker = ticker::Ticker::new(&checks, |_| None);
-    let mut came = HashMap::new();
+    let mut counts = HashMap::new();
     let first = next(&mut ticker).await;
-    ticker.repeat(&first.check, Duration::from_millis(1));
+    ticker.add_extra_run(&first.check, Duration::from_millis(1));
     let extra = next(&mut ticker).await;
     assert!(extra.is_extra && extra.check.id == first.check.id && extra.due > first.due);
     let mut last = extra.due;
@@ -269,10 +269,10 @@ async fn a_ticker_brings_checks_of_both_kinds_and_extra_runs_in_order() {
         let due = next(&mut ticker).await;
         assert!(due.due > last && !due.is_extra);
         last = due.due;
-        *came.entry(due.check.name.clone()).or_insert(0) += 1;
+        *counts.entry(due.check.name.clone()).or_insert(0) += 1;
     }
     assert_eq!(
-        came,
+        counts,
         HashMap::from([("every".to_owned(), 5), ("cron".to_owned(), 5)])
     );
     drop(clocks);
@@ -283,13 +283,13 @@ async fn an_extra_run_that_is_late_or_of_another_suite_is_left_out() {
     let _clocks = Simulated::begin(moment("2026-11-27T12:00:00Z"));
     let check = check("a", Duration::from_hours(1_000));
     let mut ticker = ticker::Ticker::new(&[], |_| None);
-    ticker.repeat(&check, secs(10));
+    ticker.add_extra_run(&check, secs(10));
     tokio::time::advance(secs(11)).await;
     assert!(matches!(ticker.pop(), Some(Tick::Due(due)) if due.is_extra));
-    ticker.repeat(&check, secs(10));
+    ticker.add_extra_run(&check, secs(10));
     tokio::time::advance(secs(12)).await;
     assert!(ticker.pop().is_none(), "the host has other things to do");
-    ticker.repeat(&check, secs(10));
+    ticker.add_extra_run(&check, secs(10));
     ticker.replace(ticker::Plans::default());
     tokio::time::advance(secs(10)).await;
     assert!(ticker.pop().is_none(), "its check may be gone");
@@ -318,7 +318,7 @@ async fn a_sleep_of_the_machine_brings_due_times_of_a_ticker_nearer_and_forgets_
     let _clocks = Simulated::begin(moment("2026-11-27T12:00:00Z"));
     let check = check("a", Duration::from_hours(1_000));
     let mut ticker = ticker::Ticker::new(&[Arc::clone(&check)], |_| Some(secs(100)));
-    ticker.repeat(&check, secs(60));
+    ticker.add_extra_run(&check, secs(60));
     ticker.skip(secs(40));
     tokio::time::advance(secs(60)).await;
     assert!(matches!(ticker.pop(), Some(Tick::Due(due)) if !due.is_extra));
@@ -329,8 +329,8 @@ async fn a_sleep_of_the_machine_brings_due_times_of_a_ticker_nearer_and_forgets_
 async fn a_ticker_says_what_the_clock_was_set_past() {
     let clocks = Simulated::begin(moment("2026-11-27T12:00:00Z"));
     let mut ticker = ticker::Ticker::new(&[cron_check("a", "*/5 * * * *", "UTC")], |_| None);
-    assert!(ticker.clock_set().is_empty());
+    assert!(ticker.on_clock_step().is_empty());
     clocks.step(3_600);
-    let passed = ticker.clock_set();
+    let passed = ticker.on_clock_step();
     assert_eq!(passed.iter().map(|passed| passed.count).sum::<u64>(), 1);
 }

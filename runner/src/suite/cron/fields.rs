@@ -1,4 +1,4 @@
-//! The five fields of a cron expression, and the local times that they name.
+//! The five fields of a cron expression, and the local times that they match.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, ToSpan as _};
 
-/// Characters of an expression.
-pub(in crate::suite) const MAX_TEXT: usize = 200;
+/// Maximum length of an expression, in characters.
+pub(in crate::suite) const MAX_EXPRESSION_CHARS: usize = 200;
 const MINUTES_OF_DAY: u64 = 24 * 60;
-/// Days that are looked at for one that is meant: a 29th of February comes after eight years at the latest.
+/// Number of days that are searched for a match: the 29th of February recurs within eight years.
 const HORIZON: usize = 9 * 366;
-/// A leap year, in which every day is that any year has.
+/// A leap year, which contains every possible date.
 const LEAP_YEAR: i16 = 2024;
 
-/// What can stand for all five fields.
+/// Shorthands for all five fields.
 const SHORTHANDS: [(&str, [&str; 5]); 7] = [
     ("@hourly", ["0", "*", "*", "*", "*"]),
     ("@daily", ["0", "0", "*", "*", "*"]),
@@ -25,39 +25,39 @@ const SHORTHANDS: [(&str, [&str; 5]); 7] = [
     ("@annually", ["0", "0", "1", "1", "*"]),
 ];
 
-/// One of the fields.
-struct Kind {
+/// The specification of a field.
+struct FieldSpec {
     name: &'static str,
     range: RangeInclusive<u8>,
-    /// From the least number on.
+    /// Names of the values, starting with the minimum.
     words: &'static [&'static str],
 }
 
-const MINUTE: Kind = Kind {
+const MINUTE: FieldSpec = FieldSpec {
     name: "minute",
     range: 0..=59,
     words: &[],
 };
-const HOUR: Kind = Kind {
+const HOUR: FieldSpec = FieldSpec {
     name: "hour",
     range: 0..=23,
     words: &[],
 };
-const DAY: Kind = Kind {
+const DAY: FieldSpec = FieldSpec {
     name: "day of month",
     range: 1..=31,
     words: &[],
 };
-const MONTH: Kind = Kind {
+const MONTH: FieldSpec = FieldSpec {
     name: "month",
     range: 1..=12,
     words: &[
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
     ],
 };
-const WEEKDAY: Kind = Kind {
+const WEEKDAY: FieldSpec = FieldSpec {
     name: "day of week",
-    // Both ends are Sunday.
+    // Both 0 and 7 are Sunday.
     range: 0..=7,
     words: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
 };
@@ -65,54 +65,54 @@ const WEEKDAY: Kind = Kind {
 /// Why a text is not a cron expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CronError {
-    /// There are not five fields.
+    /// Wrong number of fields.
     #[error("five fields are wanted, and it has {0}")]
     Count(usize),
-    /// A field names something that it does not have.
+    /// A value that is out of range.
     #[error("{field}: `{text}` is not one of {least} to {most}")]
     Value {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What is written.
+        /// The text.
         text: String,
-        /// The least that it can be.
+        /// Minimum.
         least: u8,
-        /// The most that it can be.
+        /// Maximum.
         most: u8,
     },
     /// A range ends before it begins.
     #[error("{field}: the range `{text}` ends before it begins")]
     Backwards {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What is written.
+        /// The text.
         text: String,
     },
-    /// What follows `/` is more than the field has values.
+    /// The step after `/` exceeds the number of values of the field.
     #[error("{field}: the step of `{text}` is longer than the field, which has {values} values")]
     LongStep {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What is written.
+        /// The text.
         text: String,
-        /// How many values it has.
+        /// Number of values of the field.
         values: u8,
     },
-    /// What follows `/` is not a step.
+    /// The text after `/` is not a step.
     #[error("{field}: `{text}` is not a step; write such as `*/5` or `0-30/10`")]
     Step {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What is written.
+        /// The text.
         text: String,
     },
-    /// There is no such day.
+    /// No date matches.
     #[error("names no day that any year has")]
     Never,
 }
 
 impl CronError {
-    /// What to write.
+    /// What to write instead.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
@@ -125,7 +125,7 @@ impl CronError {
     }
 }
 
-/// The local times that are meant: bits, the least first.
+/// The local times that match, as bit sets with the lowest value first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fields {
     minutes: u64,
@@ -134,7 +134,7 @@ pub(super) struct Fields {
     months: u64,
     /// Sunday is 0.
     weekdays: u64,
-    /// Whether a day has to fit both of its fields, since one of them begins with `*`; else either will do.
+    /// Whether a day must match both of its fields, because one of them begins with `*`; otherwise one is enough.
     needs_both: bool,
 }
 
@@ -158,7 +158,7 @@ impl Fields {
         is_ever_due.then_some(fields).ok_or(CronError::Never)
     }
 
-    /// The first local time that is meant from a whole minute on.
+    /// The first local time that matches, at or after a whole minute.
     pub(super) fn at_or_after(&self, earliest: DateTime) -> Option<DateTime> {
         let date = self.next_date(earliest.date())?;
         let (hour, minute) = (number(earliest.hour()), number(earliest.minute()));
@@ -176,35 +176,34 @@ impl Fields {
         Some(date.at(hour, minute, 0, 0))
     }
 
-    /// From one due time of a day to the next, or to the first of the next day: the least of these.
-    pub(super) fn shortest(&self) -> Duration {
+    /// The minimum time from one due time of a day to the next, or to the first of the next day.
+    pub(super) fn min_interval(&self) -> Duration {
         let times: Vec<u64> = (0..MINUTES_OF_DAY)
             .filter(|minute| self.hours >> (minute / 60) & 1 == 1 && self.minutes >> (minute % 60) & 1 == 1)
             .collect();
-        let over_night = times.first().zip(times.last());
-        let over_night = over_night.map(|(first, last)| MINUTES_OF_DAY - last + first);
+        let overnight = times.first().zip(times.last());
+        let overnight = overnight.map(|(first, last)| MINUTES_OF_DAY - last + first);
         let apart = times
             .iter()
             .zip(times.iter().skip(1))
             .map(|(one, next)| next - one);
-        let least = apart.chain(over_night).min();
+        let least = apart.chain(overnight).min();
         Duration::from_secs(60 * least.unwrap_or(MINUTES_OF_DAY))
     }
 
-    /// Whether the due times of an hour are those of every hour, so that it makes no difference when clocks are changed by
-    /// whole hours.
-    pub(super) fn is_the_same_after(&self, moved: SignedDuration) -> bool {
+    /// Whether every hour has the same due times, so that clock changes by whole hours make no difference.
+    pub(super) fn is_unaffected_by(&self, moved: SignedDuration) -> bool {
         const EVERY_HOUR: u64 = (1 << 24) - 1;
         self.hours == EVERY_HOUR && moved.as_secs() % 3_600 == 0
     }
 
-    /// The first day that is meant, from one on.
+    /// The first date that matches, at or after `from`.
     fn next_date(&self, from: Date) -> Option<Date> {
         let mut date = from;
         for _ in 0..HORIZON {
             if self.months >> date.month() & 1 == 0 {
                 date = date.last_of_month().tomorrow().ok()?;
-            } else if self.is_meant(date) {
+            } else if self.matches_date(date) {
                 return Some(date);
             } else {
                 date = date.checked_add(1.day()).ok()?;
@@ -213,16 +212,17 @@ impl Fields {
         None
     }
 
-    fn is_meant(&self, date: Date) -> bool {
+    fn matches_date(&self, date: Date) -> bool {
         let by_day = self.days >> date.day() & 1 == 1;
         let by_weekday = self.weekdays >> date.weekday().to_sunday_zero_offset() & 1 == 1;
-        match self.needs_both {
-            true => by_day && by_weekday,
-            false => by_day || by_weekday,
+        if self.needs_both {
+            by_day && by_weekday
+        } else {
+            by_day || by_weekday
         }
     }
 
-    /// The first time of a day that is meant, from one on.
+    /// The first time of day that matches, at or after `hour` and `minute`.
     fn next_time(&self, hour: u32, minute: u32) -> Option<(i8, i8)> {
         let this_hour = self.hours >> hour & 1 == 1;
         let found = match first_from(self.minutes, minute).filter(|_| this_hour) {
@@ -233,7 +233,7 @@ impl Fields {
     }
 }
 
-/// The first bit that is set, from one on.
+/// The first bit that is set, at or after `from`.
 fn first_from(bits: u64, from: u32) -> Option<u32> {
     let rest = bits.checked_shr(from)?;
     (rest != 0).then(|| from + rest.trailing_zeros())
@@ -243,13 +243,13 @@ fn number(part: i8) -> u32 {
     u32::try_from(part).unwrap_or_default()
 }
 
-impl Kind {
+impl FieldSpec {
     fn bits(&self, list: &str) -> Result<u64, CronError> {
         let mut parts = list.split(',').map(|part| self.part(part));
         parts.try_fold(0, |bits, part| Ok(bits | part?))
     }
 
-    /// `*`, a number, a range, or one of these with a step; a step without a range ends with the field.
+    /// `*`, a number, a range, or one of these with a step; a step without a range extends to the end of the field.
     fn part(&self, text: &str) -> Result<u64, CronError> {
         let (range, step) = match text.split_once('/') {
             Some((range, step)) => (range, Some(self.step(text, step)?)),
@@ -280,26 +280,28 @@ impl Kind {
             text: text.to_owned(),
         })?;
         let values = self.values();
-        match step > usize::from(values) {
-            true => Err(CronError::LongStep {
+        if step > usize::from(values) {
+            Err(CronError::LongStep {
                 field: self.name,
                 text: text.to_owned(),
                 values,
-            }),
-            false => Ok(step),
+            })
+        } else {
+            Ok(step)
         }
     }
 
-    /// How many values the field has. Sunday has two numbers.
+    /// The number of values of the field. Sunday has two numbers.
     fn values(&self) -> u8 {
         let (least, most) = (*self.range.start(), *self.range.end());
-        match self.words.contains(&"sun") {
-            true => most - least,
-            false => most - least + 1,
+        if self.words.contains(&"sun") {
+            most - least
+        } else {
+            most - least + 1
         }
     }
 
-    /// A range, where Sunday comes last unless it is the first as well.
+    /// A range, in which Sunday is the last day unless it is also the first.
     fn range(&self, from: &str, to: &str) -> Result<(u8, u8), CronError> {
         let (from, to) = (self.value(from)?, self.value(to)?);
         let is_last_sunday = to == 0 && from > 0 && *self.range.end() == 7;
@@ -308,11 +310,11 @@ impl Kind {
 
     fn value(&self, text: &str) -> Result<u8, CronError> {
         let word = self.words.iter().position(|word| word.eq_ignore_ascii_case(text));
-        let word = word.and_then(|place| u8::try_from(place).ok());
+        let word = word.and_then(|index| u8::try_from(index).ok());
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|_| is_number);
         let (least, most) = (*self.range.start(), *self.range.end());
-        let value = word.map(|place| place + least).or(number);
+        let value = word.map(|index| index + least).or(number);
         value
             .filter(|value| self.range.contains(value))
             .ok_or_else(|| CronError::Value {

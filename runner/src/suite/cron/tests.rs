@@ -12,7 +12,7 @@ fn cron(text: &str, zone: &str) -> Cron {
     Cron::new(text, TimeZone::get(zone).unwrap(), zone).unwrap()
 }
 
-/// The due times after a moment, by the clocks of the zone.
+/// The due times after an instant, by the clocks of the zone.
 fn due(text: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
     let cron = cron(text, zone);
     let mut at = moment(after);
@@ -61,7 +61,7 @@ fn a_check_is_due_in_the_minutes_that_its_expression_names() {
 
 #[test]
 fn a_day_of_month_beside_any_weekday_has_to_be_that_day() {
-    // `*/2` is every second day of the month, and Mondays of these only, as cron has it.
+    // `*/2` is every second day of the month, and only Mondays of these, as in cron.
     let found = due("0 0 */2 * mon", "UTC", "2026-11-27T00:00:00Z", 2);
     assert_eq!(found, ["12-07 00:00+00:00", "12-21 00:00+00:00"]);
 }
@@ -123,7 +123,7 @@ fn times_that_a_day_has_twice_are_due_both_times() {
 
 #[test]
 fn clocks_that_are_changed_by_less_than_an_hour_or_at_midnight_lose_no_due_time() {
-    // By half an hour at 02:00.
+    // A change by half an hour at 02:00.
     let found = due("0,15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", 3);
     assert_eq!(
         found,
@@ -132,12 +132,12 @@ fn clocks_that_are_changed_by_less_than_an_hour_or_at_midnight_lose_no_due_time(
     // From 00:00 to 01:00.
     let found = due("30 0 * * *", "America/Santiago", "2026-09-05T12:00:00Z", 2);
     assert_eq!(found, ["09-06 01:30-03:00", "09-07 00:30-03:00"]);
-    // A day that never was.
+    // A day that does not exist.
     let found = due("0 12 30 12 *", "Pacific/Apia", "2011-12-29T12:00:00Z", 1);
     assert_eq!(found, ["12-31 12:00+14:00"]);
 }
 
-/// Every minute of four days around each change of clocks, held against what local clocks show.
+/// Compares every minute of four days around each clock change with what local clocks show.
 #[test]
 fn no_minute_is_left_out_and_none_is_made_up() {
     for (zone, noon) in [
@@ -160,12 +160,12 @@ fn no_minute_is_left_out_and_none_is_made_up() {
     }
 }
 
-/// Whether local clocks show a time that is meant, or would if they had not been set forward.
+/// Whether local clocks show a time that matches, or would if they had not been set forward.
 fn is_meant(cron: &Cron, at: Timestamp) -> bool {
     let names = |time: DateTime| cron.fields.at_or_after(time) == Some(time);
     let is_shown = names(cron.zone.to_datetime(at));
     let hidden = (1..=120).map(|minutes| {
-        // The local time that was so long before by the clocks as they were.
+        // The local time before the change, by the old offset.
         let earlier = at - SignedDuration::from_secs(60 * minutes);
         let unchanged = cron.zone.to_offset(earlier).to_datetime(at);
         let offset = cron.zone.to_ambiguous_timestamp(unchanged).offset();
@@ -204,7 +204,7 @@ fn the_shortest_time_between_due_times_is_known() {
         ("59,0 23,0 * * *", 1),
     ] {
         assert_eq!(
-            cron(text, "UTC").shortest(),
+            cron(text, "UTC").min_interval(),
             Duration::from_mins(minutes),
             "{text}"
         );
@@ -212,7 +212,7 @@ fn the_shortest_time_between_due_times_is_known() {
 }
 
 #[test]
-fn what_is_not_a_cron_expression_is_refused_and_says_why() {
+fn what_is_not_a_cron_expression_is_refused_with_a_reason() {
     let refused = |text: &str| Cron::new(text, TimeZone::UTC, "UTC").unwrap_err().to_string();
     for (text, reason) in [
         ("", "five fields are wanted, and it has 0"),
@@ -270,12 +270,12 @@ fn a_step_is_no_longer_than_its_field() {
 
 #[test]
 fn the_shortest_time_between_due_times_is_that_around_a_change_of_clocks() {
-    let minutes = |text: &str, zone: &str| cron(text, zone).shortest().as_secs() / 60;
+    let minutes = |text: &str, zone: &str| cron(text, zone).min_interval().as_secs() / 60;
     assert_eq!(minutes("30 2 * * *", "UTC"), 24 * 60);
     assert_eq!(minutes("30 2 * * *", "Europe/Berlin"), 60, "02:30 is there twice");
     assert_eq!(minutes("30 2,3 * * *", "Europe/Berlin"), 60);
     assert_eq!(minutes("15,30 * * * *", "Europe/Berlin"), 15);
-    // 02:30 comes at 03:30 when there is none.
+    // 02:30 becomes 03:30 when it is skipped.
     assert_eq!(minutes("0 0,1,3 * * *", "Europe/Berlin"), 60);
     assert_eq!(minutes("40 2-3/2,4 * * *", "Europe/Berlin"), 60);
     assert_eq!(minutes("0 12 * * *", "Europe/Berlin"), 23 * 60);

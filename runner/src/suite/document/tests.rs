@@ -31,7 +31,7 @@ fn problem(document: &Document) -> String {
 }
 
 #[test]
-fn a_text_is_kept_with_and_without_what_references_brought_in() {
+fn a_text_is_available_with_and_without_interpolated_values() {
     let Some(Value {
         content: Content::Map(members),
         ..
@@ -39,10 +39,10 @@ fn a_text_is_kept_with_and_without_what_references_brought_in() {
     else {
         panic!("no mapping");
     };
-    let Content::Text { text, shown } = &members[0].value.content else {
+    let Content::Text { text, masked } = &members[0].value.content else {
         panic!("no text");
     };
-    assert_eq!((text.as_str(), shown.as_str()), ("Bearer hunter2", "Bearer ***"));
+    assert_eq!((text.as_str(), masked.as_str()), ("Bearer hunter2", "Bearer ***"));
     assert_eq!(members[0].value.location.at, Some(Position::new(1, 4)));
 }
 

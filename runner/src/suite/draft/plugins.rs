@@ -1,31 +1,36 @@
-//! What the plugins of a suite have to say of it.
+//! Validation of a draft's configurations by its plugins.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::Draft;
 use crate::suite::check::RawCheck;
-use crate::suite::contract::Contract;
+use crate::suite::config_validation::{self, ConfigSchema, UsablePlugin};
 use crate::suite::error::{Problem, Report};
 use crate::suite::json;
-use crate::suite::judged::{self, Schema, Usable};
-use crate::suite::judgement::{Judgement, PortableConfig, SchemaRequest, Verdict, Verdicts};
-use crate::suite::objection::{self, Collector, ConfigRequest, Objections, Uses};
+use crate::suite::json_schema::SchemaValidator;
+use crate::suite::plugin_validation::{
+    self, ConfigProblems, ConfigRequest, ConfigRequestBuilder, ConfigUses,
+};
 use crate::suite::portable::PortableNode;
+use crate::suite::schema_validation::{
+    PortableConfig, SchemaRequest, SchemaResponse, SchemaVerdict, SchemaVerdicts,
+};
 use crate::suite::tree::quoted;
-use crate::suite::validate;
+use crate::suite::validator;
 use crate::suite::{Catalog, PluginDeclaration, PluginFacts, PluginSource, Unusable};
 
 impl Draft {
-    /// What [`judge`](crate::suite::judge) is to judge for this plugin, so that [`Draft::finish`] need not.
+    /// The request to [`validate_configs`](crate::suite::validate_configs) for this plugin, so that [`Draft::finish`]
+    /// need not do that itself.
     #[must_use]
     pub fn schema_request(&self, plugin: &str, facts: &PluginFacts) -> SchemaRequest {
-        let configs = self.configs(plugin).map(|check| {
-            let (value, written) = judged::written(check);
+        let configs = self.checks_by_config(plugin).map(|check| {
+            let (value, written) = config_validation::config_nodes(check);
             PortableConfig {
-                value: value.map(PortableNode::of),
+                value: value.map(PortableNode::from_node),
                 key: written.key,
-                node: written.node.map(PortableNode::of),
+                node: written.node.map(PortableNode::from_node),
             }
         });
         SchemaRequest {
@@ -34,45 +39,45 @@ impl Draft {
         }
     }
 
-    /// What a plugin itself is to judge: the configurations that its schema allows, and the targets that they are used
-    /// for. Nothing where the schema makes no sense, which [`Draft::finish`] reports.
+    /// The request to the plugin itself: the configurations that its schema allows, and their targets. Empty if the
+    /// schema is invalid, which [`Draft::finish`] reports.
     #[must_use]
-    pub fn config_request(&self, plugin: &str, catalog: &Catalog) -> (ConfigRequest, Uses) {
+    pub fn config_request(&self, plugin: &str, catalog: &Catalog) -> (ConfigRequest, ConfigUses) {
         let facts = catalog.get(plugin).and_then(|facts| facts.as_ref().ok());
         let schema = facts.and_then(|facts| self.schema(plugin, facts, catalog).ok());
-        let mut collector = Collector::default();
+        let mut builder = ConfigRequestBuilder::default();
         let mut known = HashMap::new();
         for (check, schema) in schema
             .iter()
-            .flat_map(|schema| self.judged(plugin).map(move |check| (check, schema)))
+            .flat_map(|schema| self.checks_of(plugin).map(move |check| (check, schema)))
         {
-            let written = judged::written(check);
-            let config = *known.entry(validate::key(check)).or_insert_with(|| {
+            let written = config_validation::config_nodes(check);
+            let config = *known.entry(validator::key(check)).or_insert_with(|| {
                 match schema.verdict(check, written, false) {
-                    Verdict::Allowed(readings) => {
-                        Some(collector.config(json::exact(written.0, &readings, &[])))
+                    SchemaVerdict::Allowed(coercions) => {
+                        Some(builder.config(json::to_exact_json(written.0, &coercions, &[])))
                     }
-                    Verdict::Refused(refusal) => {
-                        refusal.rest.map(|rest| collector.config(rest.of(written.0)))
+                    SchemaVerdict::Refused(refusal) => {
+                        refusal.rest.map(|rest| builder.config(rest.to_json(written.0)))
                     }
                 }
             });
             if let Some(config) = config {
-                collector.add(check, config);
+                builder.add(check, config);
             }
         }
-        collector.finish()
+        builder.finish()
     }
 
-    /// Of the checks of a plugin, the first with each configuration.
-    fn configs(&self, plugin: &str) -> impl Iterator<Item = &RawCheck> {
+    /// The first check of a plugin with each distinct configuration.
+    fn checks_by_config(&self, plugin: &str) -> impl Iterator<Item = &RawCheck> {
         let mut known = HashSet::new();
-        let checks = self.judged(plugin);
-        checks.filter(move |check| known.insert(validate::key(check)))
+        let checks = self.checks_of(plugin);
+        checks.filter(move |check| known.insert(validator::key(check)))
     }
 
     /// The checks of a plugin.
-    fn judged(&self, plugin: &str) -> impl Iterator<Item = &RawCheck> {
+    fn checks_of(&self, plugin: &str) -> impl Iterator<Item = &RawCheck> {
         let checks = self.files.iter().flat_map(|file| &file.checks);
         let plugin = plugin.to_owned();
         checks.filter(move |check| {
@@ -81,12 +86,12 @@ impl Draft {
         })
     }
 
-    /// The plugins that could be loaded and whose schema makes sense; the others are problems.
-    pub(super) fn usable<'a>(
+    /// The plugins that could be loaded and whose schema is valid; the others are reported.
+    pub(super) fn usable_plugins<'a>(
         &'a self,
         catalog: &'a Catalog,
         report: &mut Report,
-    ) -> HashMap<&'a str, Usable<'a>> {
+    ) -> HashMap<&'a str, UsablePlugin<'a>> {
         let mut usable = HashMap::with_capacity(self.plugins.len());
         for plugin in &self.plugins {
             let schema = match catalog.get(&plugin.name) {
@@ -99,13 +104,13 @@ impl Draft {
             match schema {
                 Ok((facts, schema)) => {
                     let embedded = plugin.source == PluginSource::Embedded;
-                    let objections = self.objections(plugin, catalog, report);
+                    let problems = self.config_problems(plugin, catalog, report);
                     usable.insert(
                         &*plugin.name,
-                        Usable {
+                        UsablePlugin {
                             facts,
                             schema,
-                            objections,
+                            problems,
                             embedded,
                             configs: RefCell::default(),
                         },
@@ -120,19 +125,19 @@ impl Draft {
         usable
     }
 
-    fn schema(&self, plugin: &str, facts: &PluginFacts, catalog: &Catalog) -> Result<Schema, Unusable> {
+    fn schema(&self, plugin: &str, facts: &PluginFacts, catalog: &Catalog) -> Result<ConfigSchema, Unusable> {
         let wrong =
             |reason: &str| Unusable::from(format!("the schema of its configuration is wrong: {reason}"));
-        match catalog.judgements.get(plugin) {
-            None => match Contract::new(&facts.config_schema) {
-                Ok(contract) => Ok(Schema::Here(Box::new(contract))),
+        match catalog.schema_responses.get(plugin) {
+            None => match SchemaValidator::new(&facts.config_schema) {
+                Ok(validator) => Ok(ConfigSchema::InProcess(Box::new(validator))),
                 Err(reason) => Err(wrong(&reason)),
             },
-            Some(Ok(Judgement::Verdicts(verdicts))) => {
-                let keys = self.configs(plugin).map(validate::key);
-                Ok(Schema::Elsewhere(Verdicts::new(keys, verdicts)))
+            Some(Ok(SchemaResponse::Verdicts(verdicts))) => {
+                let keys = self.checks_by_config(plugin).map(validator::key);
+                Ok(ConfigSchema::Isolated(SchemaVerdicts::new(keys, verdicts)))
             }
-            Some(Ok(Judgement::BadSchema(reason))) => Err(wrong(reason)),
+            Some(Ok(SchemaResponse::BadSchema(reason))) => Err(wrong(reason)),
             Some(Err(unusable)) => Err(Unusable {
                 reason: format!("its schema cannot be used: {}", unusable.reason),
                 is_transient: unusable.is_transient,
@@ -140,16 +145,16 @@ impl Draft {
         }
     }
 
-    /// What a plugin has against configurations; where it came to no end, that is reported.
-    fn objections<'a>(
+    /// The plugin's own problems with configurations; a failure of the plugin is reported.
+    fn config_problems<'a>(
         &'a self,
         plugin: &PluginDeclaration,
         catalog: &'a Catalog,
         report: &mut Report,
-    ) -> Option<Objections<'a>> {
-        let (uses, answer) = catalog.answers.get(&plugin.name)?;
-        let answer = match answer {
-            Ok(answer) => answer,
+    ) -> Option<ConfigProblems<'a>> {
+        let (uses, response) = catalog.config_responses.get(&plugin.name)?;
+        let response = match response {
+            Ok(response) => response,
             Err(unusable) => {
                 let reason = format!("it cannot judge configurations: {}", unusable.reason);
                 let problem = self.plugin_problem(plugin, &reason);
@@ -157,21 +162,21 @@ impl Draft {
                 return None;
             }
         };
-        let checks = || self.judged(&plugin.name);
-        let secrets = objection::secrets_of(checks());
-        let objections = Objections::new(uses, answer, &secrets);
-        if let Some(ended) = &answer.ended {
-            let check = objections.check_with(ended.config, checks());
+        let checks = || self.checks_of(&plugin.name);
+        let secrets = plugin_validation::secrets_of(checks());
+        let problems = ConfigProblems::new(uses, response, &secrets);
+        if let Some(aborted) = &response.aborted {
+            let check = problems.check_with(aborted.config, checks());
             let name = check.and_then(|check| Some(quoted(&check.name.as_ref()?.value)));
             let reason = format!(
                 "it came to no answer when it judged the configuration of check {}: {}",
                 name.unwrap_or_default(),
-                objection::shown(&ended.reason, &secrets)
+                plugin_validation::sanitize(&aborted.reason, &secrets)
             );
             let problem = self.plugin_problem(plugin, &reason);
-            report.add(problem.transient(ended.is_transient));
+            report.add(problem.transient(aborted.is_transient));
         }
-        Some(objections)
+        Some(problems)
     }
 
     fn plugin_problem(&self, plugin: &PluginDeclaration, reason: &str) -> Problem {

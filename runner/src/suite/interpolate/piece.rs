@@ -1,25 +1,25 @@
-//! What a string is made of.
+//! The parts of a text with references.
 
 pub(super) const OPEN: &str = "${";
 
-/// Whether a string holds a value that must not be shown.
+/// Whether a text contains a secret reference.
 pub(in crate::suite) fn has_reference(text: &str) -> bool {
     text.contains("${env:") || text.contains("${file:")
 }
 
-/// A part of a string.
+/// A part of a text.
 pub(super) enum Piece<'t> {
     /// `$${`.
     Escaped,
-    /// As it stands there.
+    /// Literal text.
     Literal(&'t str),
-    /// What stands between `${` and `}`.
+    /// The text between `${` and `}`.
     Reference(&'t str),
-    /// A reference without its end.
+    /// A reference without its closing brace.
     Unclosed(&'t str),
 }
 
-/// What comes before the next `${`, what it is, and what follows.
+/// The text before the next `${`, the piece there, and the text after it.
 pub(super) fn next_piece(text: &str) -> Option<(&str, Piece<'_>, &str)> {
     let (before, after) = text.split_once(OPEN)?;
     if let Some(before) = before.strip_suffix('$') {
@@ -37,7 +37,7 @@ pub(super) fn next_piece(text: &str) -> Option<(&str, Piece<'_>, &str)> {
     Some((before, piece, ""))
 }
 
-/// Whether what follows `${` says where a value is, so that it would be replaced, or refused.
+/// Whether the text after `${` is a reference to be replaced or rejected, not a capture of a plugin.
 pub(super) fn is_reference(after: &str) -> bool {
     after.split_once(':').is_some_and(|(kind, _)| is_name(kind))
 }

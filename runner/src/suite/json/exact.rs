@@ -1,5 +1,5 @@
-//! JSON whose numbers are as they are written. `serde_json::Value` has none that is longer than 64 bits: with its feature
-//! `arbitrary_precision`, which holds for every crate of a build, numbers are objects to whoever looks at them first.
+//! JSON without loss of digits. `serde_json::Value` has no numbers longer than 64 bits; its feature
+//! `arbitrary_precision` applies to every crate of a build, and turns numbers into objects for generic deserializers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Values within each other; as many as `serde_json` reads.
+/// Maximum nesting, the same as that of `serde_json`.
 const MAX_DEPTH: usize = 128;
 
-/// A value of JSON. As a text it has no blanks, and its keys are in order.
+/// A JSON value. Its text form has no whitespace, and its keys are sorted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Exact {
+pub(crate) enum ExactJson {
     /// `null`, a boolean, or a number.
     Plain(String),
     Text(String),
@@ -20,7 +20,7 @@ pub(crate) enum Exact {
     Object(BTreeMap<String, Self>),
 }
 
-impl Exact {
+impl ExactJson {
     pub(crate) fn null() -> Self {
         Self::Plain("null".to_owned())
     }
@@ -29,7 +29,7 @@ impl Exact {
         matches!(self, Self::Plain(json) if json == "null")
     }
 
-    /// Reads JSON; nothing where it is none, or nests too deep.
+    /// Parses JSON; nothing if it is invalid, or nested too deeply.
     pub(crate) fn parse(json: &str) -> Option<Self> {
         Self::within(json.trim_ascii(), MAX_DEPTH).ok().flatten()
     }
@@ -63,23 +63,23 @@ fn read<'j, T: Deserialize<'j>>(json: &'j str) -> Result<T, serde_json::Error> {
     serde_json::from_str(json)
 }
 
-impl fmt::Display for Exact {
+impl fmt::Display for ExactJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain(json) => f.write_str(json),
             Self::Text(text) => write_text(text, f),
             Self::List(values) => {
                 f.write_str("[")?;
-                for (place, value) in values.iter().enumerate() {
-                    f.write_str(if place > 0 { "," } else { "" })?;
+                for (index, value) in values.iter().enumerate() {
+                    f.write_str(if index > 0 { "," } else { "" })?;
                     value.fmt(f)?;
                 }
                 f.write_str("]")
             }
             Self::Object(members) => {
                 f.write_str("{")?;
-                for (place, (key, value)) in members.iter().enumerate() {
-                    f.write_str(if place > 0 { "," } else { "" })?;
+                for (index, (key, value)) in members.iter().enumerate() {
+                    f.write_str(if index > 0 { "," } else { "" })?;
                     write_text(key, f)?;
                     f.write_str(":")?;
                     value.fmt(f)?;
@@ -111,7 +111,7 @@ mod tests {
             ("[]", "[]"),
             (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
         ] {
-            assert_eq!(Exact::parse(json).unwrap().to_string(), written, "{json}");
+            assert_eq!(ExactJson::parse(json).unwrap().to_string(), written, "{json}");
         }
     }
 
@@ -119,16 +119,16 @@ mod tests {
     fn it_is_written_as_serde_json_writes_what_fits_it() {
         let json = r#"{"z":{"y":[1,-2,0.5,[],{}],"x":"\u0000\u001f\u007f\"\\"},"a":18446744073709551615}"#;
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
-        assert_eq!(Exact::parse(json).unwrap().to_string(), value.to_string());
+        assert_eq!(ExactJson::parse(json).unwrap().to_string(), value.to_string());
     }
 
     #[test]
     fn what_is_not_json_or_nests_too_deep_is_nothing() {
         for text in ["", "08", "1 2", "{a:1}", "[1", "\"a", "nul", "NaN"] {
-            assert_eq!(Exact::parse(text), None, "{text}");
+            assert_eq!(ExactJson::parse(text), None, "{text}");
         }
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(Exact::parse(&nested(MAX_DEPTH)).is_some());
-        assert_eq!(Exact::parse(&nested(100_000)), None);
+        assert!(ExactJson::parse(&nested(MAX_DEPTH)).is_some());
+        assert_eq!(ExactJson::parse(&nested(100_000)), None);
     }
 }

@@ -17,7 +17,7 @@ fn check(name: &str, labels: &[(&str, &str)]) -> Check {
         .map(|(label, value)| (label.to_string(), value.to_string()));
     Check {
         labels: Arc::new(labels.collect()),
-        ..Check::plain(name, HOUR)
+        ..Check::minimal(name, HOUR)
     }
 }
 
@@ -27,17 +27,17 @@ fn moment(text: &str) -> SystemTime {
     SystemTime::try_from(timestamp).unwrap()
 }
 
-fn daily(days: &[Weekday], hours: i8, minutes: i8, lasts: Duration, zone: &str) -> Window {
+fn daily(days: &[Weekday], hours: i8, minutes: i8, duration: Duration, zone: &str) -> Window {
     let repetition = Repetition {
         days: days.to_vec(),
         at: Time::new(hours, minutes, 0, 0).unwrap(),
-        lasts,
+        duration,
         zone: TimeZone::get(zone).unwrap(),
     };
     Window::new("daily", Scope::default(), Times::Repeating(repetition))
 }
 
-/// The window is open from the first moment until right before the second, and at neither side of that.
+/// Asserts that the window is active from the first instant until just before the second, and not outside of that.
 fn assert_open(window: &Window, from: &str, until: &str) {
     const INSTANT: Duration = Duration::from_nanos(1);
     let check = check("any", &[]);
@@ -64,7 +64,7 @@ fn a_window_is_for_checks_that_it_names_and_that_have_all_its_labels() {
             .into(),
     };
     let from = moment("2026-12-24T18:00:00Z");
-    let window = Window::new("upgrade", scope, Times::Once { from, lasts: HOUR });
+    let window = Window::new("upgrade", scope, Times::Once { from, duration: HOUR });
     let both = [("tier", "db"), ("site", "north"), ("team", "web")];
     assert!(window.covers(&check("database", &both), from));
     assert!(window.covers(&check("cache", &both), from));
@@ -81,7 +81,7 @@ fn a_window_for_once_holds_its_start_and_not_its_end() {
         Scope::default(),
         Times::Once {
             from,
-            lasts: 2 * HOUR,
+            duration: 2 * HOUR,
         },
     );
     assert_open(&window, "2026-12-24T17:00:00Z", "2026-12-24T19:00:00Z");
@@ -109,7 +109,7 @@ fn a_window_over_midnight_belongs_to_the_day_on_which_it_opens() {
 fn a_window_opens_on_its_days_only() {
     let window = daily(&[Weekday::Monday, Weekday::Thursday], 12, 0, HOUR, "UTC");
     let any = check("any", &[]);
-    // From Monday on.
+    // Starts on Monday.
     let open: Vec<bool> = (12..19)
         .map(|day| window.covers(&any, moment(&format!("2026-01-{day}T12:30:00Z"))))
         .collect();
@@ -129,7 +129,7 @@ fn the_day_of_a_window_is_that_of_its_zone() {
 fn a_window_of_seven_days_is_open_for_seven_days() {
     let window = daily(&[Weekday::Friday], 18, 0, 7 * 24 * HOUR, "UTC");
     let any = check("any", &[]);
-    // It opens again in the moment in which it closes.
+    // It starts again at the instant at which it ends.
     for day in 16..=30 {
         assert!(
             window.covers(&any, moment(&format!("2026-01-{day}T17:59:59Z"))),
@@ -183,15 +183,15 @@ fn a_window_lasts_as_long_as_it_says_when_the_clocks_change_in_it() {
     assert_open(&window, "2026-03-28T12:00:00+01:00", "2026-03-29T13:00:00+02:00");
 }
 
-/// Clocks in Newfoundland went back at 00:01, to 23:01 of the day before: half an hour into the window the date was
-/// that of the day before it.
+/// Clocks in Newfoundland went back at 00:01, to 23:01 of the previous day: half an hour into the window the date was
+/// that of the previous day.
 #[test]
 fn a_window_at_midnight_outlives_clocks_that_go_back_over_midnight() {
     let window = daily(&[Weekday::Sunday], 0, 0, HOUR, "America/St_Johns");
     assert_open(&window, "2010-11-07T00:00:00-02:30", "2010-11-07T00:00:00-03:30");
 }
 
-/// Samoa left out the 30th of December 2011, a Friday.
+/// Samoa skipped the 30th of December 2011, a Friday.
 #[test]
 fn a_day_that_was_left_out_is_a_day_later() {
     let window = daily(&[Weekday::Friday], 12, 0, HOUR, "Pacific/Apia");
@@ -202,7 +202,7 @@ fn a_day_that_was_left_out_is_a_day_later() {
 fn no_moment_is_too_far_away_to_ask_for() {
     let once = Times::Once {
         from: moment("9999-12-30T00:00:00Z"),
-        lasts: Duration::MAX,
+        duration: Duration::MAX,
     };
     let once = Window::new("once", Scope::default(), once);
     let window = daily(&EVERY_DAY, 2, 0, Duration::MAX, "Europe/Berlin");

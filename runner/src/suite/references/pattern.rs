@@ -1,25 +1,25 @@
-//! Names and paths with `*` in them.
+//! Patterns with `*` for names and paths.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files of a folder that one pattern stands for.
+/// Maximum number of files that one pattern matches.
 const MAX_MATCHES: usize = 10_000;
 
-/// What an entry of the list of files stands for at the moment, links followed.
+/// An entry of the list of permitted files, resolved at a point in time.
 #[derive(Debug)]
 pub(super) enum FilePattern {
-    /// One file that is named as such.
+    /// A file by its exact path.
     File(PathBuf),
-    /// Everything below a folder: its path, or that with `/**` behind it.
+    /// Everything below a folder, given as its path, or its path followed by `/**`.
     Below(PathBuf),
     /// Files of a folder by a pattern of their names, such as `/run/secrets/web-*`.
     Files(BTreeSet<PathBuf>),
 }
 
 impl FilePattern {
-    pub(super) fn of(path: &Path) -> Self {
+    pub(super) fn new(path: &Path) -> Self {
         let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().unwrap_or(Path::new(""));
         match path.file_name().and_then(|name| name.to_str()) {
@@ -30,8 +30,8 @@ impl FilePattern {
         }
     }
 
-    /// Whether this stands for a file, whose links were followed.
-    pub(super) fn covers(&self, file: &Path) -> bool {
+    /// Whether this includes a file, given by its canonical path.
+    pub(super) fn includes(&self, file: &Path) -> bool {
         match self {
             Self::File(path) => path == file,
             Self::Below(folder) => file.starts_with(folder),
@@ -40,7 +40,7 @@ impl FilePattern {
     }
 }
 
-/// What the files of a folder are really called whose names match.
+/// The canonical paths of the files of a folder whose names match.
 fn matches(folder: &Path, pattern: &str) -> BTreeSet<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
@@ -55,7 +55,7 @@ fn matches(folder: &Path, pattern: &str) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Whether `text` is `pattern`, in which each `*` stands for any characters, or none. Linear in the length of both.
+/// Whether `text` matches `pattern`, in which `*` matches any characters, or none. Linear in the length of both.
 pub(in crate::suite) fn is_match(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else {
         return pattern == text;

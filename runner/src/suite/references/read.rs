@@ -1,24 +1,24 @@
-//! Reading a file that a rule permits.
+//! Reads files that a policy permits.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{FileRule, Found};
+use super::{FileInfo, FilePolicy};
 use crate::regular_file::{Policy, Session};
 
-/// Reads a regular file of at most `limit` bytes, if `rule` permits that. The very file is judged that is read.
+/// Reads a regular file of at most `limit` bytes, if `file_policy` permits it. The rule is applied to the opened file.
 ///
 /// # Errors
-/// `PermissionDenied` without a number of the operating system where the rule refuses it; otherwise as
-/// [`Session::read`].
+/// `PermissionDenied` without an OS error code if the rule refuses the file; otherwise as [`Session::read`].
 pub(in crate::suite) fn read_permitted(
     session: &Session,
     path: &Path,
     limit: u64,
-    rule: &Arc<FileRule>,
+    file_policy: &Arc<FilePolicy>,
 ) -> io::Result<Vec<u8>> {
-    let rule = Arc::clone(rule);
-    let policy: Policy = Arc::new(move |found: &Found| rule.judge(found).map_err(str::to_owned));
+    let file_policy = Arc::clone(file_policy);
+    let policy: Policy =
+        Arc::new(move |found: &FileInfo| file_policy.check_access(found).map_err(str::to_owned));
     session.read_permitted(path, limit, &policy)
 }

@@ -10,15 +10,15 @@ fn names(names: &[&str]) -> Option<Vec<String>> {
 }
 
 /// The file that a path leads to.
-fn found(path: &Path) -> Found {
+fn found(path: &Path) -> FileInfo {
     let path = fs::canonicalize(path).unwrap();
     let metadata = fs::metadata(&path).unwrap();
-    Found {
-        mount: regular_file::mount(&path),
+    FileInfo {
+        mount: regular_file::mount_id(&path),
         path,
         device: metadata.dev(),
         inode: metadata.ino(),
-        names: metadata.nlink(),
+        links: metadata.nlink(),
     }
 }
 
@@ -105,14 +105,18 @@ fn a_file_of_the_runner_is_withheld_by_whatever_name() {
         own_paths: BTreeSet::from([settings.clone(), at.join("linked"), at.join("cache")]),
         ..ReferencePolicy::default()
     };
-    let rule = policy.file_rule();
+    let file_policy = policy.file_policy();
     let new = write(at, "state/state.db-wal");
     let hard = ["hard", "copy.yaml"].map(|name| at.join(name));
     let links = [at.join("link"), at.join("linked/state.db")];
     for own in [state, spooled, settings, new].iter().chain(&hard).chain(&links) {
-        assert!(rule.judge(&found(own)).is_err(), "{}", own.display());
+        assert!(
+            file_policy.check_access(&found(own)).is_err(),
+            "{}",
+            own.display()
+        );
     }
-    assert!(rule.judge(&found(&other)).is_ok());
+    assert!(file_policy.check_access(&found(&other)).is_ok());
 }
 
 #[test]
@@ -125,19 +129,19 @@ fn what_comes_later_or_lies_deep_is_the_runners_own_by_whatever_name() {
         ..ReferencePolicy::default()
     };
     fs::create_dir_all(at.join(format!("state/{deep}"))).unwrap();
-    let rule = policy.file_rule();
+    let file_policy = policy.file_policy();
     let late = write(at, &format!("state/{deep}late"));
     fs::hard_link(&late, at.join("hard")).unwrap();
-    // As a bind mount has it: the same folder by another path, with no link in it, or one within it.
+    // As with a bind mount: the same folder by another path without links, or a folder within it.
     symlink(at.join("state"), at.join("mount")).unwrap();
-    let mounted = Found {
+    let mounted = FileInfo {
         path: at.join("mount").join(&deep).join("late"),
         inode: 0,
         ..found(&late)
     };
-    let within = Found {
+    let within = FileInfo {
         path: at.join("other/late"),
-        names: 1,
+        links: 1,
         mount: None,
         ..found(&late)
     };
@@ -150,11 +154,11 @@ fn what_comes_later_or_lies_deep_is_the_runners_own_by_whatever_name() {
         mounted,
         within,
     ] {
-        assert!(rule.judge(&own).is_err(), "{own:?}");
+        assert!(file_policy.check_access(&own).is_err(), "{own:?}");
     }
     let copy = write(at, "copy");
     fs::hard_link(&copy, at.join("copied")).unwrap();
-    assert!(rule.judge(&found(&copy)).is_ok());
+    assert!(file_policy.check_access(&found(&copy)).is_ok());
 }
 
 #[test]
@@ -164,7 +168,7 @@ fn a_list_of_files_holds_files_folders_and_patterns() {
     let file = |name| write(at, name);
     let (one, below) = (file("one"), file("below/a/b"));
     let (web, db) = (file("mixed/web-key"), file("mixed/db-key"));
-    // As orchestrators mount secrets: each name leads to a folder that is replaced as a whole.
+    // As orchestrators mount secrets: each name links into a folder that is replaced as a whole.
     let mounted = file("mounted/..data_1/key");
     symlink("..data_1/key", at.join("mounted/key")).unwrap();
     let elsewhere = file("elsewhere");
@@ -177,11 +181,19 @@ fn a_list_of_files_holds_files_folders_and_patterns() {
         ),
         ..ReferencePolicy::default()
     };
-    let rule = policy.file_rule();
+    let file_policy = policy.file_policy();
     for permitted in [&one, &below, &web, &mounted, &at.join("mounted/key")] {
-        assert!(rule.judge(&found(permitted)).is_ok(), "{}", permitted.display());
+        assert!(
+            file_policy.check_access(&found(permitted)).is_ok(),
+            "{}",
+            permitted.display()
+        );
     }
     for withheld in [&db, &elsewhere, &at.join("below/escape")] {
-        assert!(rule.judge(&found(withheld)).is_err(), "{}", withheld.display());
+        assert!(
+            file_policy.check_access(&found(withheld)).is_err(),
+            "{}",
+            withheld.display()
+        );
     }
 }

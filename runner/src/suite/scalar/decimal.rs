@@ -1,17 +1,17 @@
-//! Numbers by their digits, to see whether two of them are the same.
+//! Decimal numbers, compared by their digits.
 
-/// A number in the one form that each has.
+/// A number in its unique normalised form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decimal {
     is_negative: bool,
-    /// Without zeros in front and behind; none for zero.
+    /// Without leading and trailing zeros; empty for zero.
     digits: String,
-    /// How far the point is behind the first digit.
+    /// Position of the point relative to the first digit.
     point: i64,
 }
 
-/// Reads such as `-1.50e3`; nothing where the exponent is beyond all numbers.
-pub(super) fn of(text: &str) -> Option<Decimal> {
+/// Parses numbers such as `-1.50e3`; nothing if the exponent overflows.
+pub(super) fn parse(text: &str) -> Option<Decimal> {
     let unsigned = text.trim_start_matches(['-', '+']);
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -35,7 +35,7 @@ pub(super) fn of(text: &str) -> Option<Decimal> {
     })
 }
 
-/// The same number as JSON has it: no `+`, no zeros in front, and digits on both sides of the point.
+/// The number in JSON syntax: no `+`, no leading zeros, and digits on both sides of the point.
 pub(super) fn json(text: &str) -> String {
     let sign = if text.starts_with('-') { "-" } else { "" };
     let unsigned = text.trim_start_matches(['-', '+']);
@@ -67,7 +67,7 @@ mod tests {
             ("5.E-400", "5E-400"),
         ] {
             assert_eq!(json(yaml), json_text);
-            assert_eq!(of(yaml), of(json_text), "{yaml}");
+            assert_eq!(parse(yaml), parse(json_text), "{yaml}");
         }
     }
 
@@ -81,11 +81,11 @@ mod tests {
             ("007", "7"),
             ("20000000000000000000", "2e19"),
         ] {
-            assert_eq!(of(one), of(other), "{one} {other}");
+            assert_eq!(parse(one), parse(other), "{one} {other}");
         }
         for (one, other) in [("1", "-1"), ("1", "10"), ("0.1", "0.01"), ("12", "1.3e1")] {
-            assert_ne!(of(one), of(other), "{one} {other}");
+            assert_ne!(parse(one), parse(other), "{one} {other}");
         }
-        assert_eq!(of("1e99999999999999999999"), None);
+        assert_eq!(parse("1e99999999999999999999"), None);
     }
 }

@@ -1,10 +1,10 @@
-//! Inputs that are too large, too deep or no text at all: an error, never a hang or a panic.
+//! Inputs that are too large, too deeply nested or not text: an error, never a hang or a panic.
 
 use std::fmt::Write;
 
 use super::*;
 
-/// What the only problem says, without its place.
+/// The message of the only problem, without its position.
 fn only_problem(result: Result<Suite, Problems>) -> String {
     let problems = result.expect_err("the suite has no problem");
     assert_eq!(problems.count(), 1, "{problems}");
@@ -64,7 +64,7 @@ fn a_problem_in_a_long_line_is_quoted_wherever_it_is() {
     }
 }
 
-/// Each problem would take as long as the line is, if it were counted through.
+/// Each problem would take time proportional to the line, if its characters were counted.
 #[test]
 fn as_many_problems_as_a_line_of_4_mib_holds_are_found() {
     let text = format!(
@@ -108,7 +108,7 @@ fn lines_end_as_in_yaml() {
 }
 
 #[test]
-fn a_billion_laughs_are_not_told() {
+fn a_billion_laughs_attack_is_rejected() {
     let mut bomb = "x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
     for level in 1..10 {
         let alias = format!("*a{}", level - 1);
@@ -218,7 +218,7 @@ fn a_file_given_twice_counts_once() {
 #[test]
 fn a_plugin_that_was_not_loaded_is_a_problem() {
     let draft = read(&[testdata("valid/short_interval.yaml")], &EMBEDDED, &Fixed);
-    let message = only_problem(draft.finish(&Catalog::default(), &operator()));
+    let message = only_problem(draft.finish(&Catalog::default(), &host_limits()));
     assert_eq!(message, "plugin `tcp`: was not loaded");
 }
 
@@ -227,14 +227,14 @@ fn a_plugin_whose_schema_makes_no_sense_is_a_problem() {
     let draft = read(&[testdata("valid/short_interval.yaml")], &EMBEDDED, &Fixed);
     let mut catalog = Catalog::default();
     catalog.insert("tcp", Ok(facts(r#"{ "type": "wat" }"#, "HOST:PORT")));
-    let message = only_problem(draft.finish(&catalog, &operator()));
+    let message = only_problem(draft.finish(&catalog, &host_limits()));
     assert!(
         message.starts_with("plugin `tcp`: the schema of its configuration is wrong: "),
         "{message}"
     );
 }
 
-/// Every suite of the test data, cut and changed at many places.
+/// Every suite of the test data, truncated and mutated at many positions.
 #[test]
 fn no_input_panics() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;

@@ -1,4 +1,4 @@
-//! Broken suites: what a user is told.
+//! Invalid suites, and the problems that are reported for them.
 
 use super::*;
 

@@ -1,9 +1,9 @@
-//! Secrets that a suite writes down itself.
+//! Secrets that a suite exposes itself.
 
 use super::variables::load_files;
 use super::*;
 
-/// A suite that refers to a token, and says something else as well.
+/// A suite that refers to a token, together with another file.
 fn with(text: &str) -> Result<Suite, String> {
     let check = "checks:\n  - { name: a, plugin: http, target: \"http://a.test\", config: { headers: { x: \"${env:TOKEN}\" } } }\n";
     load_files(

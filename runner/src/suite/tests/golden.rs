@@ -1,4 +1,4 @@
-//! Suites that are right, and what becomes of them.
+//! Valid suites, and the checks that result.
 
 use super::*;
 use crate::quota::QuotaKind;
@@ -34,7 +34,7 @@ fn show(check: &Check) -> String {
     } = check;
     let quota: Vec<String> = QuotaKind::ALL
         .iter()
-        .map(|kind| format!("{kind} {}", kind.show(check.quota.limit(*kind))))
+        .map(|kind| format!("{kind} {}", kind.format_value(check.quota.limit(*kind))))
         .collect();
     format!(
         "{} ({}), {}, target {}\nevery {cadence}, then {retry_interval:?}, within {timeout:?}, {retries} retries, \
@@ -85,7 +85,7 @@ fn no_debug_text_shows_a_secret() {
 }
 
 #[test]
-fn what_a_guest_says_is_redacted_with_the_secrets_of_every_check() {
+fn the_output_of_a_guest_is_redacted_with_the_secrets_of_every_check() {
     let checks = only("valid/everything.yaml");
     assert_eq!(
         checks[0].secrets.redact(&format!("401 for {TOKEN}")),
@@ -97,7 +97,7 @@ fn what_a_guest_says_is_redacted_with_the_secrets_of_every_check() {
             .redact("db.secret.internal refused correct horse battery"),
         "*** refused ***"
     );
-    // It has none of its own.
+    // It has no secrets of its own.
     assert_eq!(
         checks[1].secrets.redact(&format!("401 for {TOKEN}")),
         "401 for ***"
@@ -136,7 +136,7 @@ fn the_defaults_of_a_file_without_checks_hold_for_the_whole_folder() {
         .map(|check| {
             (
                 check.name.clone(),
-                check.cadence.shortest().as_secs(),
+                check.cadence.min_interval().as_secs(),
                 check.timeout.as_secs(),
             )
         })
@@ -145,9 +145,9 @@ fn the_defaults_of_a_file_without_checks_hold_for_the_whole_folder() {
 }
 
 #[test]
-fn a_timeout_that_nobody_wrote_gives_way_to_a_short_interval() {
+fn a_default_timeout_is_shortened_to_a_short_interval() {
     let check = &only("valid/short_interval.yaml")[0];
-    assert_eq!(check.timeout, check.cadence.shortest());
+    assert_eq!(check.timeout, check.cadence.min_interval());
 }
 
 #[test]
@@ -165,16 +165,16 @@ fn a_lower_ceiling_lowers_what_is_not_written() {
         sockets: 1,
         ..Quota::ceiling()
     };
-    let operator = Operator {
+    let host_limits = HostLimits {
         ceiling,
-        ..operator()
+        ..host_limits()
     };
-    let suite = draft.finish(&catalog, &operator).unwrap();
+    let suite = draft.finish(&catalog, &host_limits).unwrap();
     assert_eq!(suite.checks[0].quota.sockets, 1);
 }
 
 #[test]
-fn a_draft_tells_which_plugins_to_load() {
+fn a_draft_lists_the_plugins_to_load() {
     let draft = read(&[testdata("valid/everything.yaml")], &EMBEDDED, &Fixed);
     let plugins: Vec<_> = draft
         .plugins()
@@ -276,14 +276,14 @@ fn the_schema_for_editors_knows_every_key() {
         known.sort();
         known
     };
-    assert_eq!(keys("/properties"), sorted(&raw::FILE_KEYS));
+    assert_eq!(keys("/properties"), sorted(&syntax::FILE_KEYS));
     assert_eq!(keys("/$defs/check/properties"), sorted(&check::keys()));
     assert_eq!(keys("/$defs/layer/properties"), sorted(&layer::keys()));
-    assert_eq!(keys("/$defs/plugin/properties"), sorted(&raw::PLUGIN_KEYS));
+    assert_eq!(keys("/$defs/plugin/properties"), sorted(&syntax::PLUGIN_KEYS));
     assert_eq!(keys("/$defs/group/properties"), sorted(&group::KEYS));
     assert_eq!(
         keys("/$defs/window/properties"),
-        sorted(&maintenance::written::KEYS)
+        sorted(&maintenance::syntax::KEYS)
     );
     let schedule = "/$defs/layer/properties/schedule/anyOf/1/properties";
     assert_eq!(keys(schedule), sorted(&cadence::KEYS));
@@ -297,13 +297,13 @@ fn json(path: &Path) -> serde_json::Value {
     let source = source::Source::new(path, fs::read_to_string(path).unwrap(), 0);
     let root = parse::parse(&source, &mut report).unwrap();
     let mut interpolator = interpolate::Interpolator::new(&Fixed);
-    let place = interpolate::Place {
+    let context = interpolate::InterpolationContext {
         directory: source.directory(),
         captures: true,
         variables: true,
     };
-    let (filled, _) = config::fill(&root, place, &mut interpolator);
-    json::of(Some(&filled.value), &json::Readings::default())
+    let (interpolated, _) = config::interpolate(&root, context, &mut interpolator);
+    json::to_value(Some(&interpolated.value), &json::Coercions::default())
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! No problem of a suite hides another that has nothing to do with it.
+//! No problem of a suite hides an unrelated one.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use super::*;
 /// One problem.
 #[derive(serde::Deserialize)]
 struct Kind {
-    /// What is written at the top of the file.
+    /// Text at the top of the file.
     #[serde(default = "nothing")]
     top: Value,
-    /// What a check says.
+    /// Text in the check.
     #[serde(default = "nothing")]
     check: Value,
     /// Part of the message.
@@ -26,7 +26,7 @@ fn kinds() -> Vec<Kind> {
     serde_json::from_str(&kinds).unwrap()
 }
 
-/// Mappings are merged, lists put behind each other; `null` takes a key away.
+/// Merges mappings and concatenates lists; `null` removes a key.
 fn merged(base: Value, more: &Value) -> Value {
     match (base, more) {
         (Value::Object(mut base), Value::Object(more)) => {
@@ -44,7 +44,7 @@ fn merged(base: Value, more: &Value) -> Value {
     }
 }
 
-/// What is said of a suite with these checks, a sound one among them.
+/// The problems of a suite with these checks and a valid one.
 fn problems<'v>(tops: impl IntoIterator<Item = &'v Value>, checks: &[Value]) -> Vec<String> {
     let sound = json!({ "name": "sound", "plugin": "tcp", "target": "a:1" });
     let checks: Vec<&Value> = checks.iter().chain([&sound]).collect();
@@ -58,19 +58,19 @@ fn problems<'v>(tops: impl IntoIterator<Item = &'v Value>, checks: &[Value]) -> 
     let picky = request.configs.iter().enumerate();
     let picky = picky.filter(|(_, used)| used.config.contains("picky"));
     let keys = ["expect", "body", "matches"].map(str::to_owned);
-    let objections = picky.map(|(config, _)| Objection {
+    let plugin_problems = picky.map(|(config, _)| ConfigProblem {
         config,
         target: None,
         at: ProblemAt::Config(keys.to_vec()),
         message: "the plugin is picky".to_owned(),
         hint: None,
     });
-    let answer = ConfigAnswer {
-        objections: objections.collect(),
-        ended: None,
+    let response = ConfigResponse {
+        problems: plugin_problems.collect(),
+        aborted: None,
     };
-    catalog.insert_answer("http", uses, Ok(answer));
-    match draft.finish(&catalog, &operator()) {
+    catalog.insert_config_response("http", uses, Ok(response));
+    match draft.finish(&catalog, &host_limits()) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().map(|problem| problem.message.clone()).collect(),
     }
@@ -80,7 +80,7 @@ fn base(number: usize) -> Value {
     json!({ "name": format!("c{number}"), "plugin": "http", "target": format!("http://h.test/{number}") })
 }
 
-/// The kinds that nothing is said of.
+/// The kinds for which no problem is reported.
 fn hidden<'k>(kinds: &[&'k Kind], checks: &[Value]) -> Vec<&'k str> {
     let found = problems(kinds.iter().map(|kind| &kind.top), checks);
     let is_said = |kind: &Kind| found.iter().any(|message| message.contains(&kind.expected));
@@ -89,7 +89,7 @@ fn hidden<'k>(kinds: &[&'k Kind], checks: &[Value]) -> Vec<&'k str> {
 }
 
 #[test]
-fn all_problems_of_one_suite_are_said() {
+fn all_problems_of_one_suite_are_reported() {
     let kinds = kinds();
     let checks = (1..)
         .zip(&kinds)
@@ -100,7 +100,7 @@ fn all_problems_of_one_suite_are_said() {
 }
 
 #[test]
-fn two_problems_in_one_check_are_both_said() {
+fn two_problems_in_one_check_are_both_reported() {
     let kinds = kinds();
     let of_checks: Vec<&Kind> = kinds.iter().filter(|kind| kind.check != json!({})).collect();
     let mut wrong = Vec::new();
@@ -120,7 +120,7 @@ fn two_problems_in_one_check_are_both_said() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Whether one check can say both, and neither has to be right for the other to be judged.
+/// Whether one check can have both problems, and neither has to be fixed for the other to be found.
 fn is_independent(one: &Value, other: &Value) -> bool {
     let has = |check: &Value, key: &str| check.get(key).is_some();
     if has(one, "plugin") && (has(other, "config") || other["target"] == "nonsense") {
@@ -151,7 +151,7 @@ fn a_sound_suite_has_no_problem() {
 }
 
 #[test]
-fn each_problem_is_said_alone_and_brings_no_other() {
+fn each_problem_is_reported_alone_and_causes_no_other() {
     let mut wrong = Vec::new();
     for kind in kinds() {
         let found = problems([&kind.top], &[merged(base(1), &kind.check)]);

@@ -1,4 +1,4 @@
-//! Numbers, and what variables stand for where a plugin wants one.
+//! Numbers, and variables where a plugin requires a number.
 
 use super::variables::load_given;
 
@@ -18,14 +18,14 @@ fn a_quoted_variable_is_a_number_where_only_a_number_will_do_and_a_text_elsewher
     ] {
         let suite = load_given(&text(value), given).unwrap_or_else(|problems| panic!("{problems}"));
         let config: serde_json::Value = serde_json::from_str(suite.checks[0].config.expose()).unwrap();
-        // 5 is no status, but a text is one.
+        // 5 is not a status, but a text is one.
         let expected =
             serde_json::json!({ "expect": { "status": ["5"] }, "headers": { "n": "5" }, "redirects": 5 });
         assert_eq!(config, expected, "{value} {given:?}");
     }
 }
 
-/// The configuration of a check that has a number itself, in a list, and by a variable.
+/// The configuration of a check that has a number directly, in a list, and by a variable.
 fn with_number(number: &str) -> String {
     let text = format!(
         "vars: {{ n: {number} }}\nchecks: [{{ name: a, plugin: leak, target: \"a:1\", config: {{ own: {number}, list: [{number}], n: \"${{var:n}}\" }} }}]\n"
@@ -93,7 +93,7 @@ fn a_long_number_in_quotes_is_a_text() {
 }
 
 #[test]
-fn a_schema_judges_a_long_number_by_the_nearest_that_it_knows() {
+fn a_schema_validates_a_long_number_by_the_nearest_that_it_can_represent() {
     let redirects = |number: &str| {
         let text = format!(
             "checks: [{{ name: a, plugin: http, target: \"http://a.test\", config: {{ redirects: {number} }} }}]\n"

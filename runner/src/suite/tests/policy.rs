@@ -9,7 +9,7 @@ fn names(names: &[&str]) -> Vec<Arc<str>> {
     names.iter().map(|name| Arc::from(*name)).collect()
 }
 
-/// The rules of a check that says `check` under defaults that say `defaults`.
+/// The rules of a check with `check` under defaults with `defaults`.
 fn rules(defaults: &str, check: &str) -> AlertRules {
     let suite = load_text(format!(
         "defaults: {{ {defaults} }}\nchecks: [{{ name: a, plugin: tcp, target: 'x:1', {check} }}]"
@@ -18,14 +18,14 @@ fn rules(defaults: &str, check: &str) -> AlertRules {
 }
 
 #[test]
-fn a_check_that_says_nothing_of_alerts_tells_everyone() {
+fn a_check_without_alert_rules_notifies_everyone() {
     let alert = rules("", "");
     assert_eq!(alert, AlertRules::default());
-    assert_eq!((alert.notify, alert.remind), (Notify::All, Remind::AsTheRunner));
+    assert_eq!((alert.notify, alert.remind), (Notify::All, Remind::Inherit));
 }
 
 #[test]
-fn a_check_takes_over_from_the_defaults_what_it_does_not_say() {
+fn a_check_inherits_from_the_defaults_what_it_does_not_set() {
     let alert = rules("alert: { notify: [ops], remind: 4h }", "alert: { remind: none }");
     assert_eq!(alert.notify, Notify::Only(names(&["ops"]).into()));
     assert_eq!(alert.remind, Remind::Never);
@@ -57,9 +57,9 @@ fn any_notifier_will_do_where_they_are_not_known() {
         let catalog = catalog(&draft);
         draft.finish(
             &catalog,
-            &Operator {
+            &HostLimits {
                 notifiers,
-                ..operator()
+                ..host_limits()
             },
         )
     };
@@ -132,7 +132,7 @@ fn the_window_of_another_file_takes_a_name_too() {
     );
 }
 
-/// What the only problem of a suite of one check says, in which `text` stands too.
+/// The message of the only problem of a suite of one check and `text`.
 fn problem(text: &str) -> String {
     let suite = format!("{text}\nchecks: [{{ name: a, plugin: tcp, target: 'x:1' }}]");
     let problems = load_text(suite).unwrap_err();
@@ -179,9 +179,9 @@ fn a_check_depends_on_a_hundred_others_at_most() {
     );
 }
 
-/// Every check depends on the one before it, the first one on the last.
+/// Every check depends on the previous one, the first one on the last.
 #[test]
-fn a_circle_through_a_whole_large_suite_is_told_in_one_line() {
+fn a_cycle_through_a_whole_large_suite_is_reported_in_one_line() {
     const CHECKS: usize = 20_000;
     let mut text = "checks:\n".to_owned();
     for number in 0..CHECKS {

@@ -1,4 +1,4 @@
-//! `profiles:` and `defaults:`, and how checks are laid over them.
+//! `profiles:` and `defaults:`, and how checks inherit from them.
 
 use super::variables::load_files;
 use super::*;
@@ -52,7 +52,7 @@ fn mappings_are_merged_and_lists_replaced() {
         r#"{"a": "b", "team": "web", "tier": "high"}"#
     );
     assert_eq!(
-        [plain, api, own].map(|check| check.cadence.shortest().as_secs()),
+        [plain, api, own].map(|check| check.cadence.min_interval().as_secs()),
         [120, 20, 60]
     );
     assert_ne!(format!("{:?}", plain.grants), format!("{:?}", own.grants));
@@ -79,7 +79,7 @@ fn a_profile_and_the_defaults_of_the_suite_may_be_in_another_file() {
 }
 
 #[test]
-fn what_is_wrong_is_said_where_it_is_written() {
+fn what_is_wrong_is_reported_where_it_is_written() {
     let shared = "defaults:\n  plugin: http\n  config:\n    expect: { status: [999] }\nprofiles:\n  slow:\n    timeout: 10m\n    \
                   config:\n      method: FETCH\n  mine: { quota: { sockets: many }, plugin: nothing, colour: red }\n";
     let checks = "checks:\n  - { name: a, profile: slow, target: \"https://a.test\" }\n  \
@@ -123,7 +123,7 @@ fn null_takes_back_what_is_inherited_by_a_configuration() {
         [
             serde_json::json!({ "c": 2, "d": 3 }),
             serde_json::json!({}),
-            // What nobody wrote before is for the plugin, which takes anything.
+            // Keys that no other layer sets are passed to the plugin, which accepts anything.
             serde_json::json!({ "a": {}, "d": 3, "f": null }),
         ]
     );
@@ -148,8 +148,8 @@ const ALL_SETTINGS: &str = "interval: 2m, retry_interval: 30s, timeout: 3s, retr
     description: d, runbook_url: \"https://a.test/\", labels: { a: b }, allow: [\"tcp://b.test:1\"], \
     redirect_secrets_to: [\"https://c.test\"], config: { x: 1 }";
 
-/// All that a check of the suite is made of which `defaults` and the check itself can say.
-fn settled(defaults: &str, own: &str) -> String {
+/// The result for a check, without what neither `defaults` nor the check itself can set.
+fn result_of(defaults: &str, own: &str) -> String {
     let text = format!(
         "groups: {{ g: {{ concurrency: 1 }} }}\ndefaults: {{ {defaults} }}\n\
          checks: [{{ name: a, plugin: leak, target: \"a:1\", {own} }}]\n"
@@ -182,8 +182,8 @@ fn null_takes_every_setting_back() {
         .filter(|key| !matches!(*key, "plugin" | "schedule"))
         .collect();
     let null: Vec<String> = keys.iter().map(|key| format!("{key}: null")).collect();
-    assert_ne!(settled(ALL_SETTINGS, ""), settled("", ""));
-    assert_eq!(settled(ALL_SETTINGS, &null.join(", ")), settled("", ""));
+    assert_ne!(result_of(ALL_SETTINGS, ""), result_of("", ""));
+    assert_eq!(result_of(ALL_SETTINGS, &null.join(", ")), result_of("", ""));
 }
 
 #[test]
@@ -198,25 +198,25 @@ fn none_is_null_where_it_is_no_value_and_parts_are_taken_back_like_the_whole() {
         "redirect_secrets_to",
     ] {
         assert_eq!(
-            settled(ALL_SETTINGS, &format!("{key}: none")),
-            settled(ALL_SETTINGS, &format!("{key}: null"))
+            result_of(ALL_SETTINGS, &format!("{key}: none")),
+            result_of(ALL_SETTINGS, &format!("{key}: null"))
         );
     }
     assert_eq!(
-        settled(ALL_SETTINGS, "quota: { sockets: null, cpu: null }"),
-        settled(ALL_SETTINGS, "quota: null")
+        result_of(ALL_SETTINGS, "quota: { sockets: null, cpu: null }"),
+        result_of(ALL_SETTINGS, "quota: null")
     );
     assert_eq!(
-        settled(
+        result_of(
             ALL_SETTINGS,
             "alert: { notify: null, remind: null }, labels: { a: null }"
         ),
-        settled(ALL_SETTINGS, "alert: null, labels: null")
+        result_of(ALL_SETTINGS, "alert: null, labels: null")
     );
     let scheduled = "schedule: \"0 6 * * *\"";
-    assert_eq!(settled(scheduled, "schedule: null"), settled("", ""));
-    assert_eq!(settled(scheduled, "schedule: none"), settled("", ""));
-    assert_eq!(settled(scheduled, "interval: null"), settled(scheduled, ""));
+    assert_eq!(result_of(scheduled, "schedule: null"), result_of("", ""));
+    assert_eq!(result_of(scheduled, "schedule: none"), result_of("", ""));
+    assert_eq!(result_of(scheduled, "interval: null"), result_of(scheduled, ""));
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn null_is_as_if_a_key_were_not_there_wherever_it_stands() {
 }
 
 #[test]
-fn a_check_says_its_own_plugin_and_leaves_out_a_configuration_for_another_one() {
+fn a_check_names_its_own_plugin_and_leaves_out_a_configuration_for_another_one() {
     let text = "defaults: { plugin: http, config: { method: GET } }\nprofiles: { p: { plugin: leak, config: { a: 1 }, labels: { a: b } } }\n\
                 checks: [{ name: a, plugin: tcp, target: \"a:1\", profile: p }]\n";
     let suite = load_one(text).unwrap();
@@ -341,7 +341,7 @@ fn a_check_says_its_own_plugin_and_leaves_out_a_configuration_for_another_one() 
 }
 
 #[test]
-fn a_layer_that_no_check_uses_is_judged_as_far_as_it_can_be() {
+fn a_layer_that_no_check_uses_is_validated_as_far_as_it_can_be() {
     let text = "defaults: { plugin: http, config: { headers: 5 } }\nprofiles:\n  part: { plugin: http, config: { auth: { username: a } } }\n  \
                 wrong: { plugin: http, config: { auth: { username: 5 }, expect: { status: [] } } }\n  any: { config: { x: 1 } }\n\
                 checks: [{ name: a, plugin: tcp, target: \"a:1\" }]\n";
@@ -354,7 +354,8 @@ fn a_layer_that_no_check_uses_is_judged_as_far_as_it_can_be() {
             "profile `wrong`: `config.expect.status`: expected a list that is not empty",
         ),
     ] {
-        let is_it = |said: &str| said.starts_with(&format!("suite.yaml:{line}:")) && said.contains(expected);
+        let is_it =
+            |message: &str| message.starts_with(&format!("suite.yaml:{line}:")) && message.contains(expected);
         assert!(problems.lines().any(is_it), "{expected}: {problems}");
     }
     assert!(!problems.contains("profile `part`"), "{problems}");

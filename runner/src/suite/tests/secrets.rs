@@ -4,7 +4,7 @@ use super::*;
 
 const PASSWORD: &str = "correct horse battery";
 
-/// The suite in `text`, of a plugin that declares a password to be secret.
+/// The suite in `text`, with a plugin that declares a password as secret.
 fn declared(text: &str) -> Result<Suite, Problems> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("suite.yaml");
@@ -13,7 +13,7 @@ fn declared(text: &str) -> Result<Suite, Problems> {
     let mut catalog = catalog(&draft);
     let secrets = vec!["/auth/password".to_owned()];
     catalog.insert("http", Ok(PluginFacts { secrets, ..http() }));
-    draft.finish(&catalog, &operator())
+    draft.finish(&catalog, &host_limits())
 }
 
 #[test]

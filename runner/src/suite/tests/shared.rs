@@ -1,9 +1,10 @@
-//! What checks share is judged once: the work for a suite is linear in the size of its files and the number of its checks.
+//! What checks share is validated once: the work for a suite is linear in the size of its files and the number of its
+//! checks.
 
 use super::*;
 
-/// Bytes that a plugin gets to judge of a suite in which so many targets share a configuration of so many bytes.
-fn judged_bytes(targets: usize, bytes: usize, layer: &str) -> usize {
+/// Bytes that a plugin receives to validate a suite in which `targets` targets share a configuration of `bytes` bytes.
+fn validated_bytes(targets: usize, bytes: usize, layer: &str) -> usize {
     let targets: Vec<String> = (0..targets).map(|number| format!("\"a:{number}\"")).collect();
     let text = format!(
         "plugins: {{ own: {{ path: own.wasm }} }}\n{layer}:{}{{ plugin: own, config: {{ family: ipv6, body: {} }} }}\n\
@@ -25,21 +26,21 @@ fn judged_bytes(targets: usize, bytes: usize, layer: &str) -> usize {
 #[test]
 fn a_plugin_gets_a_long_configuration_again_and_again_only_within_a_bound() {
     for layer in ["defaults", "profiles"] {
-        // What is short, or has few targets, is judged as a whole with each of them.
-        assert!(judged_bytes(10, 100_000, layer) > 10 * 100_000);
-        assert!(judged_bytes(1_000, 100, layer) > 1_000 * 100);
+        // A short configuration, or one with few targets, is sent in full with each of them.
+        assert!(validated_bytes(10, 100_000, layer) > 10 * 100_000);
+        assert!(validated_bytes(1_000, 100, layer) > 1_000 * 100);
         let (few, many) = (
-            judged_bytes(1_000, 1_000_000, layer),
-            judged_bytes(4_000, 1_000_000, layer),
+            validated_bytes(1_000, 1_000_000, layer),
+            validated_bytes(4_000, 1_000_000, layer),
         );
         assert!(few < 1_100_000 && many - few <= 3_000 * 100, "{few} {many}");
-        let long = judged_bytes(1_000, 3_000_000, layer);
+        let long = validated_bytes(1_000, 3_000_000, layer);
         assert!(long - few <= 2_100_000, "{few} {long}");
     }
 }
 
 #[test]
-fn what_is_short_of_a_configuration_goes_along_with_each_target() {
+fn what_is_short_of_a_configuration_is_sent_with_each_target() {
     let text = format!(
         "defaults: {{ plugin: leak, config: {{ id: 12345678901234567890123, body: {}, list: [{}] }} }}\nchecks: [{{ name: a, targets: [{}] }}]\n",
         "x".repeat(1_000_000),

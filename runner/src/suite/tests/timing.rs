@@ -1,10 +1,10 @@
-//! Times that contradict each other are those of a check, with everything laid over everything.
+//! Contradictory times are those of a check after all layers are merged.
 
 use super::variables::load_files;
 use super::*;
 
 /// The first line of each problem.
-fn said(text: &str) -> Vec<String> {
+fn problem_lines(text: &str) -> Vec<String> {
     let loaded = load_files(&[("suite.yaml", text)], &VariableOverrides::default());
     let problems = loaded.err().unwrap_or_default();
     let lines = problems.lines().filter(|line| line.starts_with("suite.yaml:"));
@@ -34,12 +34,12 @@ fn what_no_check_has_is_not_compared() {
         ("schedule: \"@daily\", timeout: 10m", "", "interval: 20m"),
     ] {
         let text = suite(defaults, profile, check);
-        assert_eq!(said(&text), [""; 0], "{text}");
+        assert_eq!(problem_lines(&text), [""; 0], "{text}");
     }
 }
 
 #[test]
-fn a_contradiction_is_said_where_it_is_written_for_the_fewest_checks() {
+fn a_contradiction_is_reported_where_it_is_written_for_the_fewest_checks() {
     for (defaults, profile, check, expected) in [
         (
             "timeout: 40s",
@@ -85,18 +85,18 @@ fn a_contradiction_is_said_where_it_is_written_for_the_fewest_checks() {
         ),
     ] {
         let text = suite(defaults, profile, check);
-        assert_eq!(said(&text), [format!("suite.yaml:{expected}")], "{text}");
+        assert_eq!(problem_lines(&text), [format!("suite.yaml:{expected}")], "{text}");
     }
 }
 
 #[test]
-fn what_many_checks_inherit_is_said_once() {
+fn what_many_checks_inherit_is_reported_once() {
     let checks = (0..50).map(|number| format!("  - {{ name: c{number}, target: \"a:1\" }}\n"));
     let text = format!(
         "defaults: {{ plugin: tcp, timeout: 40s }}\nchecks:\n{}",
         checks.collect::<String>()
     );
-    assert_eq!(said(&text).len(), 1);
+    assert_eq!(problem_lines(&text).len(), 1);
 }
 
 #[test]
@@ -111,8 +111,13 @@ fn nothing_is_compared_with_what_is_wrong_by_itself() {
         "interval: 10s, timeout: 20s, schedule: \"* * * * *\"",
     ] {
         let text = suite("interval: 1s", "", check);
-        assert_eq!(said(&text).len(), 1, "{text}: {:?}", said(&text));
+        assert_eq!(
+            problem_lines(&text).len(),
+            1,
+            "{text}: {:?}",
+            problem_lines(&text)
+        );
     }
     let text = suite("interval: 1x", "", "timeout: 90s");
-    assert_eq!(said(&text).len(), 1, "{:?}", said(&text));
+    assert_eq!(problem_lines(&text).len(), 1, "{:?}", problem_lines(&text));
 }

@@ -1,4 +1,4 @@
-//! Which problems may pass by themselves, so that the suite is read again as it is.
+//! Which problems may be temporary, so that the same suite is read again.
 
 use rustix::io::Errno;
 
@@ -28,7 +28,7 @@ fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
 
 fn problems_of(draft: Draft) -> Problems {
     let catalog = catalog(&draft);
-    draft.finish(&catalog, &operator()).unwrap_err()
+    draft.finish(&catalog, &host_limits()).unwrap_err()
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn a_suite_of_a_disk_that_is_too_slow_may_pass_and_one_that_is_not_there_may_not
 }
 
 #[test]
-fn a_plugin_says_itself_whether_it_may_pass() {
+fn a_plugin_reports_itself_whether_a_problem_may_pass() {
     for is_transient in [true, false] {
         let (_folder, path) = written("checks: [{ name: a, plugin: tcp, target: 'x:1' }]");
         let draft = read(&[path], &EMBEDDED, &Fixed);
         let mut catalog = Catalog::default();
         let reason = "cannot read `tcp.wasm`".to_owned();
         catalog.insert("tcp", Err(Unusable { reason, is_transient }));
-        let problems = draft.finish(&catalog, &operator()).unwrap_err();
+        let problems = draft.finish(&catalog, &host_limits()).unwrap_err();
         assert_eq!(problems.is_transient(), is_transient);
     }
 }

@@ -1,4 +1,4 @@
-//! Durations and sizes have one grammar, in the suite and in the configurations in it.
+//! Durations and sizes have the same grammar in the suite and in its configurations.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn load_timed(interval: &str, limit: &str, size: &str) -> Result<Suite, Problems
     let draft = read(&[path], &EMBEDDED, &Fixed);
     let mut catalog = Catalog::default();
     catalog.insert("timed", Ok(facts(SCHEMA, "HOST:PORT")));
-    draft.finish(&catalog, &operator())
+    draft.finish(&catalog, &host_limits())
 }
 
 #[test]
@@ -36,25 +36,25 @@ fn a_configuration_takes_what_the_suite_takes() {
 fn a_configuration_refuses_what_the_suite_refuses_in_the_same_words() {
     for text in ["soon", "30", "5M", "-5s", "99999999999999999999s"] {
         let problems = load_timed(text, text, "1MiB").unwrap_err();
-        let said: Vec<_> = problems.iter().collect();
-        assert_eq!(said.len(), 2, "{problems}");
+        let found: Vec<_> = problems.iter().collect();
+        assert_eq!(found.len(), 2, "{problems}");
         assert!(
-            said[0].message.starts_with("check `a`: `interval`: "),
+            found[0].message.starts_with("check `a`: `interval`: "),
             "{problems}"
         );
         assert_eq!(
-            said[0].message.replace("interval", "config.limit"),
-            said[1].message
+            found[0].message.replace("interval", "config.limit"),
+            found[1].message
         );
-        assert_eq!(said[0].hint, said[1].hint);
+        assert_eq!(found[0].hint, found[1].hint);
     }
     for text in ["0.3KiB", "8 parsecs", "99999999999999999999"] {
         let problems = load_timed("1m", "1m", text).unwrap_err();
-        let said: Vec<_> = problems.iter().collect();
-        assert_eq!(said.len(), 2, "{problems}");
+        let found: Vec<_> = problems.iter().collect();
+        assert_eq!(found.len(), 2, "{problems}");
         assert_eq!(
-            said[0].message.replace("bytes_in", "config.size"),
-            said[1].message
+            found[0].message.replace("bytes_in", "config.size"),
+            found[1].message
         );
     }
 }

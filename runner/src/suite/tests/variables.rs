@@ -22,7 +22,7 @@ pub(super) fn load_files(files: &[(&str, &str)], overrides: &VariableOverrides) 
         .collect();
     let draft = super::super::read(&paths, &EMBEDDED, &Fixed, overrides, &Session::new(Owner::Suites));
     let catalog = catalog(&draft);
-    let suite = draft.finish(&catalog, &operator());
+    let suite = draft.finish(&catalog, &host_limits());
     suite.map_err(|problems| {
         let prefix = format!("{}/", folder.path().display());
         problems
@@ -67,7 +67,7 @@ fn a_variable_stands_in_any_text() {
     let check = &suite.checks[0];
     assert_eq!(check.name, "web prod");
     assert_eq!(check.target.to_string(), "https://prod.example.com/${var:x}");
-    assert_eq!(check.cadence.shortest(), Duration::from_secs(120));
+    assert_eq!(check.cadence.min_interval(), Duration::from_secs(120));
     assert_eq!((check.retries, check.quota.sockets), (3, 3));
     assert_eq!(check.group.as_deref(), Some("prod"));
     assert_eq!(
@@ -164,7 +164,7 @@ fn the_command_line_wins() {
     assert_eq!(check.name, "web test");
     assert_eq!(check.target.to_string(), "https://test.example.com/${var:x}");
     assert_eq!(
-        (check.cadence.shortest(), check.retries),
+        (check.cadence.min_interval(), check.retries),
         (Duration::from_secs(5_400), 5)
     );
     let shown: Vec<_> = suite

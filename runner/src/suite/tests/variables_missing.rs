@@ -39,7 +39,7 @@ fn a_variable_without_a_value_hides_nothing_else() {
 }
 
 #[test]
-fn what_is_wrong_with_all_variables_together_is_said_once() {
+fn what_is_wrong_with_all_variables_together_is_reported_once() {
     let checks: String = (0..1_000)
         .map(|number| {
             format!(

@@ -8,27 +8,27 @@ use crate::suite::error::{Location, Position, Report};
 use crate::suite::source::Source;
 use crate::suite::tree::{Entry, Kind, Node, quoted};
 
-/// The value of a variable, before references in it are replaced.
+/// A declared variable, before references in its value are replaced.
 #[derive(Clone)]
 pub(super) struct Declaration {
-    /// A text, a number or a boolean; nothing where the command line has to give it.
+    /// A text, a number or a boolean; null if the command line has to set it.
     pub(super) value: Kind,
-    /// The same in letters.
+    /// The value as text.
     pub(super) text: Arc<str>,
-    /// Of the value.
+    /// Position of the value.
     pub(super) at: Position,
     /// Absent for the command line.
     pub(super) source: Option<Arc<Source>>,
 }
 
 impl Declaration {
-    /// Where the value was written.
+    /// Where the value is set.
     pub(super) fn location(&self) -> Option<Location> {
         Some(self.source.as_ref()?.location(self.at))
     }
 }
 
-/// Reads `vars:`; a variable that is wrong is left out and reported.
+/// Reads `vars:`; invalid variables are reported and left out.
 pub(super) fn of_file(source: &Arc<Source>, root: &Node, report: &mut Report) -> Declarations {
     let Some(entry) = root.entry("vars").filter(|entry| !entry.value.is_null()) else {
         return Declarations::new();

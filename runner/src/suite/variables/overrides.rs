@@ -11,35 +11,35 @@ use crate::suite::error::Position;
 use crate::suite::scalar;
 use crate::suite::tree::Kind;
 
-/// `NAME=VALUE`: the value of a variable, whatever the suite says of it.
+/// `NAME=VALUE`: the value of a variable, which takes precedence over the suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableOverride {
     name: Arc<str>,
     value: Arc<str>,
 }
 
-/// Why an argument is not a variable with its value.
+/// Why an argument is not a valid `NAME=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidVariable {
     /// Without `=`.
     #[error("a value is missing; write `NAME=VALUE`")]
     NoValue,
-    /// What stands in front of `=`.
+    /// An invalid name.
     #[error("`{name}` is not the name of a variable; {hint}", hint = name_hint())]
     Name {
-        /// As it was given.
+        /// As given.
         name: String,
     },
-    /// What stands behind it.
+    /// The value is too long.
     #[error("the value of `{name}` is longer than {limit} characters", limit = MAX_VALUE)]
     TooLong {
-        /// Of the variable.
+        /// Name of the variable.
         name: String,
     },
-    /// Variables are shown, and are no way to a secret.
+    /// The value contains a reference. Variables are public, and must not contain secrets.
     #[error("the value of `{name}` holds a reference such as `${{env:..}}`; write the value itself")]
     Reference {
-        /// Of the variable.
+        /// Name of the variable.
         name: String,
     },
 }
@@ -66,7 +66,7 @@ impl FromStr for VariableOverride {
     }
 }
 
-/// What the command line says of variables; of several values for one, the last.
+/// The variables of the command line; of several values for one, the last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VariableOverrides(BTreeMap<Arc<str>, Arc<str>>);
 
@@ -78,7 +78,7 @@ impl FromIterator<VariableOverride> for VariableOverrides {
 
 impl VariableOverrides {
     /// Each with its value.
-    pub(super) fn shown(&self) -> impl Iterator<Item = Variable> {
+    pub(super) fn variables(&self) -> impl Iterator<Item = Variable> {
         self.0.iter().map(|(name, value)| Variable {
             name: Arc::clone(name),
             value: Arc::clone(value),
@@ -90,7 +90,7 @@ impl VariableOverrides {
         self.0.keys()
     }
 
-    /// Puts the values that were given in place of those that were declared.
+    /// Replaces declared values by those that were given.
     pub(super) fn apply(&self, declarations: &mut Declarations) {
         for (name, declared) in declarations {
             if let Some(given) = self.declaration(name, &declared.value) {
@@ -99,7 +99,7 @@ impl VariableOverrides {
         }
     }
 
-    /// The value that was given: a text where it replaces one, and otherwise what YAML makes of it.
+    /// The given value: a text if it replaces one, otherwise resolved as in YAML.
     pub(super) fn declaration(&self, name: &str, replaced: &Kind) -> Option<Declaration> {
         let text = Arc::clone(self.0.get(name)?);
         let plain = match replaced {
@@ -116,7 +116,7 @@ impl VariableOverrides {
     }
 }
 
-/// Whether a variable may have this name.
+/// Whether this is a valid name of a variable.
 pub(super) fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME
         && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')

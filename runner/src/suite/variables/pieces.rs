@@ -1,4 +1,4 @@
-//! What a text is made of, as far as variables go. Other references are left to those who replace them.
+//! The parts of a text with variables. Other references are replaced elsewhere.
 
 const OPEN: &str = "${";
 const VARIABLE: &str = "var:";
@@ -6,20 +6,20 @@ const VARIABLE: &str = "var:";
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'t> {
-    /// As it stands there.
+    /// Literal text.
     Literal(&'t str),
     /// The name in `${var:NAME}`.
     Variable(&'t str),
-    /// `${var:` without an end.
+    /// `${var:` without a closing brace.
     Unclosed,
 }
 
-/// Whether a text refers to a variable, or might.
+/// Whether a text may refer to a variable.
 pub(super) fn has_variable(text: &str) -> bool {
     text.contains("${var:")
 }
 
-/// The name, when a text is one reference and nothing else.
+/// The name, if a text is a single reference and nothing else.
 pub(super) fn only_variable(text: &str) -> Option<&str> {
     let name = text.strip_prefix("${var:")?.strip_suffix('}')?;
     (!name.contains('}')).then_some(name)
@@ -34,7 +34,7 @@ pub(in crate::suite) fn as_pattern(text: &str) -> String {
     pieces(text).map(piece).collect()
 }
 
-/// The parts of a text, in order. `$${var:` stands for a plain `${var:`.
+/// The parts of a text, in order. `$${var:` is an escaped `${var:`.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = text;
     let mut waiting = None;
@@ -49,7 +49,7 @@ pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// A literal, the variable behind it, and what follows.
+/// A literal, the variable after it, and the rest.
 fn next(text: &str) -> Option<(&str, Option<Piece<'_>>, &str)> {
     if text.is_empty() {
         return None;
@@ -59,7 +59,7 @@ fn next(text: &str) -> Option<(&str, Option<Piece<'_>>, &str)> {
     };
     let opened = text.get(..before.len() + OPEN.len()).unwrap_or(text);
     match (after.strip_prefix(VARIABLE), before.strip_suffix('$')) {
-        // The `$` that escapes goes, and the rest is not looked at again.
+        // The escaping `$` is dropped, and the rest is not parsed again.
         (Some(_), Some(unescaped)) => {
             let rest = text.get(before.len()..).unwrap_or_default();
             let end = OPEN.len() + VARIABLE.len();
@@ -74,7 +74,7 @@ fn next(text: &str) -> Option<(&str, Option<Piece<'_>>, &str)> {
     }
 }
 
-/// The start of a reference to something else than a variable, such as `${env:`.
+/// The start of a reference to something other than a variable, such as `${env:`.
 pub(super) fn foreign_reference(text: &str) -> Option<&str> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(OPEN) {

@@ -1,4 +1,4 @@
-//! Puts the values of variables into the tree of a file.
+//! Replaces the variables in the tree of a file.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,16 +13,17 @@ use crate::suite::source::Source;
 use crate::suite::suggest;
 use crate::suite::tree::{Entry, Kind, Node, quoted};
 
-/// A value, references in it replaced.
+/// A value with its references replaced.
 #[derive(Clone)]
 struct Resolved {
-    /// As it is typed.
+    /// With its type.
     value: Kind,
     text: Arc<str>,
 }
 
 impl Resolved {
-    /// The value in a configuration, where it stands alone: also a number or a boolean, if it is or looks like one.
+    /// The value of a variable that stands alone in a configuration: possibly a number or boolean, if it is or looks
+    /// like one.
     fn typed(self) -> Kind {
         let plain = match &self.value {
             Kind::Plain(plain) => Some(Arc::clone(plain)),
@@ -34,33 +35,33 @@ impl Resolved {
 
 /// Why a reference has no value.
 enum Fault {
-    /// For this reason, and with this hint.
-    New(String, Option<String>),
-    /// No value yet, which a file may still give.
-    Open(String, Option<String>),
-    /// It was reported where the value is written.
-    Known,
+    /// For a definite reason, with a hint.
+    Invalid(String, Option<String>),
+    /// No value yet, which another file may still set.
+    NoValue(String, Option<String>),
+    /// The cause was reported at the declaration of the variable.
+    Reported,
 }
 
-/// What is done for one file.
+/// Replaces the variables of one file.
 pub(super) struct Replacer<'a> {
     variables: &'a mut Variables,
     source: &'a Source,
     report: &'a mut Report,
     resolved: HashMap<Arc<str>, Option<Resolved>>,
-    /// Variables whose values are being put together, the outermost first.
+    /// Variables that are being resolved, outermost first.
     path: Vec<Arc<str>>,
-    /// Whether a variable may be without a value: another file may give it.
-    is_open: bool,
-    failed: Failed,
+    /// Whether variables may be without a value, because another file may set it.
+    may_lack_value: bool,
+    failed: FailedReferences,
 }
 
-/// Where references have no value. They stay as they are.
+/// References without a value. They stay as they are written.
 #[derive(Debug, Default)]
-pub(in crate::suite) struct Failed {
-    /// Places of keys and values with such a reference.
-    pub(in crate::suite) places: Vec<Position>,
-    /// Places of the keys that lead to such a value.
+pub(in crate::suite) struct FailedReferences {
+    /// Positions of keys and values with such a reference.
+    pub(in crate::suite) positions: Vec<Position>,
+    /// Positions of the keys of such values.
     pub(in crate::suite) keys: Vec<Position>,
 }
 
@@ -72,19 +73,20 @@ impl<'a> Replacer<'a> {
             report,
             resolved: HashMap::new(),
             path: Vec::new(),
-            is_open: false,
-            failed: Failed::default(),
+            may_lack_value: false,
+            failed: FailedReferences::default(),
         }
     }
 
-    /// Resolves every variable that the file declares, so that what is wrong is found though nothing refers to it.
+    /// Resolves every variable that the file declares, so that problems are found even if nothing refers to it.
     pub(super) fn resolve_declared(&mut self, has_checks: bool) {
         let order = self.source.order();
-        let declared = match has_checks {
-            true => self.variables.own.get(&order),
-            false => Some(&self.variables.shared),
+        let declared = if has_checks {
+            self.variables.own.get(&order)
+        } else {
+            Some(&self.variables.shared)
         };
-        // What the command line gives holds no references.
+        // Values of the command line contain no references.
         let is_here = |declaration: &Declaration| {
             let source = declaration.source.as_ref();
             source.is_some_and(|source| source.order() == order)
@@ -94,7 +96,7 @@ impl<'a> Replacer<'a> {
         let here: Vec<_> = here
             .map(|(name, found)| (Arc::clone(name), found.location()))
             .collect();
-        self.is_open = !has_checks;
+        self.may_lack_value = !has_checks;
         for (name, location) in here {
             if let Ok(Resolved { text: value, .. }) = self.resolve(&name) {
                 let variable = Variable {
@@ -102,14 +104,14 @@ impl<'a> Replacer<'a> {
                     value,
                     location,
                 };
-                self.variables.shown.push(variable);
+                self.variables.effective.push(variable);
             }
         }
-        self.is_open = false;
+        self.may_lack_value = false;
     }
 
-    /// The tree, and the places of references that have no value.
-    pub(super) fn root(&mut self, root: Node) -> (Node, Failed) {
+    /// The tree with variables replaced, and the positions of references that have no value.
+    pub(super) fn root(&mut self, root: Node) -> (Node, FailedReferences) {
         let root = match &root.kind {
             Kind::Map(entries) => {
                 let entries = entries.iter().map(|entry| match &*entry.key {
@@ -124,12 +126,12 @@ impl<'a> Replacer<'a> {
         self.with_failures(root)
     }
 
-    pub(super) fn with_failures(&mut self, root: Node) -> (Node, Failed) {
+    pub(super) fn with_failures(&mut self, root: Node) -> (Node, FailedReferences) {
         (root, std::mem::take(&mut self.failed))
     }
 
-    /// The node with values in place of references; nothing where there are none. Values keep their types where
-    /// `typed`, and are texts elsewhere.
+    /// The node with variables replaced; nothing if it has none. Values keep their types if `typed`, and are texts
+    /// otherwise.
     fn node(&mut self, node: &Node, typed: bool) -> Option<Node> {
         let kind = match &node.kind {
             Kind::Text(text) if has_variable(text) => self.text(text, node.at, typed),
@@ -157,17 +159,18 @@ impl<'a> Replacer<'a> {
         let has_new_keys = entries.iter().any(|entry| has_variable(&entry.key));
         let all = replaced.into_iter().zip(entries);
         let all: Vec<Entry> = all.map(|(new, old)| new.unwrap_or_else(|| old.clone())).collect();
-        match has_new_keys {
-            true => Some(merge::settle(all, self.source, self.report)),
-            false => Some(all),
+        if has_new_keys {
+            Some(merge::unique_entries(all, self.source, self.report))
+        } else {
+            Some(all)
         }
     }
 
     fn entry(&mut self, entry: &Entry, typed: bool) -> Option<Entry> {
         let key = has_variable(&entry.key).then(|| self.text(&entry.key, entry.at, false));
-        let before = self.failed.places.len();
+        let before = self.failed.positions.len();
         let value = self.node(&entry.value, typed || &*entry.key == "config");
-        if self.failed.places.len() > before && entry.value.text().is_some() {
+        if self.failed.positions.len() > before && entry.value.text().is_some() {
             self.failed.keys.push(entry.at);
         }
         if key.is_none() && value.is_none() {
@@ -195,7 +198,7 @@ impl<'a> Replacer<'a> {
             Ok(resolved) if typed && only_variable(text).is_some() => resolved.typed(),
             Ok(resolved) => Kind::Text(resolved.text),
             Err(faults) => {
-                self.failed.places.push(at);
+                self.failed.positions.push(at);
                 for fault in faults {
                     self.report_fault(self.source, at, fault);
                 }
@@ -205,12 +208,12 @@ impl<'a> Replacer<'a> {
     }
 
     fn report_fault(&mut self, source: &Source, at: Position, fault: Fault) {
-        if let Fault::New(message, hint) | Fault::Open(message, hint) = fault {
+        if let Fault::Invalid(message, hint) | Fault::NoValue(message, hint) = fault {
             self.report_at(source, at, message, hint);
         }
     }
 
-    /// Reports what is wrong at a place, once.
+    /// Reports a problem at a position, once.
     fn report_at(&mut self, source: &Source, at: Position, message: String, hint: Option<String>) {
         if self
             .variables
@@ -221,7 +224,7 @@ impl<'a> Replacer<'a> {
         }
     }
 
-    /// A text with values in place of references, or what is wrong with each of these.
+    /// A text with variables replaced, or the faults of all references that have no value.
     fn expand(&mut self, text: &str) -> Result<Resolved, Vec<Fault>> {
         let mut expanded = String::with_capacity(text.len());
         let mut faults = Vec::new();
@@ -235,7 +238,7 @@ impl<'a> Replacer<'a> {
                 Piece::Unclosed => {
                     let message = "`${var:` has no closing `}`".to_owned();
                     let hint = "write `$${` for a plain `${`".to_owned();
-                    faults.push(Fault::New(message, Some(hint)));
+                    faults.push(Fault::Invalid(message, Some(hint)));
                 }
             }
         }
@@ -260,10 +263,10 @@ impl<'a> Replacer<'a> {
         Ok(value)
     }
 
-    /// What a name stands for in this file.
+    /// The value of a variable in this file.
     fn resolve(&mut self, name: &str) -> Result<Resolved, Fault> {
         if let Some(known) = self.resolved.get(name) {
-            return known.clone().ok_or(Fault::Known);
+            return known.clone().ok_or(Fault::Reported);
         }
         let Some(declaration) = self.variables.find(self.source.order(), name).cloned() else {
             return Err(self.unknown(name));
@@ -271,26 +274,26 @@ impl<'a> Replacer<'a> {
         self.variables.unknown.remove(name);
         if matches!(declaration.value, Kind::Null) {
             let hint = format!("give it one with `--var {name}=VALUE`, or under `vars`");
-            return Err(Fault::Open(
+            return Err(Fault::NoValue(
                 format!("the variable `{name}` has no value"),
                 Some(hint),
             ));
         }
         let name: Arc<str> = name.into();
-        if let Some(fault) = self.endless(&name) {
+        if let Some(fault) = self.cycle(&name) {
             return Err(fault);
         }
         self.path.push(Arc::clone(&name));
         let resolved = self.value(&name, &declaration);
         self.path.pop();
-        let is_known = !matches!(resolved, Err(Fault::Open(..)));
+        let is_known = !matches!(resolved, Err(Fault::NoValue(..)));
         if is_known {
             self.resolved.insert(name, resolved.as_ref().ok().cloned());
         }
         resolved
     }
 
-    /// The value as it is declared, references in it replaced. What is wrong with it is reported where it is written.
+    /// The declared value with its references replaced. Faults are reported at the declaration.
     fn value(&mut self, name: &str, declaration: &Declaration) -> Result<Resolved, Fault> {
         let written = match &declaration.value {
             Kind::Text(text) if has_variable(text) => text,
@@ -309,34 +312,35 @@ impl<'a> Replacer<'a> {
             Ok(expanded) if expanded.text.chars().nth(MAX_VALUE).is_none() => return Ok(expanded),
             Ok(_) => {
                 let message = format!("the variable `{name}` is longer than {MAX_VALUE} characters");
-                vec![Fault::New(message, None)]
+                vec![Fault::Invalid(message, None)]
             }
             Err(faults) => faults,
         };
-        let is_open = |fault: &Fault| self.is_open && matches!(fault, Fault::Open(..));
-        let (open, certain): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(is_open);
+        let may_lack_value = |fault: &Fault| self.may_lack_value && matches!(fault, Fault::NoValue(..));
+        let (open, certain): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(may_lack_value);
         if let Some(source) = &declaration.source {
             for fault in certain {
                 self.report_fault(source, declaration.at, fault);
             }
         }
-        Err(open.into_iter().next().unwrap_or(Fault::Known))
+        Err(open.into_iter().next().unwrap_or(Fault::Reported))
     }
 
-    /// Something that is wrong with all variables together.
+    /// A fault of all variables together, which is reported once.
     fn once(&mut self, what: &'static str, message: String) -> Fault {
-        match self.variables.said.insert(what) {
-            true => Fault::New(message, None),
-            false => Fault::Known,
+        if self.variables.reported_once.insert(what) {
+            Fault::Invalid(message, None)
+        } else {
+            Fault::Reported
         }
     }
 
-    /// Whether the variables that are being put together need each other, or too many of them one another.
-    fn endless(&mut self, name: &Arc<str>) -> Option<Fault> {
+    /// Detects cycles, and chains that are too deep.
+    fn cycle(&mut self, name: &Arc<str>) -> Option<Fault> {
         if let Some(start) = self.path.iter().position(|outer| outer == name) {
             let circle = self.path.iter().skip(start).chain([name]);
             let circle: Vec<_> = circle.map(|name| format!("`{name}`")).collect();
-            return Some(Fault::New(
+            return Some(Fault::Invalid(
                 format!("circular variables: {}", circle.join(" -> ")),
                 None,
             ));
@@ -350,10 +354,10 @@ impl<'a> Replacer<'a> {
     fn unknown(&self, name: &str) -> Fault {
         if !is_name(name) {
             let message = format!("{} is not the name of a variable", quoted(name));
-            return Fault::New(message, Some(name_hint()));
+            return Fault::Invalid(message, Some(name_hint()));
         }
         if self.report.is_full() {
-            return Fault::Open(format!("there is no variable `{name}`"), None);
+            return Fault::NoValue(format!("there is no variable `{name}`"), None);
         }
         let known = self.variables.names(Some(self.source.order()));
         let known = known.filter(|known| self.path.iter().all(|outer| **outer != **known));
@@ -361,6 +365,6 @@ impl<'a> Replacer<'a> {
             Some(meant) => format!("did you mean `${{var:{meant}}}`?"),
             None => format!("declare it under `vars`, or give it with `--var {name}=VALUE`"),
         };
-        Fault::Open(format!("there is no variable `{name}`"), Some(hint))
+        Fault::NoValue(format!("there is no variable `{name}`"), Some(hint))
     }
 }

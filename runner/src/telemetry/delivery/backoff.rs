@@ -1,31 +1,31 @@
-//! How long to leave a collector alone that does not take requests.
+//! Backoff between export attempts.
 
 use std::time::Duration;
 
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(30);
-/// The longest wait that a collector may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(5 * 60);
+const INITIAL: Duration = Duration::from_secs(1);
+const MAX: Duration = Duration::from_secs(30);
+/// Upper bound for the delay that a collector may request.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// Doubling waits with jitter, so that many runners do not return in step.
+/// Exponential backoff with jitter, so that many runners do not retry in lockstep.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// The wait after one more failure: at least half of 1 s, 2 s, 4 s ... 30 s and less than the whole of it; or
-    /// what the collector asked for, at least 1 s and at most 5 min of it.
-    pub(super) fn after_failure(&mut self, asked: Option<Duration>) -> Duration {
-        let doubled = FIRST.saturating_mul(2_u32.saturating_pow(self.failures));
+    /// The delay after another failure: a random value between one half and the whole of 1 s, 2 s, 4 s ... 30 s; or the
+    /// delay requested by the collector, limited to 1 s to 5 min.
+    pub(super) fn after_failure(&mut self, retry_after: Option<Duration>) -> Duration {
+        let doubled = INITIAL.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
-        match asked {
-            Some(asked) => asked.clamp(FIRST, LONGEST_ASKED),
-            None => doubled.min(LONGEST).mul_f64(0.5 + fastrand::f64() / 2.0),
+        match retry_after {
+            Some(retry_after) => retry_after.clamp(INITIAL, MAX_RETRY_AFTER),
+            None => doubled.min(MAX).mul_f64(0.5 + fastrand::f64() / 2.0),
         }
     }
 
-    /// The collector answers.
+    /// Resets the backoff after a response that is not retried.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }

@@ -1,4 +1,4 @@
-//! Frames that become one request together.
+//! Batching: frames that are sent as one request.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,88 +9,91 @@ use super::disk::Disk;
 use super::envelope::Envelope;
 use super::frame::Frame;
 use super::journal::Segment;
+use super::request_id::RequestId;
 use super::share::{Owner, Share};
-use super::spool::{Kind, Spool};
-use super::stamp::Stamp;
+use super::spool::{FileKind, Spool};
 use crate::telemetry::settings::Signal;
 
-/// Bytes of frames that a batch has at most; a collector's usual limit for a message is 4 MiB.
+/// Maximum size of the frames of a batch, in bytes; collectors usually limit a message to 4 MiB.
 pub(super) const MAX_BYTES: usize = 512 << 10;
-/// Frames that close a batch; the default of OTEL_BSP_MAX_EXPORT_BATCH_SIZE.
+/// Maximum number of frames of a batch; the default of OTEL_BSP_MAX_EXPORT_BATCH_SIZE.
 pub(super) const MAX_FRAMES: usize = 512;
 
-/// An open batch and its segment of the journal.
+/// An open batch and its journal segment.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) stamp: Stamp,
+    pub(super) id: RequestId,
     pub(super) close_at: Instant,
     frames: Vec<u8>,
     owners: HashMap<Owner, u32>,
     count: usize,
     segment: Option<Segment>,
-    journaled: Journaled,
+    journal_state: JournalState,
 }
 
-/// How much of a batch its segment holds.
+/// How much of a batch is in its journal segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Journaled {
+pub(super) enum JournalState {
     /// There is no segment.
-    Not,
-    /// Frames up to the one at which the disk failed.
-    Partly,
+    Missing,
+    /// The frames before the one whose write failed.
+    Partial,
     /// All frames.
-    Whole,
+    Complete,
 }
 
-/// A batch as a request.
+/// A closed batch as an encoded request.
 #[derive(Debug)]
 pub(super) struct Closed {
-    pub(super) stamp: Stamp,
+    pub(super) id: RequestId,
     pub(super) request: Vec<u8>,
     pub(super) share: Share,
-    pub(super) journaled: Journaled,
+    pub(super) journal_state: JournalState,
 }
 
 impl Batch {
-    /// Begins a batch, on disk too where there is one, that is to be closed after `delay`.
+    /// Opens a batch that is to be closed after `delay`, and its journal segment if there is a disk.
     pub(super) fn open(
         signal: Signal,
-        stamp: Stamp,
+        id: RequestId,
         delay: Duration,
         envelope: &Envelope,
         disk: &mut Disk,
     ) -> Self {
         let begin =
-            |spool: &mut Spool| Segment::create(&spool.segment(signal, stamp), envelope, spool.hold());
-        let name = (signal, stamp, Kind::Segment);
-        let segment = disk.takes_segments().then(|| disk.make(name, begin)).flatten();
+            |spool: &mut Spool| Segment::create(&spool.segment(signal, id), envelope, spool.fd_guard());
+        let name = (signal, id, FileKind::Segment);
+        let segment = disk
+            .accepts_segments()
+            .then(|| disk.create(name, begin))
+            .flatten();
         Self {
-            stamp,
+            id,
             close_at: Instant::now() + delay,
             frames: Vec::new(),
             owners: HashMap::new(),
             count: 0,
-            journaled: match segment {
-                Some(_) => Journaled::Whole,
-                None => Journaled::Not,
+            journal_state: match segment {
+                Some(_) => JournalState::Complete,
+                None => JournalState::Missing,
             },
             segment,
         }
     }
 
-    /// Whether a frame would make it larger than it may be.
+    /// Whether appending `frame` would exceed the maximum size.
     pub(super) fn is_full_for(&self, frame: &Frame) -> bool {
         !self.frames.is_empty() && self.frames.len() + frame.bytes.len() > MAX_BYTES
     }
 
-    /// Takes a frame; true when the batch is full with it.
+    /// Appends a frame; returns true if the batch is full now.
     pub(super) fn append(&mut self, frame: &Frame, disk: &mut Disk) -> bool {
         if let Some(segment) = &mut self.segment
             && disk.attempt(|_| segment.append(&frame.bytes)).is_none()
         {
-            // Its end may be torn: what came after that would not be read.
+            // The segment may end with a torn record, and records after that would not be read.
             self.segment = None;
-            self.journaled = Journaled::Partly;
+            self.journal_state = JournalState::Partial;
         }
         self.frames.extend_from_slice(&frame.bytes);
         for (owner, bytes) in &frame.owners {
@@ -103,10 +106,10 @@ impl Batch {
 
     pub(super) fn close(self, envelope: &Envelope) -> Closed {
         Closed {
-            stamp: self.stamp,
+            id: self.id,
             request: envelope.request(&self.frames),
-            share: Share::of(&self.owners),
-            journaled: self.journaled,
+            share: Share::new(&self.owners),
+            journal_state: self.journal_state,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Requests as lines of OTLP/JSON, for people who try things out.
+//! Requests printed as lines of OTLP/JSON, for local experiments.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,11 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
-use super::answer::{Answer, Cause};
+use super::export_result::{ExportFailure, ExportResult};
 use crate::report::safe_json;
 use crate::telemetry::settings::Signal;
 
-/// Where lines go; shared by the signals, so that theirs do not mix.
+/// The destination of the lines; shared by the signals, so that their lines do not interleave.
 #[derive(Clone)]
 pub(super) struct Console(Arc<Mutex<Box<dyn Write + Send>>>);
 
@@ -27,18 +27,18 @@ impl Console {
         Self(Arc::new(Mutex::new(writer)))
     }
 
-    /// Writes one line. What cannot be written is refused: nobody reads it later.
-    pub(super) fn write(&self, signal: Signal, request: &[u8]) -> Answer {
+    /// Writes one line. A failed write is not retried: nobody would read the line later.
+    pub(super) fn write(&self, signal: Signal, request: &[u8]) -> ExportResult {
         let written = line(signal, request).and_then(|line| {
-            // A line is written whole or its error is reported; a panic in between leaves nothing half done here.
+            // A write either completes or returns an error; a panic leaves no inconsistent state here.
             let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             writer.write_all(&line)?;
             Ok(writer.flush()?)
         });
         match written {
-            Ok(()) => Answer::accepted(),
-            Err(error) => Answer::Refused {
-                cause: Cause::Console,
+            Ok(()) => ExportResult::accepted(),
+            Err(error) => ExportResult::Refused {
+                cause: ExportFailure::Console,
                 message: error.to_string(),
             },
         }

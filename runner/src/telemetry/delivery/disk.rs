@@ -1,8 +1,8 @@
-//! The spool folder as something that may fail: every use of it goes through [`Disk::attempt`].
+//! Access to the spool folder, which may fail at any time: every use goes through [`Disk::attempt`].
 
+mod pending_removals;
 #[cfg(test)]
 mod tests;
-mod unremoved;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,224 +10,231 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::notice::{Notice, Notices};
-use super::spool::{Kind, Spool};
-use super::stamp::Stamp;
+use super::notice::{Notice, NoticeSender};
+use super::request_id::RequestId;
+use super::spool::{FileKind, Spool};
 use crate::io_class::IoClass;
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 use crate::telemetry::settings::{Signal, SpoolSettings};
-use unremoved::{Name, Unremoved};
+use pending_removals::{FileKey, PendingRemovals};
 
-/// How often a folder that could not be opened is tried again, and how long the disk must have done well after a
-/// failure to be called recovered: a full disk takes small files between big ones.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How often opening the folder is retried, and how long the disk must work after a failure before it counts as
+/// recovered: a full disk accepts small files between large ones.
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Files that cannot be removed are tried again, so many of them at once.
-const REMOVALS: usize = 4;
+/// Failed removals after which a round of retries stops.
+const MAX_FAILED_REMOVALS: usize = 4;
 
-/// The spool, where there is one.
+/// The spool, if there is one, with its state of health.
 #[derive(Debug)]
 pub(super) struct Disk {
     settings: Option<SpoolSettings>,
-    reserve: Reserve,
+    internal_fds: InternalFds,
     spool: Option<Spool>,
-    trouble: Option<Trouble>,
+    failure: Option<DiskFailure>,
     failures: BTreeMap<IoClass, u64>,
-    /// Files that nobody needs and that the disk did not remove yet. The next process would send them again.
-    unremoved: Unremoved,
-    notices: Notices,
+    /// Obsolete files that could not be removed yet. The next process would send them again.
+    pending_removals: PendingRemovals,
+    notices: NoticeSender,
 }
 
 #[derive(Debug)]
-struct Trouble {
+struct DiskFailure {
     last_failure: Instant,
     class: IoClass,
 }
 
 impl Disk {
-    /// A disk that is opened by [`Disk::open`].
-    pub(super) fn new(settings: Option<SpoolSettings>, reserve: Reserve, notices: Notices) -> Self {
+    /// Creates a disk that is opened by [`Disk::open`].
+    pub(super) fn new(
+        settings: Option<SpoolSettings>,
+        internal_fds: InternalFds,
+        notices: NoticeSender,
+    ) -> Self {
         Self {
             settings,
-            reserve,
+            internal_fds,
             spool: None,
-            trouble: None,
+            failure: None,
             failures: BTreeMap::new(),
-            unremoved: Unremoved::default(),
+            pending_removals: PendingRemovals::default(),
             notices,
         }
     }
 
-    /// No disk at all.
-    pub(super) fn none(notices: Notices) -> Self {
-        Self::new(None, Reserve::default(), notices)
+    /// A disk that stores nothing.
+    pub(super) fn none(notices: NoticeSender) -> Self {
+        Self::new(None, InternalFds::default(), notices)
     }
 
-    /// Opens the folder, unless it is open or was tried a moment ago.
+    /// Opens the folder, unless it is open or opening it failed recently.
     pub(super) fn open(&mut self) {
-        let waits = |trouble: &Trouble| trouble.last_failure.elapsed() < PATIENCE;
+        let is_too_soon = |failure: &DiskFailure| failure.last_failure.elapsed() < RETRY_INTERVAL;
         let (Some(settings), None) = (&self.settings, &self.spool) else {
             return;
         };
-        if self.trouble.as_ref().is_some_and(waits) {
+        if self.failure.as_ref().is_some_and(is_too_soon) {
             return;
         }
         #[cfg(test)]
         if let Some(error) = super::simulated::disk_failure() {
-            return self.fail(error);
+            return self.record_failure(error);
         }
-        match Spool::open(&settings.folder, &self.reserve) {
+        match Spool::open(&settings.folder, &self.internal_fds) {
             Ok(spool) => self.spool = Some(spool),
-            Err(error) => self.fail(error),
+            Err(error) => self.record_failure(error),
         }
     }
 
-    /// Whether the folder is there.
+    /// Whether the folder is open.
     pub(super) fn is_open(&self) -> bool {
         self.spool.is_some()
     }
 
-    /// Does something on disk; none when there is no disk, or it failed, which is noted here.
+    /// Runs a disk operation; `None` if there is no disk or the operation failed, which is recorded here.
     pub(super) fn attempt<T>(&mut self, work: impl FnOnce(&mut Spool) -> io::Result<T>) -> Option<T> {
-        // A file or a folder that is open only for as long as this goes on.
-        let _held = self.reserve.hold();
+        // Counts the file or folder that is open during this operation.
+        let _held = self.internal_fds.acquire();
         #[cfg(test)]
         if let Some(error) = super::simulated::disk_failure() {
-            self.fail(error);
+            self.record_failure(error);
             return None;
         }
         match work(self.spool.as_mut()?) {
             Ok(done) => {
-                match self.spool.as_mut().and_then(Spool::take_unsynced) {
-                    None => self.do_well(),
-                    Some(error) => self.fail(error),
+                match self.spool.as_mut().and_then(Spool::take_sync_error) {
+                    None => self.record_success(),
+                    Some(error) => self.record_failure(error),
                 }
                 Some(done)
             }
             Err(error) => {
-                self.fail(error);
+                self.record_failure(error);
                 None
             }
         }
     }
 
-    /// Makes a file that was not there before. Where that fails, nothing of it is left, or it is removed once the disk is
-    /// well again and counts until then.
-    pub(super) fn make<T>(
+    /// Creates a new file. After a failure nothing of it is left, or the remainder is queued for removal and counted
+    /// until then.
+    pub(super) fn create<T>(
         &mut self,
-        name: Name,
+        name: FileKey,
         work: impl FnOnce(&mut Spool) -> io::Result<T>,
     ) -> Option<T> {
-        let (signal, stamp, kind) = name;
-        let mut is_ours = true;
+        let (signal, id, kind) = name;
+        let mut is_new_file = true;
         let made = self.attempt(|spool| {
-            work(spool).inspect_err(|error| is_ours = error.kind() != io::ErrorKind::AlreadyExists)
+            work(spool).inspect_err(|error| is_new_file = error.kind() != io::ErrorKind::AlreadyExists)
         });
         match (&made, &self.spool) {
-            (Some(_), _) => self.unremoved.removed(&name),
-            (None, Some(spool)) if is_ours && spool.size(signal, stamp, kind).is_some() => {
-                self.remove(signal, stamp, kind);
+            (Some(_), _) => self.pending_removals.removed(&name),
+            (None, Some(spool)) if is_new_file && spool.size(signal, id, kind).is_some() => {
+                self.remove(signal, id, kind);
             }
             (None, _) => {}
         }
         made
     }
 
-    /// Removes a file, now or once the disk is well again.
-    pub(super) fn remove(&mut self, signal: Signal, stamp: Stamp, kind: Kind) {
-        let removed = self.attempt(|spool| spool.remove(signal, stamp, kind));
+    /// Removes a file, now or once the disk has recovered.
+    pub(super) fn remove(&mut self, signal: Signal, id: RequestId, kind: FileKind) {
+        let removed = self.attempt(|spool| spool.remove(signal, id, kind));
         if let (Some(spool), None) = (&self.spool, removed)
-            && let Some(bytes) = spool.size(signal, stamp, kind)
+            && let Some(bytes) = spool.size(signal, id, kind)
         {
-            self.unremoved.insert((signal, stamp, kind), bytes);
+            self.pending_removals.insert((signal, id, kind), bytes);
         }
     }
 
-    /// Bytes of files that nobody needs and that the disk did not remove.
-    pub(super) fn unremoved_bytes(&self) -> u64 {
-        self.unremoved.bytes()
+    /// Bytes of obsolete files that could not be removed.
+    pub(super) fn pending_removal_bytes(&self) -> u64 {
+        self.pending_removals.bytes()
     }
 
-    /// Whether the disk seems to remove nothing: then dropping what is there makes no room.
-    pub(super) fn is_clogged(&self) -> bool {
-        self.unremoved.is_clogged()
+    /// Whether the disk seems unable to remove files: then dropping requests frees no space.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.pending_removals.is_stuck()
     }
 
-    /// Whether a file may be begun that has to be removed soon.
-    pub(super) fn takes_segments(&self) -> bool {
+    /// Whether a new journal segment may be created, although it has to be removed soon.
+    pub(super) fn accepts_segments(&self) -> bool {
         let bound = self.settings.as_ref().map(|settings| settings.max_bytes);
-        bound.is_some_and(|bound| !self.unremoved.is_full(bound))
+        bound.is_some_and(|bound| !self.pending_removals.is_full(bound))
     }
 
-    /// Removes what could not be removed when it was time, a while after the disk last failed.
-    pub(super) fn remove_leftovers(&mut self) {
-        let waits = |trouble: &Trouble| trouble.last_failure.elapsed() < PATIENCE;
-        if self.trouble.as_ref().is_some_and(waits) {
+    /// Retries failed removals, unless the disk failed recently.
+    pub(super) fn retry_removals(&mut self) {
+        let is_too_soon = |failure: &DiskFailure| failure.last_failure.elapsed() < RETRY_INTERVAL;
+        if self.failure.as_ref().is_some_and(is_too_soon) {
             return;
         }
         let mut failed = 0;
-        while failed < REMOVALS
-            && let Some(name) = self.unremoved.next()
+        while failed < MAX_FAILED_REMOVALS
+            && let Some(name) = self.pending_removals.next()
         {
-            let (signal, stamp, kind) = name;
-            match self.attempt(|spool| spool.remove(signal, stamp, kind)) {
-                Some(()) => self.unremoved.removed(&name),
+            let (signal, id, kind) = name;
+            match self.attempt(|spool| spool.remove(signal, id, kind)) {
+                Some(()) => self.pending_removals.removed(&name),
                 None => failed += 1,
             }
         }
     }
 
-    /// Whether a file of this stamp is there only because it could not be removed.
-    pub(super) fn is_unremoved(&self, signal: Signal, stamp: Stamp) -> bool {
-        [Kind::Request, Kind::Segment]
+    /// Whether a file with this id exists only because it could not be removed.
+    pub(super) fn is_pending_removal(&self, signal: Signal, id: RequestId) -> bool {
+        [FileKind::Request, FileKind::Segment]
             .iter()
-            .any(|kind| self.unremoved.contains(&(signal, stamp, *kind)))
+            .any(|kind| self.pending_removals.contains(&(signal, id, *kind)))
     }
 
-    /// What was set; none without a spool.
+    /// The spool settings; `None` without a spool.
     pub(super) fn settings(&self) -> Option<&SpoolSettings> {
         self.settings.as_ref()
     }
 
-    /// Whether the folder is there and what was last tried of it was done.
-    pub(super) fn is_well(&self) -> bool {
-        self.spool.is_some() && self.trouble.is_none()
+    /// Whether the folder is open and its last operation succeeded.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.spool.is_some() && self.failure.is_none()
     }
 
-    /// What is the matter with the folder, if there should be one.
-    pub(super) fn trouble(&self) -> Option<IoClass> {
-        self.trouble.as_ref().map(|trouble| trouble.class)
+    /// The class of the current failure.
+    pub(super) fn failure_class(&self) -> Option<IoClass> {
+        self.failure.as_ref().map(|failure| failure.class)
     }
 
-    /// How many times the disk failed, by what the matter was.
+    /// Disk failures by class.
     pub(super) fn failures(&self) -> &BTreeMap<IoClass, u64> {
         &self.failures
     }
 
-    /// Lets go of the folder and its lock.
+    /// Closes the folder and releases its lock.
     pub(super) fn close(&mut self) {
         self.spool = None;
         self.settings = None;
     }
 
-    fn fail(&mut self, error: io::Error) {
-        let class = IoClass::of(&error);
+    fn record_failure(&mut self, error: io::Error) {
+        let class = IoClass::classify(&error);
         *self.failures.entry(class).or_default() += 1;
         let last_failure = Instant::now();
-        let is_new = self.trouble.replace(Trouble { last_failure, class }).is_none();
+        let is_new = self
+            .failure
+            .replace(DiskFailure { last_failure, class })
+            .is_none();
         if let (true, Some(settings)) = (is_new, &self.settings) {
             let folder = settings.folder.clone();
-            self.notices.tell(Notice::SpoolFailed { folder, error });
+            self.notices.send(Notice::SpoolFailed { folder, error });
         }
     }
 
-    fn do_well(&mut self) {
-        // A disk from which nothing can be removed is in trouble, whatever it takes.
-        let is_well = self.unremoved.is_empty();
-        let is_over = |trouble: &mut Trouble| is_well && trouble.last_failure.elapsed() >= PATIENCE;
-        if let (Some(_), Some(settings)) = (self.trouble.take_if(is_over), &self.settings) {
+    fn record_success(&mut self) {
+        // A disk that cannot remove files is unhealthy even if writes succeed.
+        let is_well = self.pending_removals.is_empty();
+        let is_over = |failure: &mut DiskFailure| is_well && failure.last_failure.elapsed() >= RETRY_INTERVAL;
+        if let (Some(_), Some(settings)) = (self.failure.take_if(is_over), &self.settings) {
             let folder = settings.folder.clone();
-            self.notices.tell(Notice::SpoolRecovered { folder });
+            self.notices.send(Notice::SpoolRecovered { folder });
         }
     }
 }

@@ -1,8 +1,8 @@
-//! What is around the frames of a request: the resource and the scope, encoded once.
+//! The envelope of a request, which is its resource and scope, encoded once.
 //!
-//! Requests for spans and for log records have the same shape and the same field numbers (opentelemetry-proto,
-//! `ExportTraceServiceRequest` and `ExportLogsServiceRequest`), so one envelope serves both, and putting a request
-//! together decodes nothing.
+//! Requests for spans and for log records have the same structure and field numbers (opentelemetry-proto,
+//! `ExportTraceServiceRequest` and `ExportLogsServiceRequest`), so one envelope serves both, and assembling a request
+//! decodes nothing.
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -30,7 +30,7 @@ impl Envelope {
         }
     }
 
-    /// The whole request: this envelope around frames, each of them fields of a `ScopeSpans` or `ScopeLogs`.
+    /// Assembles a request: this envelope around frames, each of them fields of a `ScopeSpans` or `ScopeLogs`.
     pub(super) fn request(&self, frames: &[u8]) -> Vec<u8> {
         let scoped = self.scope.len() + frames.len();
         let of_resource = self.resource.len() + 1 + length_of(scoped) + scoped;

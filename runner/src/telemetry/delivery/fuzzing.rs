@@ -1,4 +1,4 @@
-//! For the fuzz targets: journals, and requests taken apart.
+//! Entry points for the fuzz targets: journal recovery and request splitting.
 
 use std::io;
 use std::path::Path;
@@ -7,26 +7,26 @@ use hyper::body::Bytes;
 
 use super::envelope::Envelope;
 use super::journal::{Recovery, Segment};
+use super::request_id::RequestId;
 use super::split::Split;
-use super::stamp::Stamp;
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 use crate::telemetry::settings::Signal;
 
-/// What a journal becomes.
+/// What was recovered from a journal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Recovered {
-    /// In order.
+    /// In their order.
     pub requests: Vec<Vec<u8>>,
-    /// Whether some of it cannot be read.
-    pub has_rest: bool,
+    /// Whether some of the journal could not be read.
+    pub has_unreadable_rest: bool,
 }
 
-/// A request's envelope: its resource and its scope as encoded fields.
+/// A request's envelope: its resource and scope as encoded fields.
 #[derive(Debug)]
-pub struct Around(Envelope);
+pub struct JournalEnvelope(Envelope);
 
-impl Around {
-    /// Of any two byte strings.
+impl JournalEnvelope {
+    /// An envelope of arbitrary bytes.
     #[must_use]
     pub fn new(resource: &[u8], scope: &[u8]) -> Self {
         Self(Envelope {
@@ -35,7 +35,7 @@ impl Around {
         })
     }
 
-    /// The request of these frames.
+    /// Assembles a request with these frames.
     #[must_use]
     pub fn request(&self, frames: &[u8]) -> Vec<u8> {
         self.0.request(frames)
@@ -45,13 +45,13 @@ impl Around {
 /// Writes the journal of a batch.
 ///
 /// # Errors
-/// The file cannot be made or written.
-pub fn write_journal(path: &Path, around: &Around, frames: &[&[u8]]) -> io::Result<()> {
-    let mut segment = Segment::create(path, &around.0, Reserve::default().hold())?;
+/// The file cannot be created or written.
+pub fn write_journal(path: &Path, envelope: &JournalEnvelope, frames: &[&[u8]]) -> io::Result<()> {
+    let mut segment = Segment::create(path, &envelope.0, InternalFds::default().acquire())?;
     frames.iter().try_for_each(|frame| segment.append(frame))
 }
 
-/// Reads the journal of an earlier process.
+/// Recovers the journal of an earlier process.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -63,20 +63,20 @@ pub fn recover(path: &Path, max_bytes: usize) -> io::Result<Recovered> {
     }
     Ok(Recovered {
         requests,
-        has_rest: recovery.has_rest(),
+        has_unreadable_rest: recovery.has_unreadable_rest(),
     })
 }
 
-/// A part of a request, as one of its own, and how many items it has.
+/// A part of a request as a request of its own, and its number of items.
 pub type Piece = (Vec<u8>, usize);
 
-/// A request in pieces of at most `limit` bytes, and how many items there are in all; nothing
-/// where it has another shape than ours have.
+/// Splits a request into pieces of at most `limit` bytes; returns them with the total number of items, or `None` if the
+/// request does not have our structure.
 #[must_use]
 pub fn pieces(request: &[u8], limit: usize) -> Option<(Vec<Piece>, usize)> {
-    let stamp = Stamp::at(std::time::UNIX_EPOCH);
+    let id = RequestId::from_wall_clock(std::time::UNIX_EPOCH);
     let request = Bytes::copy_from_slice(request);
-    let mut split = Split::of(stamp, Signal::Traces, &request, |_| false)?;
+    let mut split = Split::parse(id, Signal::Traces, &request, |_| false)?;
     let mut pieces = Vec::new();
     while let Some(items) = split.next(limit, |_| false) {
         pieces.push((split.request(&items), items.len()));

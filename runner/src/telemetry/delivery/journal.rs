@@ -1,9 +1,9 @@
-//! Frames on disk before their request is made, so that a kill at any moment loses none of them.
+//! A write-ahead journal of the frames of a batch, so that a kill of the process loses none of them.
 //!
-//! A segment is the file of one open batch: records of length, CRC-32 and bytes, of which the first two are the
-//! envelope and the others the frames. Each record is one write, so what the kernel has of it survives the process
-//! (not the machine: that would cost an fsync a run). What a kill cut off in the middle shows by its length or its
-//! sum, and ends the reading.
+//! A segment is the file of one open batch: records of length, CRC-32 and payload, the first two of which are the
+//! envelope and the others frames. Each record is one write, so the kernel has it when the process is killed (but not
+//! when the machine crashes: that would cost an fsync per run). A record torn by a kill is detected by its length or
+//! checksum and ends the recovery.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
@@ -11,34 +11,34 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::envelope::Envelope;
-use crate::ledger::audit::Held;
+use crate::ledger::audit::FdGuard;
 
-/// Bytes before the payload of a record: its length and its CRC-32, both little-endian.
+/// Length of a record header: payload length and CRC-32, both little-endian.
 const HEADER: u64 = 8;
-/// Bytes of a payload. A frame has many fewer; what says that it has more is damaged.
+/// Maximum payload length in bytes. Frames are much shorter; a larger length means damage.
 const MAX_RECORD: u32 = 16 << 20;
 
-/// The open file of a batch.
+/// The open journal file of a batch.
 #[derive(Debug)]
 pub(super) struct Segment {
     file: File,
-    _held: Held,
-    /// Kept for its capacity.
+    _fd: FdGuard,
+    /// Reused for its capacity.
     record: Vec<u8>,
 }
 
 impl Segment {
-    /// Makes the file of a new batch.
+    /// Creates the file of a new batch.
     ///
     /// # Errors
-    /// The file cannot be made or written. A full disk makes empty files all the same: the caller removes it, unless it
-    /// was there before.
-    pub(super) fn create(path: &Path, envelope: &Envelope, held: Held) -> io::Result<Self> {
+    /// The file cannot be created or written. A full disk may still create an empty file: the caller removes it, unless
+    /// it existed before.
+    pub(super) fn create(path: &Path, envelope: &Envelope, fd: FdGuard) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(path)?;
         let mut segment = Self {
             file,
-            _held: held,
+            _fd: fd,
             record: Vec::new(),
         };
         push_record(&mut segment.record, &envelope.resource)?;
@@ -47,10 +47,10 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Writes one frame, in one write.
+    /// Appends a frame with a single write.
     ///
     /// # Errors
-    /// The file cannot be written; its end may be torn then, and nothing must be appended after it.
+    /// The file cannot be written; it may then end with a torn record, and nothing must be appended after that.
     pub(super) fn append(&mut self, frame: &[u8]) -> io::Result<()> {
         self.record.clear();
         push_record(&mut self.record, frame)?;
@@ -65,22 +65,24 @@ fn push_record(record: &mut Vec<u8>, payload: &[u8]) -> io::Result<()> {
     let length =
         length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a record of more than 16 MiB"))?;
     record.extend_from_slice(&length.to_le_bytes());
-    record.extend_from_slice(&sum(payload).to_le_bytes());
+    record.extend_from_slice(&crc32(payload).to_le_bytes());
     record.extend_from_slice(payload);
     Ok(())
 }
 
-/// Reads a segment of any size back, a request at a time.
+/// Reads back a segment of any size, one request at a time.
 #[derive(Debug)]
 pub(super) struct Recovery {
     records: Records,
-    /// Absent when the file ends before it, or before anything can be read.
+    /// `None` if the file ends before it or is unreadable from the start.
     envelope: Option<Envelope>,
     /// The first frame of the next request.
     next: Option<Vec<u8>>,
 }
 
 impl Recovery {
+    /// Opens a segment for recovery.
+    ///
     /// # Errors
     /// The file cannot be read now.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
@@ -95,8 +97,8 @@ impl Recovery {
         })
     }
 
-    /// The request that the next frames were to become, of at most so many bytes of them unless one frame has more;
-    /// none after the last that was written whole.
+    /// The next request, of frames of at most `max_bytes` in total unless a single frame is larger; `None` after the
+    /// last complete frame.
     ///
     /// # Errors
     /// The file cannot be read now.
@@ -114,19 +116,19 @@ impl Recovery {
         Ok(Some(envelope.request(&frames)))
     }
 
-    /// Whether there is something in the file that cannot be read: the end that a kill tore off, or damage.
-    pub(super) fn has_rest(&self) -> bool {
-        self.records.has_rest
+    /// Whether part of the file is unreadable: a torn last record, or damage.
+    pub(super) fn has_unreadable_rest(&self) -> bool {
+        self.records.has_unreadable_rest
     }
 }
 
-/// The records of a segment up to its end, or up to the first that is not whole.
+/// The records of a segment up to its end or the first incomplete one.
 #[derive(Debug)]
 struct Records {
     file: BufReader<File>,
-    /// Bytes that were not read yet: no length is believed that goes beyond.
+    /// Bytes not read yet: a record length beyond this is not trusted.
     left: u64,
-    has_rest: bool,
+    has_unreadable_rest: bool,
 }
 
 impl Records {
@@ -136,34 +138,34 @@ impl Records {
         Ok(Self {
             file: BufReader::new(file),
             left,
-            has_rest: false,
+            has_unreadable_rest: false,
         })
     }
 
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        if self.left == 0 || self.has_rest {
+        if self.left == 0 || self.has_unreadable_rest {
             return Ok(None);
         }
-        // What is not whole is the end, unless the disk says otherwise.
-        match self.whole() {
+        // An incomplete record ends the segment; other errors are the disk's.
+        match self.read_record() {
             Ok(Some(payload)) => Ok(Some(payload)),
             Ok(None) => {
-                self.has_rest = true;
+                self.has_unreadable_rest = true;
                 Ok(None)
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.has_rest = true;
+                self.has_unreadable_rest = true;
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn whole(&mut self) -> io::Result<Option<Vec<u8>>> {
+    fn read_record(&mut self) -> io::Result<Option<Vec<u8>>> {
         let Some(left) = self.left.checked_sub(HEADER) else {
             return Ok(None);
         };
-        let (length, expected) = (self.number()?, self.number()?);
+        let (length, expected) = (self.read_u32()?, self.read_u32()?);
         let Some(left) = left.checked_sub(length.into()).filter(|_| length <= MAX_RECORD) else {
             return Ok(None);
         };
@@ -173,17 +175,17 @@ impl Records {
         let mut payload = vec![0; size];
         self.file.read_exact(&mut payload)?;
         self.left = left;
-        Ok((sum(&payload) == expected).then_some(payload))
+        Ok((crc32(&payload) == expected).then_some(payload))
     }
 
-    fn number(&mut self) -> io::Result<u32> {
+    fn read_u32(&mut self) -> io::Result<u32> {
         let mut bytes = [0; 4];
         self.file.read_exact(&mut bytes)?;
         Ok(u32::from_le_bytes(bytes))
     }
 }
 
-fn sum(payload: &[u8]) -> u32 {
+fn crc32(payload: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(payload);
     crc.sum()

@@ -1,4 +1,4 @@
-//! What an operator should hear of delivery, each thing once and not once a request.
+//! Notices about delivery for the operator, rate-limited per kind.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,117 +11,121 @@ use tokio::time::Instant;
 use super::report::DropReason;
 use crate::telemetry::settings::Signal;
 
-/// How long a loss that goes on is not spoken of again.
-const QUIET: Duration = Duration::from_secs(10 * 60);
+/// Minimum time between two notices of the same kind.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// A change of how delivery goes, for the log; `Display` is the line.
+/// A change in the state of delivery, for the log; `Display` is the log line.
 #[derive(Debug, thiserror::Error)]
 pub enum Notice {
-    /// The first of a row of failures of a signal's exports.
-    #[error("{} are not delivered: {message}; they wait and are sent later", .signal.word())]
+    /// The first of consecutive export failures of a signal.
+    #[error("{} are not delivered: {message}; they wait and are sent later", .signal.as_str())]
     Unreachable {
-        /// Whose exports fail.
+        /// The signal.
         signal: Signal,
-        /// Why.
+        /// The reason.
         message: String,
     },
-    /// The first export that was accepted after [`Notice::Unreachable`].
-    #[error("{} are delivered again; {waiting} requests waited", .signal.word())]
-    Delivering {
-        /// Whose exports work.
+    /// The first successful export after [`Notice::Unreachable`].
+    #[error("{} are delivered again; {waiting} requests waited", .signal.as_str())]
+    Recovered {
+        /// The signal.
         signal: Signal,
-        /// Requests that still wait, which are sent now.
+        /// Requests still queued, which are sent now.
         waiting: usize,
     },
     /// The collector refused a request, or a part of one, for good.
     #[error("the collector refuses {}, which are dropped: {message}", refused(*.signal, .check.as_deref()))]
     Refused {
-        /// Whose request it was.
+        /// The signal.
         signal: Signal,
-        /// The check whose data alone it was.
+        /// The check, if all the data was of one.
         check: Option<String>,
-        /// Why.
+        /// The reason.
         message: String,
     },
-    /// Several attempts at data of one check failed, and those of others go before them from now on.
+    /// Repeated attempts to send data of one check failed; it is deferred until the data of others is sent.
     #[error("{} could not be sent: {message}; others go before them", refused(*.signal, .check.as_deref()))]
-    HeldBack {
-        /// Whose data they are.
+    Deferred {
+        /// The signal.
         signal: Signal,
-        /// Of which check.
+        /// The check.
         check: Option<String>,
-        /// Why.
+        /// The reason.
         message: String,
     },
-    /// The collector accepted a request, but not all of it.
-    #[error("the collector rejected {items} items of {}: {message}", .signal.word())]
+    /// The collector accepted a request but discarded some of its items.
+    #[error("the collector rejected {items} items of {}: {message}", .signal.as_str())]
     PartlyRejected {
-        /// Whose request it was.
+        /// The signal.
         signal: Signal,
-        /// How many spans, data points or log records.
+        /// The number of spans, data points or log records.
         items: u64,
-        /// Why.
+        /// The reason.
         message: String,
     },
-    /// Requests are lost.
-    #[error("requests of {} are lost: {}", .signal.word(), .reason.sentence())]
-    Losing {
-        /// Whose requests they are.
+    /// Requests are being dropped.
+    #[error("requests of {} are lost: {}", .signal.as_str(), .reason.description())]
+    RequestsDropped {
+        /// The signal.
         signal: Signal,
-        /// Why.
+        /// The reason.
         reason: DropReason,
     },
-    /// The spool folder cannot be used: what should wait there waits in memory.
+    /// The spool folder is unusable: requests are kept in memory instead.
     #[error("spool folder `{}` cannot be used ({error}); requests wait in memory", .folder.display())]
     SpoolFailed {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// Why.
+        /// The error.
         error: io::Error,
     },
-    /// The spool folder works again.
+    /// The spool folder is usable again.
     #[error("spool folder `{}` can be used again", .folder.display())]
     SpoolRecovered {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
     },
 }
 
 fn refused(signal: Signal, check: Option<&str>) -> String {
     match check {
-        Some(check) => format!("{} of the check `{check}`", signal.word()),
-        None => format!("requests of {}", signal.word()),
+        Some(check) => format!("{} of the check `{check}`", signal.as_str()),
+        None => format!("requests of {}", signal.as_str()),
     }
 }
 
-/// Where notices go. A channel that is full loses them: delivery waits for nobody.
+/// The sending end of the notice channel. Notices are dropped when the channel is full: delivery never blocks.
 #[derive(Debug, Clone)]
-pub(super) struct Notices {
-    sender: mpsc::Sender<Notice>,
-    told: BTreeMap<&'static str, Instant>,
+pub(super) struct NoticeSender {
+    tx: mpsc::Sender<Notice>,
+    last_sent: BTreeMap<&'static str, Instant>,
 }
 
-impl Notices {
-    pub(super) fn new(sender: mpsc::Sender<Notice>) -> Self {
+impl NoticeSender {
+    pub(super) fn new(tx: mpsc::Sender<Notice>) -> Self {
         Self {
-            sender,
-            told: BTreeMap::new(),
+            tx,
+            last_sent: BTreeMap::new(),
         }
     }
 
-    pub(super) fn tell(&self, notice: Notice) {
-        // Nobody listens, or listens too slowly.
-        drop(self.sender.try_send(notice));
+    pub(super) fn send(&self, notice: Notice) {
+        // The receiver is gone or too slow.
+        drop(self.tx.try_send(notice));
     }
 
-    /// Tells it unless something of the same kind was told a while ago; says whether it did.
-    pub(super) fn tell_seldom(&mut self, kind: &'static str, notice: Notice) -> bool {
+    /// Sends a notice unless one of the same kind was sent recently; returns whether it was sent.
+    pub(super) fn send_rate_limited(&mut self, kind: &'static str, notice: Notice) -> bool {
         let now = Instant::now();
-        if self.told.get(kind).is_some_and(|told| now - *told < QUIET) {
+        if self
+            .last_sent
+            .get(kind)
+            .is_some_and(|last| now - *last < REPEAT_INTERVAL)
+        {
             return false;
         }
-        self.told.insert(kind, now);
-        self.tell(notice);
+        self.last_sent.insert(kind, now);
+        self.send(notice);
         true
     }
 }

@@ -1,4 +1,4 @@
-//! The data points of a metric, by the check that they are of.
+//! The data points of a metric, grouped by check.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use prost::Message;
 
-use super::parts::check;
+use super::parsed_request::check;
 use super::share::Owner;
 
 trait Point {
@@ -28,7 +28,7 @@ impl Point for HistogramDataPoint {
     }
 }
 
-/// A metric for each owner, with the data points that it has of this one. A kind of metric that we never make stays whole.
+/// Splits a metric into one for each owner of its data points. A metric of a kind that we never create stays whole.
 pub(super) fn by_owner(mut metric: Metric) -> Vec<(Owner, Metric)> {
     let data: Vec<(Owner, Data)> = match metric.data.take() {
         Some(Data::Gauge(gauge)) => grouped(gauge.data_points)
@@ -78,8 +78,8 @@ pub(super) fn by_owner(mut metric: Metric) -> Vec<(Owner, Metric)> {
     data.into_iter().map(with).collect()
 }
 
-/// The bytes of the data points of each owner.
-pub(super) fn bytes(metric: &Metric) -> Vec<(Owner, usize)> {
+/// Bytes of the data points of each owner.
+pub(super) fn bytes_by_owner(metric: &Metric) -> Vec<(Owner, usize)> {
     match &metric.data {
         Some(Data::Gauge(gauge)) => lengths(&gauge.data_points),
         Some(Data::Sum(sum)) => lengths(&sum.data_points),
@@ -93,15 +93,17 @@ fn lengths<P: Point + Message>(points: &[P]) -> Vec<(Owner, usize)> {
     points.iter().map(length).collect()
 }
 
-/// A metric without the data points of some owners; none if nothing is left. And how many went.
-pub(super) fn without(metric: Metric, goes: impl Fn(Owner) -> bool) -> (Option<Metric>, u64) {
-    let (gone, stays): (Vec<_>, Vec<_>) = by_owner(metric).into_iter().partition(|(owner, _)| goes(*owner));
-    let gone = gone.iter().map(|(_, metric)| count(metric)).sum();
+/// The metric without the data points of some owners, or `None` if nothing is left; and the number of removed points.
+pub(super) fn without_owners(metric: Metric, is_removed: impl Fn(Owner) -> bool) -> (Option<Metric>, u64) {
+    let (removed, stays): (Vec<_>, Vec<_>) = by_owner(metric)
+        .into_iter()
+        .partition(|(owner, _)| is_removed(*owner));
+    let removed = removed.iter().map(|(_, metric)| count(metric)).sum();
     let stays = stays.into_iter().map(|(_, metric)| metric);
-    (stays.reduce(joined), gone)
+    (stays.reduce(merge), removed)
 }
 
-/// How many data points there are.
+/// The number of data points.
 pub(super) fn count(metric: &Metric) -> u64 {
     let count = match &metric.data {
         Some(Data::Gauge(gauge)) => gauge.data_points.len(),
@@ -112,7 +114,7 @@ pub(super) fn count(metric: &Metric) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// The check that the first data point names.
+/// The check named by the first data point.
 pub(super) fn check_of(metric: &Metric) -> Option<String> {
     let attributes = match metric.data.as_ref()? {
         Data::Gauge(gauge) => gauge.data_points.first()?.attributes(),
@@ -133,11 +135,11 @@ fn grouped<P: Point>(points: Vec<P>) -> impl Iterator<Item = (Owner, Vec<P>)> {
 
 fn owner(point: &impl Point) -> Owner {
     let named = point.attributes().iter().find_map(check);
-    named.map_or(Owner::RUNNER, Owner::of)
+    named.map_or(Owner::RUNNER, Owner::of_check)
 }
 
-/// Two parts of one metric as one.
-pub(super) fn joined(mut metric: Metric, other: Metric) -> Metric {
+/// Merges two parts of a metric.
+pub(super) fn merge(mut metric: Metric, other: Metric) -> Metric {
     match (&mut metric.data, other.data) {
         (Some(Data::Gauge(gauge)), Some(Data::Gauge(more))) => gauge.data_points.extend(more.data_points),
         (Some(Data::Sum(sum)), Some(Data::Sum(more))) => sum.data_points.extend(more.data_points),

@@ -1,12 +1,12 @@
-//! The requests of one signal that wait, in their order, and the batch that is the next of them.
+//! The queue of one signal: its pending requests in order, and the open batch that becomes the next of them.
 //!
-//! One map holds them all, by stamp, wherever each of them is: in memory while all goes well, on disk as soon as
-//! something has to wait. A request that is on its way stays in the map until its answer is there, so that nothing
-//! has to be put back, and a kill in between loses nothing.
+//! One map holds all requests by id, wherever they are stored: in memory normally, on disk as soon as they have to
+//! wait. A request stays in the map while it is being sent, until its result is known, so nothing has to be put back
+//! and a kill loses nothing.
 
-mod answered;
-mod leftovers;
-mod room;
+mod limits;
+mod recovery;
+mod result;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -17,110 +17,113 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use tokio::time::Instant;
 
-use super::batch::{Batch, Journaled};
+use super::batch::{Batch, JournalState};
 use super::disk::Disk;
 use super::envelope::Envelope;
 use super::frame::Frame;
-use super::notice::{Notice, Notices};
-use super::report::{DropReason, SignalReport, Tally};
+use super::notice::{Notice, NoticeSender};
+use super::report::{Counters, DropReason, SignalReport};
 use super::request::Request;
+use super::request_id::RequestId;
 use super::share::{Owner, Share, Shares};
-use super::spool::Kind;
-use super::stamp::Stamp;
+use super::spool::FileKind;
 use crate::age::Now;
 use crate::telemetry::settings::Signal;
-use leftovers::Leftovers;
-use room::Bounds;
-use send::Sending;
+use limits::MemoryLimits;
+use recovery::SpoolRecovery;
+use send::SendState;
 
-pub use room::MAX_MEMORY;
-pub(super) use room::{Room, Thinned};
+pub use limits::MAX_MEMORY;
+pub(super) use limits::{DiskRoom, Shed};
 pub(super) use send::Next;
 
-/// How long to leave a file alone that cannot be read just now.
-const READ_AGAIN: Duration = Duration::from_secs(10);
+/// How long an unreadable file is skipped.
+const READ_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// One signal's queue.
+/// The queue of one signal.
 #[derive(Debug)]
 pub(super) struct Queue {
     signal: Signal,
-    /// Whether it may wait on disk: what a console missed is worth nothing later.
-    is_kept: bool,
-    bounds: Bounds,
+    /// Whether requests may be spooled: output that the console missed is worth nothing later.
+    is_persistent: bool,
+    memory_limits: MemoryLimits,
     batch: Option<Batch>,
-    waiting: BTreeMap<Stamp, Waiting>,
-    sending: Sending,
-    leftovers: Leftovers,
-    last: Option<Stamp>,
-    /// The requests behind it are of the series that goes on.
-    series_after: Option<Stamp>,
+    waiting: BTreeMap<RequestId, QueuedRequest>,
+    sending: SendState,
+    recovery: SpoolRecovery,
+    last: Option<RequestId>,
+    /// Requests after this one belong to the current series.
+    series_after: Option<RequestId>,
     memory_bytes: u64,
     disk_bytes: u64,
-    /// The last attempt found no collector that takes requests: what comes now waits on disk.
-    is_away: bool,
-    is_away_told: bool,
-    tally: Tally,
-    notices: Notices,
+    /// Whether the last attempt failed with a retryable error: new requests are then spooled.
+    is_unreachable: bool,
+    is_unreachable_notified: bool,
+    counters: Counters,
+    notices: NoticeSender,
 }
 
-/// What a queue works with that is not its own.
-pub(super) struct Around<'a> {
+/// Shared state that a queue operates on.
+pub(super) struct QueueContext<'a> {
     pub(super) disk: &'a mut Disk,
     pub(super) shares: &'a mut Shares,
     pub(super) envelope: &'a Envelope,
-    /// For what goes to disk.
-    pub(super) room: Room,
+    /// Free space for spooled requests.
+    pub(super) room: DiskRoom,
     pub(super) now: Now,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct QueuedRequest {
     bytes: u64,
-    place: Place,
-    /// Unknown of what an earlier process left, until it is read.
+    location: Location,
+    /// `None` for a request of an earlier process until it is read.
     share: Option<Share>,
-    /// Its file could not be read, and is left alone until then.
+    /// Its file could not be read and is skipped until then.
     unreadable_until: Option<Instant>,
-    /// Whose data alone it has, if these were held back; empty where it has others, or that is not known.
-    only_of: Vec<Owner>,
+    /// The owners of all its data, if they were deferred; empty if it has data of others or that is unknown.
+    only_owners: Vec<Owner>,
 }
 
 #[derive(Debug)]
-enum Place {
-    Memory { request: Bytes, journaled: Journaled },
+enum Location {
+    Memory {
+        request: Bytes,
+        journal_state: JournalState,
+    },
     Disk,
 }
 
-impl Waiting {
+impl QueuedRequest {
     fn is_on_disk(&self) -> bool {
-        matches!(self.place, Place::Disk)
+        matches!(self.location, Location::Disk)
     }
 }
 
 impl Queue {
-    pub(super) fn new(signal: Signal, is_kept: bool, notices: Notices) -> Self {
+    pub(super) fn new(signal: Signal, is_persistent: bool, notices: NoticeSender) -> Self {
         Self {
             signal,
-            is_kept,
-            bounds: Bounds::of(MAX_MEMORY),
+            is_persistent,
+            memory_limits: MemoryLimits::new(MAX_MEMORY),
             batch: None,
             waiting: BTreeMap::new(),
-            sending: Sending::new(signal),
-            leftovers: Leftovers::default(),
+            sending: SendState::new(signal),
+            recovery: SpoolRecovery::default(),
             last: None,
             series_after: None,
             memory_bytes: 0,
             disk_bytes: 0,
-            is_away: false,
-            is_away_told: false,
-            tally: Tally::default(),
+            is_unreachable: false,
+            is_unreachable_notified: false,
+            counters: Counters::default(),
             notices,
         }
     }
 
-    /// The same with so many bytes of requests in memory where they cannot go to the spool.
-    pub(super) fn within(mut self, memory: u64) -> Self {
-        self.bounds = Bounds::of(memory);
+    /// Sets the maximum size of the requests in memory when they cannot be spooled, in bytes.
+    pub(super) fn with_memory_limit(mut self, memory: u64) -> Self {
+        self.memory_limits = MemoryLimits::new(memory);
         self
     }
 
@@ -128,185 +131,185 @@ impl Queue {
         self.signal
     }
 
-    pub(super) fn is_kept(&self) -> bool {
-        self.is_kept
+    pub(super) fn is_persistent(&self) -> bool {
+        self.is_persistent
     }
 
-    /// Takes a frame into the open batch; true when that changed what the lane waits for.
-    pub(super) fn append(&mut self, frame: &Frame, delay: Duration, around: &mut Around<'_>) -> bool {
+    /// Appends a frame to the open batch; returns true if the worker has to be woken.
+    pub(super) fn append(&mut self, frame: &Frame, delay: Duration, context: &mut QueueContext<'_>) -> bool {
         if self.batch.as_ref().is_some_and(|batch| batch.is_full_for(frame)) {
-            self.close_batch(around);
+            self.close_batch(context);
         }
         let open = self.batch.take();
         let is_new = open.is_none();
         let mut batch = match open {
             Some(batch) => batch,
             None => {
-                let stamp = self.stamp(&around.now);
-                Batch::open(self.signal, stamp, delay, around.envelope, around.disk)
+                let id = self.next_id(&context.now);
+                Batch::open(self.signal, id, delay, context.envelope, context.disk)
             }
         };
-        let is_full = batch.append(frame, around.disk);
+        let is_full = batch.append(frame, context.disk);
         self.batch = Some(batch);
         if is_full {
-            self.close_batch(around);
+            self.close_batch(context);
         }
         is_new || is_full
     }
 
-    /// Takes a whole request.
-    pub(super) fn push(&mut self, request: impl Into<Request>, around: &mut Around<'_>) {
+    /// Queues a complete request.
+    pub(super) fn push(&mut self, request: impl Into<Request>, context: &mut QueueContext<'_>) {
         let request = request.into();
-        let stamp = self.stamp(&around.now);
-        let place = Place::memory(request.bytes, Journaled::Not);
-        self.insert(stamp, place, Some(request.share), around.shares);
+        let id = self.next_id(&context.now);
+        let location = Location::memory(request.bytes, JournalState::Missing);
+        self.insert(id, location, Some(request.share), context.shares);
     }
 
-    /// Makes a request of the open batch.
-    pub(super) fn close_batch(&mut self, around: &mut Around<'_>) {
-        if let Some(closed) = self.batch.take().map(|batch| batch.close(around.envelope)) {
-            let place = Place::memory(closed.request, closed.journaled);
-            self.insert(closed.stamp, place, Some(closed.share), around.shares);
+    /// Closes the open batch and queues it as a request.
+    pub(super) fn close_batch(&mut self, context: &mut QueueContext<'_>) {
+        if let Some(closed) = self.batch.take().map(|batch| batch.close(context.envelope)) {
+            let location = Location::memory(closed.request, closed.journal_state);
+            self.insert(closed.id, location, Some(closed.share), context.shares);
         }
     }
 
-    /// Bytes that wait on disk.
+    /// Bytes of the spooled requests.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.disk_bytes
     }
 
-    /// Drops a request for good, and counts it.
-    pub(super) fn lose(&mut self, stamp: Stamp, reason: DropReason, around: &mut Around<'_>) {
-        self.remove(stamp, around);
-        self.count_loss(reason);
+    /// Drops a request for good and counts it.
+    pub(super) fn drop_request(&mut self, id: RequestId, reason: DropReason, context: &mut QueueContext<'_>) {
+        self.remove(id, context);
+        self.count_drop(reason);
     }
 
-    fn count_loss(&mut self, reason: DropReason) {
-        self.tally.lose(reason);
+    fn count_drop(&mut self, reason: DropReason) {
+        self.counters.record_drop(reason);
         let signal = self.signal;
         self.notices
-            .tell_seldom(reason.word(), Notice::Losing { signal, reason });
+            .send_rate_limited(reason.as_str(), Notice::RequestsDropped { signal, reason });
     }
 
-    /// Whether no attempt goes on and none would be of use now.
-    pub(super) fn is_settled(&self) -> bool {
+    /// Whether no attempt is in flight and none would be useful now.
+    pub(super) fn is_idle(&self) -> bool {
         let now = Instant::now();
         let mut waiting = self.waiting.values();
-        let has_none = waiting.all(|waiting| self.is_left_alone(waiting, now));
-        !self.sending.is_under_way() && (has_none || self.is_away)
+        let has_none = waiting.all(|waiting| self.is_blocked(waiting, now));
+        !self.sending.is_in_flight() && (has_none || self.is_unreachable)
     }
 
-    /// Counts as lost what is not on disk, since the process ends.
-    pub(super) fn end(&mut self) {
-        let is_kept = |waiting: &&Waiting| match waiting.place {
-            Place::Memory { journaled, .. } => journaled == Journaled::Whole,
-            Place::Disk => true,
+    /// Counts requests that are not on disk as lost, since the process is ending.
+    pub(super) fn shutdown(&mut self) {
+        let is_persistent = |waiting: &&QueuedRequest| match waiting.location {
+            Location::Memory { journal_state, .. } => journal_state == JournalState::Complete,
+            Location::Disk => true,
         };
-        let kept = self.waiting.values().filter(is_kept).count();
+        let kept = self.waiting.values().filter(is_persistent).count();
         for _ in kept..self.waiting.len() {
-            self.count_loss(DropReason::Shutdown);
+            self.count_drop(DropReason::Shutdown);
         }
     }
 
     pub(super) fn report(&self, now: &Now) -> SignalReport {
-        let begun = self.batch.as_ref().map(|batch| batch.stamp);
+        let begun = self.batch.as_ref().map(|batch| batch.id);
         let oldest = self.waiting.keys().next().copied().or(begun);
         SignalReport {
-            exports: self.tally.exports.clone(),
-            dropped: self.tally.dropped.clone(),
-            dropped_items: self.tally.dropped_items,
-            dead_letters: self.tally.dead_letters,
-            rejected_items: self.tally.rejected_items,
+            exports: self.counters.exports.clone(),
+            dropped: self.counters.dropped.clone(),
+            dropped_items: self.counters.dropped_items,
+            dead_letters: self.counters.dead_letters,
+            rejected_items: self.counters.rejected_items,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),
             spool_bytes: self.disk_bytes,
             memory_bytes: self.memory_bytes,
-            oldest_age: oldest.map(|stamp| stamp.since().age(now)),
-            last_success: self.tally.last_success,
-            failing_for: self.tally.failing_for(!self.waiting.is_empty()),
+            oldest_age: oldest.map(|id| id.since().age(now)),
+            last_success: self.counters.last_success,
+            failing_for: self.counters.failing_for(!self.waiting.is_empty()),
         }
     }
 
-    fn stamp(&mut self, now: &Now) -> Stamp {
-        let stamp = Stamp::after(self.last, now);
-        self.last = Some(stamp);
-        stamp
+    fn next_id(&mut self, now: &Now) -> RequestId {
+        let id = RequestId::next(self.last, now);
+        self.last = Some(id);
+        id
     }
 
-    fn insert(&mut self, stamp: Stamp, place: Place, share: Option<Share>, shares: &mut Shares) {
-        let bytes = match &place {
-            Place::Memory { request, .. } => length(request),
-            Place::Disk => 0,
+    fn insert(&mut self, id: RequestId, location: Location, share: Option<Share>, shares: &mut Shares) {
+        let bytes = match &location {
+            Location::Memory { request, .. } => byte_len(request),
+            Location::Disk => 0,
         };
         self.memory_bytes += bytes;
-        self.insert_as(stamp, bytes, place, share, shares);
+        self.insert_at(id, bytes, location, share, shares);
     }
 
-    fn insert_on_disk(&mut self, stamp: Stamp, bytes: u64, around: &mut Around<'_>) {
+    fn insert_on_disk(&mut self, id: RequestId, bytes: u64, context: &mut QueueContext<'_>) {
         self.disk_bytes += bytes;
-        around.room.free = around.room.free.saturating_sub(bytes);
-        self.insert_as(stamp, bytes, Place::Disk, None, around.shares);
+        context.room.free = context.room.free.saturating_sub(bytes);
+        self.insert_at(id, bytes, Location::Disk, None, context.shares);
     }
 
-    fn insert_as(
+    fn insert_at(
         &mut self,
-        stamp: Stamp,
+        id: RequestId,
         bytes: u64,
-        place: Place,
+        location: Location,
         share: Option<Share>,
         shares: &mut Shares,
     ) {
-        if self.tally.failing_for(!self.waiting.is_empty()).is_none() {
-            self.tally.failing = None;
+        if self.counters.failing_for(!self.waiting.is_empty()).is_none() {
+            self.counters.failing = None;
         }
         shares.add(bytes, share.as_ref().unwrap_or(&Share::default()));
-        let waiting = Waiting {
+        let waiting = QueuedRequest {
             bytes,
-            place,
+            location,
             share,
             unreadable_until: None,
-            only_of: Vec::new(),
+            only_owners: Vec::new(),
         };
-        self.waiting.insert(stamp, waiting);
+        self.waiting.insert(id, waiting);
     }
 
-    /// Takes a request out of the queue, and its file or its journal from the disk.
-    fn remove(&mut self, stamp: Stamp, around: &mut Around<'_>) {
+    /// Removes a request from the queue, and its file or journal from the disk.
+    fn remove(&mut self, id: RequestId, context: &mut QueueContext<'_>) {
         let signal = self.signal;
-        let Some(waiting) = self.waiting.remove(&stamp) else {
+        let Some(waiting) = self.waiting.remove(&id) else {
             return;
         };
-        self.sending.forget(stamp);
-        around
+        self.sending.forget(id);
+        context
             .shares
             .remove(waiting.bytes, waiting.share.as_ref().unwrap_or(&Share::default()));
-        match waiting.place {
-            Place::Memory { journaled, .. } => {
+        match waiting.location {
+            Location::Memory { journal_state, .. } => {
                 self.memory_bytes -= waiting.bytes;
-                if journaled != Journaled::Not {
-                    self.remove_segment(stamp, around.disk);
+                if journal_state != JournalState::Missing {
+                    self.remove_segment(id, context.disk);
                 }
             }
-            Place::Disk => {
+            Location::Disk => {
                 self.disk_bytes -= waiting.bytes;
-                around.disk.remove(signal, stamp, Kind::Request);
+                context.disk.remove(signal, id, FileKind::Request);
             }
         }
     }
 
-    fn remove_segment(&self, stamp: Stamp, disk: &mut Disk) {
-        disk.remove(self.signal, stamp, Kind::Segment);
+    fn remove_segment(&self, id: RequestId, disk: &mut Disk) {
+        disk.remove(self.signal, id, FileKind::Segment);
     }
 }
 
-impl Place {
-    fn memory(request: Vec<u8>, journaled: Journaled) -> Self {
+impl Location {
+    fn memory(request: Vec<u8>, journal_state: JournalState) -> Self {
         Self::Memory {
             request: Bytes::from(request),
-            journaled,
+            journal_state,
         }
     }
 }
 
-fn length(request: &[u8]) -> u64 {
+fn byte_len(request: &[u8]) -> u64 {
     u64::try_from(request.len()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What became of every request, as plain numbers.
+//! Delivery statistics as plain data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,29 +9,29 @@ use tokio::time::Instant;
 use crate::io_class::IoClass;
 use crate::telemetry::settings::Signal;
 
-/// Why a request was never delivered.
+/// Why a request was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DropReason {
-    /// The spool held more bytes than it may, and this was the oldest.
+    /// The spool was full, and this was the oldest.
     SpoolFull,
-    /// It waited in vain for longer than it may.
+    /// It exceeded the maximum age.
     Expired,
-    /// Nothing could be kept on disk, and memory held more than it may.
+    /// It could not be spooled, and memory was full.
     MemoryFull,
-    /// Somebody removed its file.
+    /// Its file was removed by someone else.
     Removed,
-    /// Its check had more waiting than its share when room was needed.
+    /// Its check exceeded its share when space was needed.
     OverShare,
-    /// The collector refused it for good; it is among the dead letters if there is a spool.
+    /// The collector refused it for good; it is in the dead letters if there is a spool.
     Rejected,
-    /// The process ended, and there was no disk to keep it on.
+    /// The process ended, and there was no disk to store it on.
     Shutdown,
 }
 
 impl DropReason {
-    /// The word in metrics.
+    /// The metric label.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::SpoolFull => "spool_full",
             Self::Expired => "expired",
@@ -43,9 +43,9 @@ impl DropReason {
         }
     }
 
-    /// For a person.
+    /// A description for people.
     #[must_use]
-    pub fn sentence(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::SpoolFull => "the spool is full and the oldest make room",
             Self::Expired => "they waited longer than the spool keeps them",
@@ -58,91 +58,91 @@ impl DropReason {
     }
 }
 
-/// How long a failed attempt counts once nothing waits any more: longer than from one export of metrics to the next, so that
-/// a collector which is away for what is dropped at once is still known to be.
-const FORGOTTEN: Duration = Duration::from_secs(90);
+/// How long a failure counts once the queue is empty: longer than the interval between exports of metrics, so that a
+/// collector which is unreachable while everything is dropped at once still counts as failing.
+const FAILURE_TTL: Duration = Duration::from_secs(90);
 
-/// The state of delivery at one moment.
+/// A snapshot of the state of delivery.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryReport {
-    /// Each signal that is exported.
+    /// By exported signal.
     pub signals: BTreeMap<Signal, SignalReport>,
-    /// Whether a spool is set and can be used.
-    pub spool_is_well: bool,
-    /// What is the matter with the spool's disk.
-    pub spool_trouble: Option<IoClass>,
-    /// How many times the spool's disk failed, by what the matter was.
+    /// Whether a spool is configured and usable.
+    pub spool_is_healthy: bool,
+    /// The class of the current failure of the spool's disk.
+    pub spool_failure: Option<IoClass>,
+    /// Disk failures of the spool by class.
     pub disk_failures: BTreeMap<IoClass, u64>,
 }
 
-/// The state of one signal's delivery; counts are since the start.
+/// The delivery state of one signal; counters are since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignalReport {
-    /// Attempts by result: `success`, `rejected` where the collector threw away all that was in a request that it took, or
-    /// a word of a bounded set such as `timeout`, `connect`, `http_503`, `grpc_unavailable`.
+    /// Attempts by result: `success`, `rejected` if the collector discarded all items of a request that it accepted, or
+    /// a value of a bounded set such as `timeout`, `connect`, `http_503`, `grpc_unavailable`.
     pub exports: BTreeMap<Cow<'static, str>, u64>,
-    /// Requests that were never delivered.
+    /// Requests dropped, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
-    /// Spans, data points or log records that made room for those of other checks.
+    /// Spans, data points or log records that were shed in favour of other checks.
     pub dropped_items: u64,
-    /// Requests laid among the dead letters.
+    /// Requests stored as dead letters.
     pub dead_letters: u64,
-    /// Spans, data points or log records that the collector rejected, of requests that it accepted or in parts that it
-    /// refused.
+    /// Spans, data points or log records that the collector rejected, in accepted requests or in refused ones.
     pub rejected_items: u64,
-    /// Requests that wait now.
+    /// Requests queued now.
     pub waiting: u64,
     /// Bytes of those on disk.
     pub spool_bytes: u64,
     /// Bytes of those in memory.
     pub memory_bytes: u64,
-    /// How long the oldest of those has waited.
+    /// The age of the oldest queued request.
     pub oldest_age: Option<Duration>,
-    /// When an export was last accepted.
+    /// When an export last succeeded.
     pub last_success: Option<SystemTime>,
-    /// How long every attempt has failed; none when the last one did not, or when it was a while ago and nothing waits.
+    /// How long all attempts have been failing; `None` if the last one succeeded, or if it was a while ago and nothing
+    /// is queued.
     pub failing_for: Option<Duration>,
 }
 
-/// The part of a [`SignalReport`] that is counted.
+/// The counters of a [`SignalReport`].
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     pub(super) exports: BTreeMap<Cow<'static, str>, u64>,
     pub(super) dropped: BTreeMap<DropReason, u64>,
     pub(super) dropped_items: u64,
     pub(super) dead_letters: u64,
     pub(super) rejected_items: u64,
     pub(super) last_success: Option<SystemTime>,
-    /// When attempts began to fail, and when the last one did.
+    /// When the current failures began, and when the last one happened.
     pub(super) failing: Option<(Instant, Instant)>,
 }
 
-impl Tally {
-    pub(super) fn export(&mut self, word: Cow<'static, str>) {
-        *self.exports.entry(word).or_default() += 1;
+impl Counters {
+    pub(super) fn record_result(&mut self, code: Cow<'static, str>) {
+        *self.exports.entry(code).or_default() += 1;
     }
 
-    pub(super) fn lose(&mut self, reason: DropReason) {
+    pub(super) fn record_drop(&mut self, reason: DropReason) {
         *self.dropped.entry(reason).or_default() += 1;
     }
 
-    /// The collector answered as it should.
-    pub(super) fn succeed(&mut self) {
+    /// Records a successful attempt.
+    pub(super) fn record_success(&mut self) {
         self.last_success = Some(SystemTime::now());
         self.failing = None;
     }
 
-    /// The collector did not.
-    pub(super) fn fail(&mut self) {
+    /// Records a failed attempt.
+    pub(super) fn record_failure(&mut self) {
         let now = Instant::now();
         let since = self.failing.map_or(now, |(since, _)| since);
         self.failing = Some((since, now));
     }
 
-    /// How long every attempt has failed. When all that failed was dropped and nothing has been tried since, it is not
-    /// known whether the next attempt would.
+    /// How long all attempts have been failing. If everything that failed was dropped and nothing has been tried since,
+    /// it is unknown whether the next attempt would fail.
     pub(super) fn failing_for(&self, has_waiting: bool) -> Option<Duration> {
         let (since, last) = self.failing?;
-        (has_waiting || last.elapsed() < FORGOTTEN).then(|| since.elapsed())
+        (has_waiting || last.elapsed() < FAILURE_TTL).then(|| since.elapsed())
     }
 }

@@ -1,10 +1,10 @@
-//! A whole request, and whose data it has.
+//! A complete request and the owners of its data.
 
 use std::collections::HashMap;
 
 use super::share::{Owner, Share};
 
-/// A whole encoded request, and who fills it most.
+/// A complete encoded request, and its main owners.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     pub(super) bytes: Vec<u8>,
@@ -12,15 +12,15 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request in which owners have so many bytes.
+    /// A request with the bytes of each owner in it.
     #[must_use]
     pub fn new(bytes: Vec<u8>, owners: &HashMap<Owner, u32>) -> Self {
-        let share = Share::of(owners);
+        let share = Share::new(owners);
         Self { bytes, share }
     }
 }
 
-/// A request that is of no check.
+/// A request that belongs to no check.
 impl From<Vec<u8>> for Request {
     fn from(bytes: Vec<u8>) -> Self {
         let share = Share::default();

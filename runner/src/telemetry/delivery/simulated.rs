@@ -1,4 +1,4 @@
-//! A collector that is a function, and a spool whose disk fails when a test says so.
+//! A collector implemented as a function, and injected disk failures, for tests.
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,26 +14,26 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use tokio::time::timeout;
 
-use super::answer::Answer;
-use super::transport::judged;
+use super::export_result::ExportResult;
+use super::transport::classify_status;
+use crate::http_client::{Failure, FailureCause};
 use crate::telemetry::settings::Signal;
-use crate::wire::{Cause, Failure};
 
-/// The longest that sending one request takes.
+/// The maximum duration of one request.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 type Answering = Pin<Box<dyn Future<Output = Status> + Send>>;
 
-/// What a collector answers.
+/// The response of a simulated collector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// By HTTP, with the seconds of a `Retry-After`.
+    /// An HTTP status, with the seconds of a `Retry-After`.
     Http(u16, Option<u64>),
-    /// The connection is refused.
+    /// Connection refused.
     Refused,
 }
 
-/// What answers in place of a collector. Clones are the same one.
+/// A simulated collector. Clones share the same function.
 #[derive(Clone)]
 pub(crate) struct Collector(Arc<dyn Fn(Signal, Bytes) -> Answering + Send + Sync>);
 
@@ -59,13 +59,13 @@ impl Collector {
         Self(Arc::new(move |signal, request| Box::pin(answer(signal, request))))
     }
 
-    pub(super) async fn export(&self, signal: Signal, request: Bytes) -> Answer {
+    pub(super) async fn export(&self, signal: Signal, request: Bytes) -> ExportResult {
         match timeout(TIMEOUT, (self.0)(signal, request)).await {
             Ok(Status::Http(status, after)) => {
-                judged(StatusCode::from_u16(status).expect("a status of HTTP"), after)
+                classify_status(StatusCode::from_u16(status).expect("a status of HTTP"), after)
             }
-            Ok(Status::Refused) => Failure::new(Cause::Connect, "connection refused").into(),
-            Err(_) => Failure::new(Cause::Timeout, "no answer").into(),
+            Ok(Status::Refused) => Failure::new(FailureCause::Connect, "connection refused").into(),
+            Err(_) => Failure::new(FailureCause::Timeout, "no answer").into(),
         }
     }
 }
@@ -75,16 +75,16 @@ thread_local! {
     static STEP_FAILURE: Cell<Option<(Step, i32)>> = const { Cell::new(None) };
 }
 
-/// What a disk may refuse while it does all else.
+/// A disk operation that can be made to fail on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// To sync a folder.
+    /// Syncing a folder.
     Sync,
-    /// To remove a file.
+    /// Removing a file.
     Remove,
 }
 
-/// From now on this step fails in each spool of this thread, with this error of the operating system, or none does.
+/// Makes this operation fail with an OS error in every spool of this thread, or clears that.
 pub(super) fn fail_step(failing: Option<(Step, i32)>) {
     STEP_FAILURE.set(failing);
 }
@@ -94,7 +94,7 @@ pub(super) fn step_failure(step: Step) -> Option<io::Error> {
     failing.map(|(_, errno)| io::Error::from_raw_os_error(errno))
 }
 
-/// From now on each use of a spool on this thread fails with this error of the operating system, or none does.
+/// Makes every spool operation on this thread fail with an OS error, or clears that.
 pub(crate) fn fail_disk(errno: Option<i32>) {
     FAILURE.set(errno);
 }
@@ -103,8 +103,8 @@ pub(super) fn disk_failure() -> Option<io::Error> {
     FAILURE.get().map(io::Error::from_raw_os_error)
 }
 
-/// The runs whose spans a request has, by the ids of their traces.
-pub(crate) fn runs(signal: Signal, request: &Bytes) -> Vec<[u8; 16]> {
+/// The trace ids of the runs whose spans are in a request.
+pub(crate) fn trace_ids(signal: Signal, request: &Bytes) -> Vec<[u8; 16]> {
     if signal != Signal::Traces {
         return Vec::new();
     }

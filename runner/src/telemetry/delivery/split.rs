@@ -1,9 +1,9 @@
-//! A request in pieces: because its collector takes less at once, or because it refuses some of what is in it.
+//! Splitting of requests, because a collector accepts less at once or refuses some of the data.
 //!
-//! What has to be found of a refused request is whose data the collector does not want. So a piece is halved between
-//! checks first, and between the items of one check only when it is the only check that is left in it.
+//! For a refused request, the owner of the refused data has to be found. So a piece is split between checks first, and
+//! between the items of a check only when it is the only one left.
 
-mod merged;
+mod merge;
 #[cfg(test)]
 mod tests;
 
@@ -15,65 +15,65 @@ use prost::Message as _;
 use prost::encoding::message;
 
 use super::envelope::Envelope;
-use super::parts::{Parts, SECOND};
+use super::parsed_request::{ParsedRequest, SECOND};
 use super::points;
+use super::request_id::RequestId;
 use super::share::Owner;
-use super::stamp::Stamp;
 use crate::telemetry::settings::Signal;
 
-/// The smallest thing that can be sent or refused alone: a span, a log record, or what one check has in a metric.
+/// The smallest unit that can be sent or refused on its own: a span, a log record, or the points of one check in a
+/// metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Item {
-    /// Which one it is of all items of the request.
+    /// Its index among all items of the request.
     pub(super) ordinal: usize,
-    /// Which span, record or metric of the request it is, or is of.
+    /// The index of its span, record or metric in the request.
     number: usize,
     pub(super) owner: Owner,
-    /// How many spans, records or data points that is.
+    /// The number of spans, records or data points.
     pub(super) count: u64,
-    /// With key and length.
+    /// Including key and length.
     encoded: Bytes,
 }
 
-/// A request, taken apart, and what of it is still to be sent.
+/// A parsed request and the part of it that is still to be sent.
 #[derive(Debug)]
 pub(super) struct Split {
-    pub(super) stamp: Stamp,
+    pub(super) id: RequestId,
     signal: Signal,
     envelope: Envelope,
-    /// Each goes as a request of its own, or as several where the collector takes less at once.
+    /// Each chunk is sent as one request, or as several if the collector accepts less at once.
     rest: VecDeque<Vec<Item>>,
-    /// How many items it has, sent or not.
+    /// The number of items, sent or not.
     pub(super) count: usize,
-    /// Whether the collector has taken any of it.
-    pub(super) was_accepted: bool,
+    /// Whether the collector accepted any of it.
+    pub(super) was_partly_accepted: bool,
 }
 
 impl Split {
-    /// Takes a request apart; what belongs to `suspects` goes last, on its own. None if it has another shape than ours
-    /// have.
-    pub(super) fn of(
-        stamp: Stamp,
+    /// Parses a request; data of suspects is sent last and separately. `None` if it does not have our structure.
+    pub(super) fn parse(
+        id: RequestId,
         signal: Signal,
         request: &Bytes,
         is_suspect: impl Fn(Owner) -> bool,
     ) -> Option<Self> {
-        let parts = Parts::of(request)?;
+        let parts = ParsedRequest::parse(request)?;
         let items = items(&parts, signal, request);
         let count = items.len();
         let (suspect, good): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| is_suspect(item.owner));
         let chunks = [good, suspect].into_iter().filter(|items| !items.is_empty());
         Some(Self {
-            stamp,
+            id,
             signal,
             rest: chunks.collect(),
             count,
             envelope: parts.envelope,
-            was_accepted: false,
+            was_partly_accepted: false,
         })
     }
 
-    /// Whether everything goes in one piece.
+    /// Whether everything can be sent in one piece.
     pub(super) fn is_whole(&self) -> bool {
         self.rest.len() == 1
     }
@@ -83,15 +83,16 @@ impl Split {
         self.rest.is_empty()
     }
 
-    /// Whether some has its answer, and nothing is on its way.
-    pub(super) fn is_begun(&self) -> bool {
+    /// Whether some of it was sent, and nothing is in flight.
+    pub(super) fn is_partly_sent(&self) -> bool {
         let left: usize = self.rest.iter().map(Vec::len).sum();
         left < self.count
     }
 
-    /// The next piece: as many items as fit into `limit` bytes, but one at least. None when all that is left is held back.
-    pub(super) fn next(&mut self, limit: usize, is_held: impl Fn(&[Item]) -> bool) -> Option<Vec<Item>> {
-        let next = self.rest.iter().position(|items| !is_held(items))?;
+    /// The next piece: as many items as fit into `limit` bytes, but at least one. `None` if everything left is
+    /// deferred.
+    pub(super) fn next(&mut self, limit: usize, is_deferred: impl Fn(&[Item]) -> bool) -> Option<Vec<Item>> {
+        let next = self.rest.iter().position(|items| !is_deferred(items))?;
         let mut items = self.rest.remove(next)?;
         let mut size = self.envelope.resource.len() + self.envelope.scope.len();
         let fits = items.iter().take_while(|item| {
@@ -100,35 +101,35 @@ impl Split {
         });
         let count = fits.count().max(1).min(items.len());
         let later = items.split_off(count);
-        self.put_back(later);
+        self.push_front(later);
         Some(items)
     }
 
-    /// Has items sent, or sent again, before the others.
-    pub(super) fn put_back(&mut self, items: Vec<Item>) {
+    /// Puts items in front of the others.
+    pub(super) fn push_front(&mut self, items: Vec<Item>) {
         if !items.is_empty() {
             self.rest.push_front(items);
         }
     }
 
-    /// Has items sent after the others.
-    pub(super) fn put_behind(&mut self, items: Vec<Item>) {
+    /// Puts items behind the others.
+    pub(super) fn push_back(&mut self, items: Vec<Item>) {
         if !items.is_empty() {
             self.rest.push_back(items);
         }
     }
 
-    /// All that is still to be sent.
+    /// All unsent items.
     pub(super) fn left(&self) -> Vec<Item> {
         self.rest.iter().flatten().cloned().collect()
     }
 
-    /// A request of some items.
+    /// Encodes a request with some of the items.
     pub(super) fn request(&self, items: &[Item]) -> Vec<u8> {
         let mut items: Vec<&Item> = items.iter().collect();
         items.sort_by_key(|item| item.ordinal);
         let frames = match self.signal {
-            Signal::Metrics => merged::merged(&items),
+            Signal::Metrics => merge::encode_merged(&items),
             Signal::Traces | Signal::Logs => items
                 .iter()
                 .map(|item| &item.encoded[..])
@@ -139,14 +140,14 @@ impl Split {
     }
 }
 
-/// The only owner of a piece; none if it has several.
+/// The owner of a piece, if there is only one.
 pub(super) fn only_owner(items: &[Item]) -> Option<Owner> {
     let first = items.first()?.owner;
     items.iter().all(|item| item.owner == first).then_some(first)
 }
 
-/// Two pieces of one: at the boundary between two checks that is next to the middle, or between two items where there
-/// is one check only. None of what cannot be divided.
+/// Splits a piece in two: at the boundary between two checks nearest to the middle, or between two items of a single
+/// check. `None` if it cannot be split.
 pub(super) fn halves(items: &[Item]) -> Option<(Vec<Item>, Vec<Item>)> {
     let mut items = items.to_vec();
     items.sort_by_key(|item| (item.owner, item.ordinal));
@@ -161,13 +162,13 @@ pub(super) fn halves(items: &[Item]) -> Option<(Vec<Item>, Vec<Item>)> {
     (!items.is_empty()).then_some((items, second))
 }
 
-/// The name of the check that a piece names first.
+/// The name of the first check that a piece names.
 pub(super) fn check_named(signal: Signal, items: &[Item]) -> Option<String> {
     items.iter().find_map(|item| {
         let payload = item.payload()?;
         match signal {
             Signal::Metrics => points::check_of(&Metric::decode(payload).ok()?),
-            Signal::Traces | Signal::Logs => super::parts::check_of(signal, payload),
+            Signal::Traces | Signal::Logs => super::parsed_request::check_of(signal, payload),
         }
     })
 }
@@ -197,7 +198,7 @@ impl Item {
     }
 }
 
-fn items(parts: &Parts<'_>, signal: Signal, request: &Bytes) -> Vec<Item> {
+fn items(parts: &ParsedRequest<'_>, signal: Signal, request: &Bytes) -> Vec<Item> {
     let mut items = Vec::new();
     for (number, (owner, field)) in parts.items(signal).enumerate() {
         let metric = match signal {
@@ -210,7 +211,7 @@ fn items(parts: &Parts<'_>, signal: Signal, request: &Bytes) -> Vec<Item> {
                     .iter()
                     .map(|(owner, metric)| Item::of_metric(number, *owner, metric)),
             ),
-            None => items.push(Item::new(number, owner, 1, request.slice_ref(field.whole))),
+            None => items.push(Item::new(number, owner, 1, request.slice_ref(field.encoded))),
         }
     }
     for (ordinal, item) in items.iter_mut().enumerate() {

@@ -1,13 +1,14 @@
-//! The folder in which requests wait for their collector.
+//! The spool: a folder of requests that wait for the collector.
 //!
-//! `traces/00001732453200000000.request` is one encoded request, `.segment` the journal of an open batch, `.tmp` what
-//! is being written: one file a folder, whatever becomes of it. A request is written under that name, synced,
-//! renamed, and the folder synced, so that a `.request` is always whole. Files are for their owner only, and hold no header.
+//! `traces/00001732453200000000.request` is one encoded request, `.segment` the journal of an open batch, `.tmp` the
+//! file being written, of which there is one per folder. A request is written under the temporary name, synced and
+//! renamed, and the folder is synced, so that a `.request` is always complete. Files are readable by their owner only
+//! and contain no headers.
 //!
-//! All of it is done in line, on the telemetry thread: the files are small, a thread of their own would be one more
-//! to end in order, and a disk that hangs holds up telemetry, never a check.
+//! All I/O is done inline on the telemetry thread: the files are small, another thread would be one more to shut down
+//! in order, and a disk that hangs blocks telemetry but never a check.
 
-mod dead;
+mod dead_letters;
 #[cfg(test)]
 mod tests;
 
@@ -16,224 +17,227 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::request_id::RequestId;
 #[cfg(test)]
 use super::simulated;
-use super::stamp::Stamp;
-use crate::ledger::audit::{Held, Reserve};
+use crate::ledger::audit::{FdGuard, InternalFds};
 use crate::telemetry::settings::Signal;
-use dead::DeadLetters;
+use dead_letters::DeadLetters;
 
-/// Bytes of the largest request.
-const LARGEST: u64 = 1 << 20;
+/// The maximum size of a request in bytes.
+const MAX_REQUEST_BYTES: u64 = 1 << 20;
 const REQUEST: &str = "request";
 const SEGMENT: &str = "segment";
 const TEMPORARY: &str = "tmp";
-/// What is being written in a folder: a disk that neither takes nor removes files has one of them.
-const NEXT: &str = "next.tmp";
+/// The name of the file being written: a disk that neither writes nor removes files leaves one per folder.
+const TEMPORARY_NAME: &str = "next.tmp";
 
-/// The folder, locked for this process.
+/// The open spool folder, locked for this process.
 #[derive(Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
-    dead: DeadLetters,
-    /// Why a folder was not synced: what was done in it stands, unless the machine crashes.
-    unsynced: Option<io::Error>,
-    /// Two runners that took each other's files for leftovers would send and remove them twice.
-    _lock: (File, Held),
-    reserve: Reserve,
+    dead_letters: DeadLetters,
+    /// Why syncing a folder failed: the operation itself succeeded, and is lost only if the machine crashes.
+    sync_error: Option<io::Error>,
+    /// Without it, two runners would recover each other's files, and send and remove them twice.
+    _lock: (File, FdGuard),
+    internal_fds: InternalFds,
 }
 
-/// A file of the spool.
+/// The kind of a spool file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    /// A request that waits.
+pub(super) enum FileKind {
+    /// A queued request.
     Request,
     /// The journal of a batch.
     Segment,
 }
 
-/// What an earlier process left.
+/// A file found in the spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leftover {
-    /// A request that waits, with its size in bytes.
+pub(super) enum SpoolEntry {
+    /// A request, with its size in bytes.
     Request(u64),
-    /// A batch that was open or under way, with the bytes of its journal.
+    /// A journal segment, with its size in bytes.
     Segment(u64),
 }
 
 impl Spool {
-    /// Makes the folders that are missing and takes the lock.
+    /// Creates missing folders and takes the lock.
     ///
     /// # Errors
-    /// A folder cannot be made or read, or another process has the lock.
-    pub(super) fn open(folder: &Path, reserve: &Reserve) -> io::Result<Self> {
-        make_folders(folder)?;
-        // The lock stays open, the folder of dead letters while it is read.
-        let (held, _while_read) = (reserve.hold(), reserve.hold());
+    /// A folder cannot be created or read, or another process holds the lock.
+    pub(super) fn open(folder: &Path, internal_fds: &InternalFds) -> io::Result<Self> {
+        create_folders(folder)?;
+        // The lock file stays open, the dead-letter folder only while it is read.
+        let (fd, _while_read) = (internal_fds.acquire(), internal_fds.acquire());
         let lock = lock(&folder.join("lock"))?;
         Ok(Self {
             folder: folder.to_owned(),
-            dead: DeadLetters::open(dead_folder(folder))?,
-            unsynced: None,
-            _lock: (lock, held),
-            reserve: reserve.clone(),
+            dead_letters: DeadLetters::open(dead_letter_folder(folder))?,
+            sync_error: None,
+            _lock: (lock, fd),
+            internal_fds: internal_fds.clone(),
         })
     }
 
-    /// Notes a file of the journal that is about to be opened, and stays open.
-    pub(super) fn hold(&self) -> Held {
-        self.reserve.hold()
+    /// Counts a journal file that is about to be opened and stays open.
+    pub(super) fn fd_guard(&self) -> FdGuard {
+        self.internal_fds.acquire()
     }
 
-    /// What is there of a signal, oldest first, the journal of a request right after it. Removes what was never
-    /// finished, and leaves alone what is not ours.
+    /// The files of a signal, oldest first, a segment after the request with the same id. Removes unfinished files and
+    /// ignores foreign ones.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub(super) fn leftovers(&self, signal: Signal) -> io::Result<Vec<(Stamp, Leftover)>> {
+    pub(super) fn list(&self, signal: Signal) -> io::Result<Vec<(RequestId, SpoolEntry)>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(self.folder_of(signal))? {
+        for entry in fs::read_dir(self.signal_folder(signal))? {
             let entry = entry?;
             let path = entry.path();
-            if path.ends_with(NEXT) {
+            if path.ends_with(TEMPORARY_NAME) {
                 remove(&path)?;
                 continue;
             }
             let name = path.file_stem().and_then(|name| name.to_str());
-            let Some(stamp) = name.and_then(Stamp::parse) else {
+            let Some(id) = name.and_then(RequestId::parse) else {
                 continue;
             };
             match path.extension().and_then(|extension| extension.to_str()) {
-                Some(REQUEST) => found.push((stamp, Leftover::Request(entry.metadata()?.len()))),
-                Some(SEGMENT) => found.push((stamp, Leftover::Segment(entry.metadata()?.len()))),
+                Some(REQUEST) => found.push((id, SpoolEntry::Request(entry.metadata()?.len()))),
+                Some(SEGMENT) => found.push((id, SpoolEntry::Segment(entry.metadata()?.len()))),
                 Some(TEMPORARY) => remove(&path)?,
                 _ => {}
             }
         }
-        found.sort_by_key(|(stamp, leftover)| (*stamp, matches!(leftover, Leftover::Segment(_))));
+        found.sort_by_key(|(id, entry)| (*id, matches!(entry, SpoolEntry::Segment(_))));
         Ok(found)
     }
 
-    /// Writes a request so that it outlives a crash of the machine.
+    /// Writes a request durably, so that it survives a crash of the machine.
     ///
     /// # Errors
-    /// The disk is full or refuses. Whether there is a file of the request then, [`Spool::size`] finds out.
-    pub(super) fn keep(&mut self, signal: Signal, stamp: Stamp, request: &[u8]) -> io::Result<()> {
-        let path = self.request(signal, stamp);
-        match write_whole(&path, request) {
+    /// The disk is full or failing. The file may exist nevertheless: check [`Spool::size`].
+    pub(super) fn write(&mut self, signal: Signal, id: RequestId, request: &[u8]) -> io::Result<()> {
+        let path = self.request(signal, id);
+        match write_atomically(&path, request) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Somebody cleared the folder away.
-                make_folders(&self.folder)?;
-                write_whole(&path, request)?;
+                // The folder was removed by someone else.
+                create_folders(&self.folder)?;
+                write_atomically(&path, request)?;
             }
             result => result?,
         }
-        self.sync(&self.folder_of(signal));
+        self.sync(&self.signal_folder(signal));
         Ok(())
     }
 
-    /// Why a folder was not synced lately, though what was done in it stands.
-    pub(super) fn take_unsynced(&mut self) -> Option<io::Error> {
-        self.unsynced.take()
+    /// Takes the last error of syncing a folder; the operation itself succeeded.
+    pub(super) fn take_sync_error(&mut self) -> Option<io::Error> {
+        self.sync_error.take()
     }
 
     fn sync(&mut self, folder: &Path) {
-        self.unsynced = sync_folder(folder).err();
+        self.sync_error = sync_folder(folder).err();
     }
 
-    /// Reads a request; none when its file is gone, though the folder is there: somebody removed it.
+    /// Reads a request; `None` if its file was removed by someone else while the folder exists.
     ///
     /// # Errors
-    /// It cannot be read now. That says nothing of what is in it.
-    pub(super) fn read(&self, signal: Signal, stamp: Stamp) -> io::Result<Option<Vec<u8>>> {
-        let path = self.request(signal, stamp);
+    /// It cannot be read now. That says nothing about its content.
+    pub(super) fn read(&self, signal: Signal, id: RequestId) -> io::Result<Option<Vec<u8>>> {
+        let path = self.request(signal, id);
         match fs::read(&path) {
             Ok(request) => Ok(Some(request)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A folder that is gone as well was unmounted or cleared away as a whole.
-                self.folder_of(signal).metadata()?;
+                // If the folder is missing too, it was unmounted or removed as a whole.
+                self.signal_folder(signal).metadata()?;
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// The bytes of a file; those of the largest request where the disk does not say, and none where there is no file.
-    pub(super) fn size(&self, signal: Signal, stamp: Stamp, kind: Kind) -> Option<u64> {
-        match self.path(signal, stamp, kind).symlink_metadata() {
+    /// The size of a file in bytes; the maximum if that is unknown, and `None` if there is no file.
+    pub(super) fn size(&self, signal: Signal, id: RequestId, kind: FileKind) -> Option<u64> {
+        match self.path(signal, id, kind).symlink_metadata() {
             Ok(found) => Some(found.len()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(_) => Some(LARGEST),
+            Err(_) => Some(MAX_REQUEST_BYTES),
         }
     }
 
-    /// # Errors
-    /// The file is there and stays there.
-    pub(super) fn remove(&self, signal: Signal, stamp: Stamp, kind: Kind) -> io::Result<()> {
-        remove(&self.path(signal, stamp, kind))
-    }
-
-    fn path(&self, signal: Signal, stamp: Stamp, kind: Kind) -> PathBuf {
-        match kind {
-            Kind::Request => self.request(signal, stamp),
-            Kind::Segment => self.segment(signal, stamp),
-        }
-    }
-
-    /// Keeps a request that nobody will take, or a part of one, among the dead letters.
+    /// Removes a file.
     ///
     /// # Errors
-    /// The disk is full or refuses.
-    pub(super) fn bury(
+    /// The file exists and could not be removed.
+    pub(super) fn remove(&self, signal: Signal, id: RequestId, kind: FileKind) -> io::Result<()> {
+        remove(&self.path(signal, id, kind))
+    }
+
+    fn path(&self, signal: Signal, id: RequestId, kind: FileKind) -> PathBuf {
+        match kind {
+            FileKind::Request => self.request(signal, id),
+            FileKind::Segment => self.segment(signal, id),
+        }
+    }
+
+    /// Stores a refused request, or a part of one, as a dead letter.
+    ///
+    /// # Errors
+    /// The disk is full or failing.
+    pub(super) fn write_dead_letter(
         &mut self,
         signal: Signal,
-        stamp: Stamp,
+        id: RequestId,
         part: usize,
         request: &[u8],
     ) -> io::Result<()> {
-        self.dead.keep(signal, stamp, part, request)?;
-        self.sync(&dead_folder(&self.folder));
+        self.dead_letters.write(signal, id, part, request)?;
+        self.sync(&dead_letter_folder(&self.folder));
         Ok(())
     }
 
-    /// Moves a segment of which something cannot be read among the dead letters.
+    /// Moves a partly unreadable segment to the dead letters.
     ///
     /// # Errors
-    /// The disk refuses.
-    pub(super) fn set_segment_aside(&mut self, signal: Signal, stamp: Stamp) -> io::Result<()> {
-        self.dead.take(&self.segment(signal, stamp), signal, stamp)?;
-        self.sync(&dead_folder(&self.folder));
+    /// The disk is failing.
+    pub(super) fn write_dead_segment(&mut self, signal: Signal, id: RequestId) -> io::Result<()> {
+        self.dead_letters
+            .move_segment(&self.segment(signal, id), signal, id)?;
+        self.sync(&dead_letter_folder(&self.folder));
         Ok(())
     }
 
-    /// Where the journal of a batch is.
-    pub(super) fn segment(&self, signal: Signal, stamp: Stamp) -> PathBuf {
-        self.file(signal, stamp, SEGMENT)
+    /// The path of a journal segment.
+    pub(super) fn segment(&self, signal: Signal, id: RequestId) -> PathBuf {
+        self.file(signal, id, SEGMENT)
     }
 
-    fn request(&self, signal: Signal, stamp: Stamp) -> PathBuf {
-        self.file(signal, stamp, REQUEST)
+    fn request(&self, signal: Signal, id: RequestId) -> PathBuf {
+        self.file(signal, id, REQUEST)
     }
 
-    fn file(&self, signal: Signal, stamp: Stamp, extension: &str) -> PathBuf {
-        self.folder_of(signal).join(format!("{stamp}.{extension}"))
+    fn file(&self, signal: Signal, id: RequestId, extension: &str) -> PathBuf {
+        self.signal_folder(signal).join(format!("{id}.{extension}"))
     }
 
-    fn folder_of(&self, signal: Signal) -> PathBuf {
-        self.folder.join(signal.word())
+    fn signal_folder(&self, signal: Signal) -> PathBuf {
+        self.folder.join(signal.as_str())
     }
 }
 
-fn dead_folder(folder: &Path) -> PathBuf {
+fn dead_letter_folder(folder: &Path) -> PathBuf {
     folder.join("dead")
 }
 
-fn make_folders(folder: &Path) -> io::Result<()> {
+fn create_folders(folder: &Path) -> io::Result<()> {
     let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
     Signal::ALL
         .iter()
-        .try_for_each(|signal| make(&folder.join(signal.word())))?;
-    make(&dead_folder(folder))
+        .try_for_each(|signal| make(&folder.join(signal.as_str())))?;
+    make(&dead_letter_folder(folder))
 }
 
 fn lock(path: &Path) -> io::Result<File> {
@@ -249,13 +253,13 @@ fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Writes a file that is whole once it has its name. After an error it may have it all the same: a disk may fail when it
-/// has renamed it.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_file_name(NEXT);
+/// Writes a file that is complete once it has its name. It may exist even after an error: a disk can fail after
+/// renaming it.
+fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_file_name(TEMPORARY_NAME);
     let written = write_and_sync(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // The error that counts is the first one; what stays is written over by the next.
+        // The first error is the one that counts; a remaining file is overwritten by the next write.
         drop(fs::remove_file(&temporary));
     }
     written
@@ -273,7 +277,7 @@ fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Some file systems have nothing to sync of a folder, and say so.
+/// Some file systems do not support syncing a folder and say so.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(test)]
     if let Some(error) = simulated::step_failure(simulated::Step::Sync) {

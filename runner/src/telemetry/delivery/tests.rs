@@ -1,4 +1,4 @@
-//! The whole of it against collectors on loopback that behave badly.
+//! Delivery end to end, against misbehaving collectors on loopback.
 
 mod collector;
 mod ending;
@@ -15,12 +15,12 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message;
 
 use super::*;
+use crate::http_client::TlsFiles;
 use crate::telemetry::settings::{Compression, Destination, Protocol};
-use crate::wire::TlsFiles;
 use collector::{Behaviour, Collector};
 
-/// Longer than any test should take, for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit for expected events, longer than any test should take.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_millis(300);
 
 struct Fixture {
@@ -44,8 +44,8 @@ fn destination(collector: &Collector) -> Destination {
 fn start(exporters: BTreeMap<Signal, Exporter>, folder: Option<&Path>) -> Fixture {
     let (sender, notices) = mpsc::channel(64);
     let delivery = Delivery::start(DeliverySettings {
-        reserve: Reserve::default(),
-        secrets: KnownSecrets::default(),
+        internal_fds: InternalFds::default(),
+        secrets: SecretRegistry::default(),
         liveness: Registry::default(),
         exporters,
         resource: Resource::default(),
@@ -102,12 +102,12 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let came = tokio::time::timeout(PATIENCE, poll).await;
+    let came = tokio::time::timeout(EVENT_TIMEOUT, poll).await;
     assert!(came.is_ok(), "{what} did not come");
 }
 
 fn soon() -> Instant {
-    Instant::now() + PATIENCE
+    Instant::now() + EVENT_TIMEOUT
 }
 
 #[tokio::test]
@@ -215,7 +215,7 @@ async fn a_collector_that_wants_to_be_left_alone_is() {
     until("the first attempt", || collector.heads().len() == 1).await;
     let first = Instant::now();
     collector.behave(Behaviour::Accept);
-    // Neither time alone nor anything new makes it come earlier.
+    // Neither time nor new requests shorten the delay.
     for _ in 0..3 {
         fixture.delivery.push(Signal::Metrics, b"2".to_vec());
     }
@@ -278,7 +278,7 @@ async fn one_connection_serves_many_requests_and_a_dead_one_is_replaced_at_once(
         until("the request", || collector.accepted().len() == sent).await;
     }
     assert_eq!(collector.connections(), 1);
-    // It closes what was idle when the next request comes.
+    // It closes the idle connection when the next request arrives.
     collector.behave(Behaviour::CloseOnce);
     fixture.delivery.push(Signal::Metrics, b"2".to_vec());
     until("the request", || collector.accepted().len() == 4).await;
@@ -291,7 +291,7 @@ async fn one_connection_serves_many_requests_and_a_dead_one_is_replaced_at_once(
     );
 }
 
-/// A writer that is read in the test.
+/// A writer whose output the test reads.
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
 
@@ -310,8 +310,8 @@ async fn the_console_has_a_line_of_json_for_each_request_and_none_goes_nowhere()
     let page = Page::default();
     let (sender, _notices) = mpsc::channel(1);
     let delivery = Delivery::start(DeliverySettings {
-        reserve: Reserve::default(),
-        secrets: KnownSecrets::default(),
+        internal_fds: InternalFds::default(),
+        secrets: SecretRegistry::default(),
         liveness: Registry::default(),
         exporters: BTreeMap::from([
             (Signal::Traces, Exporter::Console),

@@ -1,4 +1,4 @@
-//! One signal's connection to its collector, and one request and its answer on it.
+//! A signal's connection to its collector: one request and its response at a time.
 
 mod grpc;
 mod http1;
@@ -14,131 +14,131 @@ use http::{HeaderMap, HeaderValue};
 use hyper::body::Bytes;
 use tokio::time::Instant;
 
-use super::answer::Answer;
-use crate::ledger::audit::Reserve;
-use crate::suite::{KnownSecrets, Secrets};
+use super::export_result::ExportResult;
+use crate::http_client::{self, Connection, Endpoint, Failure, FailureCause, HttpRequest, HttpResponse};
+use crate::ledger::audit::InternalFds;
+use crate::suite::{SecretRegistry, Secrets};
 use crate::telemetry::settings::{Compression, Destination, Protocol, Signal};
-use crate::wire::{self, Cause, Failure, Link, Place, Reply, Wire};
 
-/// As the OTLP specification wants it: `OTel-OTLP-Exporter-` and who it is.
-const AGENT: &str = concat!("OTel-OTLP-Exporter-Canary/", env!("CARGO_PKG_VERSION"));
+/// As required by the OTLP specification: `OTel-OTLP-Exporter-` and a name.
+const USER_AGENT_VALUE: &str = concat!("OTel-OTLP-Exporter-Canary/", env!("CARGO_PKG_VERSION"));
 
-/// A destination and the connection to it, kept from one request to the next. At most one descriptor.
+/// A destination and its connection, which is reused between requests. Uses at most one descriptor.
 #[derive(Debug)]
 pub(super) struct Transport {
     signal: Signal,
     destination: Destination,
-    place: Place,
-    /// What must not be told of an answer that quotes its request.
+    endpoint: Endpoint,
+    /// Secrets to redact in a response that quotes its request.
     secrets: Secrets,
-    reserve: Reserve,
-    link: Option<Link>,
+    internal_fds: InternalFds,
+    connection: Option<Connection>,
 }
 
 impl Transport {
     pub(super) fn new(
         signal: Signal,
         destination: Destination,
-        reserve: Reserve,
-        known: &KnownSecrets,
+        internal_fds: InternalFds,
+        known_secrets: &SecretRegistry,
     ) -> Self {
         let secrets = destination.secrets();
         Self {
             signal,
-            place: place(&destination),
-            secrets: known.hold(secrets.iter().map(|secret| &**secret)),
+            endpoint: endpoint(&destination),
+            secrets: known_secrets.register(secrets.iter().map(|secret| &**secret)),
             destination,
-            reserve,
-            link: None,
+            internal_fds,
+            connection: None,
         }
     }
 
-    /// The longest that [`Transport::export`] takes.
+    /// The maximum duration of [`Transport::export`].
     pub(super) fn timeout(&self) -> Duration {
         self.destination.timeout
     }
 
-    /// Sends a request and judges the answer, all within the destination's time-out.
+    /// Sends a request and classifies the response, within the destination's time-out.
     ///
-    /// Cancellation: closes the connection; the collector may have the request.
-    pub(super) async fn export(&mut self, request: Bytes) -> Answer {
-        let answer = self.exchange(&request).await.unwrap_or_else(Answer::from);
-        answer.readable(&self.secrets)
+    /// Cancellation: closes the connection; the collector may have received the request.
+    pub(super) async fn export(&mut self, request: Bytes) -> ExportResult {
+        let result = self.exchange(&request).await.unwrap_or_else(ExportResult::from);
+        result.redacted(&self.secrets)
     }
 
-    async fn exchange(&mut self, request: &Bytes) -> Result<Answer, Failure> {
+    async fn exchange(&mut self, request: &Bytes) -> Result<ExportResult, Failure> {
         let deadline = Instant::now() + self.destination.timeout;
-        let wire = self.wire(request)?;
-        let reply = self.ask(&wire, deadline).await?;
+        let http_request = self.build_request(request)?;
+        let reply = self.send(&http_request, deadline).await?;
         Ok(match self.destination.protocol {
-            Protocol::HttpProtobuf => http1::judge(&reply, SystemTime::now()),
-            Protocol::Grpc => grpc::judge(&reply, SystemTime::now()),
+            Protocol::HttpProtobuf => http1::classify(&reply, SystemTime::now()),
+            Protocol::Grpc => grpc::classify(&reply, SystemTime::now()),
         })
     }
 
-    /// Asks on the connection that is there; on a new one when there is none or it turns out to be dead.
-    async fn ask(&mut self, wire: &Wire, deadline: Instant) -> Result<Reply, Failure> {
-        if let Some(mut link) = self.link.take() {
-            match link.ask(wire.clone(), deadline).await {
-                Ok(reply) => return Ok(self.keep(link, reply)),
-                Err(failure) if failure.cause == Cause::Timeout => return Err(failure),
-                // The collector closed it while nothing was asked, as it may.
-                Err(_) => link.close().await,
+    /// Sends on the open connection; on a new one if there is none or it turns out to be dead.
+    async fn send(&mut self, request: &HttpRequest, deadline: Instant) -> Result<HttpResponse, Failure> {
+        if let Some(mut connection) = self.connection.take() {
+            match connection.send(request.clone(), deadline).await {
+                Ok(reply) => return Ok(self.reuse(connection, reply)),
+                Err(failure) if failure.cause == FailureCause::Timeout => return Err(failure),
+                // The collector may close an idle connection at any time.
+                Err(_) => connection.close().await,
             }
         }
-        let mut link = wire::open(&self.place, &self.reserve, deadline).await?;
-        let reply = link.ask(wire.clone(), deadline).await?;
-        Ok(self.keep(link, reply))
+        let mut connection = http_client::open(&self.endpoint, &self.internal_fds, deadline).await?;
+        let reply = connection.send(request.clone(), deadline).await?;
+        Ok(self.reuse(connection, reply))
     }
 
-    fn keep(&mut self, link: Link, reply: Reply) -> Reply {
-        // Of an answer that was not read to its end, the rest would come before the next answer.
-        self.link = reply.is_whole.then_some(link);
+    fn reuse(&mut self, connection: Connection, reply: HttpResponse) -> HttpResponse {
+        // The unread rest of a truncated response would precede the next one.
+        self.connection = reply.is_complete.then_some(connection);
         reply
     }
 
-    fn wire(&self, request: &Bytes) -> Result<Wire, Failure> {
-        let wire = match self.destination.protocol {
-            Protocol::HttpProtobuf => http1::wire(&self.destination, request),
-            Protocol::Grpc => grpc::wire(&self.destination, self.signal, request),
+    fn build_request(&self, request: &Bytes) -> Result<HttpRequest, Failure> {
+        let http_request = match self.destination.protocol {
+            Protocol::HttpProtobuf => http1::build_request(&self.destination, request),
+            Protocol::Grpc => grpc::build_request(&self.destination, self.signal, request),
         };
-        // The URL itself may have a token in its query.
-        let failure = |error| Failure::new(Cause::Settings, format!("cannot make a request: {error}"));
-        let mut wire = wire.map_err(failure)?;
-        let headers = wire.headers_mut();
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        put_headers(headers, &self.destination);
-        Ok(wire)
+        // The URL is not shown: its query may contain a token.
+        let failure = |error| Failure::new(FailureCause::Settings, format!("cannot make a request: {error}"));
+        let mut http_request = http_request.map_err(failure)?;
+        let headers = http_request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
+        apply_custom_headers(headers, &self.destination);
+        Ok(http_request)
     }
 }
 
-/// What an answer without a body means.
+/// The result of a response without a body.
 #[cfg(test)]
-pub(super) fn judged(status: http::StatusCode, after: Option<u64>) -> Answer {
+pub(super) fn classify_status(status: http::StatusCode, after: Option<u64>) -> ExportResult {
     let after = after.map(|seconds| (http::header::RETRY_AFTER, HeaderValue::from(seconds)));
-    let reply = Reply {
+    let reply = HttpResponse {
         status,
         headers: HeaderMap::from_iter(after),
         body: Vec::new(),
         trailers: HeaderMap::new(),
-        is_whole: true,
+        is_complete: true,
     };
-    http1::judge(&reply, SystemTime::now())
+    http1::classify(&reply, SystemTime::now())
 }
 
-fn place(destination: &Destination) -> Place {
-    Place {
+fn endpoint(destination: &Destination) -> Endpoint {
+    Endpoint {
         url: destination.url.clone(),
         tls: destination.tls.clone(),
         protocol: match destination.protocol {
-            Protocol::HttpProtobuf => wire::Protocol::Http1,
-            Protocol::Grpc => wire::Protocol::Http2,
+            Protocol::HttpProtobuf => http_client::Protocol::Http1,
+            Protocol::Grpc => http_client::Protocol::Http2,
         },
     }
 }
 
-/// The operator's headers, instead of our own where they have the same name.
-fn put_headers(headers: &mut HeaderMap, destination: &Destination) {
+/// The configured headers replace our own with the same name.
+fn apply_custom_headers(headers: &mut HeaderMap, destination: &Destination) {
     for (name, _) in &destination.headers {
         headers.remove(name);
     }
@@ -147,7 +147,7 @@ fn put_headers(headers: &mut HeaderMap, destination: &Destination) {
     }
 }
 
-/// The body as it goes out, and the name of its encoding.
+/// The encoded body, and the name of its encoding.
 fn encode(compression: Compression, request: &Bytes) -> io::Result<(Bytes, Option<HeaderValue>)> {
     match compression {
         Compression::None => Ok((request.clone(), None)),
@@ -160,9 +160,9 @@ fn encode(compression: Compression, request: &Bytes) -> io::Result<(Bytes, Optio
     }
 }
 
-/// Why a wire request could not be made.
+/// Why an HTTP request could not be built.
 #[derive(Debug, thiserror::Error)]
-enum WireError {
+enum RequestError {
     #[error(transparent)]
     Http(#[from] http::Error),
     #[error(transparent)]

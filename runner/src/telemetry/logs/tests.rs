@@ -4,8 +4,8 @@ use super::*;
 use crate::outcome::{Fault, VerdictStatus};
 use crate::telemetry::sample;
 
-fn standing(transition: Option<Transition>) -> Standing {
-    Standing {
+fn standing(transition: Option<Transition>) -> CheckStatus {
+    CheckStatus {
         status: Status::Down,
         transition,
         consecutive_failures: 2,
@@ -13,7 +13,7 @@ fn standing(transition: Option<Transition>) -> Standing {
     }
 }
 
-fn told(frame: Option<Encoded>) -> Vec<String> {
+fn decoded(frame: Option<Encoded>) -> Vec<String> {
     let Some(frame) = frame else { return Vec::new() };
     let scope = ScopeLogs::decode(frame.bytes.as_slice()).unwrap();
     let line = |record: &LogRecord| {
@@ -36,7 +36,7 @@ fn uneventful() -> Run {
 
 #[test]
 fn an_ordinary_run_is_no_record() {
-    assert!(of_run(&uneventful(), &standing(None), sample::noon()).is_none());
+    assert!(encode_run(&uneventful(), &standing(None), sample::noon()).is_none());
 }
 
 #[test]
@@ -49,20 +49,20 @@ fn a_change_of_status_is_a_record_in_the_trace_of_its_run() {
         consecutive: 2,
     };
     let run = uneventful();
-    let frame = of_run(&run, &standing(Some(change)), sample::noon()).unwrap();
+    let frame = encode_run(&run, &standing(Some(change)), sample::noon()).unwrap();
     let record = &ScopeLogs::decode(frame.bytes.as_slice()).unwrap().log_records[0];
     assert_eq!(record.trace_id, run.trace.trace_id);
     assert_eq!(record.span_id, run.trace.span_id);
     let line = "ERROR canary.check.transition: check website: up -> down: 503 Service Unavailable";
-    assert_eq!(told(Some(frame)), [line]);
+    assert_eq!(decoded(Some(frame)), [line]);
 }
 
 #[test]
 fn a_fault_and_a_reclaimed_connection_are_records() {
     let mut run = sample::run();
     run.outcome = Outcome::Faulted(Fault::Trap("unreachable".into()));
-    let told = told(of_run(&run, &standing(None), sample::noon()));
-    insta::assert_debug_snapshot!(told, @r#"
+    let decoded = decoded(encode_run(&run, &standing(None), sample::noon()));
+    insta::assert_debug_snapshot!(decoded, @r#"
     [
         "ERROR canary.check.fault: the plugin trapped: unreachable",
         "WARN canary.connection.reclaimed: check website: the plugin left a connection to 192.0.2.7:443 open; the host closed it",
@@ -72,9 +72,9 @@ fn a_fault_and_a_reclaimed_connection_are_records() {
 
 #[test]
 fn missed_due_times_are_one_record() {
-    let frame = of_missed(&CheckId::new("website"), MissReason::Overlap, 3, sample::noon());
+    let frame = encode_missed(&CheckId::new("website"), MissReason::Overlap, 3, sample::noon());
     let line = "WARN canary.scheduler.missed: check website: 3 due times passed without a run (overlap)";
-    assert_eq!(told(frame), [line]);
+    assert_eq!(decoded(frame), [line]);
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn a_run_that_passed_may_have_changed_the_status_to_up() {
         summary: "200 OK".to_owned(),
         consecutive: 1,
     };
-    let told = told(of_run(&run, &standing(Some(change)), sample::noon()));
+    let decoded = decoded(encode_run(&run, &standing(Some(change)), sample::noon()));
     assert_eq!(
-        told,
+        decoded,
         ["INFO canary.check.transition: check website: down -> up: 200 OK"]
     );
 }
@@ -107,10 +107,14 @@ fn the_records_of_a_run_have_a_size_and_the_first_is_always_there() {
         summary: "s".repeat(200_000),
         consecutive: 2,
     };
-    let frame = of_run(&run, &standing(Some(change)), sample::noon()).unwrap();
-    assert!(frame.bytes.len() <= fit::MAX_FRAME, "{}", frame.bytes.len());
+    let frame = encode_run(&run, &standing(Some(change)), sample::noon()).unwrap();
+    assert!(
+        frame.bytes.len() <= size_limit::MAX_FRAME,
+        "{}",
+        frame.bytes.len()
+    );
     assert!(frame.left_out > 500, "{}", frame.left_out);
-    let records = told(Some(frame));
+    let records = decoded(Some(frame));
     assert!(
         records[0].starts_with("ERROR canary.check.transition"),
         "{}",

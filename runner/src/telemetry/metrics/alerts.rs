@@ -1,57 +1,63 @@
-//! How notifications fare.
+//! Metrics about notifications.
 
 use std::borrow::Cow;
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::series::{Extra, Value, text, word};
-use super::{Metrics, told};
+use super::series::{PointAttributes, Value, static_attribute, string_attribute};
+use super::{Metrics, instrument};
 use crate::alert::report::{AlertReport, DropReason};
 use crate::telemetry::name;
 
 impl Metrics {
-    /// Takes how notifications fare.
-    pub fn alerts(&mut self, report: &AlertReport) {
-        for (notifier, fares) in &report.notifiers {
-            let alone = || -> Extra {
+    /// Records the state of the notifiers.
+    pub fn record_alerts(&mut self, report: &AlertReport) {
+        for (notifier, stats) in &report.notifiers {
+            let alone = || -> PointAttributes {
                 vec![
-                    text(name::NOTIFIER, notifier.as_ref()),
-                    word(name::NOTIFIER_TYPE, fares.kind),
+                    string_attribute(name::NOTIFIER, notifier.as_ref()),
+                    static_attribute(name::NOTIFIER_TYPE, stats.kind),
                 ]
             };
             let with = |error: Cow<'static, str>| {
-                let mut extra = alone();
-                extra.push((Cow::Borrowed(semconv::ERROR_TYPE), Value::Text(error)));
-                extra
+                let mut attributes = alone();
+                attributes.push((Cow::Borrowed(semconv::ERROR_TYPE), Value::Text(error)));
+                attributes
             };
-            // Counters are there from the first moment, so that the first increase is one.
+            // Counters exist from the start, so that the first increase is visible to `increase()`.
             self.runner
-                .set_count(told::NOTIFICATIONS, alone(), fares.delivered);
-            self.runner.add(told::ALERT_DROPPED, alone(), 0);
-            for (error, count) in &fares.failed {
+                .set_count(instrument::NOTIFICATIONS, alone(), stats.delivered);
+            self.runner.add(instrument::ALERT_DROPPED, alone(), 0);
+            for (error, count) in &stats.failed {
                 self.runner
-                    .set_count(told::NOTIFICATIONS, with(error.clone()), *count);
+                    .set_count(instrument::NOTIFICATIONS, with(error.clone()), *count);
             }
-            for (reason, count) in &fares.dropped {
-                let extra = with(Cow::Borrowed(reason.word()));
-                self.runner.set_count(told::ALERT_DROPPED, extra, *count);
+            for (reason, count) in &stats.dropped {
+                let attributes = with(Cow::Borrowed(reason.as_str()));
+                self.runner
+                    .set_count(instrument::ALERT_DROPPED, attributes, *count);
             }
-            let age = fares.oldest_age.unwrap_or_default().as_secs_f64();
-            self.runner.set_count(told::ALERT_QUEUE, alone(), fares.waiting);
-            self.runner.set(told::ALERT_AGE, alone(), age);
-            self.runner.set_count(told::FIRING, alone(), fares.firing);
-        }
-        for (notifier, count) in &report.forgotten.removed {
-            let extra = vec![
-                text(name::NOTIFIER, notifier.as_ref()),
-                word(semconv::ERROR_TYPE, DropReason::Removed.word()),
-            ];
-            self.runner.set_count(told::ALERT_DROPPED, extra, *count);
-        }
-        if report.forgotten.unreadable > 0 {
-            let extra = vec![word(semconv::ERROR_TYPE, DropReason::Unreadable.word())];
+            let age = stats.oldest_age.unwrap_or_default().as_secs_f64();
             self.runner
-                .set_count(told::ALERT_DROPPED, extra, report.forgotten.unreadable);
+                .set_count(instrument::ALERT_QUEUE, alone(), stats.waiting);
+            self.runner.set(instrument::ALERT_AGE, alone(), age);
+            self.runner.set_count(instrument::FIRING, alone(), stats.firing);
+        }
+        for (notifier, count) in &report.discarded.removed {
+            let attributes = vec![
+                string_attribute(name::NOTIFIER, notifier.as_ref()),
+                static_attribute(semconv::ERROR_TYPE, DropReason::Removed.as_str()),
+            ];
+            self.runner
+                .set_count(instrument::ALERT_DROPPED, attributes, *count);
+        }
+        if report.discarded.unreadable > 0 {
+            let attributes = vec![static_attribute(
+                semconv::ERROR_TYPE,
+                DropReason::Unreadable.as_str(),
+            )];
+            self.runner
+                .set_count(instrument::ALERT_DROPPED, attributes, report.discarded.unreadable);
         }
     }
 }

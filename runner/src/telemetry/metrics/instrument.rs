@@ -1,36 +1,36 @@
-//! Every instrument, declared once.
+//! All instruments, each declared once.
 
 use opentelemetry_semantic_conventions::metric as semconv;
 
-/// What is measured, and how it is told.
+/// The definition of a metric.
 #[derive(Debug, PartialEq)]
 pub struct Instrument {
-    /// Its place in [`ALL`].
-    pub(super) place: usize,
-    /// Dots between namespaces.
+    /// Its index in [`ALL`].
+    pub(super) index: usize,
+    /// With dots between namespaces.
     pub name: &'static str,
-    /// UCUM; empty where there is none.
+    /// UCUM; empty if there is none.
     pub unit: &'static str,
     /// One sentence.
     pub description: &'static str,
-    /// How its points behave.
+    /// The kind of its points.
     pub kind: Kind,
 }
 
-/// How the points of an instrument behave.
+/// The kind of an instrument.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Only grows.
+    /// Monotonic.
     Counter,
-    /// Grows and shrinks, and can be summed up.
+    /// Increases and decreases, and can be summed.
     UpDown,
-    /// A value that is true now.
+    /// A current value.
     Gauge,
-    /// Counts by these upper bounds.
+    /// A distribution with these upper bucket bounds.
     Histogram(&'static [f64]),
 }
 
-/// Seconds, from a fast local answer to a minute.
+/// Seconds, from a fast local response to a minute.
 const SECONDS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
@@ -52,17 +52,17 @@ const BYTES: &[f64] = &[
 
 macro_rules! instruments {
     ($($constant:ident = $name:expr, $kind:expr, $unit:literal, $description:literal;)*) => {
-        /// Places in the list below.
+        /// Indices into the list below.
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named as the instruments are")]
-        enum Place { $($constant),* }
+        enum Index { $($constant),* }
         $(pub(super) const $constant: &Instrument = &Instrument {
-            place: Place::$constant as usize,
+            index: Index::$constant as usize,
             name: $name,
             unit: $unit,
             description: $description,
             kind: $kind,
         };)*
-        /// Each, in the order of the documentation.
+        /// All instruments, in the order of the documentation.
         pub const ALL: &[&Instrument] = &[$($constant),*];
     };
 }

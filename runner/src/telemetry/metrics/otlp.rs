@@ -1,4 +1,4 @@
-//! Points as OTLP requests, made one at a time.
+//! Conversion of points to OTLP requests, one at a time.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -14,120 +14,124 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 
 use super::instrument::{ALL, Instrument, Kind};
-use super::series::{Distribution, Exemplar, Extra, Point, Scope, Value};
+use super::series::{Distribution, Exemplar, Point, PointAttributes, SeriesSet, Value};
 use super::{Metrics, prometheus};
 use crate::suite::CheckId;
 use crate::telemetry::attribute::{any, unix_nanos};
 use crate::telemetry::delivery::Owner;
 
-/// Bytes of the data points of one request: half of what a request has at most. Labels and names have bounds, so that
-/// what else is in a request never fills the other half.
-const MOST_BYTES: usize = 512 << 10;
+/// Maximum size of the data points of one request in bytes: half of the maximum of a request. Labels and names are
+/// bounded, so that everything else never exceeds the other half.
+const MAX_POINT_BYTES: usize = 512 << 10;
 
-/// An export on its way, in requests: whoever feeds the metrics has its turn between any two of them, and nobody needs
-/// memory for all of them, which have some 12 kB for each check.
+/// An export in progress. The lock on the metrics is released between requests, and memory is needed for one request at
+/// a time only; all of them have some 12 kB for each check.
 #[derive(Debug)]
 pub struct Export {
     resource: Resource,
     scope: InstrumentationScope,
-    /// Of the instrument that it is at.
-    place: usize,
-    /// The point of it that was exported last.
-    reached: Option<Reached>,
+    /// Index of the current instrument.
+    instrument_index: usize,
+    /// The last exported point of it.
+    cursor: Option<PointCursor>,
 }
 
 #[derive(Debug)]
-struct Reached {
-    /// None of the runner's own.
+struct PointCursor {
+    /// `None` for the runner's own points.
     check: Option<CheckId>,
-    extra: Extra,
+    attributes: PointAttributes,
 }
 
-/// A request, and the bytes of its data points by whose they are.
+/// A request, and the bytes of its data points by owner.
 #[derive(Debug)]
-pub struct Exported {
+pub struct ExportRequest {
     /// Not encoded yet.
     pub request: ExportMetricsServiceRequest,
-    /// Of each that has any.
+    /// Bytes by owner.
     pub owners: HashMap<Owner, u32>,
 }
 
 impl Export {
-    /// An export that begins.
+    /// Begins an export.
     #[must_use]
     pub fn new(resource: Resource, scope: InstrumentationScope) -> Self {
         Self {
             resource,
             scope,
-            place: 0,
-            reached: None,
+            instrument_index: 0,
+            cursor: None,
         }
     }
 
-    /// The next request, with points as they are `now`; nothing when all were exported. Each metric is whole, or goes on in
-    /// the next request. A check that came meanwhile may be in some metrics and not in others, and each point is
-    /// exported once at most.
-    pub fn next_request(&mut self, metrics: &Metrics, now: SystemTime) -> Option<Exported> {
-        let (mut whole, mut bytes, mut owners) = (Vec::new(), 0, HashMap::new());
-        while let Some(instrument) = ALL.get(self.place) {
+    /// The next request, with the points as of `now`; `None` when all were exported. A metric may continue in the next
+    /// request. A check added meanwhile may be in some metrics and not in others, and each point is exported at most
+    /// once.
+    pub fn next_request(&mut self, metrics: &Metrics, now: SystemTime) -> Option<ExportRequest> {
+        let (mut metrics_data, mut bytes, mut owners) = (Vec::new(), 0, HashMap::new());
+        while let Some(instrument) = ALL.get(self.instrument_index) {
             let mut points = Points::default();
-            for (check, scope, extra, point) in metrics.points_after(instrument, self.reached.take()) {
-                let length = points.add(scope, extra, point, now);
-                let sum: &mut u32 = owners.entry(scope.owner).or_default();
+            for (check, series, attributes, point) in metrics.points_after(instrument, self.cursor.take()) {
+                let length = points.add(series, attributes, point, now);
+                let sum: &mut u32 = owners.entry(series.owner).or_default();
                 *sum = sum.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
                 bytes += length;
-                if bytes >= MOST_BYTES {
-                    self.reached = Some(Reached {
+                if bytes >= MAX_POINT_BYTES {
+                    self.cursor = Some(PointCursor {
                         check: check.cloned(),
-                        extra: extra.clone(),
+                        attributes: attributes.clone(),
                     });
                     break;
                 }
             }
-            whole.extend(points.metric(instrument));
-            if self.reached.is_some() {
+            metrics_data.extend(points.metric(instrument));
+            if self.cursor.is_some() {
                 break;
             }
-            self.place += 1;
+            self.instrument_index += 1;
         }
-        (!whole.is_empty()).then(|| Exported {
-            request: request(whole, &self.resource, &self.scope),
+        (!metrics_data.is_empty()).then(|| ExportRequest {
+            request: request(metrics_data, &self.resource, &self.scope),
             owners,
         })
     }
 }
 
-/// A data point with where it is.
-type Placed<'a> = (Option<&'a CheckId>, &'a Scope, &'a Extra, &'a Point);
+/// A point with its check, series and attributes.
+type PointRef<'a> = (Option<&'a CheckId>, &'a SeriesSet, &'a PointAttributes, &'a Point);
 
 impl Metrics {
-    /// The runner's own points first, then those of each check.
+    /// The remaining points of an instrument: the runner's own first, then those of each check.
     fn points_after(
         &self,
         instrument: &'static Instrument,
-        reached: Option<Reached>,
-    ) -> impl Iterator<Item = Placed<'_>> {
-        let (begun, after) = match reached {
-            None => (None, prometheus::Reached::Nothing),
-            Some(Reached { check: None, extra }) => {
-                (Some((None, &self.runner, extra)), prometheus::Reached::Runner)
-            }
-            Some(Reached {
+        cursor: Option<PointCursor>,
+    ) -> impl Iterator<Item = PointRef<'_>> {
+        let (begun, after) = match cursor {
+            None => (None, prometheus::SeriesCursor::Nothing),
+            Some(PointCursor {
+                check: None,
+                attributes,
+            }) => (
+                Some((None, &self.runner, attributes)),
+                prometheus::SeriesCursor::Runner,
+            ),
+            Some(PointCursor {
                 check: Some(id),
-                extra,
+                attributes,
             }) => {
                 let known = self.checks.get_key_value(&id);
-                let begun = known.map(|(id, told)| (Some(id), &told.scope, extra));
-                (begun, prometheus::Reached::Check(id))
+                let begun = known.map(|(id, metrics)| (Some(id), &metrics.series, attributes));
+                (begun, prometheus::SeriesCursor::Check(id))
             }
         };
-        let rest = begun.into_iter().flat_map(move |(check, scope, extra)| {
-            let points = scope.after(instrument, extra);
-            points.map(move |(extra, point)| (check, scope, extra, point))
+        let rest = begun.into_iter().flat_map(move |(check, series, attributes)| {
+            let points = series.points_after(instrument, attributes);
+            points.map(move |(attributes, point)| (check, series, attributes, point))
         });
-        let others = self.scopes_after(&after).flat_map(move |(check, scope)| {
-            let points = scope.of(instrument);
-            points.map(move |(extra, point)| (check, scope, extra, point))
+        let others = self.series_after(&after).flat_map(move |(check, series)| {
+            let points = series.points_of(instrument);
+            points.map(move |(attributes, point)| (check, series, attributes, point))
         });
         rest.chain(others)
     }
@@ -152,7 +156,7 @@ fn request(
     }
 }
 
-/// Points of one instrument.
+/// The encoded points of one instrument.
 #[derive(Default)]
 struct Points {
     numbers: Vec<NumberDataPoint>,
@@ -160,10 +164,16 @@ struct Points {
 }
 
 impl Points {
-    /// Returns how many bytes it adds to a request.
-    fn add(&mut self, scope: &Scope, extra: &Extra, point: &Point, now: SystemTime) -> usize {
-        let attributes = attributes(scope, extra);
-        let (start, now) = (unix_nanos(scope.since), unix_nanos(now));
+    /// Adds a point; returns its encoded size in bytes.
+    fn add(
+        &mut self,
+        series: &SeriesSet,
+        attributes: &PointAttributes,
+        point: &Point,
+        now: SystemTime,
+    ) -> usize {
+        let attributes = encode_attributes(series, attributes);
+        let (start, now) = (unix_nanos(series.start_time), unix_nanos(now));
         let value = match point {
             Point::Histogram(distribution) => {
                 let point = HistogramDataPoint {
@@ -224,17 +234,17 @@ impl Points {
     }
 }
 
-fn attributes(scope: &Scope, extra: &Extra) -> Vec<KeyValue> {
+fn encode_attributes(series: &SeriesSet, attributes: &PointAttributes) -> Vec<KeyValue> {
     let attribute = |(key, value): &(std::borrow::Cow<'static, str>, Value)| KeyValue {
         key: key.clone().into_owned(),
         value: Some(any(match value {
             Value::Number(number) => Any::IntValue(*number),
             Value::Flag(flag) => Any::BoolValue(*flag),
-            text => Any::StringValue(text.show().into_owned()),
+            text => Any::StringValue(text.to_label_value().into_owned()),
         })),
         ..KeyValue::default()
     };
-    scope.base.iter().chain(extra).map(attribute).collect()
+    series.common.iter().chain(attributes).map(attribute).collect()
 }
 
 fn histogram(distribution: &Distribution) -> HistogramDataPoint {
@@ -244,12 +254,12 @@ fn histogram(distribution: &Distribution) -> HistogramDataPoint {
         sum: Some(distribution.sum),
         bucket_counts: distribution.counts.clone(),
         explicit_bounds: distribution.bounds.to_vec(),
-        exemplars: exemplars.map(stands_for).collect(),
+        exemplars: exemplars.map(encode_exemplar).collect(),
         ..HistogramDataPoint::default()
     }
 }
 
-fn stands_for(exemplar: &Exemplar) -> OtlpExemplar {
+fn encode_exemplar(exemplar: &Exemplar) -> OtlpExemplar {
     OtlpExemplar {
         time_unix_nano: unix_nanos(exemplar.at),
         span_id: exemplar.trace.span_id.to_vec(),

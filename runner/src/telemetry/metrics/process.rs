@@ -1,4 +1,4 @@
-//! What the operating system says of the process.
+//! Process metrics from the operating system.
 
 use std::fs;
 use std::time::Duration;
@@ -7,29 +7,29 @@ use tokio::time::Instant;
 
 use crate::ledger::audit::open_descriptors;
 
-/// One reading of `/proc/self` (proc(5)).
+/// A sample of `/proc/self` (proc(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProcessReading {
-    /// Executing its own code.
+pub struct ProcessStats {
+    /// CPU time in user mode.
     pub user: Duration,
-    /// In the kernel on its behalf.
+    /// CPU time in the kernel.
     pub system: Duration,
     /// Bytes of physical memory.
     pub resident: u64,
     /// Threads.
     pub threads: u64,
-    /// Open descriptors; absent when there is none left to count them with.
+    /// Open descriptors; `None` when none is left to count them with.
     pub descriptors: Option<u64>,
     /// Since `started`.
     pub uptime: Duration,
 }
 
-impl ProcessReading {
-    /// Reads it; nothing where there is no `/proc`, or no descriptor left.
+impl ProcessStats {
+    /// Reads a sample; `None` where there is no `/proc`, or no descriptor left.
     #[must_use]
-    pub fn take(started: Instant) -> Option<Self> {
+    pub fn read(started: Instant) -> Option<Self> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
-        // The name in parentheses may hold anything; the third field comes behind it.
+        // The name in parentheses may contain anything; the third field follows it.
         let (_, behind) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = behind.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();

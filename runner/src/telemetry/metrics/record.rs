@@ -1,4 +1,4 @@
-//! From a run to points.
+//! Records runs as metrics.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,21 +6,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::chosen::{Chosen, bounded};
-use super::series::{Exemplar, Extra, Scope, Value, text, word};
-use super::{Last, Metrics, told};
+use super::cardinality::{CardinalityLimiter, truncate};
+use super::series::{Exemplar, PointAttributes, SeriesSet, Value, static_attribute, string_attribute};
+use super::{LastRun, Metrics, instrument};
 use crate::account::MissReason;
 use crate::clock;
 use crate::outcome::{Outcome, Run, VerdictStatus};
 use crate::quota::QuotaKind;
-use crate::schedule::reach;
-use crate::status::{Standing, Status};
+use crate::schedule::time_to_due;
+use crate::status::{CheckStatus, Status};
 use crate::suite::Check;
 use crate::telemetry::name;
 use crate::trace::{Handshake, Phase, PhaseTime, Step, StepKind};
 
 const STATUSES: [Status; 4] = [Status::Up, Status::Degraded, Status::Down, Status::Unknown];
-/// Outcomes, with the most usual error of those that have one.
+/// Outcomes, with the most common error of those that have one.
 const OUTCOMES: [(&str, Option<&str>); 5] = [
     ("pass", None),
     ("warn", None),
@@ -28,87 +28,99 @@ const OUTCOMES: [(&str, Option<&str>); 5] = [
     ("stopped", Some("deadline")),
     ("faulted", Some("trap")),
 ];
-/// Counters are there from the first moment, so that the first increase is one.
-pub(super) fn prepare(scope: &mut Scope, check: &Check) {
-    interval(scope, check, clock::wall());
-    scope.set_count(told::RUN_ACTIVE, Vec::new(), 0);
-    scope.set_count(told::ACTIVE, Vec::new(), 0);
-    scope.add(told::RECLAIMED, Vec::new(), 0);
-    scope.add(told::FAULTS, Vec::new(), 0);
-    scope.add(told::RECORD_CUT, Vec::new(), 0);
-    scope.add(told::RECORD_CUT_BYTES, Vec::new(), 0);
-    scope.add(told::RECORD_DROPPED, Vec::new(), 0);
-    scope.add(told::OPENED, transport(None), 0);
-    scope.add_seconds(told::CPU_TIME, Vec::new(), 0.0);
+/// Creates the counters of a check with 0, so that the first increase is visible to `increase()`.
+pub(super) fn init_series(series: &mut SeriesSet, check: &Check) {
+    set_interval(series, check, clock::wall());
+    series.set_count(instrument::RUN_ACTIVE, Vec::new(), 0);
+    series.set_count(instrument::ACTIVE, Vec::new(), 0);
+    series.add(instrument::RECLAIMED, Vec::new(), 0);
+    series.add(instrument::FAULTS, Vec::new(), 0);
+    series.add(instrument::RECORD_CUT, Vec::new(), 0);
+    series.add(instrument::RECORD_CUT_BYTES, Vec::new(), 0);
+    series.add(instrument::RECORD_DROPPED, Vec::new(), 0);
+    series.add(instrument::OPENED, transport_attributes(None), 0);
+    series.add_seconds(instrument::CPU_TIME, Vec::new(), 0.0);
     for (outcome, error) in OUTCOMES {
-        let mut extra = vec![word(name::OUTCOME, outcome)];
-        extra.extend(error.map(|error| word(semconv::ERROR_TYPE, error)));
-        scope.add(told::RUNS, extra, 0);
+        let mut attributes = vec![static_attribute(name::OUTCOME, outcome)];
+        attributes.extend(error.map(|error| static_attribute(semconv::ERROR_TYPE, error)));
+        series.add(instrument::RUNS, attributes, 0);
     }
     for status in STATUSES {
-        scope.add(told::TRANSITIONS, vec![word(name::STATUS, status.word())], 0);
+        series.add(
+            instrument::TRANSITIONS,
+            vec![static_attribute(name::STATUS, status.as_str())],
+            0,
+        );
     }
     for reason in MissReason::ALL {
-        scope.add(told::MISSED, vec![word(name::MISS_REASON, reason.word())], 0);
+        series.add(
+            instrument::MISSED,
+            vec![static_attribute(name::MISS_REASON, reason.as_str())],
+            0,
+        );
     }
     for kind in QuotaKind::ALL {
-        scope.add(told::QUOTA_DENIALS, vec![word(name::QUOTA, kind.key())], 0);
+        series.add(
+            instrument::QUOTA_DENIALS,
+            vec![static_attribute(name::QUOTA, kind.as_str())],
+            0,
+        );
     }
     for direction in ["receive", "transmit"] {
-        scope.add(
-            told::NETWORK_IO,
-            vec![word(semconv::NETWORK_IO_DIRECTION, direction)],
+        series.add(
+            instrument::NETWORK_IO,
+            vec![static_attribute(semconv::NETWORK_IO_DIRECTION, direction)],
             0,
         );
     }
 }
 
 impl Metrics {
-    /// A run was recorded. A check that is no longer in the suite leaves nothing.
-    pub fn finished(&mut self, run: &Arc<Run>, standing: &Standing, now: SystemTime) {
-        let Some(told_of) = self.checks.get_mut(&run.check.id) else {
+    /// Records a finished run. Ignored if its check is no longer in the suite.
+    pub fn record_run(&mut self, run: &Arc<Run>, standing: &CheckStatus, now: SystemTime) {
+        let Some(check_metrics) = self.checks.get_mut(&run.check.id) else {
             return;
         };
-        let scope = &mut told_of.scope;
+        let series = &mut check_metrics.series;
         self.runner
-            .observe(told::LAG, Vec::new(), run.lag.as_secs_f64(), None);
-        outcome(scope, run, exemplar(run, now).filter(|_| self.exemplars));
+            .observe(instrument::LAG, Vec::new(), run.lag.as_secs_f64(), None);
+        record_outcome(series, run, exemplar_of(run, now).filter(|_| self.exemplars));
         if let Some(transition) = &standing.transition {
-            let extra = vec![word(name::STATUS, transition.to.word())];
-            scope.add(told::TRANSITIONS, extra, 1);
+            let attributes = vec![static_attribute(name::STATUS, transition.to.as_str())];
+            series.add(instrument::TRANSITIONS, attributes, 1);
         }
-        phases(scope, run);
-        connections(scope, run);
-        denials(scope, run);
-        record(scope, run);
-        plugin(scope, run);
-        let mut chosen = Chosen::begin(scope, run, self.max_series);
-        exchanges(&mut chosen, run);
-        asserted(&mut chosen, run);
-        let mut overflow = chosen.overflow();
-        let mut chosen = Chosen::measuring(scope, self.max_series);
-        measured(&mut chosen, run);
-        overflow += chosen.overflow();
-        self.runner.add(told::SERIES_OVERFLOW, Vec::new(), overflow);
-        told_of.last = Some(Last::of(run, standing, now));
+        record_phases(series, run);
+        record_connections(series, run);
+        record_denials(series, run);
+        record_cuts(series, run);
+        record_plugin(series, run);
+        let mut limiter = CardinalityLimiter::for_run(series, run, self.max_series);
+        record_exchanges(&mut limiter, run);
+        record_assertions(&mut limiter, run);
+        let mut overflow = limiter.overflow();
+        let mut limiter = CardinalityLimiter::for_measurements(series, self.max_series);
+        set_measurements(&mut limiter, run);
+        overflow += limiter.overflow();
+        self.runner.add(instrument::SERIES_OVERFLOW, Vec::new(), overflow);
+        check_metrics.last = Some(LastRun::new(run, standing, now));
     }
 
-    /// Sets the gauges that show the last run of each check. Call it before the metrics are told: what only the last
-    /// run can say is not worth its while for each of them.
-    pub fn settle(&mut self) {
-        for told_of in self.checks.values_mut() {
-            let Some(last) = told_of.last.take() else {
+    /// Sets the gauges that show the last run of each check. Call it before reading the metrics: setting them for every
+    /// run would be wasted work.
+    pub fn update_gauges(&mut self) {
+        for check_metrics in self.checks.values_mut() {
+            let Some(last) = check_metrics.last.take() else {
                 continue;
             };
-            stands(&mut told_of.scope, &last);
-            interval(&mut told_of.scope, &last.check, last.started_at);
-            utilization(&mut told_of.scope, &last);
+            set_status(&mut check_metrics.series, &last);
+            set_interval(&mut check_metrics.series, &last.check, last.started_at);
+            set_utilization(&mut check_metrics.series, &last);
         }
     }
 }
 
-impl Last {
-    fn of(run: &Run, standing: &Standing, at: SystemTime) -> Self {
+impl LastRun {
+    fn new(run: &Run, standing: &CheckStatus, at: SystemTime) -> Self {
         Self {
             check: Arc::clone(&run.check),
             started_at: run.started_at,
@@ -122,13 +134,13 @@ impl Last {
     }
 }
 
-/// How long the check is silent from a moment on: until its next due time, by a cron expression.
-fn interval(scope: &mut Scope, check: &Check, from: SystemTime) {
-    let silent = reach(check, from, 1);
-    scope.set(told::INTERVAL, Vec::new(), silent.as_secs_f64());
+/// The time until the next due time, which varies with a cron expression.
+fn set_interval(series: &mut SeriesSet, check: &Check, from: SystemTime) {
+    let silent = time_to_due(check, from, 1);
+    series.set(instrument::INTERVAL, Vec::new(), silent.as_secs_f64());
 }
 
-fn exemplar(run: &Run, at: SystemTime) -> Option<Exemplar> {
+fn exemplar_of(run: &Run, at: SystemTime) -> Option<Exemplar> {
     run.trace.sampled.then_some(Exemplar {
         value: run.duration.as_secs_f64(),
         at,
@@ -136,26 +148,33 @@ fn exemplar(run: &Run, at: SystemTime) -> Option<Exemplar> {
     })
 }
 
-fn outcome(scope: &mut Scope, run: &Run, exemplar: Option<Exemplar>) {
-    let outcome = word(name::OUTCOME, run.outcome.word());
-    let mut extra = vec![outcome.clone()];
-    extra.extend(run.error_type().map(|error| word(semconv::ERROR_TYPE, error)));
-    scope.add(told::RUNS, extra, 1);
+fn record_outcome(series: &mut SeriesSet, run: &Run, exemplar: Option<Exemplar>) {
+    let outcome = static_attribute(name::OUTCOME, run.outcome.as_str());
+    let mut attributes = vec![outcome.clone()];
+    attributes.extend(
+        run.error_type()
+            .map(|error| static_attribute(semconv::ERROR_TYPE, error)),
+    );
+    series.add(instrument::RUNS, attributes, 1);
     let seconds = run.duration.as_secs_f64();
-    scope.observe(told::RUN_DURATION, vec![outcome], seconds, exemplar);
+    series.observe(instrument::RUN_DURATION, vec![outcome], seconds, exemplar);
 }
 
-fn stands(scope: &mut Scope, last: &Last) {
+fn set_status(series: &mut SeriesSet, last: &LastRun) {
     let is_up = matches!(last.status, Status::Up | Status::Degraded);
-    scope.set_count(told::UP, Vec::new(), u64::from(is_up));
+    series.set_count(instrument::UP, Vec::new(), u64::from(is_up));
     for status in STATUSES {
-        let extra = vec![word(name::STATUS, status.word())];
-        scope.set_count(told::STATUS, extra, u64::from(status == last.status));
+        let attributes = vec![static_attribute(name::STATUS, status.as_str())];
+        series.set_count(instrument::STATUS, attributes, u64::from(status == last.status));
     }
-    scope.set_count(told::CONSECUTIVE_FAILURES, Vec::new(), last.consecutive_failures);
-    scope.set(told::LAST_RUN, Vec::new(), unix_seconds(last.at));
+    series.set_count(
+        instrument::CONSECUTIVE_FAILURES,
+        Vec::new(),
+        last.consecutive_failures,
+    );
+    series.set(instrument::LAST_RUN, Vec::new(), unix_seconds(last.at));
     if let Some(at) = last.last_success {
-        scope.set(told::LAST_SUCCESS, Vec::new(), unix_seconds(at));
+        series.set(instrument::LAST_SUCCESS, Vec::new(), unix_seconds(at));
     }
 }
 
@@ -163,7 +182,7 @@ pub(super) fn unix_seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-fn phases(scope: &mut Scope, run: &Run) {
+fn record_phases(series: &mut SeriesSet, run: &Run) {
     let queue = PhaseTime {
         attempt: 1,
         phase: Phase::Queue,
@@ -171,63 +190,80 @@ fn phases(scope: &mut Scope, run: &Run) {
         error: None,
     };
     for time in std::iter::once(&queue).chain(&run.trail.phases) {
-        let mut extra = vec![word(name::PHASE, time.phase.word())];
-        extra.extend(time.error.map(|error| word(semconv::ERROR_TYPE, error)));
-        scope.observe(told::PHASE_DURATION, extra, time.took.as_secs_f64(), None);
+        let mut attributes = vec![static_attribute(name::PHASE, time.phase.as_str())];
+        attributes.extend(
+            time.error
+                .map(|error| static_attribute(semconv::ERROR_TYPE, error)),
+        );
+        series.observe(
+            instrument::PHASE_DURATION,
+            attributes,
+            time.took.as_secs_f64(),
+            None,
+        );
     }
 }
 
-fn transport(error: Option<&'static str>) -> Extra {
-    let mut extra = vec![word(semconv::NETWORK_TRANSPORT, "tcp")];
-    extra.extend(error.map(|error| word(semconv::ERROR_TYPE, error)));
-    extra
+fn transport_attributes(error: Option<&'static str>) -> PointAttributes {
+    let mut attributes = vec![static_attribute(semconv::NETWORK_TRANSPORT, "tcp")];
+    attributes.extend(error.map(|error| static_attribute(semconv::ERROR_TYPE, error)));
+    attributes
 }
 
-fn connections(scope: &mut Scope, run: &Run) {
+fn record_connections(series: &mut SeriesSet, run: &Run) {
     let usage = &run.usage;
     for (error, count) in &usage.opened {
-        scope.add(told::OPENED, transport(*error), *count);
+        series.add(instrument::OPENED, transport_attributes(*error), *count);
     }
     for (by, count) in &usage.closed {
-        let extra = vec![
-            word(name::CLOSED_BY, by.word()),
-            word(name::CLOSE_REASON, by.reason()),
+        let attributes = vec![
+            static_attribute(name::CLOSED_BY, by.as_str()),
+            static_attribute(name::CLOSE_REASON, by.reason()),
         ];
-        scope.add(told::CLOSED, extra, *count);
+        series.add(instrument::CLOSED, attributes, *count);
     }
-    scope.add(told::RECLAIMED, Vec::new(), usage.reclaimed);
+    series.add(instrument::RECLAIMED, Vec::new(), usage.reclaimed);
     let directions = [("receive", usage.bytes_in), ("transmit", usage.bytes_out)];
     for (direction, bytes) in directions {
-        scope.add(
-            told::NETWORK_IO,
-            vec![word(semconv::NETWORK_IO_DIRECTION, direction)],
+        series.add(
+            instrument::NETWORK_IO,
+            vec![static_attribute(semconv::NETWORK_IO_DIRECTION, direction)],
             bytes,
         );
     }
 }
 
-fn denials(scope: &mut Scope, run: &Run) {
+fn record_denials(series: &mut SeriesSet, run: &Run) {
     for (kind, count) in &run.usage.denials {
-        scope.add(told::QUOTA_DENIALS, vec![word(name::QUOTA, kind.key())], *count);
+        series.add(
+            instrument::QUOTA_DENIALS,
+            vec![static_attribute(name::QUOTA, kind.as_str())],
+            *count,
+        );
     }
 }
 
-fn record(scope: &mut Scope, run: &Run) {
+fn record_cuts(series: &mut SeriesSet, run: &Run) {
     let record = &run.usage.record;
-    scope.add(told::RECORD_CUT, Vec::new(), record.cut);
-    scope.add(told::RECORD_CUT_BYTES, Vec::new(), record.cut_bytes);
+    series.add(instrument::RECORD_CUT, Vec::new(), record.cut);
+    series.add(instrument::RECORD_CUT_BYTES, Vec::new(), record.cut_bytes);
 }
 
-fn utilization(scope: &mut Scope, last: &Last) {
+fn set_utilization(series: &mut SeriesSet, last: &LastRun) {
     for kind in QuotaKind::ALL {
-        let extra = vec![word(name::QUOTA, kind.key())];
-        scope.set(told::QUOTA_UTILIZATION, extra, share(last, kind));
+        let attributes = vec![static_attribute(name::QUOTA, kind.as_str())];
+        series.set(
+            instrument::QUOTA_UTILIZATION,
+            attributes,
+            quota_utilization(last, kind),
+        );
     }
 }
 
-/// Used by the last run, of what its attempts might have used. A quota of 0 is used up by definition.
+/// The share of a quota used by the last run, of the total that its attempts could use. A quota of 0 always counts as
+/// used up.
 #[expect(clippy::cast_precision_loss, reason = "a share of a quota, for a graph")]
-fn share(last: &Last, kind: QuotaKind) -> f64 {
+fn quota_utilization(last: &LastRun, kind: QuotaKind) -> f64 {
     let (usage, quota) = (&last.usage, &last.check.quota);
     let attempts = u64::from(last.attempts.max(1));
     let (used, times) = match kind {
@@ -256,99 +292,113 @@ fn share(last: &Last, kind: QuotaKind) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a histogram's sum is a float")]
-fn plugin(scope: &mut Scope, run: &Run) {
-    scope.add_seconds(told::CPU_TIME, Vec::new(), run.usage.cpu.as_secs_f64());
-    scope.observe(told::MEMORY_PEAK, Vec::new(), run.usage.memory_peak as f64, None);
+fn record_plugin(series: &mut SeriesSet, run: &Run) {
+    series.add_seconds(instrument::CPU_TIME, Vec::new(), run.usage.cpu.as_secs_f64());
+    series.observe(
+        instrument::MEMORY_PEAK,
+        Vec::new(),
+        run.usage.memory_peak as f64,
+        None,
+    );
     if let Outcome::Faulted(fault) = &run.outcome {
-        scope.add(told::FAULTS, vec![word(semconv::ERROR_TYPE, fault.word())], 1);
+        series.add(
+            instrument::FAULTS,
+            vec![static_attribute(semconv::ERROR_TYPE, fault.as_str())],
+            1,
+        );
     }
 }
 
-/// What the conventions have a name for, and the certificates that were seen. Names of hosts are a plugin's choice
-/// where its grants are wide.
-fn exchanges(chosen: &mut Chosen<'_>, run: &Run) {
+/// Records what the semantic conventions define, and certificates. Host names are chosen by the plugin if its grants
+/// are wide.
+fn record_exchanges(limiter: &mut CardinalityLimiter<'_>, run: &Run) {
     for step in &run.trail.steps {
         let seconds = step.took.as_secs_f64();
         match &step.kind {
             StepKind::Lookup(lookup) => {
-                let mut extra = vec![text(semconv::DNS_QUESTION_NAME, bounded(&lookup.name))];
-                extra.extend(error_of(step));
-                chosen.observe(told::DNS_DURATION, extra, seconds);
+                let mut attributes = vec![string_attribute(
+                    semconv::DNS_QUESTION_NAME,
+                    truncate(&lookup.name),
+                )];
+                attributes.extend(error_attribute(step));
+                limiter.observe(instrument::DNS_DURATION, attributes, seconds);
             }
-            StepKind::Request(_) => chosen.observe(told::HTTP_DURATION, request(step), seconds),
-            StepKind::Handshake(handshake) => certificates(chosen, handshake),
+            StepKind::Request(_) => {
+                limiter.observe(instrument::HTTP_DURATION, request_attributes(step), seconds)
+            }
+            StepKind::Handshake(handshake) => set_certificates(limiter, handshake),
             StepKind::Instantiate | StepKind::Connect { .. } => {}
         }
     }
 }
 
-fn error_of(step: &Step) -> Option<(Cow<'static, str>, Value)> {
+fn error_attribute(step: &Step) -> Option<(Cow<'static, str>, Value)> {
     step.error
         .as_ref()
-        .map(|error| word(semconv::ERROR_TYPE, error.word))
+        .map(|error| static_attribute(semconv::ERROR_TYPE, error.code))
 }
 
 /// HTTP conventions, "Metric: http.client.request.duration".
-fn request(step: &Step) -> Extra {
+fn request_attributes(step: &Step) -> PointAttributes {
     let StepKind::Request(request) = &step.kind else {
         return Vec::new();
     };
-    let mut extra = vec![
-        text(semconv::HTTP_REQUEST_METHOD, name::http_method(&request.method)),
-        text(semconv::SERVER_ADDRESS, bounded(&request.host)),
-        word(semconv::URL_SCHEME, request.scheme),
+    let mut attributes = vec![
+        string_attribute(semconv::HTTP_REQUEST_METHOD, name::http_method(&request.method)),
+        string_attribute(semconv::SERVER_ADDRESS, truncate(&request.host)),
+        static_attribute(semconv::URL_SCHEME, request.scheme),
     ];
     if let Some(port) = request.port {
-        extra.insert(
+        attributes.insert(
             2,
             (Cow::Borrowed(semconv::SERVER_PORT), Value::Number(port.into())),
         );
     }
     if let Some(status) = request.status {
         let key = Cow::Borrowed(semconv::HTTP_RESPONSE_STATUS_CODE);
-        extra.push((key, Value::Number(status.into())));
+        attributes.push((key, Value::Number(status.into())));
     }
     let bad = request.status.filter(|status| *status >= 400);
-    let bad = bad.map(|status| text(semconv::ERROR_TYPE, status.to_string()));
-    extra.extend(error_of(step).or(bad));
-    extra
+    let bad = bad.map(|status| string_attribute(semconv::ERROR_TYPE, status.to_string()));
+    attributes.extend(error_attribute(step).or(bad));
+    attributes
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds until the year 285 million")]
-fn certificates(chosen: &mut Chosen<'_>, handshake: &Handshake) {
+fn set_certificates(limiter: &mut CardinalityLimiter<'_>, handshake: &Handshake) {
     let leaf = handshake.leaf.as_ref().map(|leaf| leaf.not_after);
     let ends = [("leaf", leaf), ("chain", handshake.chain_not_after)];
     for (position, not_after) in ends {
         let Some(not_after) = not_after else { continue };
         let port = handshake.peer.and_then(|peer| peer.port()).unwrap_or_default();
-        let extra = vec![
-            text(semconv::SERVER_ADDRESS, bounded(&handshake.server_name)),
+        let attributes = vec![
+            string_attribute(semconv::SERVER_ADDRESS, truncate(&handshake.server_name)),
             (Cow::Borrowed(semconv::SERVER_PORT), Value::Number(port.into())),
-            word(name::TLS_POSITION, position),
+            static_attribute(name::TLS_POSITION, position),
         ];
-        chosen.set(told::CERTIFICATE, extra, not_after as f64);
+        limiter.set(instrument::CERTIFICATE, attributes, not_after as f64);
     }
 }
 
-fn asserted(chosen: &mut Chosen<'_>, run: &Run) {
+fn record_assertions(limiter: &mut CardinalityLimiter<'_>, run: &Run) {
     let Outcome::Completed(verdict) = &run.outcome else {
         return;
     };
     for assertion in &verdict.assertions {
-        let extra = vec![
-            text(name::ASSERTION, bounded(&assertion.name)),
-            word(name::ASSERTION_STATUS, VerdictStatus::word(assertion.status)),
+        let attributes = vec![
+            string_attribute(name::ASSERTION, truncate(&assertion.name)),
+            static_attribute(name::ASSERTION_STATUS, VerdictStatus::as_str(assertion.status)),
         ];
-        chosen.add(told::ASSERTIONS, extra, 1);
+        limiter.add(instrument::ASSERTIONS, attributes, 1);
     }
 }
 
-fn measured(chosen: &mut Chosen<'_>, run: &Run) {
+fn set_measurements(limiter: &mut CardinalityLimiter<'_>, run: &Run) {
     let Outcome::Completed(verdict) = &run.outcome else {
         return;
     };
     for measurement in &verdict.measurements {
-        let extra = chosen.measured(measurement);
-        chosen.set(told::MEASUREMENT, extra, measurement.value);
+        let attributes = limiter.measurement_attributes(measurement);
+        limiter.set(instrument::MEASUREMENT, attributes, measurement.value);
     }
 }

@@ -1,4 +1,4 @@
-//! What the runner says of itself.
+//! Metrics about the runner itself.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,83 +7,83 @@ use std::time::{Duration, SystemTime};
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::record::unix_seconds;
-use super::series::{Value, text, word};
-use super::{Metrics, ProcessReading, Told, told};
-use crate::pool::PoolReading;
+use super::series::{Value, static_attribute, string_attribute};
+use super::{CheckMetrics, Metrics, ProcessStats, instrument};
+use crate::pool::PoolSnapshot;
 use crate::suite::CheckId;
 use crate::telemetry::delivery::{DeliveryReport, DropReason};
 use crate::telemetry::name;
 use crate::telemetry::settings::Signal;
 
-/// Attribute of polls: the function of the host that they were in.
+/// Attribute of slow polls: the host function that was executing.
 const FUNCTION: &str = "function";
-/// Attribute of what is told by signal.
+/// Attribute of metrics by signal.
 const SIGNAL: &str = "signal";
 
-/// What was read of the ledger.
+/// A sample of host state.
 #[derive(Debug, Clone, Default)]
-pub struct HostReading {
-    /// Descriptors that may be lent at once.
+pub struct HostStats {
+    /// Descriptors that may be leased at once.
     pub budget: u64,
-    /// Lent now.
+    /// Leased now.
     pub leased: u64,
-    /// Open, and nobody's; absent when it could not be told.
+    /// Open descriptors without an owner; `None` if they could not be counted.
     pub unaccounted: Option<u64>,
-    /// Connections that are open now, by check.
+    /// Open connections by check.
     pub connections: BTreeMap<CheckId, u64>,
-    /// Runs that wait or go on now, by check.
+    /// Queued and executing runs by check.
     pub runs: BTreeMap<CheckId, u64>,
-    /// Absent without one.
-    pub heartbeat: Option<HeartbeatReading>,
-    /// Texts that nobody read in time, by stream.
+    /// `None` without a heartbeat.
+    pub heartbeat: Option<HeartbeatStats>,
+    /// Output lines dropped because they were not read in time, by stream.
     pub dropped_texts: [(&'static str, u64); 2],
-    /// Polls of runs that held a worker thread up, since the start, by the function of the host.
+    /// Slow polls that blocked a worker thread, since the start, by host function.
     pub slow_polls: BTreeMap<&'static str, u64>,
-    /// What all checks share.
-    pub pools: Vec<PoolReading>,
-    /// Last runs that lost their details, since the start, by check.
+    /// Resources shared by all checks.
+    pub pools: Vec<PoolSnapshot>,
+    /// Last runs whose details were dropped, since the start, by check.
     pub dropped_details: BTreeMap<CheckId, u64>,
 }
 
-/// What was read of the heartbeat.
+/// A sample of the heartbeat.
 #[derive(Debug, Clone, Default)]
-pub struct HeartbeatReading {
-    /// Attempts to ping since the start, by result: `success`, or a word of a bounded set.
+pub struct HeartbeatStats {
+    /// Ping attempts since the start, by result: `success`, or a value of a bounded set.
     pub pings: BTreeMap<Cow<'static, str>, u64>,
-    /// When a ping of success last arrived.
+    /// When a success ping last arrived.
     pub last_success: Option<SystemTime>,
-    /// From one ping to the next.
+    /// The time between two pings.
     pub interval: Duration,
 }
 
 impl Metrics {
-    /// Counters are there from the first moment, so that the first increase is one.
-    pub(super) fn prepare_runner(&mut self) {
+    /// Creates counters with 0, so that the first increase is visible to `increase()`.
+    pub(super) fn init_runner_series(&mut self) {
         for instrument in [
-            told::EVENTS_LOST,
-            told::SERIES_OVERFLOW,
-            told::RELOADS,
-            told::SLOW_POLLS,
+            instrument::EVENTS_LOST,
+            instrument::SERIES_OVERFLOW,
+            instrument::RELOADS,
+            instrument::SLOW_POLLS,
         ] {
             self.runner.add(instrument, Vec::new(), 0);
         }
-        self.runner.set_count(told::REFUSED, Vec::new(), 0);
+        self.runner.set_count(instrument::REFUSED, Vec::new(), 0);
     }
 
-    /// The suite was read again, and is in force or refused.
-    pub fn reloaded(&mut self, in_force: bool) {
-        let mut extra = Vec::new();
+    /// Records a reload of the suite, which was applied or refused.
+    pub fn record_reload(&mut self, in_force: bool) {
+        let mut attributes = Vec::new();
         if !in_force {
-            extra.push(word(semconv::ERROR_TYPE, "refused"));
+            attributes.push(static_attribute(semconv::ERROR_TYPE, "refused"));
         }
-        self.runner.add(told::RELOADS, extra, 1);
+        self.runner.add(instrument::RELOADS, attributes, 1);
         self.runner
-            .set_count(told::REFUSED, Vec::new(), u64::from(!in_force));
+            .set_count(instrument::REFUSED, Vec::new(), u64::from(!in_force));
     }
 
-    /// Takes what was read of the ledger.
-    pub fn host(&mut self, reading: &HostReading) {
-        let HostReading {
+    /// Records a sample of host state.
+    pub fn record_host(&mut self, stats: &HostStats) {
+        let HostStats {
             budget,
             leased,
             unaccounted,
@@ -94,135 +94,143 @@ impl Metrics {
             slow_polls,
             pools,
             dropped_details,
-        } = reading;
+        } = stats;
         for &(stream, count) in dropped_texts {
-            let extra = vec![word(name::STREAM, stream)];
-            self.runner.set_count(told::OUTPUT_DROPPED, extra, count);
+            let attributes = vec![static_attribute(name::STREAM, stream)];
+            self.runner
+                .set_count(instrument::OUTPUT_DROPPED, attributes, count);
         }
-        self.runner.set_count(told::BUDGET, Vec::new(), *budget);
-        self.runner.set_count(told::LEASED, Vec::new(), *leased);
+        self.runner.set_count(instrument::BUDGET, Vec::new(), *budget);
+        self.runner.set_count(instrument::LEASED, Vec::new(), *leased);
         if let Some(unaccounted) = unaccounted {
-            self.runner.set_count(told::UNACCOUNTED, Vec::new(), *unaccounted);
+            self.runner
+                .set_count(instrument::UNACCOUNTED, Vec::new(), *unaccounted);
         }
         if let Some(heartbeat) = heartbeat {
             self.heartbeat(heartbeat);
         }
         for (function, count) in slow_polls {
-            let extra = vec![word(FUNCTION, function)];
-            self.runner.set_count(told::SLOW_POLLS, extra, *count);
+            let attributes = vec![static_attribute(FUNCTION, function)];
+            self.runner.set_count(instrument::SLOW_POLLS, attributes, *count);
         }
         for pool in pools {
             self.pool(pool);
         }
-        for (id, Told { scope, .. }) in &mut self.checks {
+        for (id, CheckMetrics { series, .. }) in &mut self.checks {
             let of = |counts: &BTreeMap<CheckId, u64>| counts.get(id).copied().unwrap_or_default();
-            scope.set_count(told::ACTIVE, Vec::new(), of(connections));
-            scope.set_count(told::RUN_ACTIVE, Vec::new(), of(runs));
-            scope.set_count(told::RECORD_DROPPED, Vec::new(), of(dropped_details));
+            series.set_count(instrument::ACTIVE, Vec::new(), of(connections));
+            series.set_count(instrument::RUN_ACTIVE, Vec::new(), of(runs));
+            series.set_count(instrument::RECORD_DROPPED, Vec::new(), of(dropped_details));
         }
     }
 
-    fn pool(&mut self, reading: &PoolReading) {
-        let extra = || vec![word(name::POOL, reading.name)];
+    fn pool(&mut self, stats: &PoolSnapshot) {
+        let attributes = || vec![static_attribute(name::POOL, stats.name)];
         let counts = [
-            (told::POOL_CAPACITY, reading.capacity),
-            (told::POOL_USED, reading.used),
-            (told::POOL_WAITING, reading.waiting),
-            (told::POOL_WAITS, reading.waits),
-            (told::POOL_REFUSED, reading.refused),
+            (instrument::POOL_CAPACITY, stats.capacity),
+            (instrument::POOL_USED, stats.used),
+            (instrument::POOL_WAITING, stats.waiting),
+            (instrument::POOL_WAITS, stats.waits),
+            (instrument::POOL_REFUSED, stats.refused),
         ];
         for (instrument, count) in counts {
-            self.runner.set_count(instrument, extra(), count);
+            self.runner.set_count(instrument, attributes(), count);
         }
-        let waited = reading.waited.as_secs_f64();
-        self.runner.set(told::POOL_WAIT_TIME, extra(), waited);
+        let waited = stats.waited.as_secs_f64();
+        self.runner.set(instrument::POOL_WAIT_TIME, attributes(), waited);
     }
 
-    fn heartbeat(&mut self, reading: &HeartbeatReading) {
-        for (result, count) in &reading.pings {
+    fn heartbeat(&mut self, stats: &HeartbeatStats) {
+        for (result, count) in &stats.pings {
             self.runner
-                .set_count(told::PINGS, by_error(result.clone()), *count);
+                .set_count(instrument::PINGS, error_attributes(result.clone()), *count);
         }
-        let interval = reading.interval.as_secs_f64();
-        self.runner.set(told::PING_INTERVAL, Vec::new(), interval);
-        if let Some(arrived) = reading.last_success {
+        let interval = stats.interval.as_secs_f64();
+        self.runner.set(instrument::PING_INTERVAL, Vec::new(), interval);
+        if let Some(arrived) = stats.last_success {
             self.runner
-                .set(told::PING_ARRIVED, Vec::new(), unix_seconds(arrived));
+                .set(instrument::PING_ARRIVED, Vec::new(), unix_seconds(arrived));
         }
     }
 
-    /// Takes what the operating system says of the process.
-    pub fn process(&mut self, reading: &ProcessReading) {
-        let modes = [("user", reading.user), ("system", reading.system)];
+    /// Records a sample of the process.
+    pub fn record_process(&mut self, stats: &ProcessStats) {
+        let modes = [("user", stats.user), ("system", stats.system)];
         for (mode, seconds) in modes {
-            let extra = vec![word(semconv::CPU_MODE, mode)];
-            self.runner.set(told::PROCESS_CPU, extra, seconds.as_secs_f64());
+            let attributes = vec![static_attribute(semconv::CPU_MODE, mode)];
+            self.runner
+                .set(instrument::PROCESS_CPU, attributes, seconds.as_secs_f64());
         }
         self.runner
-            .set_count(told::PROCESS_MEMORY, Vec::new(), reading.resident);
+            .set_count(instrument::PROCESS_MEMORY, Vec::new(), stats.resident);
         self.runner
-            .set_count(told::PROCESS_THREADS, Vec::new(), reading.threads);
-        let uptime = reading.uptime.as_secs_f64();
-        self.runner.set(told::PROCESS_UPTIME, Vec::new(), uptime);
-        if let Some(descriptors) = reading.descriptors {
+            .set_count(instrument::PROCESS_THREADS, Vec::new(), stats.threads);
+        let uptime = stats.uptime.as_secs_f64();
+        self.runner.set(instrument::PROCESS_UPTIME, Vec::new(), uptime);
+        if let Some(descriptors) = stats.descriptors {
             self.runner
-                .set_count(told::PROCESS_DESCRIPTORS, Vec::new(), descriptors);
+                .set_count(instrument::PROCESS_DESCRIPTORS, Vec::new(), descriptors);
         }
     }
 
-    /// Takes how delivery goes.
-    pub fn delivery(&mut self, report: &DeliveryReport) {
+    /// Records the state of delivery.
+    pub fn record_delivery(&mut self, report: &DeliveryReport) {
         for (class, count) in &report.disk_failures {
-            let extra = vec![word(semconv::ERROR_TYPE, class.as_str())];
-            self.runner.set_count(told::SPOOL_ERRORS, extra, *count);
-        }
-        for (signal, told_of) in &report.signals {
-            let signal = word(SIGNAL, signal.word());
-            for (result, count) in &told_of.exports {
-                let mut extra = vec![signal.clone()];
-                extra.extend(by_error(result.clone()));
-                self.runner.set_count(told::EXPORTS, extra, *count);
-            }
-            for (reason, count) in &told_of.dropped {
-                let extra = vec![signal.clone(), text(semconv::ERROR_TYPE, reason.word())];
-                self.runner.set_count(told::SPOOL_DROPPED, extra, *count);
-            }
-            let over_share = word(semconv::ERROR_TYPE, DropReason::OverShare.word());
-            let extra = vec![signal.clone(), over_share];
+            let attributes = vec![static_attribute(semconv::ERROR_TYPE, class.as_str())];
             self.runner
-                .set_count(told::ITEMS_DROPPED, extra, told_of.dropped_items);
+                .set_count(instrument::SPOOL_ERRORS, attributes, *count);
+        }
+        for (signal, signal_report) in &report.signals {
+            let signal = static_attribute(SIGNAL, signal.as_str());
+            for (result, count) in &signal_report.exports {
+                let mut attributes = vec![signal.clone()];
+                attributes.extend(error_attributes(result.clone()));
+                self.runner.set_count(instrument::EXPORTS, attributes, *count);
+            }
+            for (reason, count) in &signal_report.dropped {
+                let attributes = vec![
+                    signal.clone(),
+                    string_attribute(semconv::ERROR_TYPE, reason.as_str()),
+                ];
+                self.runner
+                    .set_count(instrument::SPOOL_DROPPED, attributes, *count);
+            }
+            let over_share = static_attribute(semconv::ERROR_TYPE, DropReason::OverShare.as_str());
+            let attributes = vec![signal.clone(), over_share];
+            self.runner
+                .set_count(instrument::ITEMS_DROPPED, attributes, signal_report.dropped_items);
             let alone = || vec![signal.clone()];
-            let age = told_of.oldest_age.unwrap_or_default().as_secs_f64();
+            let age = signal_report.oldest_age.unwrap_or_default().as_secs_f64();
             self.runner
-                .set_count(told::SPOOL_SIZE, alone(), told_of.spool_bytes);
-            self.runner.set(told::SPOOL_AGE, alone(), age);
+                .set_count(instrument::SPOOL_SIZE, alone(), signal_report.spool_bytes);
+            self.runner.set(instrument::SPOOL_AGE, alone(), age);
             self.runner
-                .set_count(told::DEAD_LETTERS, alone(), told_of.dead_letters);
+                .set_count(instrument::DEAD_LETTERS, alone(), signal_report.dead_letters);
             self.runner
-                .set_count(told::REJECTED, alone(), told_of.rejected_items);
-            // There from the first moment, so that the first increase is one.
-            self.runner.add(told::EXPORTS, alone(), 0);
-            self.runner.add(told::SPOOL_DROPPED, alone(), 0);
+                .set_count(instrument::REJECTED, alone(), signal_report.rejected_items);
+            // Counters exist from the start, so that the first increase is visible to `increase()`.
+            self.runner.add(instrument::EXPORTS, alone(), 0);
+            self.runner.add(instrument::SPOOL_DROPPED, alone(), 0);
         }
     }
 
-    /// Items of a run were left out, since there was no room for them in what a run may report.
-    pub fn left_out(&mut self, signal: Signal, items: u64) {
-        let extra = vec![
-            word(SIGNAL, signal.word()),
-            word(semconv::ERROR_TYPE, "too_large"),
+    /// Records items of a run that were omitted because of its size limit.
+    pub fn record_omitted_items(&mut self, signal: Signal, items: u64) {
+        let attributes = vec![
+            static_attribute(SIGNAL, signal.as_str()),
+            static_attribute(semconv::ERROR_TYPE, "too_large"),
         ];
-        self.runner.add(told::ITEMS_DROPPED, extra, items);
+        self.runner.add(instrument::ITEMS_DROPPED, attributes, items);
     }
 
-    /// Takes how many events found no room, since the start.
-    pub fn events_lost(&mut self, events: u64) {
-        self.runner.set_count(told::EVENTS_LOST, Vec::new(), events);
+    /// Records the total number of events dropped since the start.
+    pub fn record_lost_events(&mut self, events: u64) {
+        self.runner.set_count(instrument::EVENTS_LOST, Vec::new(), events);
     }
 }
 
-/// What tells a failure from a success.
-fn by_error(result: Cow<'static, str>) -> Vec<(Cow<'static, str>, Value)> {
+/// The error attribute of a result; none for a success.
+fn error_attributes(result: Cow<'static, str>) -> Vec<(Cow<'static, str>, Value)> {
     match &*result {
         "success" => Vec::new(),
         _ => vec![(Cow::Borrowed(semconv::ERROR_TYPE), Value::Text(result))],

@@ -1,4 +1,4 @@
-//! The points of one check, or of the runner itself.
+//! The series of one check, or of the runner itself.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use super::instrument::{Instrument, Kind};
 use crate::telemetry::delivery::Owner;
 use crate::trace::TraceContext;
 
-/// What tells a point from others of its instrument, beyond the attributes of its scope.
-pub(super) type Extra = Vec<(Cow<'static, str>, Value)>;
+/// The attributes that identify a point within its instrument, besides the common ones of its [`SeriesSet`].
+pub(super) type PointAttributes = Vec<(Cow<'static, str>, Value)>;
 
-/// The value of an attribute.
+/// An attribute value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Value {
     Text(Cow<'static, str>),
@@ -24,7 +24,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    pub(super) fn show(&self) -> Cow<'_, str> {
+    pub(super) fn to_label_value(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Shared(text) => Cow::Borrowed(text),
@@ -34,17 +34,17 @@ impl Value {
     }
 }
 
-/// An attribute whose value is one of a known set.
-pub(super) fn word(key: &'static str, value: &'static str) -> (Cow<'static, str>, Value) {
+/// An attribute with a value from a fixed set.
+pub(super) fn static_attribute(key: &'static str, value: &'static str) -> (Cow<'static, str>, Value) {
     (Cow::Borrowed(key), Value::Text(Cow::Borrowed(value)))
 }
 
-/// An attribute whose value was made up elsewhere.
-pub(super) fn text(key: &'static str, value: impl Into<String>) -> (Cow<'static, str>, Value) {
+/// An attribute with a dynamic value.
+pub(super) fn string_attribute(key: &'static str, value: impl Into<String>) -> (Cow<'static, str>, Value) {
     (Cow::Borrowed(key), Value::Text(Cow::Owned(value.into())))
 }
 
-/// One number that is told, or a distribution of them.
+/// The value of a series: a number or a distribution.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Point {
     Count(u64),
@@ -52,18 +52,18 @@ pub(super) enum Point {
     Histogram(Box<Distribution>),
 }
 
-/// Counts by bucket.
+/// A histogram: counts by bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Distribution {
     pub(super) bounds: &'static [f64],
     /// One more than there are bounds.
     pub(super) counts: Vec<u64>,
     pub(super) sum: f64,
-    /// The last of each bucket; empty as long as there is none.
+    /// The last exemplar of each bucket; empty until there is one.
     pub(super) exemplars: Vec<Option<Exemplar>>,
 }
 
-/// A run that a number of a histogram stands for.
+/// A run that exemplifies a value of a histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Exemplar {
     pub(super) value: f64,
@@ -85,8 +85,8 @@ impl Distribution {
         self.counts.iter().sum()
     }
 
-    fn take(&mut self, value: f64, exemplar: Option<Exemplar>) {
-        // A bound belongs to the bucket below it (OTLP, `explicit_bounds`).
+    fn observe(&mut self, value: f64, exemplar: Option<Exemplar>) {
+        // A bucket includes its upper bound (OTLP, `explicit_bounds`).
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         if let Some(count) = self.counts.get_mut(bucket) {
             *count += 1;
@@ -94,73 +94,86 @@ impl Distribution {
         self.sum += value;
         if exemplar.is_some() {
             self.exemplars.resize(self.counts.len(), None);
-            if let Some(place) = self.exemplars.get_mut(bucket) {
-                *place = exemplar;
+            if let Some(slot) = self.exemplars.get_mut(bucket) {
+                *slot = exemplar;
             }
         }
     }
 }
 
-/// Points by instrument and attributes.
+/// The points of one owner, by instrument and attributes.
 #[derive(Debug)]
-pub(super) struct Scope {
-    /// Whose points these are.
+pub(super) struct SeriesSet {
+    /// The owner of the points.
     pub(super) owner: Owner,
-    /// What all points have in common.
-    pub(super) base: Extra,
+    /// Attributes shared by all points.
+    pub(super) common: PointAttributes,
     /// When the counters started.
-    pub(super) since: SystemTime,
+    pub(super) start_time: SystemTime,
     points: BTreeMap<Key, Point>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     instrument: usize,
-    extra: Extra,
+    attributes: PointAttributes,
 }
 
 impl Key {
-    fn of(instrument: &'static Instrument, extra: Extra) -> Self {
-        let instrument = instrument.place;
-        Self { instrument, extra }
+    fn new(instrument: &'static Instrument, attributes: PointAttributes) -> Self {
+        let instrument = instrument.index;
+        Self {
+            instrument,
+            attributes,
+        }
     }
 }
 
-impl Scope {
-    pub(super) fn new(owner: Owner, base: Extra, since: SystemTime) -> Self {
+impl SeriesSet {
+    pub(super) fn new(owner: Owner, common: PointAttributes, start_time: SystemTime) -> Self {
         Self {
             owner,
-            base,
-            since,
+            common,
+            start_time,
             points: BTreeMap::new(),
         }
     }
 
-    /// Adds to a count, which is there from now on even if `by` is 0.
-    pub(super) fn add(&mut self, instrument: &'static Instrument, extra: Extra, by: u64) {
-        if let Point::Count(count) = self.point(instrument, extra, || Point::Count(0)) {
+    /// Adds to a counter, which exists from then on even if `by` is 0.
+    pub(super) fn add(&mut self, instrument: &'static Instrument, attributes: PointAttributes, by: u64) {
+        if let Point::Count(count) = self.point(instrument, attributes, || Point::Count(0)) {
             *count = count.saturating_add(by);
         }
     }
 
-    pub(super) fn add_seconds(&mut self, instrument: &'static Instrument, extra: Extra, by: f64) {
-        if let Point::Number(sum) = self.point(instrument, extra, || Point::Number(0.0)) {
+    pub(super) fn add_seconds(
+        &mut self,
+        instrument: &'static Instrument,
+        attributes: PointAttributes,
+        by: f64,
+    ) {
+        if let Point::Number(sum) = self.point(instrument, attributes, || Point::Number(0.0)) {
             *sum += by;
         }
     }
 
-    pub(super) fn set(&mut self, instrument: &'static Instrument, extra: Extra, value: f64) {
-        *self.point(instrument, extra, || Point::Number(0.0)) = Point::Number(value);
+    pub(super) fn set(&mut self, instrument: &'static Instrument, attributes: PointAttributes, value: f64) {
+        *self.point(instrument, attributes, || Point::Number(0.0)) = Point::Number(value);
     }
 
-    pub(super) fn set_count(&mut self, instrument: &'static Instrument, extra: Extra, value: u64) {
-        *self.point(instrument, extra, || Point::Count(0)) = Point::Count(value);
+    pub(super) fn set_count(
+        &mut self,
+        instrument: &'static Instrument,
+        attributes: PointAttributes,
+        value: u64,
+    ) {
+        *self.point(instrument, attributes, || Point::Count(0)) = Point::Count(value);
     }
 
     pub(super) fn observe(
         &mut self,
         instrument: &'static Instrument,
-        extra: Extra,
+        attributes: PointAttributes,
         value: f64,
         exemplar: Option<Exemplar>,
     ) {
@@ -168,45 +181,50 @@ impl Scope {
             return;
         };
         let new = || Point::Histogram(Box::new(Distribution::new(bounds)));
-        if let Point::Histogram(distribution) = self.point(instrument, extra, new) {
-            distribution.take(value, exemplar);
+        if let Point::Histogram(distribution) = self.point(instrument, attributes, new) {
+            distribution.observe(value, exemplar);
         }
     }
 
-    /// Forgets what an instrument told; what is true now is set again.
-    pub(super) fn forget(&mut self, instrument: &'static Instrument) {
-        let gone: Vec<Key> = self.range(instrument).map(|(key, _)| key.clone()).collect();
-        for key in gone {
+    /// Removes all points of an instrument; current values are set again.
+    pub(super) fn clear(&mut self, instrument: &'static Instrument) {
+        let keys: Vec<Key> = self.range(instrument).map(|(key, _)| key.clone()).collect();
+        for key in keys {
             self.points.remove(&key);
         }
     }
 
-    pub(super) fn has(&self, instrument: &'static Instrument, extra: &Extra) -> bool {
-        self.points.contains_key(&Key::of(instrument, extra.clone()))
+    pub(super) fn contains(&self, instrument: &'static Instrument, attributes: &PointAttributes) -> bool {
+        self.points
+            .contains_key(&Key::new(instrument, attributes.clone()))
     }
 
-    pub(super) fn count_of(&self, instrument: &'static Instrument) -> usize {
+    pub(super) fn series_count(&self, instrument: &'static Instrument) -> usize {
         self.range(instrument).count()
     }
 
-    /// The points of an instrument, in the order of their attributes.
-    pub(super) fn of(&self, instrument: &'static Instrument) -> impl Iterator<Item = (&Extra, &Point)> {
-        self.range(instrument).map(|(key, point)| (&key.extra, point))
-    }
-
-    /// Those behind the one of these attributes, whether that is still there or not.
-    pub(super) fn after(
+    /// The points of an instrument, ordered by attributes.
+    pub(super) fn points_of(
         &self,
         instrument: &'static Instrument,
-        extra: Extra,
-    ) -> impl Iterator<Item = (&Extra, &Point)> {
-        let reached = Bound::Excluded(Key::of(instrument, extra));
+    ) -> impl Iterator<Item = (&PointAttributes, &Point)> {
+        self.range(instrument)
+            .map(|(key, point)| (&key.attributes, point))
+    }
+
+    /// The points after the one with these attributes, whether that still exists or not.
+    pub(super) fn points_after(
+        &self,
+        instrument: &'static Instrument,
+        attributes: PointAttributes,
+    ) -> impl Iterator<Item = (&PointAttributes, &Point)> {
+        let reached = Bound::Excluded(Key::new(instrument, attributes));
         self.starting_at(instrument, reached)
-            .map(|(key, point)| (&key.extra, point))
+            .map(|(key, point)| (&key.attributes, point))
     }
 
     fn range(&self, instrument: &'static Instrument) -> impl Iterator<Item = (&Key, &Point)> {
-        self.starting_at(instrument, Bound::Included(Key::of(instrument, Vec::new())))
+        self.starting_at(instrument, Bound::Included(Key::new(instrument, Vec::new())))
     }
 
     fn starting_at(
@@ -216,19 +234,19 @@ impl Scope {
     ) -> impl Iterator<Item = (&Key, &Point)> {
         self.points
             .range((first, Bound::Unbounded))
-            .take_while(|(key, _)| key.instrument == instrument.place)
+            .take_while(|(key, _)| key.instrument == instrument.index)
     }
 
     fn point(
         &mut self,
         instrument: &'static Instrument,
-        extra: Extra,
+        attributes: PointAttributes,
         new: impl FnOnce() -> Point,
     ) -> &mut Point {
-        let key = Key::of(instrument, extra);
+        let key = Key::new(instrument, attributes);
         match self.points.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(new()),
+            Entry::Vacant(vacant) => vacant.insert(new()),
         }
     }
 }

@@ -15,10 +15,10 @@ use tokio::time::Instant;
 use super::instrument::ALL;
 use super::*;
 use crate::alert::report as alert;
-use crate::alert::report::{AlertReport, Forgotten, NotifierReport};
+use crate::alert::report::{AlertReport, Discarded, NotifierReport};
 use crate::outcome::{Fault, Outcome, Run, VerdictStatus};
 use crate::pool::{Limits, Pool};
-use crate::status::{Standing, Status, Transition};
+use crate::status::{CheckStatus, Status, Transition};
 use crate::telemetry::delivery::{DeliveryReport, DropReason, SignalReport};
 use crate::telemetry::sample;
 use crate::telemetry::settings::{self, Process, Signal};
@@ -38,8 +38,8 @@ fn resource() -> Resource {
     settings::resource(&settings(), &process)
 }
 
-fn standing() -> Standing {
-    Standing {
+fn standing() -> CheckStatus {
+    CheckStatus {
         status: Status::Down,
         transition: Some(Transition {
             from: Status::Up,
@@ -60,20 +60,20 @@ fn metrics() -> Metrics {
 
 fn metrics_with(settings: Settings) -> Metrics {
     let mut metrics = Metrics::new(&settings, sample::noon());
-    metrics.keep(&[sample::check()], sample::noon());
+    metrics.apply_suite(&[sample::check()], sample::noon());
     metrics
 }
 
 fn finish(metrics: &mut Metrics, run: &Run) {
-    metrics.finished(&Arc::new(run.clone()), &standing(), sample::noon());
-    metrics.settle();
+    metrics.record_run(&Arc::new(run.clone()), &standing(), sample::noon());
+    metrics.update_gauges();
 }
 
 fn text(metrics: &Metrics) -> String {
     metrics.exposition(Format::Prometheus, &resource())
 }
 
-/// The samples whose line holds `part`, without the labels that all have.
+/// The samples whose line contains `part`, without the common labels.
 fn samples(metrics: &Metrics, part: &str) -> Vec<String> {
     let common =
         "service_name=\"canary\",canary_check_name=\"website\",canary_plugin_name=\"http\",team=\"web\"";
@@ -130,7 +130,7 @@ fn alert_report() -> AlertReport {
     };
     AlertReport {
         notifiers: [("ops".into(), notifier)].into(),
-        forgotten: Forgotten {
+        discarded: Discarded {
             removed: [("old".into(), 7)].into(),
             unreadable: 6,
         },
@@ -140,7 +140,7 @@ fn alert_report() -> AlertReport {
 #[test]
 fn each_notifier_tells_how_its_notifications_fare() {
     let mut metrics = metrics();
-    metrics.alerts(&alert_report());
+    metrics.record_alerts(&alert_report());
     let of = "canary_notifier_name=\"ops\",canary_notifier_type=\"slack\"";
     let text = text(&metrics);
     for sample in [
@@ -174,48 +174,48 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
         },
     );
     finish(&mut metrics, &sample::run());
-    metrics.missed(&sample::check().id, MissReason::Overlap, 1);
-    metrics.host(&HostReading {
+    metrics.record_missed(&sample::check().id, MissReason::Overlap, 1);
+    metrics.record_host(&HostStats {
         budget: 1_000,
         leased: 2,
         unaccounted: Some(0),
-        heartbeat: Some(HeartbeatReading {
+        heartbeat: Some(HeartbeatStats {
             pings: [("success".into(), 2), ("timeout".into(), 1)].into(),
             last_success: Some(SystemTime::now()),
             interval: Duration::from_secs(60),
         }),
-        pools: vec![Pool::new("dns", Limits::of(4)).read()],
-        ..HostReading::default()
+        pools: vec![Pool::new("dns", Limits::new(4)).snapshot()],
+        ..HostStats::default()
     });
-    metrics.process(&ProcessReading::take(Instant::now()).unwrap());
-    metrics.delivery(&report());
-    metrics.alerts(&alert_report());
-    metrics.events_lost(0);
-    let told: BTreeSet<String> = exported(&metrics).into_iter().map(|metric| metric.name).collect();
+    metrics.record_process(&ProcessStats::read(Instant::now()).unwrap());
+    metrics.record_delivery(&report());
+    metrics.record_alerts(&alert_report());
+    metrics.record_lost_events(0);
+    let exported_names: BTreeSet<String> = exported(&metrics).into_iter().map(|metric| metric.name).collect();
     let declared: BTreeSet<String> = ALL.iter().map(|one| one.name.to_owned()).collect();
-    assert_eq!(told, declared);
+    assert_eq!(exported_names, declared);
 }
 
 #[test]
-fn pings_are_told_by_their_error_where_there_is_a_heartbeat() {
+fn pings_are_counted_by_their_error_where_there_is_a_heartbeat() {
     let mut metrics = metrics();
-    metrics.host(&HostReading::default());
+    metrics.record_host(&HostStats::default());
     assert_eq!(samples(&metrics, "canary_heartbeat_"), [""; 0]);
-    let mut reading = HeartbeatReading {
+    let mut reading = HeartbeatStats {
         pings: [("success".into(), 0), ("http_404".into(), 1)].into(),
         last_success: None,
         interval: Duration::from_secs(60),
     };
-    let beat = |heartbeat: HeartbeatReading| HostReading {
+    let beat = |heartbeat: HeartbeatStats| HostStats {
         heartbeat: Some(heartbeat),
-        ..HostReading::default()
+        ..HostStats::default()
     };
-    metrics.host(&beat(reading.clone()));
+    metrics.record_host(&beat(reading.clone()));
     let arrived = "canary_heartbeat_last_success_timestamp_seconds";
     assert_eq!(samples(&metrics, arrived), [""; 0]);
     reading.pings.insert("success".into(), 2);
     reading.last_success = Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-    metrics.host(&beat(reading));
+    metrics.record_host(&beat(reading));
     assert_eq!(
         samples(&metrics, arrived),
         [format!("{arrived}{{service_name=\"canary\"}} 1700000000")]
@@ -234,15 +234,15 @@ fn pings_are_told_by_their_error_where_there_is_a_heartbeat() {
 }
 
 #[test]
-fn a_refused_suite_is_told_until_one_is_in_force() {
+fn a_refused_suite_is_reported_until_one_is_in_force() {
     let mut metrics = metrics();
     let refused = |metrics: &Metrics| samples(metrics, "canary_suite_refused").join("");
-    let told = |value: u8| format!("canary_suite_refused{{service_name=\"canary\"}} {value}");
-    assert_eq!(refused(&metrics), told(0));
-    metrics.reloaded(false);
-    assert_eq!(refused(&metrics), told(1));
-    metrics.reloaded(true);
-    assert_eq!(refused(&metrics), told(0));
+    let matching = |value: u8| format!("canary_suite_refused{{service_name=\"canary\"}} {value}");
+    assert_eq!(refused(&metrics), matching(0));
+    metrics.record_reload(false);
+    assert_eq!(refused(&metrics), matching(1));
+    metrics.record_reload(true);
+    assert_eq!(refused(&metrics), matching(0));
 }
 
 #[test]
@@ -266,29 +266,29 @@ fn counters_are_there_before_the_first_run() {
 }
 
 #[test]
-fn a_run_is_told_in_numbers() {
+fn a_run_is_recorded_as_metrics() {
     let mut metrics = metrics();
     finish(&mut metrics, &sample::run());
-    let told = |part: &str| samples(&metrics, part);
+    let matching = |part: &str| samples(&metrics, part);
     insta::assert_debug_snapshot!([
-        told("canary_check_runs_total"),
-        told("canary_check_status"),
-        told("canary_check_up"),
-        told("canary_check_consecutive"),
-        told("canary_check_last"),
-        told("transitions_total"),
-        told("canary_check_measurement"),
-        told("canary_check_assertions"),
-        told("certificate"),
-        told("canary_connections"),
-        told("canary_network_io"),
-        told("utilization"),
-        told("denials_total"),
-        told("canary_plugin_cpu"),
-        told("run_duration_seconds_count"),
-        told("phase_duration_seconds_count"),
-        told("http_client_request_duration_seconds_count"),
-        told("dns_lookup_duration_seconds_count"),
+        matching("canary_check_runs_total"),
+        matching("canary_check_status"),
+        matching("canary_check_up"),
+        matching("canary_check_consecutive"),
+        matching("canary_check_last"),
+        matching("transitions_total"),
+        matching("canary_check_measurement"),
+        matching("canary_check_assertions"),
+        matching("certificate"),
+        matching("canary_connections"),
+        matching("canary_network_io"),
+        matching("utilization"),
+        matching("denials_total"),
+        matching("canary_plugin_cpu"),
+        matching("run_duration_seconds_count"),
+        matching("phase_duration_seconds_count"),
+        matching("http_client_request_duration_seconds_count"),
+        matching("dns_lookup_duration_seconds_count"),
     ]);
 }
 
@@ -296,13 +296,13 @@ fn a_run_is_told_in_numbers() {
 fn a_removed_check_vanishes_from_everything_and_starts_anew_when_it_is_back() {
     let mut metrics = metrics();
     finish(&mut metrics, &sample::run());
-    metrics.keep(&[], sample::noon());
+    metrics.apply_suite(&[], sample::noon());
     assert!(!text(&metrics).contains("website"));
-    // A run that was under way leaves nothing.
+    // A run still in progress leaves nothing.
     finish(&mut metrics, &sample::run());
     assert!(!text(&metrics).contains("website"));
     let later = sample::noon() + Duration::from_secs(60);
-    metrics.keep(&[sample::check()], later);
+    metrics.apply_suite(&[sample::check()], later);
     let runs = exported(&metrics)
         .into_iter()
         .find(|metric| metric.name == "canary.check.runs");
@@ -324,7 +324,7 @@ fn unix(time: SystemTime) -> u64 {
 fn a_check_that_stays_keeps_its_numbers() {
     let mut metrics = metrics();
     finish(&mut metrics, &sample::run());
-    metrics.keep(&[sample::check()], sample::noon());
+    metrics.apply_suite(&[sample::check()], sample::noon());
     let runs = samples(&metrics, "canary_outcome=\"fail\",error_type=\"assertion\"");
     assert!(
         runs.iter()
@@ -356,10 +356,10 @@ fn active_runs_and_connections_are_those_of_the_moment() {
     let mut metrics = metrics();
     let now = |count: u64| BTreeMap::from([(sample::check().id.clone(), count)]);
     for counts in [3, 0] {
-        metrics.host(&HostReading {
+        metrics.record_host(&HostStats {
             connections: now(counts),
             runs: now(counts),
-            ..HostReading::default()
+            ..HostStats::default()
         });
         let run_active = format!("canary_check_run_active{{}} {counts}");
         assert_eq!(samples(&metrics, "run_active"), [run_active]);

@@ -1,4 +1,4 @@
-//! What becomes of one signal, and the way to its collector.
+//! The exporter and destination of a signal.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -9,15 +9,15 @@ use super::endpoint::{self, Endpoint};
 use super::layer::{Field, Layers};
 use super::{Compression, Destination, Exporter, Protocol, Signal, TlsFiles, choice};
 use crate::pem;
-use crate::settings::{Report, Written};
+use crate::settings::{ConfigValue, Report};
 use crate::suite::Environment;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Of one export: a collector that has not answered by then never will.
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_mins(10);
+/// The time-out of one export: a collector that has not answered by then never will.
+const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_mins(10);
 
-/// What becomes of `signal`. What is wrong with its destination is told even if nothing is sent there, but for
-/// files: those of another machine need not be here.
+/// The exporter of `signal`. Problems of its destination are reported even if nothing is exported, except for files:
+/// those of another machine need not exist here.
 pub(super) fn exporter(
     layers: &Layers,
     signal: Signal,
@@ -38,25 +38,25 @@ pub(super) fn exporter(
 }
 
 fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<Destination> {
-    let one = |field: Field| layers.of(signal, field).map(|found| found.value);
-    let protocol = match one(|route| &route.protocol) {
-        Some(written) => choice::protocol(written, report),
+    let option = |field: Field| layers.for_signal(signal, field).map(|found| found.value);
+    let protocol = match option(|options| &options.protocol) {
+        Some(value) => choice::protocol(value, report),
         None => Some(Protocol::HttpProtobuf),
     };
-    let insecure = one(|route| &route.insecure).and_then(|written| written.boolean(report));
-    let timeout = one(|route| &route.timeout).and_then(|written| written.duration(TIMEOUTS, report));
+    let insecure = option(|options| &options.insecure).and_then(|value| value.boolean(report));
+    let timeout = option(|options| &options.timeout).and_then(|value| value.duration(TIMEOUT_RANGE, report));
     let compression =
-        one(|route| &route.compression).and_then(|written| choice::compression(written, report));
-    let headers = layers.of(signal, |route| &route.headers);
+        option(|options| &options.compression).and_then(|value| choice::compression(value, report));
+    let headers = layers.for_signal(signal, |options| &options.headers);
     let headers = headers.map(|found| crate::settings::headers(found.value, report));
     let tls = tls(layers, signal, report);
     let protocol = protocol?;
-    let url = match layers.of(signal, |route| &route.endpoint) {
+    let url = match layers.for_signal(signal, |options| &options.endpoint) {
         None => endpoint::default(signal, protocol),
         Some(found) => {
             let endpoint = Endpoint {
-                written: found.value,
-                is_of_signal: found.is_of_signal,
+                value: found.value,
+                is_signal_specific: found.is_signal_specific,
                 insecure: insecure.unwrap_or(false),
             };
             endpoint.url(signal, protocol, report)
@@ -73,9 +73,9 @@ fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<D
 }
 
 fn tls(layers: &Layers, signal: Signal, report: &mut Report) -> TlsFiles {
-    let one = |field: Field| layers.of(signal, field).map(|found| found.value);
-    let certificate = one(|route| &route.client_certificate);
-    let key = one(|route| &route.client_key);
+    let option = |field: Field| layers.for_signal(signal, field).map(|found| found.value);
+    let certificate = option(|options| &options.client_certificate);
+    let key = option(|options| &options.client_key);
     let alone = match (certificate, key) {
         (Some(certificate), None) => {
             Some((certificate, "key", "OTEL_EXPORTER_OTLP_CLIENT_KEY", "client_key"))
@@ -88,20 +88,20 @@ fn tls(layers: &Layers, signal: Signal, report: &mut Report) -> TlsFiles {
         )),
         _ => None,
     };
-    if let Some((written, missing, variable, field)) = alone {
-        let problem = written.problem(format!("there is no client {missing} to it"));
+    if let Some((value, missing, variable, field)) = alone {
+        let problem = value.problem(format!("there is no client {missing} to it"));
         report.add(problem.hint(format!("set `{variable}`, or `{field}` in the file")));
     }
-    let mut path = |written: &Written| written.path(report);
+    let mut path = |value: &ConfigValue| value.path(report);
     TlsFiles {
-        ca: one(|route| &route.certificate).map(&mut path),
+        ca: option(|options| &options.certificate).map(&mut path),
         client_certificate: certificate.map(&mut path),
         client_key: key.map(path),
         ..TlsFiles::default()
     }
 }
 
-/// What a PEM file must hold.
+/// The content of a PEM file.
 #[derive(Clone, Copy)]
 enum Pem {
     Certificate,
@@ -110,12 +110,12 @@ enum Pem {
 
 fn check_files(layers: &Layers, signal: Signal, environment: &dyn Environment, report: &mut Report) {
     let files: [(Field, Pem); 3] = [
-        (|route| &route.certificate, Pem::Certificate),
-        (|route| &route.client_certificate, Pem::Certificate),
-        (|route| &route.client_key, Pem::Key),
+        (|options| &options.certificate, Pem::Certificate),
+        (|options| &options.client_certificate, Pem::Certificate),
+        (|options| &options.client_key, Pem::Key),
     ];
     for (field, pem) in files {
-        let Some(found) = layers.of(signal, field) else {
+        let Some(found) = layers.for_signal(signal, field) else {
             continue;
         };
         if let Err(reason) = pem.check(&found.value.path(report), environment) {

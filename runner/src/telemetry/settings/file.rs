@@ -1,12 +1,12 @@
 //! The `telemetry` section of the file.
 
-use super::layer::{BySignal, Layer, Pairs, Route, Spool};
+use super::layer::{BySignal, Layer, OtlpOptions, Pairs, SpoolOptions};
 use super::pairs;
 use crate::settings::{Report, Section};
 
-/// What the file says.
+/// The settings of the file.
 pub(super) fn layer(mut section: Section, report: &mut Report) -> Layer {
-    let mut signals = BySignal::of(|signal| section.section(signal.word(), report));
+    let mut signals = BySignal::from_fn(|signal| section.section(signal.as_str(), report));
     let exporters = BySignal {
         traces: signals.traces.value("exporter"),
         metrics: signals.metrics.value("exporter"),
@@ -15,11 +15,11 @@ pub(super) fn layer(mut section: Section, report: &mut Report) -> Layer {
     let layer = Layer {
         disabled: section.value("disabled"),
         exporters,
-        all: route(&mut section, report),
-        routes: BySignal {
-            traces: whole_route(signals.traces, report),
-            metrics: whole_route(signals.metrics, report),
-            logs: whole_route(signals.logs, report),
+        all: otlp_options(&mut section, report),
+        by_signal: BySignal {
+            traces: signal_options(signals.traces, report),
+            metrics: signal_options(signals.metrics, report),
+            logs: signal_options(signals.logs, report),
         },
         service_name: section.text("service_name", report),
         resource: resource(&mut section, report),
@@ -38,15 +38,15 @@ pub(super) fn layer(mut section: Section, report: &mut Report) -> Layer {
     layer
 }
 
-fn route(section: &mut Section, report: &mut Report) -> Route {
+fn otlp_options(section: &mut Section, report: &mut Report) -> OtlpOptions {
     let headers = section.pairs("headers", report);
-    Route::of(|key| section.value(key), headers, report)
+    OtlpOptions::new(|key| section.value(key), headers, report)
 }
 
-fn whole_route(mut section: Section, report: &mut Report) -> Route {
-    let route = route(&mut section, report);
+fn signal_options(mut section: Section, report: &mut Report) -> OtlpOptions {
+    let options = otlp_options(&mut section, report);
     section.finish(report);
-    route
+    options
 }
 
 fn resource(section: &mut Section, report: &mut Report) -> Pairs {
@@ -55,15 +55,15 @@ fn resource(section: &mut Section, report: &mut Report) -> Pairs {
 }
 
 /// `spool: none`, or a mapping.
-fn spool(section: &mut Section, report: &mut Report) -> Spool {
+fn spool(section: &mut Section, report: &mut Report) -> SpoolOptions {
     if section.is_none("spool") {
-        return Spool {
+        return SpoolOptions {
             is_none: true,
-            ..Spool::default()
+            ..SpoolOptions::default()
         };
     }
     let mut section = section.section("spool", report);
-    let spool = Spool {
+    let spool = SpoolOptions {
         is_none: false,
         folder: section.value("folder"),
         max_size: section.value("max_size"),

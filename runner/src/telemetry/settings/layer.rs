@@ -1,45 +1,45 @@
-//! What is written in one place, key by key; and what holds where two places speak.
+//! The settings of one source, key by key, and the precedence between sources.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Signal;
-use crate::settings::{Report, Written};
+use crate::settings::{ConfigValue, Report};
 
-/// Of intervals and delays.
-const PAUSES: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
+/// The range of intervals and delays.
+const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(1);
 const DEFAULT_SERVICE_NAME: &str = "canary";
 const SERVICE_NAME: &str = opentelemetry_semantic_conventions::resource::SERVICE_NAME;
 
 /// Names and values, such as headers.
-pub(super) type Pairs = Vec<(Arc<str>, Written)>;
+pub(super) type Pairs = Vec<(Arc<str>, ConfigValue)>;
 
-/// A part of what is said of a route.
-pub(super) type Field = fn(&Route) -> &Option<Written>;
+/// Selects one of the OTLP options.
+pub(super) type Field = fn(&OtlpOptions) -> &Option<ConfigValue>;
 
-/// What is said of the way to a collector.
+/// The options of an OTLP exporter.
 #[derive(Debug, Default)]
-pub(super) struct Route {
-    pub(super) endpoint: Option<Written>,
-    pub(super) protocol: Option<Written>,
+pub(super) struct OtlpOptions {
+    pub(super) endpoint: Option<ConfigValue>,
+    pub(super) protocol: Option<ConfigValue>,
     pub(super) headers: Option<Pairs>,
-    pub(super) timeout: Option<Written>,
-    pub(super) compression: Option<Written>,
-    pub(super) certificate: Option<Written>,
-    pub(super) client_certificate: Option<Written>,
-    pub(super) client_key: Option<Written>,
-    pub(super) insecure: Option<Written>,
+    pub(super) timeout: Option<ConfigValue>,
+    pub(super) compression: Option<ConfigValue>,
+    pub(super) certificate: Option<ConfigValue>,
+    pub(super) client_certificate: Option<ConfigValue>,
+    pub(super) client_key: Option<ConfigValue>,
+    pub(super) insecure: Option<ConfigValue>,
 }
 
-impl Route {
-    /// Takes each key by its name in the file, which is that of the variable in lower case.
-    pub(super) fn of(
-        mut value: impl FnMut(&'static str) -> Option<Written>,
+impl OtlpOptions {
+    /// Reads each option by its key in the file, which is the variable's name in lower case.
+    pub(super) fn new(
+        mut value: impl FnMut(&'static str) -> Option<ConfigValue>,
         headers: Option<Pairs>,
         report: &mut Report,
     ) -> Self {
-        let route = Self {
+        let options = Self {
             endpoint: value("endpoint"),
             protocol: value("protocol"),
             headers,
@@ -50,16 +50,20 @@ impl Route {
             client_key: value("client_key"),
             insecure: value("insecure"),
         };
-        // Those that a stronger place overrides are the runner's own all the same.
-        let files = [&route.certificate, &route.client_certificate, &route.client_key];
+        // Overridden files are secrets of the runner nevertheless.
+        let files = [
+            &options.certificate,
+            &options.client_certificate,
+            &options.client_key,
+        ];
         for file in files.into_iter().flatten() {
             let _noted = file.path(report);
         }
-        route
+        options
     }
 }
 
-/// One value for each signal.
+/// A value for each signal.
 #[derive(Debug, Default)]
 pub(super) struct BySignal<T> {
     pub(super) traces: T,
@@ -68,7 +72,7 @@ pub(super) struct BySignal<T> {
 }
 
 impl<T> BySignal<T> {
-    pub(super) fn of(mut value: impl FnMut(Signal) -> T) -> Self {
+    pub(super) fn from_fn(mut value: impl FnMut(Signal) -> T) -> Self {
         Self {
             traces: value(Signal::Traces),
             metrics: value(Signal::Metrics),
@@ -85,78 +89,81 @@ impl<T> BySignal<T> {
     }
 }
 
-/// What is written in one place.
+/// The settings of one source.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
-    pub(super) disabled: Option<Written>,
-    pub(super) exporters: BySignal<Option<Written>>,
-    pub(super) all: Route,
-    pub(super) routes: BySignal<Route>,
-    pub(super) service_name: Option<Written>,
+    pub(super) disabled: Option<ConfigValue>,
+    pub(super) exporters: BySignal<Option<ConfigValue>>,
+    pub(super) all: OtlpOptions,
+    pub(super) by_signal: BySignal<OtlpOptions>,
+    pub(super) service_name: Option<ConfigValue>,
     pub(super) resource: Pairs,
-    pub(super) interval: Option<Written>,
-    pub(super) schedule_delay: Option<Written>,
-    pub(super) sampler: Option<Written>,
-    pub(super) sampler_arg: Option<Written>,
-    pub(super) failures_always_sampled: Option<Written>,
-    pub(super) propagators: Option<Vec<Written>>,
-    pub(super) temporality: Option<Written>,
-    pub(super) exemplar_filter: Option<Written>,
-    pub(super) max_series_per_check: Option<Written>,
-    pub(super) spool: Spool,
+    pub(super) interval: Option<ConfigValue>,
+    pub(super) schedule_delay: Option<ConfigValue>,
+    pub(super) sampler: Option<ConfigValue>,
+    pub(super) sampler_arg: Option<ConfigValue>,
+    pub(super) failures_always_sampled: Option<ConfigValue>,
+    pub(super) propagators: Option<Vec<ConfigValue>>,
+    pub(super) temporality: Option<ConfigValue>,
+    pub(super) exemplar_filter: Option<ConfigValue>,
+    pub(super) max_series_per_check: Option<ConfigValue>,
+    pub(super) spool: SpoolOptions,
 }
 
-/// What is said of the spool.
+/// The options of the spool.
 #[derive(Debug, Default)]
-pub(super) struct Spool {
-    /// That there is to be none.
+pub(super) struct SpoolOptions {
+    /// Whether the spool is disabled.
     pub(super) is_none: bool,
-    pub(super) folder: Option<Written>,
-    pub(super) max_size: Option<Written>,
-    pub(super) max_age: Option<Written>,
+    pub(super) folder: Option<ConfigValue>,
+    pub(super) max_size: Option<ConfigValue>,
+    pub(super) max_age: Option<ConfigValue>,
 }
 
-/// A value, and whether it is of one signal or of all.
-pub(super) struct Found<'a, T> {
+/// A value, and whether it is specific to a signal.
+pub(super) struct Resolved<'a, T> {
     pub(super) value: &'a T,
-    pub(super) is_of_signal: bool,
+    pub(super) is_signal_specific: bool,
 }
 
-/// Everything that is written, the stronger first.
+/// All sources, in order of precedence.
 pub(super) struct Layers {
     pub(super) variables: Layer,
     pub(super) file: Layer,
 }
 
 impl Layers {
-    /// What holds.
+    /// The effective value.
     pub(super) fn first<'a, T>(&'a self, field: impl Fn(&'a Layer) -> &'a Option<T>) -> Option<&'a T> {
         field(&self.variables).as_ref().or(field(&self.file).as_ref())
     }
 
-    /// What holds for a signal.
-    pub(super) fn of<'a, T: 'a>(
+    /// The effective value for a signal.
+    pub(super) fn for_signal<'a, T: 'a>(
         &'a self,
         signal: Signal,
-        field: impl Fn(&'a Route) -> &'a Option<T>,
-    ) -> Option<Found<'a, T>> {
+        field: impl Fn(&'a OtlpOptions) -> &'a Option<T>,
+    ) -> Option<Resolved<'a, T>> {
         [&self.variables, &self.file].into_iter().find_map(|layer| {
-            let own = field(layer.routes.get(signal)).as_ref();
-            let found = |value, is_of_signal| Found { value, is_of_signal };
+            let own = field(layer.by_signal.get(signal)).as_ref();
+            let found = |value, is_signal_specific| Resolved {
+                value,
+                is_signal_specific,
+            };
             own.map(|value| found(value, true))
                 .or_else(|| field(&layer.all).as_ref().map(|value| found(value, false)))
         })
     }
 
-    /// Whether nobody said what becomes of a signal.
-    pub(super) fn is_silent(&self, signal: Signal) -> bool {
+    /// Whether neither an exporter nor an endpoint is configured for a signal.
+    pub(super) fn is_unconfigured(&self, signal: Signal) -> bool {
         self.first(|layer| layer.exporters.get(signal)).is_none()
-            && self.of(signal, |route| &route.endpoint).is_none()
+            && self.for_signal(signal, |options| &options.endpoint).is_none()
     }
 
     pub(super) fn boolean<'a>(
         &'a self,
-        field: impl Fn(&'a Layer) -> &'a Option<Written>,
+        field: impl Fn(&'a Layer) -> &'a Option<ConfigValue>,
         report: &mut Report,
     ) -> Option<bool> {
         self.first(field)?.boolean(report)
@@ -164,27 +171,27 @@ impl Layers {
 
     pub(super) fn duration<'a>(
         &'a self,
-        field: impl Fn(&'a Layer) -> &'a Option<Written>,
+        field: impl Fn(&'a Layer) -> &'a Option<ConfigValue>,
         report: &mut Report,
     ) -> Option<Duration> {
-        self.first(field)?.duration(PAUSES, report)
+        self.first(field)?.duration(INTERVAL_RANGE, report)
     }
 
-    /// In one place, the setting of its own wins over the attribute
+    /// Within a source, the dedicated setting overrides the attribute
     /// (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration>).
     pub(super) fn service_name(&self) -> String {
-        let of = |layer: &Layer| {
+        let name_of = |layer: &Layer| {
             let attribute = || layer.resource.iter().rfind(|(name, _)| &**name == SERVICE_NAME);
             let own = layer.service_name.as_ref();
             own.or_else(|| attribute().map(|(_, value)| value))
                 .map(|name| name.expose().to_owned())
         };
-        of(&self.variables)
-            .or_else(|| of(&self.file))
+        name_of(&self.variables)
+            .or_else(|| name_of(&self.file))
             .unwrap_or_else(|| DEFAULT_SERVICE_NAME.to_owned())
     }
 
-    /// The attributes of both places, each name once.
+    /// The merged resource attributes, each name once.
     pub(super) fn resource(&self) -> Vec<(String, String)> {
         let mut attributes: Vec<(String, String)> = Vec::new();
         for (name, value) in self.file.resource.iter().chain(&self.variables.resource) {

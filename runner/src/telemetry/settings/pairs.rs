@@ -1,30 +1,30 @@
-//! Lists in one variable, and bounds of what comes in pairs.
+//! Lists in environment variables, and limits of attributes.
 
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
 use super::layer::Pairs;
-use crate::settings::{Report, Written};
+use crate::settings::{ConfigValue, Report};
 use crate::suite::quoted;
 
-/// Attributes of the resource that an operator may add.
+/// Maximum number of resource attributes.
 const MAX_ATTRIBUTES: usize = 128;
-/// Characters of the name of an attribute, and of its value.
+/// Maximum length of an attribute's name and value, in characters.
 const MAX_ATTRIBUTE_NAME: usize = 255;
 const MAX_ATTRIBUTE_VALUE: usize = 4_096;
-/// For a text that decodes to what no text is.
+/// For a text that does not decode to UTF-8.
 const ENCODING_HINT: &str = "write `%25` for a plain `%`, and other bytes as UTF-8";
 
-/// Words between commas, such as `tracecontext,baggage`.
-pub(super) fn words(list: &Written) -> Vec<Written> {
+/// Comma-separated values, such as `tracecontext,baggage`.
+pub(super) fn split_list(list: &ConfigValue) -> Vec<ConfigValue> {
     entries(list).map(|word| list.part(word.to_owned())).collect()
 }
 
 /// `name=value,name=value`, the values percent-encoded
-/// (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables>).
-/// Whatever is wrong, no part of the list is shown.
-pub(super) fn headers(list: &Written, report: &mut Report) -> Pairs {
+/// (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables>). No
+/// part of the list is shown in problems.
+pub(super) fn headers(list: &ConfigValue, report: &mut Report) -> Pairs {
     let mut pairs = Pairs::new();
     for (index, entry) in entries(list).enumerate() {
         let number = index + 1;
@@ -46,7 +46,7 @@ pub(super) fn headers(list: &Written, report: &mut Report) -> Pairs {
 
 /// `name=value,name=value`, both percent-encoded
 /// (<https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable>).
-pub(super) fn attributes(list: &Written, report: &mut Report) -> Pairs {
+pub(super) fn attributes(list: &ConfigValue, report: &mut Report) -> Pairs {
     let mut pairs = Pairs::new();
     for entry in entries(list) {
         let Some((name, value)) = entry.split_once('=') else {
@@ -65,7 +65,7 @@ pub(super) fn attributes(list: &Written, report: &mut Report) -> Pairs {
     bounded_attributes(pairs, report)
 }
 
-/// The same, without those that are too long or too many.
+/// Removes and reports attributes that are too long or too many.
 pub(super) fn bounded_attributes(mut pairs: Pairs, report: &mut Report) -> Pairs {
     if let Some((_, value)) = pairs.get(MAX_ATTRIBUTES) {
         let message = format!("{} attributes; allowed: up to {MAX_ATTRIBUTES}", pairs.len());
@@ -76,7 +76,7 @@ pub(super) fn bounded_attributes(mut pairs: Pairs, report: &mut Report) -> Pairs
     pairs
 }
 
-fn is_attribute(name: &Arc<str>, value: &Written, report: &mut Report) -> bool {
+fn is_attribute(name: &Arc<str>, value: &ConfigValue, report: &mut Report) -> bool {
     let is_long = |text: &str, limit: usize| text.chars().nth(limit).is_some();
     let message = if name.is_empty() {
         "an attribute has no name".to_owned()
@@ -97,13 +97,13 @@ fn is_attribute(name: &Arc<str>, value: &Written, report: &mut Report) -> bool {
     false
 }
 
-/// What stands between commas, without blanks around it; nothing between two commas is nothing.
-fn entries(list: &Written) -> impl Iterator<Item = &str> {
+/// The non-empty entries of a comma-separated list, trimmed.
+fn entries(list: &ConfigValue) -> impl Iterator<Item = &str> {
     let entries = list.expose().split(',').map(str::trim);
     entries.filter(|entry| !entry.is_empty())
 }
 
-/// Absent when a `%` is not followed by two hexadecimal digits, or when the bytes are no UTF-8.
+/// `None` if a `%` is not followed by two hexadecimal digits, or if the bytes are not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let text = text.trim();
     let is_escape = |rest: &str| {

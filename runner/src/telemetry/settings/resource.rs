@@ -1,4 +1,4 @@
-//! Who speaks: the resource of everything that is exported.
+//! The OpenTelemetry resource of everything that is exported.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -7,10 +7,10 @@ use opentelemetry_semantic_conventions::resource as name;
 
 use super::Settings;
 
-/// What a resource says of the runner's process.
+/// The process attributes of the resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// `service.instance.id`: another one for each start.
+    /// `service.instance.id`: unique for each start.
     pub instance: String,
     /// `service.version` and `telemetry.sdk.version`.
     pub version: &'static str,
@@ -23,7 +23,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// This one. `instance` is a random UUID, or what else no other start has.
+    /// The current process. `instance` is a random UUID or otherwise unique for each start.
     #[must_use]
     pub fn current(instance: String) -> Self {
         let system = rustix::system::uname();
@@ -37,8 +37,8 @@ impl Process {
     }
 }
 
-/// The resource (<https://opentelemetry.io/docs/specs/semconv/resource/>). What the operator set wins over what the
-/// runner knows of itself, but for `telemetry.sdk.*`: those say who made the data.
+/// The resource (<https://opentelemetry.io/docs/specs/semconv/resource/>). Configured attributes override detected
+/// ones, except for `telemetry.sdk.*`, which identify the producer of the data.
 #[must_use]
 pub fn resource(settings: &Settings, process: &Process) -> Resource {
     let text = |text: &str| Value::StringValue(text.to_owned());

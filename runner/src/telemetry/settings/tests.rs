@@ -11,7 +11,7 @@ mod precedence;
 mod right;
 mod secrets;
 
-/// These variables are set; files are those on disk.
+/// An environment with these variables and the files on disk.
 struct Fixed<'a>(&'a [(&'a str, &'a str)]);
 
 impl Environment for Fixed<'_> {
@@ -25,7 +25,7 @@ impl Environment for Fixed<'_> {
     }
 }
 
-/// What holds with these variables and the `telemetry` section of this file.
+/// The settings from these variables and the `telemetry` section of this file.
 fn with(variables: &[(&str, &str)], telemetry: &str) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("canary.yaml");
@@ -53,19 +53,19 @@ fn from_file(telemetry: &str) -> Settings {
     with(&[], telemetry).unwrap()
 }
 
-/// What an operator is told.
-fn told(variables: &[(&str, &str)], telemetry: &str) -> String {
+/// The reported problems.
+fn problems(variables: &[(&str, &str)], telemetry: &str) -> String {
     with(variables, telemetry).unwrap_err()
 }
 
 fn destination(settings: &Settings, signal: Signal) -> &Destination {
     match settings.exporter(signal) {
         Exporter::Otlp(destination) => destination,
-        other => panic!("{} go nowhere: {other:?}", signal.word()),
+        other => panic!("{} go nowhere: {other:?}", signal.as_str()),
     }
 }
 
-/// The three URLs, or what else becomes of a signal.
+/// The three URLs, or the other exporters.
 fn urls(settings: &Settings) -> [&str; 3] {
     Signal::ALL.map(|signal| match settings.exporter(signal) {
         Exporter::Otlp(destination) => destination.url.as_str(),

@@ -1,21 +1,23 @@
 //! The `OTEL_*` variables.
 
-use super::layer::{BySignal, Layer, Route, Spool};
+use super::layer::{BySignal, Layer, OtlpOptions, SpoolOptions};
 use super::{Signal, pairs};
-use crate::settings::{Report, Written};
+use crate::settings::{ConfigValue, Report};
 use crate::suite::Environment;
 
 const OTLP: &str = "OTEL_EXPORTER_OTLP_";
 
-/// What the environment says.
+/// The settings of the environment.
 pub(super) fn layer(environment: &dyn Environment, report: &mut Report) -> Layer {
-    let value = |name: &str| Written::variable(name, environment);
-    let upper = |signal: Signal| signal.word().to_ascii_uppercase();
+    let value = |name: &str| ConfigValue::variable(name, environment);
+    let upper = |signal: Signal| signal.as_str().to_ascii_uppercase();
     Layer {
         disabled: value("OTEL_SDK_DISABLED"),
-        exporters: BySignal::of(|signal| value(&format!("OTEL_{}_EXPORTER", upper(signal)))),
-        all: route(OTLP, environment, report),
-        routes: BySignal::of(|signal| route(&format!("{OTLP}{}_", upper(signal)), environment, report)),
+        exporters: BySignal::from_fn(|signal| value(&format!("OTEL_{}_EXPORTER", upper(signal)))),
+        all: otlp_options(OTLP, environment, report),
+        by_signal: BySignal::from_fn(|signal| {
+            otlp_options(&format!("{OTLP}{}_", upper(signal)), environment, report)
+        }),
         service_name: value("OTEL_SERVICE_NAME"),
         resource: value("OTEL_RESOURCE_ATTRIBUTES")
             .map(|list| pairs::attributes(&list, report))
@@ -24,21 +26,21 @@ pub(super) fn layer(environment: &dyn Environment, report: &mut Report) -> Layer
         schedule_delay: value("OTEL_BSP_SCHEDULE_DELAY"),
         sampler: value("OTEL_TRACES_SAMPLER"),
         sampler_arg: value("OTEL_TRACES_SAMPLER_ARG"),
-        propagators: value("OTEL_PROPAGATORS").map(|list| pairs::words(&list)),
+        propagators: value("OTEL_PROPAGATORS").map(|list| pairs::split_list(&list)),
         temporality: value("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"),
         exemplar_filter: value("OTEL_METRICS_EXEMPLAR_FILTER"),
-        // Those have no name in OpenTelemetry.
+        // OpenTelemetry has no variables for these.
         failures_always_sampled: None,
         max_series_per_check: None,
-        spool: Spool::default(),
+        spool: SpoolOptions::default(),
     }
 }
 
-fn route(prefix: &str, environment: &dyn Environment, report: &mut Report) -> Route {
+fn otlp_options(prefix: &str, environment: &dyn Environment, report: &mut Report) -> OtlpOptions {
     let value = |name: &str| {
         let name = format!("{prefix}{}", name.to_ascii_uppercase());
-        Written::variable(&name, environment)
+        ConfigValue::variable(&name, environment)
     };
     let headers = value("headers").map(|list| pairs::headers(&list, report));
-    Route::of(value, headers, report)
+    OtlpOptions::new(value, headers, report)
 }

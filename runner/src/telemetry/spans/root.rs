@@ -6,30 +6,30 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use super::{Attributes, blank, error, unix_nanos};
+use super::{Attributes, base_span, error, unix_nanos};
 use crate::outcome::{Assertion, LogLevel, LogLine, Outcome, Run, VerdictStatus};
 use crate::telemetry::name;
 use crate::trace::{ClosedBy, Connection, Denied, EndCause};
 
-/// Events of a root span; what a page keeps is bounded, this bounds all attempts together.
-const MOST_EVENTS: usize = 256;
+/// Maximum number of events of a root span; the record of an attempt is bounded, this bounds all attempts together.
+const MAX_EVENTS: usize = 256;
 
-/// Attributes that a root has whatever does not fit: the first ones.
-pub(super) const ESSENTIAL: usize = 9;
+/// The number of leading attributes that a root span always has.
+pub(super) const ESSENTIAL_ATTRIBUTES: usize = 9;
 
 pub(super) fn span(run: &Run) -> Span {
     let started_at = run.started_at.checked_sub(run.queued).unwrap_or(run.started_at);
     let summary = run.outcome.summary();
     let mut events = events(run);
-    let dropped = events.len().saturating_sub(MOST_EVENTS);
-    events.truncate(MOST_EVENTS);
+    let dropped = events.len().saturating_sub(MAX_EVENTS);
+    events.truncate(MAX_EVENTS);
     Span {
         name: format!("check {}", run.check.id),
         attributes: attributes(run, &summary),
         events,
         dropped_events_count: u32::try_from(dropped).unwrap_or(u32::MAX),
         status: run.error_type().and_then(|_| error(summary)),
-        ..blank(run.trace, started_at, run.queued + run.duration)
+        ..base_span(run.trace, started_at, run.queued + run.duration)
     }
 }
 
@@ -40,12 +40,12 @@ fn attributes(run: &Run, summary: &str) -> Vec<opentelemetry_proto::tonic::commo
         .text(name::PLUGIN, run.check.plugin.as_str())
         .text(name::PLUGIN_DIGEST, format!("sha256:{}", run.plugin_digest))
         .text(name::TARGET, run.check.target.public())
-        .text(name::OUTCOME, run.outcome.word())
+        .text(name::OUTCOME, run.outcome.as_str())
         .text(name::SUMMARY, summary)
         .count(name::ATTEMPTS, run.attempts.into())
         .seconds(name::LAG, run.lag)
-        .some(run.error_type(), |attributes, word| {
-            attributes.text(semconv::ERROR_TYPE, word)
+        .when_some(run.error_type(), |attributes, error_type| {
+            attributes.text(semconv::ERROR_TYPE, error_type)
         });
     for (key, value) in &*run.check.labels {
         attributes.text(key, value);
@@ -85,14 +85,14 @@ fn usage(attributes: &mut Attributes, run: &Run) {
     }
 }
 
-/// In the order of their times.
+/// Ordered by time.
 fn events(run: &Run) -> Vec<Event> {
     let denied = run.trail.denied.iter().map(|denied| denial(run, denied));
     let reclaimed = run
         .trail
         .connections
         .iter()
-        .filter_map(|taken| reclaimed(run, taken));
+        .filter_map(|connection| reclaimed(run, connection));
     let lines = run.log.iter().map(|line| logged(run, line));
     let failed = match &run.outcome {
         Outcome::Completed(verdict) => verdict.assertions.as_slice(),
@@ -109,26 +109,26 @@ fn events(run: &Run) -> Vec<Event> {
 
 fn event(run: &Run, at: Duration, name: &str, attributes: &mut Attributes) -> Event {
     Event {
-        time_unix_nano: unix_nanos(moment(run, at)),
+        time_unix_nano: unix_nanos(time_in_run(run, at)),
         name: name.to_owned(),
         attributes: attributes.take(),
         ..Event::default()
     }
 }
 
-fn moment(run: &Run, at: Duration) -> SystemTime {
+fn time_in_run(run: &Run, at: Duration) -> SystemTime {
     run.started_at.checked_add(at).unwrap_or(run.started_at)
 }
 
 fn denial(run: &Run, denied: &Denied) -> Event {
     let mut attributes = Attributes::default();
     attributes
-        .text(name::QUOTA, denied.what.key())
+        .text(name::QUOTA, denied.quota.as_str())
         .count("canary.quota.limit", denied.limit);
     event(run, denied.at, "canary.quota.denied", &mut attributes)
 }
 
-/// A connection that the guest left open.
+/// An event for a connection that the guest left open.
 fn reclaimed(run: &Run, connection: &Connection) -> Option<Event> {
     let ClosedBy::Host(cause) = connection.closed_by else {
         return None;
@@ -136,10 +136,10 @@ fn reclaimed(run: &Run, connection: &Connection) -> Option<Event> {
     let mut attributes = Attributes::default();
     attributes
         .text(semconv::NETWORK_PEER_ADDRESS, connection.peer.ip().to_string())
-        .some(connection.peer.port(), |attributes, port| {
+        .when_some(connection.peer.port(), |attributes, port| {
             attributes.count(semconv::NETWORK_PEER_PORT, port.into())
         })
-        .text(name::CLOSE_REASON, EndCause::word(cause))
+        .text(name::CLOSE_REASON, EndCause::as_str(cause))
         .seconds("canary.connection.open_for", connection.open_for)
         .count("canary.connection.bytes_in", connection.bytes_in)
         .count("canary.connection.bytes_out", connection.bytes_out);
@@ -168,11 +168,11 @@ fn level(level: LogLevel) -> &'static str {
     }
 }
 
-/// What was seen in its place may quote the answer, so it stays out of traces.
+/// The observed value may quote the response, so it is not exported.
 fn asserted(run: &Run, assertion: &Assertion) -> Event {
     let mut attributes = Attributes::default();
     attributes
         .text(name::ASSERTION, assertion.name.as_str())
-        .text(name::ASSERTION_STATUS, assertion.status.word());
+        .text(name::ASSERTION_STATUS, assertion.status.as_str());
     event(run, run.duration, "canary.assertion", &mut attributes)
 }

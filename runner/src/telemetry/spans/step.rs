@@ -9,14 +9,14 @@ use crate::telemetry::name;
 use crate::trace::{Handshake, Lookup, Phase, Request, Step, StepKind};
 
 impl Children {
-    pub(super) fn of(&self, step: &Step) -> Span {
+    pub(super) fn step(&self, step: &Step) -> Span {
         let mut attributes = Attributes::default();
         if self.attempts > 1 {
             attributes.count(name::ATTEMPT, step.attempt.into());
         }
         let (name, kind) = describe(&step.kind, &mut attributes);
-        attributes.some(error_type(step), |attributes, word| {
-            attributes.text(semconv::ERROR_TYPE, word)
+        attributes.when_some(error_type(step), |attributes, error_type| {
+            attributes.text(semconv::ERROR_TYPE, error_type)
         });
         let started_at = self.started_at.checked_add(step.started);
         Span {
@@ -24,15 +24,15 @@ impl Children {
             kind: kind.into(),
             attributes: attributes.take(),
             status: status(step),
-            ..self.blank(step.span_id, started_at.unwrap_or(self.started_at), step.took)
+            ..self.base_span(step.span_id, started_at.unwrap_or(self.started_at), step.took)
         }
     }
 }
 
-/// A client span of an answer of 400 and above is an error too, named by its status (HTTP conventions).
+/// A client span with a response status of 400 or above is an error, named by that status (HTTP conventions).
 fn error_type(step: &Step) -> Option<String> {
     if let Some(error) = &step.error {
-        return Some(error.word.to_owned());
+        return Some(error.code.to_owned());
     }
     bad_status(step).map(|status| status.to_string())
 }
@@ -54,31 +54,31 @@ fn status(step: &Step) -> Option<Status> {
 /// The name and kind of a step's span.
 fn describe(kind: &StepKind, attributes: &mut Attributes) -> (String, SpanKind) {
     match kind {
-        StepKind::Instantiate => (Phase::Instantiate.word().to_owned(), SpanKind::Internal),
-        StepKind::Lookup(asked) => {
-            lookup(asked, attributes);
+        StepKind::Instantiate => (Phase::Instantiate.as_str().to_owned(), SpanKind::Internal),
+        StepKind::Lookup(lookup) => {
+            add_lookup(lookup, attributes);
             ("dns lookup".to_owned(), SpanKind::Internal)
         }
         StepKind::Connect { peer } => {
             attributes
                 .text(semconv::NETWORK_TRANSPORT, "tcp")
                 .text(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string())
-                .some(peer.port(), port);
+                .when_some(peer.port(), add_port);
             ("tcp connect".to_owned(), SpanKind::Internal)
         }
-        StepKind::Handshake(shaken) => {
-            handshake(shaken, attributes);
+        StepKind::Handshake(handshake) => {
+            add_handshake(handshake, attributes);
             ("tls handshake".to_owned(), SpanKind::Internal)
         }
-        StepKind::Request(sent) => (request(sent, attributes), SpanKind::Client),
+        StepKind::Request(request) => (add_request(request, attributes), SpanKind::Client),
     }
 }
 
-fn port(attributes: &mut Attributes, port: u16) -> &mut Attributes {
+fn add_port(attributes: &mut Attributes, port: u16) -> &mut Attributes {
     attributes.count(semconv::NETWORK_PEER_PORT, port.into())
 }
 
-fn lookup(lookup: &Lookup, attributes: &mut Attributes) {
+fn add_lookup(lookup: &Lookup, attributes: &mut Attributes) {
     attributes.text(semconv::DNS_QUESTION_NAME, lookup.name.as_str());
     if !lookup.addresses.is_empty() {
         let addresses = lookup.addresses.iter().map(ToString::to_string);
@@ -86,30 +86,30 @@ fn lookup(lookup: &Lookup, attributes: &mut Attributes) {
     }
 }
 
-fn handshake(told: &Handshake, attributes: &mut Attributes) {
+fn add_handshake(handshake: &Handshake, attributes: &mut Attributes) {
     attributes
-        .text(semconv::SERVER_ADDRESS, told.server_name.as_str())
-        .flag(semconv::TLS_ESTABLISHED, told.version.is_some())
-        .some(told.peer, |attributes, peer| {
+        .text(semconv::SERVER_ADDRESS, handshake.server_name.as_str())
+        .flag(semconv::TLS_ESTABLISHED, handshake.version.is_some())
+        .when_some(handshake.peer, |attributes, peer| {
             attributes
                 .text(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string())
-                .some(peer.port(), port)
+                .when_some(peer.port(), add_port)
         })
-        .some(told.version, |attributes, version| {
+        .when_some(handshake.version, |attributes, version| {
             attributes
                 .text(semconv::TLS_PROTOCOL_NAME, "tls")
                 .text(semconv::TLS_PROTOCOL_VERSION, version)
         })
-        .some(told.cipher_suite.as_deref(), |attributes, suite| {
+        .when_some(handshake.cipher_suite.as_deref(), |attributes, suite| {
             attributes.text(semconv::TLS_CIPHER, suite)
         })
-        .some(told.alpn.as_deref(), |attributes, alpn| {
+        .when_some(handshake.alpn.as_deref(), |attributes, alpn| {
             attributes.text(semconv::TLS_NEXT_PROTOCOL, alpn)
         })
-        .some(told.untrusted.as_deref(), |attributes, why| {
+        .when_some(handshake.untrusted.as_deref(), |attributes, why| {
             attributes.text("canary.tls.untrusted", why)
         });
-    if let Some(leaf) = &told.leaf {
+    if let Some(leaf) = &handshake.leaf {
         attributes
             .text(semconv::TLS_SERVER_SUBJECT, leaf.subject.as_str())
             .text(semconv::TLS_SERVER_ISSUER, leaf.issuer.as_str())
@@ -119,66 +119,67 @@ fn handshake(told: &Handshake, attributes: &mut Attributes) {
     }
 }
 
-/// Unix seconds in ISO 8601, as the conventions have certificates' dates; a date before 1970 is told as 1970.
+/// Unix seconds in ISO 8601, as the semantic conventions require for certificates; dates before 1970 become 1970.
 fn date(seconds: i64) -> String {
     let since = std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
     match std::time::UNIX_EPOCH.checked_add(since) {
-        // Beyond the year 9999 there is no such text.
+        // ISO 8601 ends with the year 9999.
         Some(time) if seconds < 253_402_300_800 => humantime::format_rfc3339_seconds(time).to_string(),
         _ => seconds.to_string(),
     }
 }
 
-fn request(told: &Request, attributes: &mut Attributes) -> String {
-    let method = name::http_method(&told.method);
-    let is_known = told.method == method;
+fn add_request(request: &Request, attributes: &mut Attributes) -> String {
+    let method = name::http_method(&request.method);
+    let is_known = request.method == method;
     attributes
         .text(semconv::HTTP_REQUEST_METHOD, method)
-        .some(Some(&told.method).filter(|_| !is_known), |attributes, method| {
-            attributes.text(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.as_str())
-        })
-        .text(semconv::URL_FULL, told.url.as_str())
-        .text(semconv::URL_SCHEME, told.scheme)
-        .text(semconv::SERVER_ADDRESS, told.host.as_str())
-        .some(told.port, |attributes, port| {
+        .when_some(
+            Some(&request.method).filter(|_| !is_known),
+            |attributes, method| attributes.text(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.as_str()),
+        )
+        .text(semconv::URL_FULL, request.url.as_str())
+        .text(semconv::URL_SCHEME, request.scheme)
+        .text(semconv::SERVER_ADDRESS, request.host.as_str())
+        .when_some(request.port, |attributes, port| {
             attributes.count(semconv::SERVER_PORT, port.into())
         })
         .text(semconv::NETWORK_PROTOCOL_NAME, "http")
         .text(semconv::USER_AGENT_SYNTHETIC_TYPE, name::SYNTHETIC_TEST)
-        .count(semconv::HTTP_REQUEST_BODY_SIZE, told.request_bytes);
-    if told.hop > 0 {
-        attributes.count(semconv::HTTP_REQUEST_RESEND_COUNT, told.hop.into());
+        .count(semconv::HTTP_REQUEST_BODY_SIZE, request.request_bytes);
+    if request.hop > 0 {
+        attributes.count(semconv::HTTP_REQUEST_RESEND_COUNT, request.hop.into());
     }
-    answer(told, attributes);
+    add_response(request, attributes);
     if is_known {
-        told.method.to_string()
+        request.method.to_string()
     } else {
         "HTTP".to_owned()
     }
 }
 
-fn answer(told: &Request, attributes: &mut Attributes) {
+fn add_response(request: &Request, attributes: &mut Attributes) {
     attributes
-        .some(told.peer, |attributes, peer| {
+        .when_some(request.peer, |attributes, peer| {
             attributes
                 .text(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string())
-                .some(peer.port(), port)
+                .when_some(peer.port(), add_port)
         })
-        .some(told.version, |attributes, version| {
+        .when_some(request.version, |attributes, version| {
             attributes.text(semconv::NETWORK_PROTOCOL_VERSION, version)
         })
-        .some(told.status, |attributes, status| {
+        .when_some(request.status, |attributes, status| {
             attributes.count(semconv::HTTP_RESPONSE_STATUS_CODE, status.into())
         })
-        .some(told.response_bytes, |attributes, bytes| {
+        .when_some(request.response_bytes, |attributes, bytes| {
             attributes.count(semconv::HTTP_RESPONSE_BODY_SIZE, bytes)
         });
     let phases = [
-        ("canary.phase.send", told.send),
-        ("canary.phase.wait", told.wait),
-        ("canary.phase.receive", told.receive),
+        ("canary.phase.send", request.send),
+        ("canary.phase.wait", request.wait),
+        ("canary.phase.receive", request.receive),
     ];
     for (key, took) in phases {
-        attributes.some(took, |attributes, took| attributes.seconds(key, took));
+        attributes.when_some(took, |attributes, took| attributes.seconds(key, took));
     }
 }

@@ -25,7 +25,7 @@ fn attributes(list: &[KeyValue]) -> BTreeMap<&str, String> {
 }
 
 fn decoded(run: &Run) -> Vec<Span> {
-    let frame = frame(run, ALL).unwrap();
+    let frame = encode_run(run, ALL).unwrap();
     ScopeSpans::decode(frame.bytes.as_slice()).unwrap().spans
 }
 
@@ -78,7 +78,7 @@ fn the_root_spans_the_queue_and_the_run() {
 }
 
 #[test]
-fn the_root_tells_the_check_its_outcome_and_what_it_used() {
+fn the_root_names_the_check_its_outcome_and_what_it_used() {
     let root = &decoded(&sample::run())[0];
     insta::assert_debug_snapshot!(attributes(&root.attributes), @r#"
     {
@@ -110,7 +110,7 @@ fn the_root_tells_the_check_its_outcome_and_what_it_used() {
 }
 
 #[test]
-fn a_request_is_told_by_the_http_conventions() {
+fn a_request_follows_the_http_conventions() {
     let spans = decoded(&sample::run());
     let request = named(&spans, "GET");
     insta::assert_debug_snapshot!(attributes(&request.attributes), @r#"
@@ -138,7 +138,7 @@ fn a_request_is_told_by_the_http_conventions() {
 }
 
 #[test]
-fn a_handshake_tells_what_the_peer_showed() {
+fn a_handshake_has_what_the_peer_presented() {
     let spans = decoded(&sample::run());
     insta::assert_debug_snapshot!(attributes(&named(&spans, "tls handshake").attributes), @r#"
     {
@@ -169,8 +169,8 @@ fn denials_reclaimed_connections_log_lines_and_failed_assertions_are_events_in_o
         at: 3 * sample::MS,
     });
     let root = &decoded(&run)[0];
-    let told = |event: &Event| format!("{} {:?}", event.name, attributes(&event.attributes));
-    let events: Vec<String> = root.events.iter().map(told).collect();
+    let describe = |event: &Event| format!("{} {:?}", event.name, attributes(&event.attributes));
+    let events: Vec<String> = root.events.iter().map(describe).collect();
     insta::assert_debug_snapshot!(events, @r#"
     [
         "log {\"log.level\": \"info\", \"log.message\": \"hello\", \"step\": \"1\"}",
@@ -226,13 +226,13 @@ fn a_run_that_passed_is_no_error() {
 fn a_run_that_was_not_sampled_is_kept_when_it_did_not_pass() {
     let mut run = sample::run();
     run.trace.sampled = false;
-    assert!(frame(&run, ALL).is_some());
-    assert!(frame(&run, Selection { failures: false }).is_none());
+    assert!(encode_run(&run, ALL).is_some());
+    assert!(encode_run(&run, Selection { failures: false }).is_none());
     run.outcome = Outcome::Completed(sample::verdict(VerdictStatus::Pass));
-    assert!(frame(&run, ALL).is_none());
+    assert!(encode_run(&run, ALL).is_none());
 }
 
-/// A run that reports as much as a plugin can.
+/// A run that reports as much as possible.
 fn chatty() -> Run {
     let mut run = sample::run();
     let pair = |number: usize| (format!("key-{number}").into(), "v".repeat(3_000).into());
@@ -256,21 +256,25 @@ fn chatty() -> Run {
 #[test]
 fn what_a_run_reports_has_a_size_and_its_root_is_always_there_with_the_verdict() {
     let run = chatty();
-    let frame = frame(&run, ALL).unwrap();
-    assert!(frame.bytes.len() <= fit::MAX_FRAME, "{}", frame.bytes.len());
+    let frame = encode_run(&run, ALL).unwrap();
+    assert!(
+        frame.bytes.len() <= size_limit::MAX_FRAME,
+        "{}",
+        frame.bytes.len()
+    );
     assert!(frame.left_out > 400, "{}", frame.left_out);
     let spans = ScopeSpans::decode(frame.bytes.as_slice()).unwrap().spans;
     let root = &spans[0];
     assert_eq!(root.name, "check website");
-    let told = attributes(&root.attributes);
-    assert_eq!(told["canary.outcome"], "fail");
-    assert_eq!(told["canary.check.name"], "website");
+    let recorded = attributes(&root.attributes);
+    assert_eq!(recorded["canary.outcome"], "fail");
+    assert_eq!(recorded["canary.check.name"], "website");
     assert!(root.status.is_some());
     assert!(root.dropped_events_count > 0 && root.dropped_attributes_count > 0);
     assert!(spans.len() > 50, "{} spans", spans.len());
 }
 
 #[test]
-fn a_run_of_an_ordinary_size_is_told_whole() {
-    assert_eq!(frame(&sample::run(), ALL).unwrap().left_out, 0);
+fn a_run_of_an_ordinary_size_is_exported_whole() {
+    assert_eq!(encode_run(&sample::run(), ALL).unwrap().left_out, 0);
 }

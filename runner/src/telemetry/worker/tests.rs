@@ -1,4 +1,4 @@
-//! One check that reports as much as it can beside five that report as usual, and a collector that takes little at once.
+//! One check that reports as much as possible beside five ordinary ones, and a collector with a small size limit.
 
 mod exports;
 
@@ -9,19 +9,19 @@ use canary_tests::collector::{Arrivals, Collector, LIMIT, Mode, Protocol};
 use tokio::time::timeout;
 
 use super::*;
-use crate::ledger::audit::{Audit, Reserve};
+use crate::ledger::audit::{Audit, InternalFds};
 use crate::ledger::{Budget, Ledger};
 use crate::outcome::{LogLevel, LogLine, Run};
 use crate::settings::{Report, Section};
-use crate::status::{Standing, Status};
-use crate::suite::{Check, CheckId, Environment, KnownSecrets};
+use crate::status::{CheckStatus, Status};
+use crate::suite::{Check, CheckId, Environment, SecretRegistry};
 use crate::telemetry::sample;
 
 const GOOD: [&str; 5] = ["a", "b", "c", "d", "e"];
-/// Runs of each check.
+/// The number of runs of each check.
 const RUNS: usize = 20;
 
-/// An environment in which a collector is named.
+/// An environment that configures a collector.
 struct Named(Vec<(&'static str, String)>);
 
 impl Environment for Named {
@@ -37,26 +37,26 @@ impl Environment for Named {
 
 /// Telemetry to a collector.
 fn telemetry(collector: &Collector, protocol: &str) -> (Telemetry, Worker) {
-    let (telemetry, _, worker) = with_exposition(collector, protocol);
+    let (telemetry, _, worker) = with_handle(collector, protocol);
     (telemetry, worker)
 }
 
-fn with_exposition(collector: &Collector, protocol: &str) -> (Telemetry, Exposition, Worker) {
+fn with_handle(collector: &Collector, protocol: &str) -> (Telemetry, MetricsHandle, Worker) {
     by(Named(vec![
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http")),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
     ]))
 }
 
-fn by(environment: Named) -> (Telemetry, Exposition, Worker) {
+fn by(environment: Named) -> (Telemetry, MetricsHandle, Worker) {
     let settings =
         crate::telemetry::settings::read(Section::default(), &environment, None, Report::default());
-    let (ledger, reserve) = (Ledger::new(Budget::new(8)), Reserve::default());
+    let (ledger, internal_fds) = (Ledger::new(Budget::new(8)), InternalFds::default());
     let view = HostView {
-        audit: Audit::baseline(&ledger, &reserve).unwrap(),
+        audit: Audit::baseline(&ledger, &internal_fds).unwrap(),
         ledger,
-        reserve,
-        secrets: KnownSecrets::default(),
+        internal_fds,
+        secrets: SecretRegistry::default(),
         alerts: None,
         streams: crate::console::Streams::default(),
         liveness: crate::liveness::Registry::default(),
@@ -65,8 +65,8 @@ fn by(environment: Named) -> (Telemetry, Exposition, Worker) {
     start(&settings.unwrap(), Resource::default(), view, console)
 }
 
-fn standing() -> Standing {
-    Standing {
+fn standing() -> CheckStatus {
+    CheckStatus {
         status: Status::Down,
         transition: None,
         consecutive_failures: 1,
@@ -85,7 +85,7 @@ fn run(name: &str) -> Run {
     run
 }
 
-/// 16 lines of 16 fields of 4 KiB: a mebibyte, of which a frame has room for a part.
+/// 16 lines of 16 fields of 4 KiB: 1 MiB, more than fits into a frame.
 fn loud() -> Run {
     let mut run = run("loud");
     let field = |number: usize| (format!("key {number}").into(), "v".repeat(4 << 10).into());
@@ -99,7 +99,7 @@ fn loud() -> Run {
     run
 }
 
-/// How many root spans of each check arrived.
+/// The number of received root spans by check.
 fn roots(arrivals: &Arrivals) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for span in arrivals.spans().roots().0 {
@@ -116,11 +116,11 @@ async fn one_drowns_no_others(protocol: Protocol, name: &str) {
     let working = worker.run(stop.clone());
     let reporting = async {
         let checks = GOOD.iter().map(|name| run(name).check);
-        telemetry.suite(checks.chain([run("loud").check]).collect());
+        telemetry.suite_changed(checks.chain([run("loud").check]).collect());
         for _ in 0..RUNS {
-            telemetry.finished(&Arc::new(loud()), &standing());
+            telemetry.run_finished(&Arc::new(loud()), &standing());
             for name in GOOD {
-                telemetry.finished(&Arc::new(run(name)), &standing());
+                telemetry.run_finished(&Arc::new(run(name)), &standing());
             }
             yield_now().await;
         }
@@ -155,13 +155,13 @@ async fn a_check_that_reports_much_costs_the_others_nothing_over_grpc() {
 #[tokio::test]
 async fn that_something_is_to_be_exported_is_known_before_the_first_export_is_due() {
     let collector = Collector::start(Protocol::Http);
-    let (_telemetry, exposition, worker) = with_exposition(&collector, "http/protobuf");
-    assert!(exposition.delivery().is_none());
+    let (_telemetry, handle, worker) = with_handle(&collector, "http/protobuf");
+    assert!(handle.delivery_status().is_none());
     tokio::select! {
         biased;
         _ = worker.run(CancellationToken::new()) => unreachable!(),
         () = yield_now() => {}
     }
-    let delivery = exposition.delivery().expect("a report");
+    let delivery = handle.delivery_status().expect("a report");
     assert!(!delivery.report.signals.is_empty());
 }

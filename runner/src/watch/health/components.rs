@@ -1,29 +1,30 @@
-//! Threads and tasks of the runner that make no progress, and receivers that take nothing.
+//! Health issues of threads, tasks and notifiers.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Complaint, Limits, Sources};
+use super::{HealthIssue, Sources, Thresholds};
 use crate::alert;
 use crate::alert::report::NotifierReport;
 use crate::liveness::{Impact, Stall};
-use crate::watch::pulse::{PUBLISHING, SCHEDULER, WORKERS};
+use crate::watch::supervisor_status::{PUBLISHING, SCHEDULER, WORKERS};
 
-/// How each notifier fares, by its name.
+/// Reports of the notifiers, by name.
 type Notifiers = BTreeMap<Arc<str>, NotifierReport>;
 
-/// A notifier whose receiver takes nothing, or less than there is to tell.
+/// A notifier that cannot deliver, or cannot keep up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NotifierFailing {
-    /// Which one.
+    /// Name of the notifier.
     pub notifier: Arc<str>,
-    /// Since the first failure after the last success; for one that does not fail, how long something has waited.
+    /// Time since the first failure after the last success; for a notifier that does not fail, how long a
+    /// notification has waited.
     pub time: Duration,
-    /// Notifications that wait for it.
+    /// Number of queued notifications.
     pub waiting: u64,
-    /// Why the last attempt failed, if it did.
+    /// Error of the last attempt, if it failed.
     pub message: Option<String>,
     /// Whether no other notifier works.
     pub is_only: bool,
@@ -51,74 +52,78 @@ impl fmt::Display for NotifierFailing {
     }
 }
 
-/// What is wrong with them, the worst first.
-pub(super) fn complaints(sources: &Sources, limits: Limits) -> Vec<Complaint> {
+/// The issues of components and notifiers, the worst first.
+pub(super) fn issues(sources: &Sources, thresholds: Thresholds) -> Vec<HealthIssue> {
     let alerts = sources.alerts.as_ref().map(|alerts| alerts.now());
     let notifiers = alerts.unwrap_or_default().notifiers;
-    let mut complaints = judge(sources.liveness.stalls(), &notifiers, limits);
-    if !sources.pulse.read().has_begun {
-        complaints.insert(0, Complaint::Starting);
+    let mut issues = classify(sources.liveness.stalls(), &notifiers, thresholds);
+    if !sources.supervisor_status.snapshot().has_started {
+        issues.insert(0, HealthIssue::Starting);
     }
-    complaints
+    issues
 }
 
-fn judge(mut stalls: Vec<Stall>, notifiers: &Notifiers, limits: Limits) -> Vec<Complaint> {
+fn classify(mut stalls: Vec<Stall>, notifiers: &Notifiers, thresholds: Thresholds) -> Vec<HealthIssue> {
     let is_stalled = |name: &str| {
-        let component = alert::component(name);
+        let component = alert::component_name(name);
         stalls.iter().any(|stall| stall.name == component)
     };
-    let is_silent =
-        |(name, report): (&Arc<str>, &NotifierReport)| is_stalled(name) || trouble(report, limits).is_some();
-    // When none is left that works, nobody hears of a check that is down.
+    let is_silent = |(name, report): (&Arc<str>, &NotifierReport)| {
+        is_stalled(name) || failure_or_delay(report, thresholds).is_some()
+    };
+    // If no notifier works, nobody learns of a check that is down.
     let is_only = !notifiers.is_empty() && notifiers.iter().all(is_silent);
     if is_only {
-        let is_notifier =
-            |stall: &&mut Stall| notifiers.keys().any(|name| stall.name == alert::component(name));
+        let is_notifier = |stall: &&mut Stall| {
+            notifiers
+                .keys()
+                .any(|name| stall.name == alert::component_name(name))
+        };
         for stall in stalls.iter_mut().filter(is_notifier) {
             stall.impact = stall.impact.max(Impact::Heartbeat);
         }
     }
     let notifiers = notifiers.iter();
-    let failing = notifiers.filter_map(|(name, report)| notifier_failing(name, report, limits, is_only));
-    let mut complaints: Vec<Complaint> = stalls.into_iter().map(stalled).chain(failing).collect();
-    complaints.sort_by_key(|complaint| (!complaint.is_fatal(), !complaint.stops_heartbeat()));
-    complaints
+    let failing = notifiers.filter_map(|(name, report)| notifier_failing(name, report, thresholds, is_only));
+    let mut issues: Vec<HealthIssue> = stalls.into_iter().map(stall_issue).chain(failing).collect();
+    issues.sort_by_key(|issue| (!issue.is_fatal(), !issue.stops_heartbeat()));
+    issues
 }
 
-fn stalled(stall: Stall) -> Complaint {
+fn stall_issue(stall: Stall) -> HealthIssue {
     let time = stall.time;
     match &*stall.name {
-        _ if stall.is_dead => Complaint::ComponentDied(stall),
-        SCHEDULER if stall.activity == PUBLISHING => Complaint::PublisherStalled { time },
-        SCHEDULER => Complaint::SchedulerStalled { time },
-        WORKERS => Complaint::WorkersStalled { time },
-        "telemetry" => Complaint::TelemetryStalled { time },
-        _ => Complaint::ComponentStalled(stall),
+        _ if stall.is_dead => HealthIssue::ComponentDied(stall),
+        SCHEDULER if stall.activity == PUBLISHING => HealthIssue::PublisherStalled { time },
+        SCHEDULER => HealthIssue::SchedulerStalled { time },
+        WORKERS => HealthIssue::WorkersStalled { time },
+        "telemetry" => HealthIssue::TelemetryStalled { time },
+        _ => HealthIssue::ComponentStalled(stall),
     }
 }
 
-/// For how long nothing was delivered, and why.
-fn failing(report: &NotifierReport, limits: Limits) -> Option<(Duration, &str)> {
+/// For how long deliveries have failed, and why, if that exceeds the threshold.
+fn failing(report: &NotifierReport, thresholds: Thresholds) -> Option<(Duration, &str)> {
     let failing = report.failing.as_ref()?;
     let time = failing.since.elapsed();
-    (time > limits.notifier_failing).then_some((time, failing.message.as_str()))
+    (time > thresholds.notifier_failing).then_some((time, failing.message.as_str()))
 }
 
-/// The same, or how late it is delivered.
-fn trouble(report: &NotifierReport, limits: Limits) -> Option<(Duration, Option<&str>)> {
-    let failing = failing(report, limits).map(|(time, message)| (time, Some(message)));
+/// The same, or else the delay of deliveries if that exceeds its threshold.
+fn failure_or_delay(report: &NotifierReport, thresholds: Thresholds) -> Option<(Duration, Option<&str>)> {
+    let failing = failing(report, thresholds).map(|(time, message)| (time, Some(message)));
     let late = report.late.map(|time| (time, None));
-    failing.or(late.filter(|(time, _)| *time > limits.notifier_late))
+    failing.or(late.filter(|(time, _)| *time > thresholds.notifier_late))
 }
 
 fn notifier_failing(
     name: &Arc<str>,
     report: &NotifierReport,
-    limits: Limits,
+    thresholds: Thresholds,
     is_only: bool,
-) -> Option<Complaint> {
-    let (time, message) = trouble(report, limits)?;
-    Some(Complaint::NotifierFailing(NotifierFailing {
+) -> Option<HealthIssue> {
+    let (time, message) = failure_or_delay(report, thresholds)?;
+    Some(HealthIssue::NotifierFailing(NotifierFailing {
         notifier: Arc::clone(name),
         time,
         waiting: report.waiting,
@@ -151,28 +156,31 @@ mod tests {
         }
     }
 
-    /// What is wrong when these are stalled, and notifiers are so late.
-    fn judged(stalls: Vec<Stall>, late_by: &[(&str, u64)]) -> Vec<Complaint> {
+    /// The issues with these stalls, and notifiers with these delays.
+    fn issues_of(stalls: Vec<Stall>, late_by: &[(&str, u64)]) -> Vec<HealthIssue> {
         let notifiers = late_by.iter();
         let notifiers = notifiers.map(|(name, seconds)| (Arc::from(*name), late(*seconds)));
-        judge(stalls, &notifiers.collect(), Limits::default())
+        classify(stalls, &notifiers.collect(), Thresholds::default())
     }
 
     #[test]
     fn the_heartbeat_stops_when_no_notifier_is_left_that_works() {
-        let lane = |name: &str| stall(&format!("notifier {name}"), Impact::Readiness);
+        let worker_stall = |name: &str| stall(&format!("notifier {name}"), Impact::Readiness);
         let stops = |stalls: Vec<Stall>, late_by: &[(&str, u64)]| {
-            let judged = judged(stalls, late_by);
-            judged.iter().filter(|found| found.stops_heartbeat()).count()
+            let issues_of = issues_of(stalls, late_by);
+            issues_of.iter().filter(|found| found.stops_heartbeat()).count()
         };
         let other = || stall("export of spans", Impact::Readiness);
-        assert_eq!(stops(vec![lane("chat"), other()], &[]), 0);
-        assert_eq!(stops(vec![lane("chat"), other()], &[("chat", 0), ("mail", 0)]), 0);
+        assert_eq!(stops(vec![worker_stall("chat"), other()], &[]), 0);
         assert_eq!(
-            stops(vec![lane("chat"), other()], &[("chat", 0), ("mail", 400)]),
+            stops(vec![worker_stall("chat"), other()], &[("chat", 0), ("mail", 0)]),
+            0
+        );
+        assert_eq!(
+            stops(vec![worker_stall("chat"), other()], &[("chat", 0), ("mail", 400)]),
             2
         );
-        assert_eq!(stops(vec![lane("chat"), other()], &[("chat", 0)]), 1);
+        assert_eq!(stops(vec![worker_stall("chat"), other()], &[("chat", 0)]), 1);
         assert_eq!(stops(vec![], &[("chat", 400), ("mail", 400)]), 2);
         assert_eq!(stops(vec![], &[("chat", 400), ("mail", 300)]), 0);
         assert_eq!(stops(vec![], &[]), 0);
@@ -180,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_is_fatal_comes_first_and_then_what_stops_the_heartbeat() {
-        let found = judged(
+        let found = issues_of(
             vec![
                 stall("a", Impact::Readiness),
                 stall("b", Impact::Heartbeat),
@@ -195,28 +203,28 @@ mod tests {
     }
 
     #[test]
-    fn a_notifier_whose_only_lane_is_fatal_stays_fatal() {
-        let lane = stall("notifier chat", Impact::Liveness);
-        assert!(judged(vec![lane], &[("chat", 0)])[0].is_fatal());
+    fn a_notifier_whose_only_worker_is_fatal_stays_fatal() {
+        let worker_stall = stall("notifier chat", Impact::Liveness);
+        assert!(issues_of(vec![worker_stall], &[("chat", 0)])[0].is_fatal());
     }
 
     #[test]
     fn a_component_that_has_ended_is_not_one_that_is_slow() {
-        let word = |name: &str, activity, is_dead| {
+        let code = |name: &str, activity, is_dead| {
             let stall = Stall {
                 activity,
                 is_dead,
                 ..stall(name, Impact::Liveness)
             };
-            stalled(stall).word()
+            stall_issue(stall).code()
         };
-        assert_eq!(word(SCHEDULER, PUBLISHING, false), "publisher_stalled");
-        assert_eq!(word(SCHEDULER, "running", false), "scheduler_stalled");
-        assert_eq!(word(WORKERS, "running", false), "workers_stalled");
-        assert_eq!(word("telemetry", "running", false), "telemetry_stalled");
-        assert_eq!(word("alert", "running", false), "component_stalled");
+        assert_eq!(code(SCHEDULER, PUBLISHING, false), "publisher_stalled");
+        assert_eq!(code(SCHEDULER, "running", false), "scheduler_stalled");
+        assert_eq!(code(WORKERS, "running", false), "workers_stalled");
+        assert_eq!(code("telemetry", "running", false), "telemetry_stalled");
+        assert_eq!(code("alert", "running", false), "component_stalled");
         for name in [SCHEDULER, WORKERS, "telemetry", "alert"] {
-            assert_eq!(word(name, PUBLISHING, true), "component_died");
+            assert_eq!(code(name, PUBLISHING, true), "component_died");
         }
     }
 
@@ -232,28 +240,31 @@ mod tests {
             late: Some(Duration::from_secs(late)),
             ..NotifierReport::default()
         };
-        // What fails for a minute may pass.
+        // A failure of up to a minute may be transient.
         for seconds in [59, 1] {
             advance(Duration::from_secs(seconds)).await;
-            assert_eq!(trouble(&report(Some(&failing), 300), Limits::default()), None);
+            assert_eq!(
+                failure_or_delay(&report(Some(&failing), 300), Thresholds::default()),
+                None
+            );
             let late = report(Some(&failing), 301);
             assert_eq!(
-                trouble(&late, Limits::default()),
+                failure_or_delay(&late, Thresholds::default()),
                 Some((Duration::from_secs(301), None))
             );
         }
         advance(Duration::from_secs(1)).await;
-        let said = |report: &NotifierReport| {
-            let complaint = notifier_failing(&"chat".into(), report, Limits::default(), true);
-            complaint.map(|complaint| complaint.to_string())
+        let message_of = |report: &NotifierReport| {
+            let issue = notifier_failing(&"chat".into(), report, Thresholds::default(), true);
+            issue.map(|issue| issue.to_string())
         };
-        assert_eq!(said(&report(None, 300)), None);
+        assert_eq!(message_of(&report(None, 300)), None);
         assert_eq!(
-            said(&report(None, 301)).unwrap(),
+            message_of(&report(None, 301)).unwrap(),
             "notifier `chat` delivers late: 7 notifications wait, one of them for 301 s"
         );
         assert_eq!(
-            said(&report(Some(&failing), 301)).unwrap(),
+            message_of(&report(Some(&failing), 301)).unwrap(),
             "notifier `chat` has delivered nothing for 61 s, and 7 notifications wait: the answer is 503"
         );
     }

@@ -1,28 +1,32 @@
-//! What ails the export of telemetry.
+//! Health issues of telemetry exports.
 
-use super::{Complaint, Limits};
+use super::{HealthIssue, Thresholds};
 use crate::liveness::STALL;
-use crate::telemetry::DeliveryReading;
+use crate::telemetry::DeliveryStatus;
 
-/// What is wrong by the last reading, beside what was found already.
-pub(super) fn complaints(reading: &DeliveryReading, limits: Limits, found: &[Complaint]) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
-    let is_stall = |complaint: &Complaint| matches!(complaint, Complaint::TelemetryStalled { .. });
+/// The issues of a reading, without those that are in `found` already.
+pub(super) fn issues(
+    reading: &DeliveryStatus,
+    thresholds: Thresholds,
+    found: &[HealthIssue],
+) -> Vec<HealthIssue> {
+    let mut issues = Vec::new();
+    let is_stall = |issue: &HealthIssue| matches!(issue, HealthIssue::TelemetryStalled { .. });
     if reading.age > reading.expected_every + STALL && !found.iter().any(is_stall) {
-        complaints.push(Complaint::TelemetryStalled { time: reading.age });
+        issues.push(HealthIssue::TelemetryStalled { time: reading.age });
     }
-    if let Some(class) = reading.report.spool_trouble {
+    if let Some(class) = reading.report.spool_failure {
         let reason = class.as_str();
-        complaints.push(Complaint::SpoolFailing { reason });
+        issues.push(HealthIssue::SpoolFailing { reason });
     }
     for (signal, report) in &reading.report.signals {
         let time = report.failing_for.map(|failing| failing + reading.age);
-        if let Some(time) = time.filter(|time| *time > limits.exports_failing) {
-            let signal = signal.word();
-            complaints.push(Complaint::ExportsFailing { signal, time });
+        if let Some(time) = time.filter(|time| *time > thresholds.exports_failing) {
+            let signal = signal.as_str();
+            issues.push(HealthIssue::ExportsFailing { signal, time });
         }
     }
-    complaints
+    issues
 }
 
 #[cfg(test)]
@@ -36,29 +40,29 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn reading(age: Duration, report: DeliveryReport) -> DeliveryReading {
-        DeliveryReading {
+    fn reading(age: Duration, report: DeliveryReport) -> DeliveryStatus {
+        DeliveryStatus {
             report,
             age,
             expected_every: 10 * SECOND,
         }
     }
 
-    fn found(reading: &DeliveryReading) -> Vec<Complaint> {
-        complaints(reading, Limits::default(), &[])
+    fn found(reading: &DeliveryStatus) -> Vec<HealthIssue> {
+        issues(reading, Thresholds::default(), &[])
     }
 
     #[test]
-    fn telemetry_is_stalled_when_its_reading_is_late_and_that_is_said_once() {
+    fn telemetry_is_stalled_when_its_reading_is_late_and_that_is_reported_once() {
         let on_time = reading(15 * SECOND, DeliveryReport::default());
         assert_eq!(found(&on_time), []);
         let time = 15 * SECOND + Duration::from_millis(1);
         let late = reading(time, DeliveryReport::default());
-        let stalled = Complaint::TelemetryStalled { time };
+        let stalled = HealthIssue::TelemetryStalled { time };
         assert_eq!(found(&late), std::slice::from_ref(&stalled));
-        let known = [Complaint::Starting, stalled];
-        assert_eq!(complaints(&late, Limits::default(), &known), []);
-        assert_eq!(complaints(&late, Limits::default(), &known[..1]).len(), 1);
+        let known = [HealthIssue::Starting, stalled];
+        assert_eq!(issues(&late, Thresholds::default(), &known), []);
+        assert_eq!(issues(&late, Thresholds::default(), &known[..1]).len(), 1);
     }
 
     #[test]
@@ -76,11 +80,11 @@ mod tests {
             signals: signals.into(),
             ..DeliveryReport::default()
         };
-        let signal = Signal::Logs.word();
+        let signal = Signal::Logs.as_str();
         let time = 301 * SECOND;
         assert_eq!(
             found(&reading(SECOND, report.clone())),
-            [Complaint::ExportsFailing { signal, time }]
+            [HealthIssue::ExportsFailing { signal, time }]
         );
         assert_eq!(found(&reading(Duration::ZERO, report)), []);
     }
@@ -88,13 +92,13 @@ mod tests {
     #[test]
     fn a_disk_that_fails_is_named_by_its_kind_of_failure() {
         let report = DeliveryReport {
-            spool_trouble: Some(IoClass::Shortage),
+            spool_failure: Some(IoClass::Shortage),
             ..DeliveryReport::default()
         };
         let reason = IoClass::Shortage.as_str();
         assert_eq!(
             found(&reading(SECOND, report)),
-            [Complaint::SpoolFailing { reason }]
+            [HealthIssue::SpoolFailing { reason }]
         );
     }
 }

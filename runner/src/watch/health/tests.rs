@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use super::*;
 use crate::age::Since;
 use crate::ledger::Budget;
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 use crate::liveness::Impact;
 use crate::pool::{self, Claim, Pool};
 use crate::publish::Restored;
-use crate::sandbox::{HostFunction, PollUnderWay};
+use crate::sandbox::{ActivePoll, HostFunction};
 use crate::suite::{Cadence, CheckId, Cron};
 use crate::telemetry;
 use crate::telemetry::HostView;
@@ -17,12 +17,12 @@ use crate::telemetry::settings::{Process, resource};
 
 use tokio::time::advance;
 
-/// A runner whose parts are there, and are worked by hand.
+/// A runner whose components are driven by the test.
 struct Runner {
     liveness: Registry,
-    board: Board,
-    pulse: Pulse,
-    reloads: Reloads,
+    statuses: StatusStore,
+    supervisor_status: SupervisorStatus,
+    reloads: ReloadStatus,
     ledger: Arc<Ledger>,
     slow_polls: SlowPolls,
     health: Health,
@@ -30,24 +30,24 @@ struct Runner {
 }
 
 fn runner() -> Runner {
-    let check = Arc::new(Check::plain("page", Duration::from_secs(10)));
-    let board = Board::default();
-    board.keep(
+    let check = Arc::new(Check::minimal("page", Duration::from_secs(10)));
+    let statuses = StatusStore::default();
+    statuses.apply_suite(
         std::slice::from_ref(&check),
         &mut Restored::default(),
         Instant::now(),
     );
     let liveness = Registry::default();
     let slow_polls = SlowPolls::default();
-    let (pulse, reloads) = (Pulse::new(&liveness), Reloads::default());
+    let (supervisor_status, reloads) = (SupervisorStatus::new(&liveness), ReloadStatus::default());
     let ledger = Ledger::new(Budget::new(10));
-    let reserve = Reserve::default();
-    let audit = Audit::blind(&reserve);
+    let reserve = InternalFds::default();
+    let audit = Audit::disabled(&reserve);
     let settings = telemetry::sample::settings();
     let view = HostView {
         ledger: Arc::clone(&ledger),
         audit: audit.clone(),
-        reserve,
+        internal_fds: reserve,
         secrets: Default::default(),
         alerts: None,
         streams: Default::default(),
@@ -55,15 +55,15 @@ fn runner() -> Runner {
     };
     let resource = resource(&settings, &Process::current("test".to_owned()));
     let sink = Box::new(std::io::sink());
-    let (_, exposition, _) = telemetry::start(&settings, resource, view, sink);
+    let (_, metrics, _) = telemetry::start(&settings, resource, view, sink);
     let sources = Sources {
-        board: board.clone(),
-        pulse: pulse.clone(),
+        statuses: statuses.clone(),
+        supervisor_status: supervisor_status.clone(),
         state: State::none().0,
         reloads: reloads.clone(),
         ledger: Arc::clone(&ledger),
         audit,
-        exposition,
+        metrics,
         slow_polls: slow_polls.clone(),
         trust: TrustStore::default(),
         names: NameFiles::default(),
@@ -74,24 +74,24 @@ fn runner() -> Runner {
         liveness,
         slow_polls,
         ledger,
-        board,
-        pulse,
+        statuses,
+        supervisor_status,
         reloads,
-        health: Health::new(sources, Limits::default()),
+        health: Health::new(sources, Thresholds::default()),
         check,
     }
 }
 
 impl Runner {
-    /// The words of all complaints about what time does.
-    fn words(&self) -> Vec<&'static str> {
-        let complaints = self.health.check().complaints;
-        complaints.iter().map(Complaint::word).collect()
+    /// Codes of all issues.
+    fn codes(&self) -> Vec<&'static str> {
+        let issues = self.health.check().issues;
+        issues.iter().map(HealthIssue::code).collect()
     }
 
-    fn turn(&self) {
-        self.pulse.turn();
-        self.pulse.work();
+    fn all_alive(&self) {
+        self.supervisor_status.scheduler_alive();
+        self.supervisor_status.workers_alive();
     }
 }
 
@@ -102,131 +102,138 @@ async fn seconds(seconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn a_runner_that_has_not_begun_is_not_ready_and_needs_no_restart() {
     let runner = runner();
-    assert_eq!(runner.words(), ["starting"]);
+    assert_eq!(runner.codes(), ["starting"]);
     assert!(runner.health.check().is_alive());
-    runner.turn();
-    assert_eq!(runner.words(), [""; 0]);
+    runner.all_alive();
+    assert_eq!(runner.codes(), [""; 0]);
     assert!(runner.health.check().is_ready());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_does_not_come_round_is_dead() {
+async fn a_supervisor_that_is_stalled_is_dead() {
     let runner = runner();
-    runner.turn();
+    runner.all_alive();
     seconds(4).await;
-    runner.pulse.work();
-    assert_eq!(runner.words(), [""; 0]);
+    runner.supervisor_status.workers_alive();
+    assert_eq!(runner.codes(), [""; 0]);
     seconds(2).await;
-    runner.pulse.work();
-    assert_eq!(runner.words(), ["scheduler_stalled"]);
+    runner.supervisor_status.workers_alive();
+    assert_eq!(runner.codes(), ["scheduler_stalled"]);
     assert!(!runner.health.check().is_alive());
-    runner.turn();
-    assert_eq!(runner.words(), [""; 0]);
+    runner.all_alive();
+    assert_eq!(runner.codes(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_goes_down_starts_nothing_and_is_well() {
+async fn a_service_that_shuts_down_starts_nothing_and_is_healthy() {
     let runner = runner();
-    runner.turn();
-    runner.pulse.drain();
+    runner.all_alive();
+    runner.supervisor_status.drain();
     seconds(60).await;
-    runner.turn();
-    assert_eq!(runner.words(), [""; 0]);
+    runner.all_alive();
+    assert_eq!(runner.codes(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_publisher_that_hangs_is_dead() {
     let runner = runner();
-    runner.turn();
-    let publishing = runner.pulse.publishing();
+    runner.all_alive();
+    let publishing = runner.supervisor_status.publishing();
     seconds(6).await;
-    runner.pulse.work();
-    assert_eq!(runner.words(), ["publisher_stalled"]);
+    runner.supervisor_status.workers_alive();
+    assert_eq!(runner.codes(), ["publisher_stalled"]);
     assert!(!runner.health.check().is_alive());
     drop(publishing);
-    runner.turn();
-    assert_eq!(runner.words(), [""; 0]);
+    runner.all_alive();
+    assert_eq!(runner.codes(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn workers_that_come_to_nothing_else_are_told() {
+async fn saturated_workers_are_reported() {
     let runner = runner();
-    runner.turn();
+    runner.all_alive();
     seconds(4).await;
-    runner.pulse.turn();
-    assert_eq!(runner.words(), ["workers_stalled"]);
+    runner.supervisor_status.scheduler_alive();
+    assert_eq!(runner.codes(), ["workers_stalled"]);
     assert!(!runner.health.check().is_alive());
 }
 
-/// What fails while `progress` is not reported: `/livez`, the heartbeat.
+/// The issue's message, and whether liveness and the heartbeat fail with it, when a component with this impact is
+/// stalled.
 async fn fails_with(impact: Impact) -> (String, bool, bool) {
     let runner = runner();
     let _silent = runner.liveness.register("part", impact);
     seconds(6).await;
-    runner.turn();
-    assert_eq!(runner.words(), ["component_stalled"]);
-    let checkup = runner.health.check();
+    runner.all_alive();
+    assert_eq!(runner.codes(), ["component_stalled"]);
+    let report = runner.health.check();
     (
-        checkup.complaints[0].to_string(),
-        !checkup.is_alive(),
-        checkup.sickness().is_some(),
+        report.issues[0].to_string(),
+        !report.is_alive(),
+        report.unhealthy_reason().is_some(),
     )
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_component_that_is_stalled_is_named_and_fails_what_depends_on_it() {
-    let told = "`part` has made no progress for 6 s (starting)".to_owned();
-    assert_eq!(fails_with(Impact::Readiness).await, (told.clone(), false, false));
-    assert_eq!(fails_with(Impact::Heartbeat).await, (told.clone(), false, true));
-    assert_eq!(fails_with(Impact::Liveness).await, (told, true, true));
+    let message = "`part` has made no progress for 6 s (starting)".to_owned();
+    assert_eq!(
+        fails_with(Impact::Readiness).await,
+        (message.clone(), false, false)
+    );
+    assert_eq!(
+        fails_with(Impact::Heartbeat).await,
+        (message.clone(), false, true)
+    );
+    assert_eq!(fails_with(Impact::Liveness).await, (message, true, true));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_does_not_come_out_even_is_told() {
+async fn an_account_that_is_inconsistent_is_reported() {
     let runner = runner();
-    runner.turn();
-    runner.pulse.balance(false);
-    assert_eq!(runner.words(), ["account_uneven"]);
-    assert!(runner.health.check().sickness().is_some());
+    runner.all_alive();
+    runner.supervisor_status.record_accounting(false);
+    assert_eq!(runner.codes(), ["account_uneven"]);
+    assert!(runner.health.check().unhealthy_reason().is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_got_no_descriptor_is_told_for_a_minute() {
+async fn a_run_that_got_no_descriptor_is_reported_for_a_minute() {
     let runner = runner();
-    runner.turn();
-    runner.pulse.starve();
+    runner.all_alive();
+    runner.supervisor_status.record_fd_exhausted();
     seconds(3).await;
-    runner.turn();
-    let checkup = runner.health.check();
-    assert_eq!(runner.words(), ["descriptors_short"]);
-    assert!(checkup.is_alive() && checkup.sickness().is_none());
-    let told = checkup.complaints.iter().map(ToString::to_string);
-    let mut told =
-        told.filter(|line| line.starts_with("runs get no descriptor, the last one 3 s ago: raise"));
-    assert!(told.next().is_some(), "{checkup:?}");
+    runner.all_alive();
+    let report = runner.health.check();
+    assert_eq!(runner.codes(), ["descriptors_short"]);
+    assert!(report.is_alive() && report.unhealthy_reason().is_none());
+    let message = report.issues.iter().map(ToString::to_string);
+    let mut message =
+        message.filter(|line| line.starts_with("runs get no descriptor, the last one 3 s ago: raise"));
+    assert!(message.next().is_some(), "{report:?}");
     seconds(56).await;
-    runner.turn();
-    assert!(runner.words().contains(&"descriptors_short"));
+    runner.all_alive();
+    assert!(runner.codes().contains(&"descriptors_short"));
     for _ in 0..2 {
         seconds(1).await;
-        runner.turn();
-        assert!(!runner.words().contains(&"descriptors_short"));
+        runner.all_alive();
+        assert!(!runner.codes().contains(&"descriptors_short"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_check_of_which_nothing_is_heard_for_three_intervals_is_stale() {
+async fn a_check_without_an_outcome_for_three_intervals_is_stale() {
     let runner = runner();
     seconds(30).await;
-    runner.turn();
-    assert_eq!(runner.words(), [""; 0]);
+    runner.all_alive();
+    assert_eq!(runner.codes(), [""; 0]);
     seconds(1).await;
-    runner.turn();
-    assert_eq!(runner.words(), ["checks_stale"]);
-    let checkup = runner.health.check();
-    assert!(checkup.is_alive() && !checkup.is_ready());
+    runner.all_alive();
+    assert_eq!(runner.codes(), ["checks_stale"]);
+    let report = runner.health.check();
+    assert!(report.is_alive() && !report.is_ready());
     assert_eq!(
-        checkup.sickness().as_deref(),
+        report.unhealthy_reason().as_deref(),
         Some("nothing was heard of 1 check (page; 31 s at most)")
     );
 }
@@ -235,59 +242,60 @@ async fn a_check_of_which_nothing_is_heard_for_three_intervals_is_stale() {
 async fn a_run_that_goes_on_for_longer_than_it_can_is_dead() {
     let runner = runner();
     runner
-        .board
+        .statuses
         .schedule(&runner.check, Since::at(SystemTime::now()))
         .unwrap();
-    runner.board.start(&runner.check.id);
-    // The time-out, the wait between attempts, and what a busy machine may add.
+    runner.statuses.start(&runner.check.id);
+    // The time-out, the delay between attempts, and the allowance for a busy machine.
     for wait in [10, 12] {
         seconds(wait).await;
-        runner.turn();
-        assert_eq!(runner.words(), [""; 0]);
+        runner.all_alive();
+        assert_eq!(runner.codes(), [""; 0]);
     }
     seconds(1).await;
-    runner.turn();
-    assert_eq!(runner.words(), ["runs_overdue"]);
+    runner.all_alive();
+    assert_eq!(runner.codes(), ["runs_overdue"]);
     assert!(!runner.health.check().is_alive());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_suite_that_was_refused_shows_until_a_better_one_is_in_force() {
     let runner = runner();
-    runner.turn();
+    runner.all_alive();
     runner
         .reloads
         .failed("a.yaml:1:1: no\nmore".to_owned(), SystemTime::now(), None);
-    let checkup = runner.health.check();
-    assert_eq!(runner.words(), ["suite_refused"]);
-    // The old suite is at work.
-    assert_eq!(checkup.sickness(), None);
-    assert!(checkup.complaints.iter().any(|complaint| {
-        complaint
-            .to_string()
-            .ends_with("the old one goes on: a.yaml:1:1: no")
-    }));
+    let report = runner.health.check();
+    assert_eq!(runner.codes(), ["suite_refused"]);
+    // The old suite is active.
+    assert_eq!(report.unhealthy_reason(), None);
+    assert!(
+        report
+            .issues
+            .iter()
+            .any(|issue| { issue.to_string().ends_with("the old one goes on: a.yaml:1:1: no") })
+    );
     let retry_at = Some(Instant::now() + Duration::from_millis(39_001));
     runner
         .reloads
         .failed("a.yaml: cannot be read".to_owned(), SystemTime::now(), retry_at);
-    assert!(runner.health.check().complaints.iter().any(|complaint| {
-        complaint
+    assert!(runner.health.check().issues.iter().any(|issue| {
+        issue
             .to_string()
             .ends_with("a.yaml: cannot be read; this may pass, and the suite is read again in 40 s")
     }));
     runner.reloads.succeeded(SystemTime::now());
-    assert_eq!(runner.words(), [""; 0]);
+    assert_eq!(runner.codes(), [""; 0]);
 }
 
 #[test]
 fn many_checks_are_named_in_part() {
-    let mut stale = Stale::default();
+    let mut stale = AffectedChecks::default();
     for number in 0..12 {
         stale.add(
             &CheckId::new(&format!("c{number}")),
             Duration::from_secs(number),
-            NAMED,
+            MAX_NAMED,
         );
     }
     assert_eq!(
@@ -302,84 +310,84 @@ async fn a_reload_that_goes_on_for_long_is_named_until_it_is_over() {
     runner.reloads.started(Instant::now());
     for wait in [14, 1] {
         seconds(wait).await;
-        runner.turn();
-        assert_eq!(runner.words(), [""; 0]);
+        runner.all_alive();
+        assert_eq!(runner.codes(), [""; 0]);
     }
     seconds(1).await;
-    runner.turn();
-    assert_eq!(runner.words(), ["reload_stalled"]);
+    runner.all_alive();
+    assert_eq!(runner.codes(), ["reload_stalled"]);
     assert!(runner.health.check().is_alive());
-    assert_eq!(runner.health.check().sickness(), None);
+    assert_eq!(runner.health.check().unhealthy_reason(), None);
     runner.reloads.succeeded(SystemTime::now());
-    assert_eq!(runner.words(), [""; 0]);
+    assert_eq!(runner.codes(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_that_runs_short_is_named_with_those_who_have_most_of_it() {
+async fn a_pool_that_runs_short_is_named_with_those_that_have_most_of_it() {
     let runner = runner();
-    runner.turn();
-    let pool = Pool::new("things", pool::Limits::of(2));
+    runner.all_alive();
+    let pool = Pool::new("things", pool::Limits::new(2));
     runner.ledger.pools().add(&pool);
-    let _hog = pool.try_acquire(Claim::by("hog").units(2)).unwrap();
+    let _hog = pool.try_acquire(Claim::new("hog").units(2)).unwrap();
     assert_eq!(
-        runner.words(),
+        runner.codes(),
         [""; 0],
         "a full pool in which nobody waits is well used"
     );
-    assert!(pool.try_acquire(Claim::by("other")).is_err());
+    assert!(pool.try_acquire(Claim::new("other")).is_err());
     let found = runner.health.check();
-    let short: Vec<_> = found
-        .complaints
+    let pools: Vec<_> = found
+        .issues
         .iter()
-        .filter(|found| found.word() == "pool_short")
+        .filter(|found| found.code() == "pool_short")
         .collect();
     assert_eq!(
-        short[0].to_string(),
+        pools[0].to_string(),
         "the pool `things` is short: 2 of 2 in use, 0 waiting, 1 refused so far; most of it had hog (2)"
     );
-    assert_eq!(short[0].checks(), [CheckId::new("hog")]);
-    assert!(!short[0].is_fatal() && !short[0].stops_heartbeat());
+    assert_eq!(pools[0].checks(), [CheckId::new("hog")]);
+    assert!(!pools[0].is_fatal() && !pools[0].stops_heartbeat());
     seconds(59).await;
-    runner.turn();
-    assert!(runner.words().contains(&"pool_short"));
+    runner.all_alive();
+    assert!(runner.codes().contains(&"pool_short"));
     for _ in 0..2 {
         seconds(1).await;
-        runner.turn();
-        assert!(!runner.words().contains(&"pool_short"));
+        runner.all_alive();
+        assert!(!runner.codes().contains(&"pool_short"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_fatal_complaint_among_others_is_enough_for_a_restart() {
+async fn one_fatal_issue_among_others_is_enough_for_a_restart() {
     let runner = runner();
-    runner.turn();
-    runner.reloads.see(false);
-    assert_eq!(runner.words(), ["suite_unwatched"]);
-    let checkup = runner.health.check();
-    assert!(checkup.is_alive() && !checkup.is_ready() && checkup.sickness().is_none());
+    runner.all_alive();
+    runner.reloads.set_watched(false);
+    assert_eq!(runner.codes(), ["suite_unwatched"]);
+    let report = runner.health.check();
+    assert!(report.is_alive() && !report.is_ready() && report.unhealthy_reason().is_none());
     seconds(6).await;
-    runner.pulse.work();
-    assert_eq!(runner.words(), ["scheduler_stalled", "suite_unwatched"]);
+    runner.supervisor_status.workers_alive();
+    assert_eq!(runner.codes(), ["scheduler_stalled", "suite_unwatched"]);
     assert!(!runner.health.check().is_alive());
-    runner.reloads.see(true);
-    assert_eq!(runner.words(), ["scheduler_stalled"]);
+    runner.reloads.set_watched(true);
+    assert_eq!(runner.codes(), ["scheduler_stalled"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_held_a_worker_up_is_named_and_the_heartbeat_goes_on() {
     let runner = runner();
-    runner.turn();
+    runner.all_alive();
     for millis in [300, 550, 800, 1_050] {
-        let poll = PollUnderWay {
+        let poll = ActivePoll {
             id: (1, 1),
             check: CheckId::new("hog"),
             function: HostFunction::Guest,
             elapsed: Duration::from_millis(millis),
         };
-        runner.slow_polls.note(vec![poll], Instant::now());
+        runner.slow_polls.record(vec![poll], Instant::now());
     }
-    assert_eq!(runner.words(), ["slow_poll"]);
-    let checkup = runner.health.check();
-    assert_eq!(checkup.complaints[0].checks(), [CheckId::new("hog")]);
-    assert!(checkup.is_alive() && checkup.sickness().is_none());
+    assert_eq!(runner.codes(), ["slow_poll"]);
+    let report = runner.health.check();
+    assert_eq!(report.issues[0].checks(), [CheckId::new("hog")]);
+    assert!(report.is_alive() && report.unhealthy_reason().is_none());
 }

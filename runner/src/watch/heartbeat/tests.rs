@@ -1,6 +1,6 @@
-mod judged;
+mod config;
+mod decisions;
 mod sent;
-mod written;
 
 use super::*;
 

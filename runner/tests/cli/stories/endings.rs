@@ -1,4 +1,4 @@
-//! Runs that end in every way but the good one, again and again.
+//! Runs that repeatedly end in every way other than success.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use canary_tests::peer::tls::HostileTls;
 use canary_tests::peer::{Hostile, Peer};
 use serde_json::{Value, json};
 
-use crate::monitor::{Monitor, SLACK, alike, ended, finished, named};
+use crate::monitor::{FD_TOLERANCE, Monitor, ended, finished, named, replicate};
 
-/// The ways out of a plugin while it holds connections: the word and the cause of the outcome.
+/// Behaviours of a plugin that holds connections, each with the kind and cause of the outcome.
 const WAYS: [(&str, &str, Option<&str>); 13] = [
     ("return", "pass", None),
     ("huge_verdict", "pass", None),
@@ -30,7 +30,7 @@ const WAYS: [(&str, &str, Option<&str>); 13] = [
 /// Connections that each of them holds.
 const HELD: u64 = 3;
 
-/// A suite of the plugin that misbehaves as it is told.
+/// A suite with the hostile plugin.
 fn guests(checks: &[Value]) -> Value {
     json!({
         "plugins": { "hostile": { "path": HOSTILE } },
@@ -64,19 +64,19 @@ async fn story_13_seven_probers_on_every_way_out_of_a_plugin_its_connections_are
         };
         monitor.until(ended_so).await;
     }
-    monitor.settles(before + SLACK).await;
+    monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
     let status = monitor.status();
     let reclaimed = status["descriptors"]["reclaimed"].as_u64();
-    // Whoever came to its own end has held them all.
+    // Runs that ended by themselves have held all connections.
     let own = WAYS.into_iter().filter(|(_, outcome, _)| *outcome != "stopped");
     let runs: u64 = own.map(|(way, outcome, _)| ended(&status, way, outcome)).sum();
     assert!(reclaimed >= Some(HELD * runs), "{reclaimed:?} of {runs} runs");
-    monitor.goes_on().await;
-    monitor.rests([&peer]).await;
+    monitor.assert_healthy().await;
+    monitor.assert_clean([&peer]).await;
     monitor.service.end();
 }
 
-/// Checks by name, path and configuration. No page is the one that is expected, and each has its own way to fail.
+/// Checks by name, path and configuration, each of which fails in another way.
 fn pages() -> [(&'static str, &'static str, Value); 8] {
     [
         ("a status that is an error", "/bad", json!({})),
@@ -140,9 +140,9 @@ async fn story_13_seven_probers_on_every_way_out_of_an_http_check_its_connection
         ways.iter().all(|(name, ..)| ended(&status, name, "pass") == 0),
         "{status:#}"
     );
-    monitor.settles(before + SLACK).await;
-    monitor.goes_on().await;
-    monitor.rests([&*site]).await;
+    monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
+    monitor.assert_healthy().await;
+    monitor.assert_clean([&*site]).await;
     monitor.service.end();
 }
 
@@ -158,7 +158,7 @@ async fn story_04_otel_httpcheck_no_body_and_no_silence_outlasts_a_check_that_sa
         ),
         (Hostile::Drips(Duration::from_millis(50)), json!({})),
         (Hostile::EndlessHeaders, json!({})),
-        // A body that nobody reads, and one that is read as far as it may be.
+        // A body that is not read, and one that is read up to its limit.
         (Hostile::EndlessBody, json!({})),
         (
             Hostile::LargeBody,
@@ -168,14 +168,14 @@ async fn story_04_otel_httpcheck_no_body_and_no_silence_outlasts_a_check_that_sa
     let peers = kinds.each_ref().map(|(kind, _)| kind.start());
     let check = |((kind, config), peer): (&(Hostile, Value), &Peer)| json!({ "name": kind.name(), "plugin": "http", "target": peer.url("http", "/"), "config": config });
     let checks: Vec<Value> = kinds.iter().zip(&peers).map(check).collect();
-    // Neither here nor in a check is there a word of a time-out.
+    // No time-out is configured, neither here nor in a check.
     let defaults = json!({ "interval": "300ms", "retries": 0 });
     let mut monitor = Monitor::start(json!({ "defaults": defaults, "checks": checks })).await;
     monitor.finished("silent", 2).await;
     let before = monitor.descriptors().await;
     for ((kind, _), peer) in kinds.iter().zip(&peers) {
         monitor.finished(kind.name(), RUNS).await;
-        // A peer hears of a close a little later than the check begins its next run.
+        // A peer sees a close a little later than the check begins its next run.
         assert!(
             peer.counts().most_open <= 5,
             "{}: {:?}",
@@ -183,9 +183,9 @@ async fn story_04_otel_httpcheck_no_body_and_no_silence_outlasts_a_check_that_sa
             peer.counts()
         );
     }
-    monitor.settles(before + SLACK).await;
-    monitor.goes_on().await;
-    monitor.rests(&peers).await;
+    monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
+    monitor.assert_healthy().await;
+    monitor.assert_clean(&peers).await;
     monitor.service.end();
 }
 
@@ -220,9 +220,9 @@ async fn story_10_cloudprober_a_handshake_that_fails_keeps_no_socket() {
             kind.name()
         );
     }
-    monitor.settles(before + SLACK).await;
-    monitor.goes_on().await;
-    monitor.rests(&peers).await;
+    monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
+    monitor.assert_healthy().await;
+    monitor.assert_clean(&peers).await;
     monitor.service.end();
 }
 
@@ -239,11 +239,11 @@ async fn story_10_cloudprober_a_plugin_that_eats_all_memory_is_stopped_each_time
         "quota": { "memory": MEMORY, "cpu": "5s" },
         "config": { "then": "grow_memory" },
     });
-    let mut monitor = Monitor::start(guests(&alike(4, &check))).await;
+    let mut monitor = Monitor::start(guests(&replicate(4, &check))).await;
     monitor.finished("eater", 20).await;
     let before = monitor.service.process.resident();
     let status = monitor.finished("eater", 200).await;
-    // Four of them at once, wherever they stood when it was looked at first.
+    // Four of them run at once, at any point when memory was first measured.
     let most = before + 4 * MEMORY;
     let now = monitor.service.process.resident();
     assert!(
@@ -252,7 +252,7 @@ async fn story_10_cloudprober_a_plugin_that_eats_all_memory_is_stopped_each_time
     );
     let stopped = ended(&status, "eater", "stopped");
     assert_eq!(stopped, finished(&status, "eater"), "{status:#}");
-    monitor.goes_on().await;
-    monitor.rests([]).await;
+    monitor.assert_healthy().await;
+    monitor.assert_clean([]).await;
     monitor.service.end();
 }

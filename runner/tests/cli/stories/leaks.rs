@@ -1,4 +1,4 @@
-//! Sockets that nobody closes, run after run.
+//! Sockets that a plugin never closes, run after run.
 
 use std::iter::repeat;
 
@@ -8,18 +8,18 @@ use canary_tests::peer::tls::{HostileTls, NAMES};
 use canary_tests::peer::{Hostile, Peer};
 use serde_json::{Value, json};
 
-use crate::monitor::{Monitor, SLACK, alike, ended, finished};
+use crate::monitor::{FD_TOLERANCE, Monitor, ended, finished, replicate};
 use crate::site;
 
 fn check(name: &str, plugin: &str, target: &str, config: Value) -> Value {
     json!({ "name": name, "plugin": plugin, "target": target, "config": config })
 }
 
-/// A suite of so many checks of each kind.
+/// A suite with this many checks of each kind.
 fn suite(interval: &str, kinds: &[(usize, Value)]) -> Value {
     let checks: Vec<Value> = kinds
         .iter()
-        .flat_map(|(count, check)| alike(*count, check))
+        .flat_map(|(count, check)| replicate(*count, check))
         .collect();
     json!({ "defaults": { "interval": interval, "retries": 0 }, "checks": checks })
 }
@@ -53,13 +53,13 @@ async fn story_01_ssl_checker_a_socket_that_nobody_closes_is_closed_with_its_run
     after(10).await;
     let before = monitor.descriptors().await;
     let status = after(100).await;
-    monitor.settles(before + SLACK).await;
-    // A leaking run that passes has held all four.
+    monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
+    // A leaking run that passes has held all four sockets.
     let leaked = 4 * ended(&status, "leak", "pass");
     let reclaimed = status["descriptors"]["reclaimed"].as_u64().unwrap();
     assert!(leaked > 0 && reclaimed >= leaked, "{status:#}");
-    monitor.goes_on().await;
-    monitor.rests([&page, &secure]).await;
+    monitor.assert_healthy().await;
+    monitor.assert_clean([&page, &secure]).await;
     monitor.service.end();
 }
 
@@ -94,9 +94,9 @@ async fn story_03_blackbox_peers_that_keep_connections_alive_use_up_no_descripto
             "{status:#}"
         );
     }
-    monitor.settles(before + SLACK).await;
-    monitor.goes_on().await;
-    monitor.rests([&*site, &*secure]).await;
+    monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
+    monitor.assert_healthy().await;
+    monitor.assert_clean([&*site, &*secure]).await;
     monitor.service.end();
 }
 
@@ -112,7 +112,7 @@ async fn story_12_cachet_monitor_it_works_after_some_time_when_all_that_was_open
     );
     let suite = suite("100ms", &[(2, leak)]);
     let mut monitor = Monitor::start_with(suite, |program| program.descriptors(DESCRIPTORS)).await;
-    // Four a run: what it opens would fill its table five times.
+    // Four per run: all of them together would exceed the descriptor limit five times.
     let enough = 5 * u64::from(DESCRIPTORS) / 4;
     let passed = |status: &Value| ended(status, "leak", "pass");
     monitor.until(|status| passed(status) >= 10).await;
@@ -126,16 +126,16 @@ async fn story_12_cachet_monitor_it_works_after_some_time_when_all_that_was_open
         status["descriptors"]["reclaimed"].as_u64() >= Some(4 * enough),
         "{status:#}"
     );
-    monitor.settles(before + SLACK).await;
+    monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
     let opened = page.accepted();
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.until(|status| passed(status) >= enough + 10).await;
     assert!(page.accepted() > opened);
-    monitor.rests([&page]).await;
+    monitor.assert_clean([&page]).await;
     monitor.service.end();
 }
 
-/// One check for each kind of hostile peer, each with a target of its own.
+/// One check for each kind of hostile peer.
 fn one_each<'p>(peers: impl Iterator<Item = &'p Peer>) -> Value {
     let check = |(kind, peer): (Hostile, &Peer)| {
         json!({
@@ -167,12 +167,12 @@ async fn story_14_opnsense_exporter_targets_that_fail_cost_no_more_descriptors_t
         assert_eq!(ended(&status, name, "pass"), 0, "{status:#}");
     }
     let fine = reachable.descriptors().await;
-    unreachable.settles(fine + SLACK).await;
-    reachable.settles(fine + SLACK).await;
-    unreachable.goes_on().await;
-    reachable.goes_on().await;
-    unreachable.rests(&failing).await;
-    reachable.rests([&*control]).await;
+    unreachable.wait_for_descriptors(fine + FD_TOLERANCE).await;
+    reachable.wait_for_descriptors(fine + FD_TOLERANCE).await;
+    unreachable.assert_healthy().await;
+    reachable.assert_healthy().await;
+    unreachable.assert_clean(&failing).await;
+    reachable.assert_clean([&*control]).await;
     unreachable.service.end();
     reachable.service.end();
 }

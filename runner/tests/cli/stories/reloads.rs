@@ -1,4 +1,4 @@
-//! A suite read again and again, and checks that hold up no other.
+//! Repeated reloads, and slow checks that delay no others.
 
 use canary_tests::certificate::Authority;
 use canary_tests::peer::Hostile;
@@ -7,14 +7,14 @@ use canary_tests::peer::{Peer, hostile, tls};
 use serde_json::{Value, json};
 
 use crate::accepted;
-use crate::monitor::{Monitor, SLACK, alike, finished, named};
+use crate::monitor::{FD_TOLERANCE, Monitor, finished, named, replicate};
 
-/// The checks of the n-th suite: one of them changes, another comes and goes, and all are under way at most times.
+/// The checks of the n-th suite: one changes, another is added and removed, and most are running at any time.
 fn nth(silent: &Peer, number: usize) -> Value {
     let check = |name: &str, label: usize| {
         let labels = json!({ "number": label.to_string() });
         let target = silent.address().to_string();
-        alike(
+        replicate(
             2,
             &json!({ "name": name, "plugin": "tls", "target": target, "labels": labels }),
         )
@@ -39,7 +39,7 @@ async fn story_09_telegraf_more_reloads_than_descriptors_with_runs_under_way_lea
             before = monitor.descriptors().await;
         }
     }
-    monitor.settles(before + SLACK).await;
+    monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
     let status = monitor.status();
     assert!(
         status["suite"]["reloads"]["succeeded"].as_u64() >= Some(2 * u64::from(DESCRIPTORS)),
@@ -48,8 +48,8 @@ async fn story_09_telegraf_more_reloads_than_descriptors_with_runs_under_way_lea
     assert_eq!(status["suite"]["reloads"]["failed"], 0);
     let steady = finished(&status, "steady");
     monitor.finished("steady", steady + 4).await;
-    monitor.goes_on().await;
-    monitor.rests([&silent]).await;
+    monitor.assert_healthy().await;
+    monitor.assert_clean([&silent]).await;
     monitor.service.end();
 }
 
@@ -69,7 +69,7 @@ async fn story_09_telegraf_a_tarpit_holds_up_no_other_certificate() {
         })
     };
     let (quick, stuck) = (check("good", &good, "500ms"), check("tarpit", &tarpit, "30s"));
-    let checks = [alike(10, &quick), alike(10, &stuck)].concat();
+    let checks = [replicate(10, &quick), replicate(10, &stuck)].concat();
     let monitor = Monitor::start(json!({ "defaults": { "retries": 0 }, "checks": checks })).await;
     // From the third on there are always three: each is held until its next due time.
     let held = |status: &Value| {
@@ -82,6 +82,6 @@ async fn story_09_telegraf_a_tarpit_holds_up_no_other_certificate() {
     assert!(held(&status) >= 3, "{status:#}");
     let are_up = |status: &Value| named(status, "good").all(|check| check["status"] == "up");
     monitor.until(are_up).await;
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.service.end();
 }

@@ -1,4 +1,4 @@
-//! What stood still there goes on here, or is told aloud.
+//! Incidents in which a monitor stopped: the runner keeps working, or reports the stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +13,12 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
-use crate::monitor::{BYSTANDER, INTERVALS, Monitor, alarm, alike, comes_out_even, ended, finished, named};
-use crate::running::{LIMIT, Service};
-use crate::stalls::is_told;
+use crate::monitor::{
+    CONTROL_CHECK, MAX_LATE_PINGS, Monitor, assert_accounting, ended, failure_ping, finished, named,
+    replicate,
+};
+use crate::service_process::{LIMIT, Service};
+use crate::stalls::assert_reported;
 use crate::{accepted, canary, http_check, suite};
 
 /// A suite of checks twice a second.
@@ -30,7 +33,7 @@ fn checks(checks: &[Value]) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn story_02_ssl_checker_a_peer_that_hangs_up_before_its_line_ends_the_run_at_once() {
     let closes = Hostile::ClosesAtOnce.start();
-    let halfway = Peer::tcp(|mut wire| async move { wire.write_all(b"220 mail.exam").await });
+    let halfway = Peer::tcp(|mut connection| async move { connection.write_all(b"220 mail.exam").await });
     let check = |name: &str, peer: &Peer| {
         let config = json!({ "starttls": "smtp" });
         json!({ "name": name, "plugin": "tls", "target": peer.address().to_string(), "config": config })
@@ -39,28 +42,31 @@ async fn story_02_ssl_checker_a_peer_that_hangs_up_before_its_line_ends_the_run_
     let monitor = Monitor::start(suite).await;
     for name in ["closes", "halfway"] {
         let status = monitor.finished(name, 10).await;
-        // A verdict of the plugin, not the end of its time.
+        // A verdict of the plugin, not a time-out.
         let check = named(&status, name).next().unwrap();
         assert_eq!(ended(&status, name, "fail"), finished(&status, name), "{check:#}");
         let summary = check["last"]["summary"].as_str().unwrap();
         assert!(!summary.contains("timed out"), "{summary}");
     }
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.service.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_05_uptime_kuma_monitors_that_stand_still_are_told_by_health_and_by_the_heartbeats_silence() {
-    is_told("canary-command", "scheduler_stalled").await;
+    assert_reported("canary-command", "scheduler_stalled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_06_gatus_a_mail_server_that_never_answers_holds_up_no_check() {
     let (mail, is_up) = (Hostile::Silent.start(), Arc::new(AtomicBool::new(true)));
     let answer = Arc::clone(&is_up);
-    let site = Site::start(move |_| match answer.load(Ordering::SeqCst) {
-        true => Reply::status(200),
-        false => Reply::status(503),
+    let site = Site::start(move |_| {
+        if answer.load(Ordering::SeqCst) {
+            Reply::status(200)
+        } else {
+            Reply::status(503)
+        }
     });
     let page = json!({ "name": "page", "plugin": "http", "target": site.url("http", "/") });
     let ops = json!({
@@ -68,7 +74,7 @@ async fn story_06_gatus_a_mail_server_that_never_answers_holds_up_no_check() {
         "from": "canary@example.com", "to": ["ops@example.com"],
     });
     let settings = json!({ "alerts": { "notifiers": { "ops": ops } } });
-    let monitor = Monitor::start_as(checks(&[page]), settings, |program| program).await;
+    let monitor = Monitor::start_with_settings(checks(&[page]), settings, |program| program).await;
     for _ in 0..3 {
         for word in ["down", "up"] {
             is_up.store(word == "up", Ordering::SeqCst);
@@ -76,13 +82,13 @@ async fn story_06_gatus_a_mail_server_that_never_answers_holds_up_no_check() {
             monitor.until(is_so).await;
         }
     }
-    // It has taken the connection, and nothing comes of it.
+    // The server has accepted the connection and sends nothing.
     accepted(&mail, 1).await;
     let status = monitor
         .finished("page", finished(&monitor.status(), "page") + 5)
         .await;
     assert_eq!(status["account"]["missed"]["overload"], 0, "{status:#}");
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.service.end();
 }
 
@@ -102,12 +108,12 @@ async fn story_07_openstatus_a_target_that_is_down_is_told_of_at_every_due_time_
         .until(|status| ended(status, "port", "fail") >= fails + 10)
         .await;
     assert_eq!(status["account"]["missed"]["overload"], 0, "{status:#}");
-    let resets = Peer::tcp_on(address, |wire| async move { wire.reset() }).unwrap();
+    let resets = Peer::tcp_on(address, |connection| async move { connection.reset() }).unwrap();
     accepted(&resets, 5).await;
     drop(resets);
     let _back = Peer::tcp_on(address, hostile::drain).unwrap();
     monitor.until(is("up")).await;
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.service.end();
 }
 
@@ -115,21 +121,21 @@ async fn story_07_openstatus_a_target_that_is_down_is_told_of_at_every_due_time_
 async fn story_08_heartbeat_what_an_overloaded_host_does_not_run_is_counted_and_none_vanishes() {
     let silent = Hostile::Silent.start();
     let slow = json!({ "name": "slow", "plugin": "tls", "target": silent.address().to_string() });
-    let suite = checks(&alike(20, &slow));
+    let suite = checks(&replicate(20, &slow));
     let monitor = Monitor::start_with(suite, |program| program.env("CANARY_CONCURRENCY", "4")).await;
     let missed = |status: &Value| {
         let missed = &status["account"]["missed"];
         missed["overlap"].as_u64().unwrap() + missed["overload"].as_u64().unwrap()
     };
-    // Twenty checks want two runs each second, and there is room for ten runs.
+    // Twenty checks are due twice each second, with a concurrency of ten.
     let status = monitor
         .until(|status| finished(status, "slow") >= 40 && missed(status) >= 40)
         .await;
-    comes_out_even(&status);
+    assert_accounting(&status);
     monitor.service.end();
 }
 
-/// `canary run` of one page, whose state is kept in its folder.
+/// `canary run` with one check and its state in the folder.
 fn keeping(folder: &TempDir) -> canary_tests::command::Running {
     let program = canary(folder, &["run", "suite.yaml"]);
     program
@@ -173,7 +179,7 @@ async fn story_08_heartbeat_after_an_upgrade_the_monitors_start_whatever_the_old
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_11_sensu_the_dead_mans_switch_fires_when_one_check_is_scheduled_no_more() {
-    // One run has the only place of the group for a minute, and so the other check never runs.
+    // One run occupies the only permit of the group for a minute, so the other check never runs.
     let sleep = json!({
         "name": "sleeps", "plugin": "hostile", "target": "127.0.0.1:1", "group": "one",
         "interval": "60s", "timeout": "60s", "config": { "then": "sleep" },
@@ -187,45 +193,45 @@ async fn story_11_sensu_the_dead_mans_switch_fires_when_one_check_is_scheduled_n
     monitor.reload(suite);
     let asleep = |status: &Value| named(status, "sleeps").all(|check| check["stage"] == "running");
     monitor.until(asleep).await;
-    let told = alarm(&monitor.heart).await;
-    assert!(told.contains("nothing was heard of 1 check (starved;"), "{told}");
+    let ping = failure_ping(&monitor.heartbeat).await;
+    assert!(ping.contains("nothing was heard of 1 check (starved;"), "{ping}");
     assert_eq!(monitor.service.problems("/readyz"), ["checks_stale"]);
-    let beats = monitor.beats();
-    let seen = ended(&monitor.status(), BYSTANDER, "pass");
-    // All else runs, and still the switch is not held down.
+    let pings = monitor.pings();
+    let seen = ended(&monitor.status(), CONTROL_CHECK, "pass");
+    // All other checks run, and still no success ping is sent.
     monitor
-        .until(|status| ended(status, BYSTANDER, "pass") >= seen + 25)
+        .until(|status| ended(status, CONTROL_CHECK, "pass") >= seen + 25)
         .await;
-    assert_eq!(monitor.beats(), beats);
+    assert_eq!(monitor.pings(), pings);
     monitor.service.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_11_sensu_the_dead_mans_switch_fires_when_no_run_comes_to_an_end() {
-    is_told("tokio-rt-worker", "workers_stalled").await;
+    assert_reported("tokio-rt-worker", "workers_stalled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_15_serverkit_a_runner_that_has_never_run_a_check_is_not_well() {
-    let heart = Site::start(|_| Reply::text("OK"));
+    let heartbeat = Site::start(|_| Reply::text("OK"));
     let beat =
-        json!({ "url": heart.url("http", "/beat"), "interval": "1s", "grace": "500ms", "start": false });
+        json!({ "url": heartbeat.url("http", "/beat"), "interval": "1s", "grace": "500ms", "start": false });
     let suite = "checks:\n  - { name: port, plugin: tcp, target: '127.0.0.1:1', interval: 1s }\n";
     let service = Service::start(suite, &json!({ "heartbeat": beat }).to_string(), |program| {
         program
     });
-    // Whatever it has begun ends no more.
+    // No run that it has started ends.
     let frozen = service.process.freeze("tokio-rt-worker");
-    let beats = || {
-        heart
+    let pings = || {
+        heartbeat
             .requests()
             .iter()
             .filter(|ping| ping.path() == "/beat")
             .count()
     };
-    let before = beats();
-    alarm(&heart).await;
-    assert!(beats() - before <= INTERVALS);
+    let before = pings();
+    failure_ping(&heartbeat).await;
+    assert!(pings() - before <= MAX_LATE_PINGS);
     let began = Instant::now();
     while service.get("/readyz").status == 200 {
         assert!(began.elapsed() < LIMIT);
@@ -236,9 +242,9 @@ async fn story_15_serverkit_a_runner_that_has_never_run_a_check_is_not_well() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_15_serverkit_runs_that_come_to_no_verdict_are_no_sign_of_life() {
-    let heart = Site::start(|_| Reply::text("OK"));
+    let heartbeat = Site::start(|_| Reply::text("OK"));
     let beat =
-        json!({ "url": heart.url("http", "/beat"), "interval": "1s", "grace": "500ms", "start": false });
+        json!({ "url": heartbeat.url("http", "/beat"), "interval": "1s", "grace": "500ms", "start": false });
     let broken = json!({
         "name": "broken", "plugin": "hostile", "target": "127.0.0.1:1", "config": { "then": "panic" },
     });
@@ -247,24 +253,24 @@ async fn story_15_serverkit_runs_that_come_to_no_verdict_are_no_sign_of_life() {
         &json!({ "heartbeat": beat }).to_string(),
         |program| program,
     );
-    let told = alarm(&heart).await;
-    assert!(told.starts_with("no run has come to a verdict for"), "{told}");
-    let beats = || {
-        heart
+    let ping = failure_ping(&heartbeat).await;
+    assert!(ping.starts_with("no run has come to a verdict for"), "{ping}");
+    let pings = || {
+        heartbeat
             .requests()
             .iter()
             .filter(|ping| ping.path() == "/beat")
             .count()
     };
-    assert!(beats() <= INTERVALS, "{}", beats());
+    assert!(pings() <= MAX_LATE_PINGS, "{}", pings());
     let before = (
-        beats(),
+        pings(),
         service.json(&["status", "--json"])["account"]["scheduled"].as_u64(),
     );
     service.until(&["status", "--json"], |status| {
         status["account"]["scheduled"].as_u64() >= before.1.map(|runs| runs + 10)
     });
-    assert_eq!(beats(), before.0);
+    assert_eq!(pings(), before.0);
     service.end();
 }
 
@@ -273,13 +279,13 @@ async fn story_16_thingly_a_runner_without_a_descriptor_left_says_so_itself() {
     let silent = Hostile::Silent.start();
     let slow = json!({ "name": "slow", "plugin": "tls", "target": silent.address().to_string() });
     let mut monitor = Monitor::start(checks(&[])).await;
-    monitor.goes_on().await;
-    // From here on the kernel refuses all but a few, whatever the runner believes that it has.
+    monitor.assert_healthy().await;
+    // From here on the kernel refuses all but a few descriptors, whatever the runner's budget is.
     let open = monitor.service.process.descriptors();
     let free = (0..).filter(|number: &u64| !open.contains_key(&number.to_string()));
     let limit = free.take(8).last().unwrap();
     monitor.service.process.limit_descriptors(limit);
-    monitor.reload(checks(&alike(40, &slow)));
+    monitor.reload(checks(&replicate(40, &slow)));
     let is_short = |status: &Value| {
         let mut checks = named(status, "slow");
         checks.any(|check| check["last"]["cause"] == "descriptors")
@@ -290,15 +296,15 @@ async fn story_16_thingly_a_runner_without_a_descriptor_left_says_so_itself() {
     }
     let problems = monitor.service.problems("/readyz");
     assert!(problems.contains(&"descriptors_short".to_owned()), "{problems:?}");
-    // Of no target is said that it is down for that.
+    // No target is reported as down because of it.
     let status = monitor.status();
-    let bystander = named(&status, BYSTANDER).next().unwrap();
-    assert_ne!(bystander["status"], "down", "{bystander:#}");
-    let pings = monitor.heart.accepted();
-    accepted(&monitor.heart, pings + 3).await;
-    comes_out_even(&monitor.status());
+    let control = named(&status, CONTROL_CHECK).next().unwrap();
+    assert_ne!(control["status"], "down", "{control:#}");
+    let pings = monitor.heartbeat.accepted();
+    accepted(&monitor.heartbeat, pings + 3).await;
+    assert_accounting(&monitor.status());
     monitor.service.process.limit_descriptors(1_024);
     monitor.reload(checks(&[]));
-    monitor.goes_on().await;
+    monitor.assert_healthy().await;
     monitor.service.end();
 }

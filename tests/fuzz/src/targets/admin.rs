@@ -7,16 +7,16 @@ use canary::fuzzing::admin::Admin;
 use canary::fuzzing::suite::read;
 use canary::quota::Quota;
 use canary::settings::Token;
-use canary::suite::{Catalog, Check, KnownSecrets, Operator, PluginFacts};
+use canary::suite::{Catalog, Check, HostLimits, PluginFacts, SecretRegistry};
 
 use super::environment::Fixed;
-use super::waiting::block_on;
+use super::runtime::block_on;
 
 const TOKEN: &str = "correct-horse-battery";
 const SUITE: &str = "checks: [{ name: web, plugin: tcp, target: 'web:80' }, { name: many, plugin: tcp, targets: ['a:1', 'b:2'] }]";
-/// Bytes of an answer of a runner with few checks.
+/// Maximum size of a response of a runner with few checks, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
-/// What is answered to whoever asks for what is not there, or wrongly.
+/// The possible status lines, including those of invalid requests.
 const STATUSES: [&[u8]; 12] = [
     b"200", b"400", b"401", b"403", b"404", b"405", b"408", b"413", b"414", b"421", b"431", b"505",
 ];
@@ -58,10 +58,10 @@ fn checks() -> Vec<Arc<Check>> {
         secrets: Vec::new(),
     };
     catalog.insert("tcp", Ok(facts));
-    let operator = Operator {
+    let operator = HostLimits {
         ceiling: Quota::ceiling(),
         notifiers: None,
-        secrets: KnownSecrets::default(),
+        secrets: SecretRegistry::default(),
     };
     draft
         .finish(&catalog, &operator)

@@ -2,13 +2,13 @@
 //!
 //! An input: certificates in DER behind one another, each with its length in two bytes. The last one is a root too.
 
-use canary::fuzzing::tls::{judge, read};
+use canary::fuzzing::tls::{read, validate};
 use canary::net::tls::Certificate;
 
 const NAMES: [&str; 3] = ["web.example.com", "192.0.2.1", "xn--bcher-kva.example"];
-/// From the begin of Unix time to the end of what a certificate can say.
+/// From the beginning of Unix time to the latest time that a certificate can contain.
 const TIMES: [u64; 3] = [0, 1_767_225_600, 253_402_300_799];
-/// Bytes of the text that a byte of a certificate may become: a number of an object identifier, or an escape.
+/// Maximum bytes of text per byte of a certificate: a number of an object identifier, or an escape.
 const GROWTH: usize = 8;
 
 pub(crate) fn run(data: &[u8]) {
@@ -20,7 +20,7 @@ pub(crate) fn run(data: &[u8]) {
     }
     let root = chain.last().copied().unwrap_or_default();
     for (name, now) in NAMES.into_iter().zip(TIMES) {
-        if let Some(Err(reasons)) = judge(&chain, root, name, now) {
+        if let Some(Err(reasons)) = validate(&chain, root, name, now) {
             assert!(
                 !reasons.is_empty() && reasons.len() < 16 << 10,
                 "{} bytes",

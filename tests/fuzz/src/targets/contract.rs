@@ -1,8 +1,8 @@
-//! What a plugin hands over: requests, handshakes, verdicts.
+//! Values that a plugin passes to the host: requests, handshakes, verdicts.
 //!
-//! An input: texts with a NUL between them. The first says which they are of.
+//! An input: texts separated by NUL. The first selects the kind.
 
-use canary::fuzzing::contract::{Asked, Handshake, handshake, request, verdict};
+use canary::fuzzing::contract::{Handshake, RequestTexts, handshake, request, verdict};
 use canary::fuzzing::tls::prepare;
 use canary::net::NetError;
 use canary::outcome::Verdict;
@@ -36,7 +36,7 @@ fn asks(texts: &[&str]) {
     let headers = headers
         .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
         .collect();
-    is_bounded(request(Asked {
+    is_bounded(request(RequestTexts {
         method,
         url,
         headers,
@@ -61,7 +61,7 @@ fn shakes_hands(texts: &[&str]) {
     is_bounded(options.and_then(|options| prepare(&options)));
 }
 
-/// What is refused is the plugin's mistake, in no more words than the plugin's own.
+/// A rejected value is the plugin's mistake, and the error is not longer than the plugin's own texts.
 fn is_bounded<T>(taken: Result<T, NetError>) {
     match taken {
         Ok(_) => {}
@@ -71,7 +71,7 @@ fn is_bounded<T>(taken: Result<T, NetError>) {
 }
 
 fn says(texts: &[&str]) {
-    let secrets = || Secrets::of([SECRET]);
+    let secrets = || Secrets::new([SECRET]);
     for budget in [0, 1 << 10, 64 << 10] {
         let (said, usage) = verdict(texts, budget, secrets());
         assert!(usage.bytes <= budget, "{usage:?} of {budget}");

@@ -1,4 +1,4 @@
-//! The conversation of the plugin `tcp`: what a suite writes, and what a peer sends.
+//! Dialogues of the plugin `tcp`: steps from a suite, and arbitrary data from a peer.
 //!
 //! An input: the steps as JSON, a NUL, and what the peer sends.
 
@@ -8,7 +8,7 @@ use canary_sdk::{Status, Verdict};
 use serde_json::{Value, json};
 
 const TARGET: &str = "peer:1";
-/// Bytes that a peer sends: each of them may come alone.
+/// Maximum number of bytes that a peer sends, possibly one at a time.
 const MAX_SENT: usize = 512;
 /// Bytes of the message of an assertion: an excerpt of 256 bytes, each escaped, and words.
 const MAX_MESSAGE: usize = 4 * 256 + 200;
@@ -21,10 +21,10 @@ pub(crate) fn run(data: &[u8]) {
     let Ok(steps) = serde_json::from_slice::<Value>(steps) else {
         return;
     };
-    let at_once = converse(&steps, [sent]);
-    // What has come before a handshake depends on it.
+    let at_once = run_dialogue(&steps, [sent]);
+    // The data that arrives before a handshake depends on it.
     if !steps.to_string().contains("start_tls") {
-        let bit_by_bit = converse(&steps, sent.chunks(1));
+        let bit_by_bit = run_dialogue(&steps, sent.chunks(1));
         assert_eq!(
             at_once, bit_by_bit,
             "it depends on how the network cuts what is sent"
@@ -32,10 +32,10 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// What a verdict says: each step with what it found, or that it failed. What had come by then is the network's choice.
-type Said = Result<Vec<(String, Option<String>)>, String>;
+/// The steps of a verdict with their findings, or an error. How much data had arrived by then depends on the network.
+type DialogueResult = Result<Vec<(String, Option<String>)>, String>;
 
-fn converse<'s>(steps: &Value, sent: impl IntoIterator<Item = &'s [u8]>) -> Said {
+fn run_dialogue<'s>(steps: &Value, sent: impl IntoIterator<Item = &'s [u8]>) -> DialogueResult {
     let script = sent.into_iter().fold(Script::new(), Script::send);
     let host = FakeHost::new().tcp(TARGET, script);
     let ended = host.run::<Tcp>(TARGET, json!({ "dialogue": steps }));
@@ -47,7 +47,7 @@ fn converse<'s>(steps: &Value, sent: impl IntoIterator<Item = &'s [u8]>) -> Said
         }
         Err(_) => {}
     }
-    ended.map(|verdict| said(&verdict))
+    ended.map(|verdict| findings(&verdict))
 }
 
 fn is_bounded(verdict: &Verdict) {
@@ -56,7 +56,7 @@ fn is_bounded(verdict: &Verdict) {
     }
 }
 
-fn said(verdict: &Verdict) -> Vec<(String, Option<String>)> {
+fn findings(verdict: &Verdict) -> Vec<(String, Option<String>)> {
     let assertions = verdict.assertions().iter();
     let found = assertions.map(|assertion| {
         let message = (assertion.status == Status::Pass).then(|| assertion.message.clone());

@@ -1,4 +1,4 @@
-//! What references in suites get their values from.
+//! The environment that references in suites read.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ pub(crate) const TOKEN: &str = "hunter2-from-the-environment";
 /// Of every file whose name begins with `secret`.
 pub(crate) const PASSWORD: &str = "Kj8-from-a-file";
 
-/// The two secrets above; `EMPTY` is set to nothing, and there is nothing else.
+/// An environment with the two secrets above and an empty variable `EMPTY`.
 pub(crate) struct Fixed;
 
 impl Environment for Fixed {
@@ -24,9 +24,10 @@ impl Environment for Fixed {
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        match name.starts_with(b"secret") {
-            true => Ok(format!("{PASSWORD}\n").into_bytes()),
-            false => Err(io::ErrorKind::NotFound.into()),
+        if name.starts_with(b"secret") {
+            Ok(format!("{PASSWORD}\n").into_bytes())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
         }
     }
 }

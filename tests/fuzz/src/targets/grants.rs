@@ -45,7 +45,7 @@ fn is_one_host(text: &str) {
             assert!(!name.is_empty() && name.len() <= 253, "{name}");
             assert!(name.parse::<IpAddr>().is_err(), "{name} is an address");
         }
-        // What it is written as must not hide where it leads.
+        // The notation must not hide the destination.
         Host::Address(address) => assert_eq!(address.to_canonical(), *address),
     }
 }
@@ -58,33 +58,36 @@ fn is_one_name(text: &str) {
         byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !br"\#%/:<>?@[]^|".contains(&byte)
     };
     assert!(name.as_str().bytes().all(is_plain), "{name}");
-    assert!(Grants::default().look_up(&name).is_err());
+    assert!(Grants::default().check_lookup(&name).is_err());
     if let Ok(grant) = format!("dns://{name}").parse::<Grant>() {
         let grants = Grants::for_check("", "a NAME", [grant].into(), false);
-        assert!(grants.is_ok_and(|grants| grants.look_up(&name).is_ok()), "{name}");
+        assert!(
+            grants.is_ok_and(|grants| grants.check_lookup(&name).is_ok()),
+            "{name}"
+        );
     }
 }
 
-/// What is said of a name holds for its addresses, and nothing comes into a blocked network.
+/// The decision about a name holds for its addresses, and nothing reaches a blocked network.
 fn decides_once(grants: &Grants, to: &Destination) {
-    let decision = grants.name(to, Via::Direct);
+    let decision = grants.check_name(to, Via::Direct);
     let (nothing, blocked) = (Networks::default(), loopback());
     let addresses = match to.host() {
         Host::Address(address) => vec![*address],
         Host::Name(_) => ADDRESSES.iter().filter_map(|text| text.parse().ok()).collect(),
     };
     for address in addresses {
-        let is_allowed = grants.address(to, address, Via::Direct, &nothing).is_ok();
+        let is_allowed = grants.check_address(to, address, Via::Direct, &nothing).is_ok();
         match (&decision, to.host()) {
             (NameDecision::Granted, _) => assert!(is_allowed, "{to} at {address}"),
             (NameDecision::Denied(denial), Host::Address(_)) => assert!(!is_allowed, "{denial}"),
             _ => {}
         }
-        let reaches_loopback = EffectiveAddress::of(address)
+        let reaches_loopback = EffectiveAddress::new(address)
             .reached()
             .iter()
             .any(IpAddr::is_loopback);
-        let is_allowed = grants.address(to, address, Via::Direct, &blocked).is_ok();
+        let is_allowed = grants.check_address(to, address, Via::Direct, &blocked).is_ok();
         assert!(!(reaches_loopback && is_allowed), "{to} at {address}");
     }
 }

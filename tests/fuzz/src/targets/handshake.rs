@@ -1,10 +1,10 @@
-//! What old servers answer to a hello.
+//! Replies of old servers to a ClientHello.
 //!
 //! An input: the size of the pieces in which the rest comes.
 
 use canary::fuzzing::tls::examine;
 
-/// Certificates and bytes of them that are kept at most.
+/// Maximum number and total bytes of stored certificates.
 const CERTIFICATES: usize = 32;
 const BYTES: usize = 64 << 10;
 

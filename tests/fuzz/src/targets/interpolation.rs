@@ -4,7 +4,7 @@ use canary::fuzzing::suite::{Expansion, expand};
 
 use super::environment::{Fixed, PASSWORD, TOKEN, is_leak};
 
-/// Longest text that one reference stands for, in bytes.
+/// Maximum length of the value of one reference, in bytes.
 const LONGEST: usize = if TOKEN.len() > PASSWORD.len() {
     TOKEN.len()
 } else {
@@ -13,7 +13,7 @@ const LONGEST: usize = if TOKEN.len() > PASSWORD.len() {
 
 pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    // A text may hold what happens to be a secret, for all to read.
+    // A text may contain a secret literally.
     if !is_leak(text) {
         replaces_references(text);
     }

@@ -1,4 +1,4 @@
-//! Journals of telemetry that a kill, or a disk, left in any state.
+//! Telemetry journals in any state after a kill or a disk fault.
 //!
 //! An input: where the file is cut (two bytes), where it is damaged (two bytes) and by what (a byte), how large a
 //! request may get (a byte), and what is written, cut at each 0xff: resource, scope and frames.
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use canary::fuzzing::journal::{Around, Recovered, pieces, recover, write_journal};
+use canary::fuzzing::journal::{JournalEnvelope, Recovered, pieces, recover, write_journal};
 
 /// Bytes before the payload of a record.
 const HEADER: usize = 8;
@@ -23,11 +23,11 @@ pub(crate) fn run(data: &[u8]) {
     let (cut, place) = (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d]));
     let mut parts = written.split(|byte| *byte == 0xff);
     let mut part = || parts.next().unwrap_or_default();
-    let around = Around::new(part(), part());
+    let envelope = JournalEnvelope::new(part(), part());
     let journal = Journal {
         sizes: written.split(|byte| *byte == 0xff).map(<[u8]>::len).collect(),
         frames: parts.collect(),
-        around,
+        envelope,
     };
     if let Some((left, intact)) = journal.write(usize::from(cut), usize::from(place), *damage) {
         journal.recovers(left, intact, usize::from(*size) * 16);
@@ -35,7 +35,7 @@ pub(crate) fn run(data: &[u8]) {
     drop(fs::remove_file(&*FILE));
 }
 
-/// What is no journal becomes no more than it has, and can be sent or split.
+/// Arbitrary bytes yield no more data than they contain, which can be sent or split.
 fn reads_anything(data: &[u8]) {
     if fs::write(&*FILE, data).is_ok()
         && let Ok(recovered) = recover(&FILE, 64)
@@ -68,7 +68,7 @@ fn can_be_split(request: &[u8]) {
 }
 
 struct Journal<'d> {
-    around: Around,
+    envelope: JournalEnvelope,
     frames: Vec<&'d [u8]>,
     /// Of all records, those of the envelope too.
     sizes: Vec<usize>,
@@ -78,7 +78,7 @@ impl Journal<'_> {
     /// Writes the file, cuts and damages it; how many bytes are as they were, and whether these are all.
     fn write(&self, cut: usize, place: usize, damage: u8) -> Option<(usize, bool)> {
         drop(fs::remove_file(&*FILE));
-        write_journal(&FILE, &self.around, &self.frames).ok()?;
+        write_journal(&FILE, &self.envelope, &self.frames).ok()?;
         let mut bytes = fs::read(&*FILE).ok()?;
         let whole = bytes.len();
         bytes.truncate(cut);
@@ -93,9 +93,13 @@ impl Journal<'_> {
         Some((intact, intact == whole))
     }
 
-    /// What was written before the damage is there, in order, and nothing that was not written.
+    /// Everything written before the damage is recovered, in order, and nothing else.
     fn recovers(&self, intact: usize, is_whole: bool, max_bytes: usize) {
-        let Ok(Recovered { requests, has_rest }) = recover(&FILE, max_bytes) else {
+        let Ok(Recovered {
+            requests,
+            has_unreadable_rest,
+        }) = recover(&FILE, max_bytes)
+        else {
             return;
         };
         let mut end = 0;
@@ -107,7 +111,7 @@ impl Journal<'_> {
         let expected = self.requests(frames, max_bytes);
         assert_eq!(requests, expected, "{frames} of {} frames", self.frames.len());
         if is_whole {
-            assert!(!has_rest && frames == self.frames.len());
+            assert!(!has_unreadable_rest && frames == self.frames.len());
         }
     }
 
@@ -119,7 +123,7 @@ impl Journal<'_> {
                 _ => groups.push(frame.to_vec()),
             }
         }
-        groups.iter().map(|group| self.around.request(group)).collect()
+        groups.iter().map(|group| self.envelope.request(group)).collect()
     }
 }
 

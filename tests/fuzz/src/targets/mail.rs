@@ -1,8 +1,8 @@
-//! What a mail server says.
+//! Replies of a mail server.
 
 use canary::fuzzing::mail::{Mail, send, starttls};
 
-use super::waiting::block_on;
+use super::runtime::block_on;
 
 const MAIL: Mail<'static> = Mail {
     login: ("canary", "correct horse"),
@@ -14,7 +14,7 @@ const MAIL: Mail<'static> = Mail {
 const PASSWORDS: [&str; 2] = ["AGNhbmFyeQBjb3JyZWN0IGhvcnNl", "Y29ycmVjdCBob3JzZQ=="];
 /// Bytes of an error: a reply, and words.
 const MAX_ERROR: usize = 3 * (64 << 10) + 100;
-/// What a client begins with.
+/// The first command of a client.
 const HELLO: &str = "EHLO client.example\r\n";
 
 pub(crate) fn run(data: &[u8]) {
@@ -39,7 +39,7 @@ fn speaks_in_lines(written: &str, is_sent: bool) {
         2 * written.matches("\r\n").count(),
         "{written}"
     );
-    // A mail ends once, with a line of a dot.
+    // A mail has exactly one terminating dot line.
     assert!(written.matches("\r\n.\r\n").count() <= 1, "{written}");
     assert_eq!(is_sent, written.ends_with("\r\n.\r\nQUIT\r\n"), "{written}");
 }
@@ -55,7 +55,7 @@ fn keeps_the_password(written: &str, said: &[u8]) {
     }
 }
 
-/// What was sent ahead of a handshake is no part of it.
+/// Data that arrived before a handshake is not part of it.
 fn hands_over_what_is_unread(data: &[u8]) {
     let mut written = Vec::new();
     if let Ok(unread) = block_on(starttls(data, &mut written)) {

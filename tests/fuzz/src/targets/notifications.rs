@@ -29,7 +29,7 @@ pub(crate) fn run(data: &[u8]) {
     assert!(waiting.iter().map(|(_, text)| text.len()).sum::<usize>() <= 2 * MOST_BYTES);
     let kept: BTreeSet<&Arc<str>> = waiting.iter().map(|(key, _)| key).collect();
     assert_eq!(kept.len(), waiting.len(), "two have one key");
-    // What is neither kept nor forgotten would come again with each start.
+    // A row that is neither restored nor deleted would reappear with each start.
     let known: BTreeSet<&Arc<str>> = kept.iter().copied().chain(&useless).collect();
     assert_eq!(known, rows.iter().map(|(key, _)| key).collect());
     for body in bodies {

@@ -1,4 +1,4 @@
-//! Secrets in texts: whichever way one is written, it is in no output.
+//! Secrets in texts: in whichever encoding, no output contains one.
 //!
 //! An input: a secret, a NUL, which encodings it goes through, a NUL, and a text. The secret stands in the text behind
 //! its first half.
@@ -11,9 +11,9 @@ use canary::suite::Secrets;
 
 /// Bytes of a secret; a shorter one is not redacted.
 const MIN_SECRET: usize = 4;
-/// Encodings in each other.
+/// Maximum nesting of encodings.
 const MAX_LEVELS: usize = 3;
-/// What a mask and the end of a cut text may take beyond what is kept.
+/// Additional bytes for a mask and the end of a truncated text.
 const MASKS: usize = "***…".len();
 
 pub(crate) fn run(data: &[u8]) {
@@ -32,7 +32,7 @@ pub(crate) fn run(data: &[u8]) {
     let place = text.floor_char_boundary(text.len() / 2);
     let (before, after) = text.split_at(place);
     let whole = format!("{before}{written}{after}");
-    let secrets = Secrets::of([secret]);
+    let secrets = Secrets::new([secret]);
 
     let redacted = secrets.redact(&whole);
     assert!(
@@ -45,7 +45,7 @@ pub(crate) fn run(data: &[u8]) {
         before.len() + written.len() / 2,
         before.len() + written.len(),
     ] {
-        let cut = secrets.redact_within(&whole, kept);
+        let cut = secrets.redact_truncated(&whole, kept);
         assert!(
             cut.len() <= kept + MASKS,
             "{} bytes of {kept}: {cut:?}",
@@ -54,7 +54,7 @@ pub(crate) fn run(data: &[u8]) {
         assert!(!cut.contains(&written) && !cut.contains(secret), "{cut:?}");
     }
     assert!(
-        secrets.holds(&whole),
+        secrets.contains_secret(&whole),
         "{secret:?} as {written:?} is not seen in {whole:?}"
     );
 }
@@ -90,11 +90,10 @@ fn hex(mut text: String, byte: u8) -> String {
 }
 
 fn percent(mut text: String, byte: u8) -> String {
-    match byte.is_ascii_alphanumeric() {
-        true => text.push(char::from(byte)),
-        false => {
-            let _in_memory = write!(text, "%{byte:02X}");
-        }
+    if byte.is_ascii_alphanumeric() {
+        text.push(char::from(byte));
+    } else {
+        let _in_memory = write!(text, "%{byte:02X}");
     }
     text
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use canary::fuzzing::suite::read;
 use canary::quota::{Quota, QuotaKind};
-use canary::suite::{Catalog, Check, KnownSecrets, Operator, PluginFacts, Problem, Problems, Suite};
+use canary::suite::{Catalog, Check, HostLimits, PluginFacts, Problem, Problems, SecretRegistry, Suite};
 
 use super::environment::{Fixed, is_leak};
 
@@ -41,7 +41,7 @@ static FACTS: LazyLock<[PluginFacts; 3]> = LazyLock::new(|| {
 });
 
 pub(crate) fn run(data: &[u8]) {
-    // It may hold what happens to be a secret, for all to read.
+    // The input may contain a secret literally.
     if is_leak(&String::from_utf8_lossy(data)) {
         return;
     }
@@ -50,10 +50,10 @@ pub(crate) fn run(data: &[u8]) {
     for (name, facts) in EMBEDDED.iter().zip(FACTS.iter()) {
         catalog.insert(*name, Ok(facts.clone()));
     }
-    let operator = Operator {
+    let operator = HostLimits {
         ceiling: Quota::ceiling(),
         notifiers: Some(vec!["ops".to_owned()]),
-        secrets: KnownSecrets::default(),
+        secrets: SecretRegistry::default(),
     };
     match draft.finish(&catalog, &operator) {
         Ok(suite) => is_sound(&suite),
@@ -73,7 +73,7 @@ fn is_sound(suite: &Suite) {
 }
 
 fn is_right(check: &Check) {
-    assert!(check.timeout <= check.cadence.shortest() && !check.timeout.is_zero());
+    assert!(check.timeout <= check.cadence.min_interval() && !check.timeout.is_zero());
     assert!(check.failure_threshold >= 1 && check.success_threshold >= 1);
     for kind in QuotaKind::ALL {
         assert!(check.quota.limit(kind) <= Quota::ceiling().limit(kind), "{kind}");

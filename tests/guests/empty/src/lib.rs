@@ -1,8 +1,8 @@
-//! A plugin that passes at once: what a run costs that asks for nothing.
+//! A plugin that passes at once, to measure the cost of a run without any request.
 
 use canary_sdk::{Check, Error, NoConfig, Probe, TargetForm, Verdict};
 
-/// Passes.
+/// A plugin that passes.
 #[derive(Debug)]
 pub struct Empty;
 

@@ -1,4 +1,4 @@
-//! The misbehaviour itself.
+//! The misbehaviours.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use canary_sdk::{Endpoint, Error, ErrorCode, NetError, dns, http, log, tcp, tls,
 
 use crate::config::{Behaviour, Fetch};
 use crate::notes::Notes;
-use crate::{extremes, patience, stream};
+use crate::{deadlines, extremes, stream};
 
 /// Longer than any run.
 const FOR_EVER: Duration = Duration::from_secs(1_000_000);
 const LONG_LINE: usize = 8 << 10;
 
-/// Does as it is told; returns only where the behaviour does.
-pub(crate) fn behave(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes) -> Result<(), Error> {
+/// Performs a behaviour; returns only if the behaviour does.
+pub(crate) fn behave(behaviour: &Behaviour, endpoint: &Endpoint, notes: &mut Notes) -> Result<(), Error> {
     match behaviour {
         Behaviour::Return => {}
         Behaviour::GiveUp => return Err(Error::plugin("it cannot do its work")),
@@ -30,54 +30,54 @@ pub(crate) fn behave(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes)
         Behaviour::Sleep => sleep(),
         Behaviour::HugeVerdict => huge_verdict(notes),
         Behaviour::BadText => bad_text(notes),
-        Behaviour::HugeCall => huge_call(place, notes),
-        Behaviour::LongTexts(bytes) => long_texts(place, *bytes, notes),
-        network => misuse(network, place, notes),
+        Behaviour::HugeCall => huge_call(endpoint, notes),
+        Behaviour::LongTexts(bytes) => long_texts(endpoint, *bytes, notes),
+        network => misuse(network, endpoint, notes),
     }
     Ok(())
 }
 
-fn misuse(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes) {
+fn misuse(behaviour: &Behaviour, endpoint: &Endpoint, notes: &mut Notes) {
     match behaviour {
         Behaviour::ConnectWithoutEnd => loop {
-            notes.take("connect", keep(place));
+            notes.record("connect", keep(endpoint));
         },
         Behaviour::Reconnect(times) => {
-            (0..*times).for_each(|_| notes.take("connect", tcp::connect(place).map(|_| String::new())));
+            (0..*times).for_each(|_| notes.record("connect", tcp::connect(endpoint).map(|_| String::new())));
         }
-        Behaviour::Connect(places) => places.iter().for_each(|place| {
-            let place = place.parse().unwrap_or_else(|_| Endpoint::new(place, 0));
-            notes.take("connect", keep(&place));
+        Behaviour::Connect(endpoints) => endpoints.iter().for_each(|endpoint| {
+            let endpoint = endpoint.parse().unwrap_or_else(|_| Endpoint::new(endpoint, 0));
+            notes.record("connect", keep(&endpoint));
         }),
         Behaviour::Resolve(names) => names
             .iter()
-            .for_each(|name| notes.take("query", query(name, None))),
-        Behaviour::AskServer(server) => notes.take("query", query("asked.test", Some(server))),
+            .for_each(|name| notes.record("query", query(name, None))),
+        Behaviour::AskServer(server) => notes.record("query", query("asked.test", Some(server))),
         Behaviour::FloodQueries(count) => {
-            (0..*count).for_each(|number| notes.take("query", query(&name(number), None)));
+            (0..*count).for_each(|number| notes.record("query", query(&name(number), None)));
         }
         Behaviour::FloodConnects(count) => (0..*count).for_each(|number| {
-            notes.take("connect", keep(&Endpoint::new(name(number), place.port)));
+            notes.record("connect", keep(&Endpoint::new(name(number), endpoint.port)));
         }),
-        Behaviour::SendWithoutEnd => notes.take("send", send_without_end(place)),
-        Behaviour::ReadWithoutEnd => notes.take("read", read_without_end(place)),
-        Behaviour::ReadLine => notes.take("read", read_line(place)),
+        Behaviour::SendWithoutEnd => notes.record("send", send_without_end(endpoint)),
+        Behaviour::ReadWithoutEnd => notes.record("read", read_without_end(endpoint)),
+        Behaviour::ReadLine => notes.record("read", read_line(endpoint)),
         Behaviour::IgnoreErrors => loop {
-            notes.take("read", read_without_end(place));
+            notes.record("read", read_without_end(endpoint));
         },
-        Behaviour::ReadByDeadline(time) => patience::read_by_deadline(place, *time, notes),
-        Behaviour::ReadReady => notes.take("ready", patience::read_ready(place)),
-        Behaviour::HalfClose => patience::half_close(place, notes),
-        Behaviour::StartTls => notes.take("tls", start_tls(place)),
-        Behaviour::Fetch(request) => notes.take("fetch", fetch(place, request)),
-        Behaviour::FetchAll(count, request) => fetch_all(place, *count, request, notes),
-        Behaviour::Stream(stream) => stream::stream(place, stream, notes),
-        Behaviour::StreamReady(times) => notes.take("ready", stream::look(place, *times)),
-        Behaviour::SearchInVain => notes.take("read", search_in_vain(place)),
-        Behaviour::Extremes => extremes::ask(place, notes),
-        Behaviour::FetchAbsurd => absurd(place)
+        Behaviour::ReadByDeadline(time) => deadlines::read_by_deadline(endpoint, *time, notes),
+        Behaviour::ReadReady => notes.record("ready", deadlines::read_ready(endpoint)),
+        Behaviour::HalfClose => deadlines::half_close(endpoint, notes),
+        Behaviour::StartTls => notes.record("tls", start_tls(endpoint)),
+        Behaviour::Fetch(request) => notes.record("fetch", fetch(endpoint, request)),
+        Behaviour::FetchAll(count, request) => fetch_all(endpoint, *count, request, notes),
+        Behaviour::Stream(stream) => stream::stream(endpoint, stream, notes),
+        Behaviour::StreamReady(times) => notes.record("ready", stream::poll_body(endpoint, *times)),
+        Behaviour::SearchInVain => notes.record("read", search_in_vain(endpoint)),
+        Behaviour::Extremes => extremes::call_with_extremes(endpoint, notes),
+        Behaviour::FetchAbsurd => absurd(endpoint)
             .into_iter()
-            .for_each(|request| notes.take("fetch", send(request))),
+            .for_each(|request| notes.record("fetch", send(request))),
         _ => {}
     }
 }
@@ -104,7 +104,7 @@ fn spin_until(time: Duration, notes: &mut Notes) {
     while usage::cpu() < time {
         turns = black_box(turns.wrapping_add(1));
     }
-    notes.take("cpu", Ok(usage::cpu().as_nanos().to_string()));
+    notes.record("cpu", Ok(usage::cpu().as_nanos().to_string()));
 }
 
 #[expect(unconditional_recursion, reason = "it is what the test asks for")]
@@ -140,40 +140,40 @@ fn log_line(number: u32) {
 
 fn huge_verdict(notes: &mut Notes) {
     for _ in 0..64 {
-        notes.take("huge", Ok("ä".repeat(LONG_LINE)));
+        notes.record("huge", Ok("ä".repeat(LONG_LINE)));
     }
 }
 
 fn bad_text(notes: &mut Notes) {
     #[expect(unsafe_code, reason = "a plugin in another language can do so")]
-    // SAFETY: the text is handed to the host and never looked at here.
+    // SAFETY: the text is passed to the host and never read here.
     let text = unsafe { String::from_utf8_unchecked(vec![0xff, 0xfe]) };
-    notes.take("fetch", send(Request::get(text)));
+    notes.record("fetch", send(Request::get(text)));
 }
 
-fn huge_call(place: &Endpoint, notes: &mut Notes) {
+fn huge_call(endpoint: &Endpoint, notes: &mut Notes) {
     let body = vec![0; 20 << 20];
-    notes.take("fetch", send(Request::post(format!("http://{place}/"), body)));
+    notes.record("fetch", send(Request::post(format!("http://{endpoint}/"), body)));
 }
 
-fn long_texts(place: &Endpoint, bytes: u32, notes: &mut Notes) {
+fn long_texts(endpoint: &Endpoint, bytes: u32, notes: &mut Notes) {
     let long = "x".repeat(usize::try_from(bytes).unwrap_or_default());
     let (key, value) = ("k".repeat(4 << 10), "v".repeat(4 << 10));
     let fields = [(key.as_str(), value.as_str()); 256];
     for _ in 0..64 {
         log::log(log::Level::Error, &value, &fields);
     }
-    notes.take("query", query(&long, None));
-    notes.take("fetch", send(Request::get(format!("http://{place}/{long}"))));
-    notes.take("fetch", send(Request::new(&long, format!("http://{place}/"))));
+    notes.record("query", query(&long, None));
+    notes.record("fetch", send(Request::get(format!("http://{endpoint}/{long}"))));
+    notes.record("fetch", send(Request::new(&long, format!("http://{endpoint}/"))));
     let options = tls::Options::new().server_name(long).require_valid(false);
-    let started = tcp::connect(place).and_then(|connection| connection.start_tls(&options));
-    notes.take("tls", started.map(|_| String::new()));
+    let started = tcp::connect(endpoint).and_then(|connection| connection.start_tls(&options));
+    notes.record("tls", started.map(|_| String::new()));
     huge_verdict(notes);
 }
 
-fn keep(place: &Endpoint) -> Result<String, NetError> {
-    let connection = tcp::connect(place)?;
+fn keep(endpoint: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(endpoint)?;
     let peer = connection.info().peer;
     std::mem::forget(connection);
     Ok(peer)
@@ -189,16 +189,16 @@ fn query(name: &str, server: Option<&str>) -> Result<String, NetError> {
     Ok(format!("{} {}", reply.code, addresses.join(" ")))
 }
 
-fn send_without_end(place: &Endpoint) -> Result<String, NetError> {
-    let connection = tcp::connect(place)?;
+fn send_without_end(endpoint: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(endpoint)?;
     let piece = vec![b'x'; 64 << 10];
     loop {
         connection.write(&piece)?;
     }
 }
 
-fn read_without_end(place: &Endpoint) -> Result<String, NetError> {
-    let connection = tcp::connect(place)?;
+fn read_without_end(endpoint: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(endpoint)?;
     connection.write(b"GET / HTTP/1.1\r\nhost: hostile\r\n\r\n")?;
     let mut received = 0;
     loop {
@@ -210,14 +210,14 @@ fn read_without_end(place: &Endpoint) -> Result<String, NetError> {
     }
 }
 
-fn read_line(place: &Endpoint) -> Result<String, NetError> {
-    tcp::connect(place)?.read_line(u32::MAX)
+fn read_line(endpoint: &Endpoint) -> Result<String, NetError> {
+    tcp::connect(endpoint)?.read_line(u32::MAX)
 }
 
-fn search_in_vain(place: &Endpoint) -> Result<String, NetError> {
-    let connection = tcp::connect(place)?;
+fn search_in_vain(endpoint: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(endpoint)?;
     let nearly = |end: u8| [b"x".repeat(1_023), vec![end]].concat();
-    // Another one each time: what was searched for before is remembered.
+    // Alternating, because the host caches the last search.
     let delimiters = [nearly(b'y'), nearly(b'z')];
     loop {
         for delimiter in &delimiters {
@@ -229,8 +229,8 @@ fn search_in_vain(place: &Endpoint) -> Result<String, NetError> {
     }
 }
 
-fn start_tls(place: &Endpoint) -> Result<String, NetError> {
-    let connection = tcp::connect(place)?;
+fn start_tls(endpoint: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(endpoint)?;
     let session = connection.start_tls(&tls::Options::new().require_valid(false))?;
     Ok(match session.verified() {
         Ok(()) => "trusted".to_owned(),
@@ -238,19 +238,19 @@ fn start_tls(place: &Endpoint) -> Result<String, NetError> {
     })
 }
 
-fn fetch(place: &Endpoint, fetch: &Fetch) -> Result<String, NetError> {
-    send(request(place, fetch))
+fn fetch(endpoint: &Endpoint, fetch: &Fetch) -> Result<String, NetError> {
+    send(request(endpoint, fetch))
 }
 
-fn fetch_all(place: &Endpoint, count: u32, fetch: &Fetch, notes: &mut Notes) {
-    let requests = (0..count).map(|_| request(place, fetch)).collect();
+fn fetch_all(endpoint: &Endpoint, count: u32, fetch: &Fetch, notes: &mut Notes) {
+    let requests = (0..count).map(|_| request(endpoint, fetch)).collect();
     for answer in http::send_all(requests) {
-        notes.take("fetch", answer.map(|response| response.status.to_string()));
+        notes.record("fetch", answer.map(|response| response.status.to_string()));
     }
 }
 
-pub(crate) fn request(place: &Endpoint, fetch: &Fetch) -> Request {
-    let url = fetch.url.clone().unwrap_or_else(|| format!("http://{place}/"));
+pub(crate) fn request(endpoint: &Endpoint, fetch: &Fetch) -> Request {
+    let url = fetch.url.clone().unwrap_or_else(|| format!("http://{endpoint}/"));
     let mut request = Request::get(url)
         .max_body(fetch.max_body)
         .max_redirects(fetch.max_redirects);
@@ -279,8 +279,8 @@ pub(crate) fn send(request: Request) -> Result<String, NetError> {
     ))
 }
 
-fn absurd(place: &Endpoint) -> Vec<Request> {
-    let url = format!("http://{place}/");
+fn absurd(endpoint: &Endpoint) -> Vec<Request> {
+    let url = format!("http://{endpoint}/");
     let mut many_headers = Request::get(&url);
     for number in 0..2_000 {
         many_headers = many_headers.header(format!("x-{number}"), vec![b'x'; 100]);

@@ -1,4 +1,4 @@
-//! What a test tells the plugin to do.
+//! What a test configures the plugin to do.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ pub struct Config {
     pub on_each: OnEach,
     /// What it does then.
     pub then: Behaviour,
-    /// What it does when it is to judge this configuration; nothing when absent.
+    /// What it does in `check-config` with this configuration; nothing when absent.
     pub judge: Option<Behaviour>,
 }
 
@@ -39,7 +39,7 @@ pub enum Behaviour {
     /// Returns a verdict.
     #[default]
     Return,
-    /// Returns an error in place of a verdict.
+    /// Returns an error instead of a verdict.
     GiveUp,
     /// Panics, which traps.
     Panic,
@@ -59,15 +59,15 @@ pub enum Behaviour {
     Log(u32),
     /// Sleeps for longer than any run.
     Sleep,
-    /// Returns far more than anybody reads.
+    /// Returns a verdict far beyond the record's limits.
     HugeVerdict,
-    /// Gives the host texts of so many bytes wherever it takes one, a log with many fields first.
+    /// Passes the host texts of so many bytes wherever it accepts one, a log with many fields first.
     LongTexts(u32),
-    /// Connects and keeps, for ever, whatever the host says.
+    /// Connects and leaks, for ever, whatever the host returns.
     ConnectWithoutEnd,
     /// Connects and closes, so often.
     Reconnect(u32),
-    /// Connects to each of these places, and keeps the connections.
+    /// Connects to each of these endpoints, and leaks the connections.
     Connect(Vec<String>),
     /// Asks the resolver for the addresses of these names.
     Resolve(Vec<String>),
@@ -83,33 +83,33 @@ pub enum Behaviour {
     ReadWithoutEnd,
     /// Waits on one connection for the end of a line.
     ReadLine,
-    /// Reads on when an error has told it to stop, for ever.
+    /// Continues to read after errors, for ever.
     IgnoreErrors,
-    /// Waits on one connection for a byte, so many milliseconds at most, and then says what came in the end.
+    /// Waits on one connection for a byte, so many milliseconds at most, and then reports what was received in the end.
     ReadByDeadline(u32),
-    /// Looks on one connection whether anything has come, before it sends something and after.
+    /// Polls one connection for data, before it sends something and after.
     ReadReady,
-    /// Sends on one connection, says that nothing more comes, and reads to the end.
+    /// Sends on one connection, shuts down its write side, and reads to the end.
     HalfClose,
-    /// Turns one connection into TLS and says what it saw.
+    /// Starts TLS on one connection and reports the session.
     StartTls,
     /// Sends an HTTP request.
     Fetch(Fetch),
-    /// Sends an HTTP request so often, the connection kept by nobody.
+    /// Sends an HTTP request so often, each over a connection of its own.
     FetchAll(u32, Fetch),
     /// Sends an HTTP request and reads the answer piece by piece.
     Stream(Stream),
-    /// Looks so often whether anything of an answer's body has come.
+    /// Polls so often for data of a response body.
     StreamReady(u32),
     /// Looks for a line end that does not come, again and again in what it has received.
     SearchInVain,
-    /// Hands every function of the contract nothing, as much as it takes, and one more than that.
+    /// Passes every function of the contract nothing, the maximum, and one more than that.
     Extremes,
     /// Asks for HTTP that makes no sense, in several ways.
     FetchAbsurd,
-    /// Hands the host a text that is no UTF-8.
+    /// Passes the host a text that is not UTF-8.
     BadText,
-    /// Hands the host more in one call than it takes.
+    /// Passes the host more in one call than it accepts.
     HugeCall,
 }
 
@@ -157,7 +157,7 @@ pub struct Stream {
     pub piece: Option<u32>,
     /// Most reads; to the end when absent.
     pub reads: Option<u32>,
-    /// Whether it looks again and again if something has come, in place of waiting for it.
+    /// Whether it polls for data instead of waiting for it.
     pub polls: bool,
     /// Milliseconds for all of them.
     pub deadline: Option<u64>,

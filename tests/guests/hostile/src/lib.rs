@@ -1,12 +1,12 @@
-//! A plugin that does what no plugin should: it opens connections, keeps them, and then misbehaves as it is told.
+//! A plugin that does what no plugin should: it opens connections, leaks them, and then misbehaves as configured.
 //!
-//! Whatever it asks of the host is one assertion of its verdict, so that a test sees the host's answer.
+//! Each of its requests to the host becomes one assertion of its verdict, so that a test sees the host's result.
 
 mod behave;
 mod config;
+mod deadlines;
 mod extremes;
 mod notes;
-mod patience;
 mod stream;
 
 use canary_sdk::http::Request;
@@ -15,7 +15,7 @@ use canary_sdk::{Check, Endpoint, Error, NetError, Pointer, Probe, Problem, Targ
 pub use config::{Behaviour, Config, Fetch, OnEach, Stream};
 use notes::Notes;
 
-/// Opens connections, keeps them, and misbehaves.
+/// A plugin that opens connections, leaks them, and misbehaves.
 #[derive(Debug)]
 pub struct Hostile;
 
@@ -26,8 +26,8 @@ impl Probe for Hostile {
     const TARGETS: &'static [TargetForm] = &[TargetForm::HostPort];
 
     fn check_target(target: &str, _: &Config) -> Vec<Problem> {
-        let place: Result<Endpoint, _> = target.parse();
-        place.err().map(Problem::target).into_iter().collect()
+        let endpoint: Result<Endpoint, _> = target.parse();
+        endpoint.err().map(Problem::target).into_iter().collect()
     }
 
     fn check_config(config: &Config) -> Vec<Problem> {
@@ -43,25 +43,25 @@ impl Probe for Hostile {
     }
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
-        let place = check.endpoint()?;
+        let endpoint = check.endpoint()?;
         let mut notes = Notes::default();
         for _ in 0..check.config.hold {
-            notes.take("hold", hold(&place, check.config.on_each));
+            notes.record("hold", hold(&endpoint, check.config.on_each));
         }
-        behave::behave(&check.config.then, &place, &mut notes)?;
+        behave::behave(&check.config.then, &endpoint, &mut notes)?;
         Ok(notes.into_verdict())
     }
 }
 
 canary_sdk::export_probe!(Hostile);
 
-/// Opens a connection that nothing will ever close.
-fn hold(place: &Endpoint, on_each: OnEach) -> Result<String, NetError> {
+/// Opens a connection that the plugin never closes.
+fn hold(endpoint: &Endpoint, on_each: OnEach) -> Result<String, NetError> {
     if let OnEach::Exchange = on_each {
-        std::mem::forget(Request::get(format!("http://{place}/")).open()?);
+        std::mem::forget(Request::get(format!("http://{endpoint}/")).open()?);
         return Ok("held".into());
     }
-    let connection = tcp::connect(place)?;
+    let connection = tcp::connect(endpoint)?;
     let done = match on_each {
         OnEach::Nothing | OnEach::Exchange => Ok(()),
         OnEach::Request => connection.write(b"GET / HTTP/1.1\r\nhost: held\r\n\r\n"),

@@ -1,46 +1,46 @@
-//! What the host answered, one line a request.
+//! The host's results, one line per request.
 
 use canary_sdk::{ErrorCode, NetError, Pointer, Problem, Status, Verdict};
 
-/// Lines kept; a plugin that floods the host would run out of its own memory first.
+/// Maximum number of lines; a plugin that floods the host would run out of its own memory first.
 const LINES_KEPT: usize = 64;
 
-/// The host's answers, oldest first.
+/// The host's results, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     lines: Vec<(&'static str, Result<String, NetError>)>,
 }
 
 impl Notes {
-    /// Notes what came of asking for `what`.
-    pub(crate) fn take(&mut self, what: &'static str, answer: Result<String, NetError>) {
+    /// Records the result of a request.
+    pub(crate) fn record(&mut self, what: &'static str, answer: Result<String, NetError>) {
         if self.lines.len() < LINES_KEPT {
             self.lines.push((what, answer));
         }
     }
 
-    /// A pass, or a warning when the host refused anything.
+    /// A pass, or a warning if the host refused anything.
     pub(crate) fn into_verdict(self) -> Verdict {
         let mut verdict = Verdict::pass("done");
         for (what, answer) in self.lines {
             match answer {
                 Ok(text) => verdict.assert(what, Status::Pass, text),
-                Err(error) => verdict.assert(what, Status::Warn, word(&error)),
+                Err(error) => verdict.assert(what, Status::Warn, code_text(&error)),
             };
         }
         verdict
     }
 
-    /// A problem for each.
+    /// A problem for each result.
     pub(crate) fn into_problems(self, at: &Pointer) -> Vec<Problem> {
-        let text = |answer: Result<String, NetError>| answer.unwrap_or_else(|error| word(&error));
+        let text = |answer: Result<String, NetError>| answer.unwrap_or_else(|error| code_text(&error));
         let problem = |(what, answer)| Problem::config(at, format!("{what}: {}", text(answer)));
         self.lines.into_iter().map(problem).collect()
     }
 }
 
 /// Such as `quota(sockets, 2)`, `timeout(wait)` or `refused`.
-fn word(error: &NetError) -> String {
+fn code_text(error: &NetError) -> String {
     let reason = error.reason();
     match (&error.code, &error.quota, error.phase) {
         (ErrorCode::Quota, Some(quota), _) => format!("quota({}, {})", quota.what, quota.limit),
@@ -57,7 +57,7 @@ fn word(error: &NetError) -> String {
     }
 }
 
-/// What the message says beside its code.
+/// The part of the message besides its code.
 fn detail(error: &NetError) -> &str {
     let start = match error.code {
         ErrorCode::Denied => "the suite does not allow it: ",

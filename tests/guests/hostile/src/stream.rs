@@ -1,4 +1,4 @@
-//! Answers over HTTP that are read piece by piece.
+//! Streamed HTTP responses.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use crate::behave::request;
 use crate::config::Stream;
 use crate::notes::Notes;
 
-/// Opens exchanges, reads the last one as it is asked to, and notes how far that came.
-pub(crate) fn stream(place: &Endpoint, stream: &Stream, notes: &mut Notes) {
-    let open = || request(place, &stream.request).open();
+/// Opens exchanges, reads the last one as configured, and records the progress.
+pub(crate) fn stream(endpoint: &Endpoint, stream: &Stream, notes: &mut Notes) {
+    let open = || request(endpoint, &stream.request).open();
     let beside: Vec<_> = (0..stream.beside).map(|_| open()).collect();
     if stream.ended > 0 {
-        notes.take("ended", end_all(open, stream));
+        notes.record("ended", end_all(open, stream));
     }
     match open() {
         Ok(exchange) => follow(exchange, stream, notes),
-        Err(error) => notes.take("open", Err(error)),
+        Err(error) => notes.record("open", Err(error)),
     }
     if stream.keep {
         std::mem::forget(beside);
     }
 }
 
-/// Opens exchanges and reads them to their end, up to the first that fails; says how many there were.
+/// Opens exchanges and reads them to their end, up to the first that fails; reports how many there were.
 fn end_all(open: impl Fn() -> Result<Exchange, NetError>, stream: &Stream) -> Result<String, NetError> {
     let mut ended = Vec::new();
     for _ in 0..stream.ended {
@@ -39,24 +39,24 @@ fn end_all(open: impl Fn() -> Result<Exchange, NetError>, stream: &Stream) -> Re
 fn follow(mut exchange: Exchange, stream: &Stream, notes: &mut Notes) {
     let head = exchange.head();
     let shown = format!("{} over {} hops {}", head.status, head.version, head.hops.len());
-    notes.take("head", Ok(shown));
+    notes.record("head", Ok(shown));
     exchange.set_deadline(stream.deadline.map(Duration::from_millis));
     let read = read(&mut exchange, stream);
     let has_failed = read.is_err();
-    notes.take("read", read);
+    notes.record("read", read);
     if has_failed {
         exchange.set_deadline(None);
         let again = exchange.chunk();
-        notes.take("again", again.map(|piece| text(&piece.unwrap_or_default())));
+        notes.record("again", again.map(|piece| text(&piece.unwrap_or_default())));
     }
     let info = exchange.info();
     let announced = info
         .announced
         .map_or("?".to_owned(), |announced| announced.to_string());
     let shown = format!("{} of {announced} complete {}", info.received, info.complete);
-    notes.take("info", Ok(shown));
+    notes.record("info", Ok(shown));
     for (name, value) in exchange.trailers() {
-        notes.take("trailer", Ok(format!("{name}: {}", text(&value))));
+        notes.record("trailer", Ok(format!("{name}: {}", text(&value))));
     }
     if stream.keep {
         std::mem::forget(exchange);
@@ -87,9 +87,9 @@ fn next(exchange: &mut Exchange, stream: &Stream) -> Result<Vec<u8>, NetError> {
     }
 }
 
-/// Looks so often whether anything of the body has come.
-pub(crate) fn look(place: &Endpoint, times: u32) -> Result<String, NetError> {
-    let mut exchange = Request::get(format!("http://{place}/")).open()?;
+/// Polls for data of the body so many times.
+pub(crate) fn poll_body(endpoint: &Endpoint, times: u32) -> Result<String, NetError> {
+    let mut exchange = Request::get(format!("http://{endpoint}/")).open()?;
     for _ in 0..times {
         if let Some(piece) = exchange.read_ready(u32::MAX)? {
             return Ok(text(&piece));

@@ -7,9 +7,9 @@ use contract::exports::canary::check::probe::{
     Description, Guest, Problem, Request, Status, TargetForm, Verdict,
 };
 
-/// Bytes of a script, its mark included.
+/// Bytes of a script, its marker included.
 const SIZE: usize = 2 << 20;
-/// What the script begins with, so that it can be found in the file.
+/// The start of the script, by which a test finds it in the file.
 const MARK: &[u8; 14] = b"canary-script:";
 
 static SCRIPT: [u8; SIZE] = {

@@ -1,5 +1,5 @@
-//! A plugin whose `describe` does what is written in a part of its own file, which a test overwrites: `schema JSON`
-//! gives that schema, `trap` traps, `loop` never returns, and `large BYTES` gives a schema of so many blanks.
+//! A plugin whose `describe` executes a script in its own file, which a test overwrites: `schema JSON` returns that
+//! schema, `trap` traps, `loop` never returns, and `large BYTES` returns a schema of so many blanks.
 
 #[cfg(target_family = "wasm")]
 mod component;

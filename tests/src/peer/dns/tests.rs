@@ -15,7 +15,7 @@ fn question(name: &str, kind: RecordType) -> Message {
     question
 }
 
-/// Asks over UDP; the bytes of the answer.
+/// Queries over UDP and returns the bytes of the answer.
 async fn ask_raw(server: &NameServer, name: &str, kind: RecordType) -> Vec<u8> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     socket
@@ -118,8 +118,8 @@ async fn an_answer_repeats_the_id_and_the_question() {
 #[tokio::test]
 async fn missing_names_and_missing_types_are_told_apart() {
     let server = zone()
-        .manner("web.test", Manner::NoSuchName)
-        .manner("test", Manner::Fails)
+        .behaviour("web.test", Behaviour::NoSuchName)
+        .behaviour("test", Behaviour::Fails)
         .start();
     for (name, code) in [
         ("nowhere.test", ResponseCode::NXDomain),
@@ -156,7 +156,7 @@ async fn questions_are_counted_over_both_transports() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_counts_and_says_nothing() {
-    let server = Zone::new().otherwise(Manner::Silent).start();
+    let server = Zone::new().default_behaviour(Behaviour::Silent).start();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let bytes = question("web.test", RecordType::A).to_vec().unwrap();
     socket.send_to(&bytes, server.address()).await.unwrap();
@@ -166,7 +166,7 @@ async fn a_silent_server_counts_and_says_nothing() {
 
 #[tokio::test]
 async fn a_truncated_answer_is_whole_over_tcp() {
-    let server = zone().manner("web.test", Manner::Truncates).start();
+    let server = zone().behaviour("web.test", Behaviour::Truncates).start();
     let reply = ask(&server, "web.test", RecordType::A).await;
     assert_eq!((reply.metadata.truncation, reply.answers.len()), (true, 0));
     let reply = ask_over_tcp(&server, "web.test", RecordType::A).await;
@@ -176,9 +176,9 @@ async fn a_truncated_answer_is_whole_over_tcp() {
 #[tokio::test]
 async fn forged_answers_are_wrong_in_one_way_each() {
     let server = Zone::new()
-        .manner("id.test", Manner::WrongId)
-        .manner("question.test", Manner::WrongQuestion)
-        .manner("bytes.test", Manner::Garbage)
+        .behaviour("id.test", Behaviour::WrongId)
+        .behaviour("question.test", Behaviour::WrongQuestion)
+        .behaviour("bytes.test", Behaviour::Garbage)
         .start();
     let reply = ask(&server, "id.test", RecordType::A).await;
     assert_eq!(
@@ -202,7 +202,7 @@ async fn forged_answers_are_wrong_in_one_way_each() {
 async fn a_rebinding_name_flips_its_address_with_each_question() {
     let (loopback, private) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
     let server = Zone::new()
-        .manner("rebind.test", Manner::Flips(loopback, private))
+        .behaviour("rebind.test", Behaviour::Flips(loopback, private))
         .start();
     for expected in [loopback, private, loopback] {
         assert!(

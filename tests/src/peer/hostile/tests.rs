@@ -24,7 +24,7 @@ async fn read_all(mut client: impl AsyncRead + Unpin) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// The whole answer, of which the connection stays open.
+/// The whole response on a connection that stays open.
 async fn read_head_of(kind: Hostile) -> String {
     let peer = kind.start();
     let mut client = ask(&peer).await;
@@ -85,7 +85,7 @@ async fn a_peer_that_never_reads_fills_the_buffers_of_its_client() {
             received: 0
         }
     );
-    // An orderly close would wait behind what was never read.
+    // An orderly close would wait for the unread data.
     client.set_zero_linger().unwrap();
     drop(client);
     time::timeout(SOON, peer.until(|counts| counts.open == 0))
@@ -197,7 +197,7 @@ async fn redirects_lead_back_or_to_where_a_check_must_not_go() {
 #[tokio::test]
 async fn the_redirect_to_loopback_leads_to_a_peer_that_counts_who_came() {
     let peer = Hostile::RedirectToLoopback.start();
-    let lure = peer.beside().unwrap();
+    let lure = peer.redirect_target().unwrap();
     let head = read_head(&mut ask(&peer).await).await.unwrap().unwrap();
     assert!(
         head.contains(&format!("location: {}\r\n", lure.url("http", "/"))),

@@ -2,7 +2,7 @@ use hyper::client::conn;
 
 use super::*;
 use crate::certificate::Authority;
-use crate::peer::ENTRIES_KEPT;
+use crate::peer::MAX_ENTRIES;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -111,7 +111,7 @@ async fn requests_are_remembered_as_they_arrived() {
 async fn only_the_latest_requests_are_remembered() {
     let site = Site::start(route);
     let (mut sender, _driver) = connect(&site).await;
-    for number in 0..=ENTRIES_KEPT {
+    for number in 0..=MAX_ENTRIES {
         text(
             sender
                 .send_request(request("GET", &format!("/{number}"), ""))
@@ -121,7 +121,7 @@ async fn only_the_latest_requests_are_remembered() {
         .await;
     }
     let requests = site.requests();
-    assert_eq!((requests.len(), requests[0].path()), (ENTRIES_KEPT, "/1"));
+    assert_eq!((requests.len(), requests[0].path()), (MAX_ENTRIES, "/1"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use crate::peer::tls::NAMES;
 const SOON: Duration = Duration::from_secs(20);
 
 impl Protocol {
-    /// What a client sends, and for each message what the server's answer to it must end with.
+    /// The messages of a client, each with the expected end of the server's reply.
     fn script(self) -> Vec<(&'static [u8], &'static [u8])> {
         let xmpp_header =
             b"<?xml version='1.0'?><stream:stream to='peer.test' xmlns='jabber:client' version='1.0'>";
@@ -82,7 +82,7 @@ async fn read_to(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Talks up to the request for TLS; the answer to it is still to be read.
+/// Sends everything up to the request for TLS; the reply to it is still to be read.
 async fn ask(protocol: Protocol, peer: &Peer) -> TcpStream {
     let mut stream = TcpStream::connect(peer.address()).await.unwrap();
     let script = protocol.script();
@@ -95,8 +95,8 @@ async fn ask(protocol: Protocol, peer: &Peer) -> TcpStream {
     stream
 }
 
-fn start(protocol: Protocol, conduct: Conduct, authority: &Authority) -> Peer {
-    protocol.start(conduct, authority.leaf(&NAMES).issue().server_config())
+fn start(protocol: Protocol, behaviour: StartTlsBehaviour, authority: &Authority) -> Peer {
+    protocol.start(behaviour, authority.leaf(&NAMES).issue().server_config())
 }
 
 async fn shake_hands(stream: TcpStream, authority: &Authority) {
@@ -125,7 +125,7 @@ fn every_protocol_has_a_name_of_its_own() {
 async fn a_good_server_turns_to_tls_with_its_certificate() {
     let authority = Authority::new("Root");
     for protocol in Protocol::ALL {
-        let peer = start(protocol, Conduct::Upgrades, &authority);
+        let peer = start(protocol, StartTlsBehaviour::Upgrades, &authority);
         let mut stream = ask(protocol, &peer).await;
         let consent = protocol.script().last().unwrap().1;
         assert_eq!(
@@ -142,7 +142,7 @@ async fn a_good_server_turns_to_tls_with_its_certificate() {
 async fn a_silent_server_never_answers_the_request() {
     let authority = Authority::new("Root");
     for protocol in Protocol::ALL {
-        let peer = start(protocol, Conduct::Silent, &authority);
+        let peer = start(protocol, StartTlsBehaviour::Silent, &authority);
         let mut stream = ask(protocol, &peer).await;
         assert!(
             time::timeout(SOON, stream.read_u8()).await.is_err(),
@@ -160,7 +160,7 @@ async fn a_server_refuses_in_the_words_of_its_protocol() {
         .into_iter()
         .filter(|&protocol| protocol != Protocol::Mysql)
     {
-        let peer = start(protocol, Conduct::Refuses, &authority);
+        let peer = start(protocol, StartTlsBehaviour::Refuses, &authority);
         let mut stream = ask(protocol, &peer).await;
         read_to(&mut stream, protocol.no()).await;
         assert_eq!(peer.open(), 1, "{}", protocol.name());
@@ -170,8 +170,11 @@ async fn a_server_refuses_in_the_words_of_its_protocol() {
 #[tokio::test]
 async fn a_mysql_server_refuses_by_not_offering_it() {
     let authority = Authority::new("Root");
-    for (conduct, offered) in [(Conduct::Upgrades, MYSQL_SSL), (Conduct::Refuses, 0)] {
-        let peer = start(Protocol::Mysql, conduct, &authority);
+    for (behaviour, offered) in [
+        (StartTlsBehaviour::Upgrades, MYSQL_SSL),
+        (StartTlsBehaviour::Refuses, 0),
+    ] {
+        let peer = start(Protocol::Mysql, behaviour, &authority);
         let mut stream = TcpStream::connect(peer.address()).await.unwrap();
         let greeting = read_to(&mut stream, b"mysql_native_password\0").await;
         assert_eq!(usize::from(greeting[0]), greeting.len() - 4);
@@ -184,7 +187,7 @@ async fn a_mysql_server_refuses_by_not_offering_it() {
 async fn an_injecting_server_speaks_in_plain_text_before_the_handshake() {
     let authority = Authority::new("Root");
     for protocol in Protocol::ALL {
-        let peer = start(protocol, Conduct::Injects, &authority);
+        let peer = start(protocol, StartTlsBehaviour::Injects, &authority);
         let mut stream = ask(protocol, &peer).await;
         read_to(&mut stream, INJECTED).await;
         shake_hands(stream, &authority).await;
@@ -194,16 +197,16 @@ async fn an_injecting_server_speaks_in_plain_text_before_the_handshake() {
 #[tokio::test]
 async fn every_conduct_lets_go_of_a_client_that_leaves() {
     let authority = Authority::new("Root");
-    for (protocol, conduct) in Protocol::ALL
+    for (protocol, behaviour) in Protocol::ALL
         .into_iter()
-        .flat_map(|p| Conduct::ALL.map(|c| (p, c)))
+        .flat_map(|p| StartTlsBehaviour::ALL.map(|c| (p, c)))
     {
-        let peer = start(protocol, conduct, &authority);
+        let peer = start(protocol, behaviour, &authority);
         drop(ask(protocol, &peer).await);
         let closed = time::timeout(
             SOON,
             peer.until(|counts| counts.accepted == 1 && counts.open == 0),
         );
-        assert!(closed.await.is_ok(), "{} {conduct:?}", protocol.name());
+        assert!(closed.await.is_ok(), "{} {behaviour:?}", protocol.name());
     }
 }

@@ -15,7 +15,7 @@ use crate::peer::hostile::LARGE_BODY_BYTES;
 const SOON: Duration = Duration::from_secs(20);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: peer\r\n\r\n";
 
-/// What a client that trusts `config`'s roots gets from a peer that it calls `localhost`.
+/// Connects to a peer as `localhost` with this client configuration.
 pub(in crate::peer) async fn shake_hands(
     peer: &Peer,
     config: ClientConfig,

@@ -3,7 +3,7 @@ use canary_sdk::fake;
 use super::*;
 use crate::body;
 use crate::effort::Effort;
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 
 fn answer(content_type: Option<&str>, body: &[u8]) -> Response {
     let headers = content_type.map(|kind| ("Content-Type".to_owned(), kind.as_bytes().to_vec()));
@@ -14,17 +14,17 @@ fn answer(content_type: Option<&str>, body: &[u8]) -> Response {
     }
 }
 
-/// As the rules of `body` see it.
+/// The body as the rules of `body` see it.
 fn text(content_type: Option<&str>, body: &[u8]) -> Vec<u8> {
     let response = answer(content_type, body);
-    let text = body::text(&response, Memory::default(), &Effort::default());
+    let text = body::text(&response, MemoryBudget::default(), &Effort::default());
     text.unwrap().bytes.into_owned()
 }
 
-/// As the rules of `json` see it.
+/// The body as the rules of `json` see it.
 fn json(content_type: Option<&str>, body: &[u8]) -> Vec<u8> {
     let response = answer(content_type, body);
-    let text = body::json(&response, Memory::default(), &Effort::default());
+    let text = body::json(&response, MemoryBudget::default(), &Effort::default());
     text.unwrap().bytes.into_owned()
 }
 
@@ -95,7 +95,7 @@ fn json_is_utf_8_whatever_its_type_says() {
         assert_eq!(json(content_type, document), document, "{content_type:?}");
         assert_eq!(text(content_type, document), document, "{content_type:?}");
     }
-    // What the rules look for is JSON, whatever they call it.
+    // The rules look for JSON, whatever the type is.
     for content_type in ["text/html", "text/plain; charset=iso-8859-1"] {
         assert_eq!(json(Some(content_type), document), document, "{content_type}");
     }

@@ -1,26 +1,26 @@
-//! One block of Zstandard (RFC 8878, section 3.1.1.2), looked at before it is decoded.
+//! One block of Zstandard (RFC 8878, section 3.1.1.2), examined before it is decoded.
 //!
-//! The decoder makes room for what a block announces, and compares that with what a block may become only afterwards. A
-//! few bytes can announce a megabyte.
+//! The decoder allocates what a block announces, and compares that with the maximum only afterwards. A few bytes can
+//! announce a megabyte.
 
 use std::io::{self, Read};
 
 use super::Encoding;
-use super::damage::Damage;
+use super::decode_error::DecodeError;
 
-/// The most that a block becomes, in bytes (RFC 8878, section 3.1.1.2.4).
-pub(super) const MOST: usize = 128 << 10;
-/// The least that one sequence becomes, in bytes: the shortest match (RFC 8878, section 3.1.1.3.2.1.1).
+/// Maximum bytes of a decoded block (RFC 8878, section 3.1.1.2.4).
+pub(super) const MAX_BLOCK: usize = 128 << 10;
+/// Minimum decoded bytes of one sequence: the shortest match (RFC 8878, section 3.1.1.3.2.1.1).
 const SEQUENCE: usize = 3;
-/// The kind of a block that is compressed, of those in two bits of its header.
+/// Block type "compressed", in two bits of the header.
 const COMPRESSED: u32 = 2;
 
-/// The header of a block, and its content where that is compressed.
+/// The header of a block, with its content if that is compressed.
 #[derive(Debug)]
 pub(super) struct Block(Vec<u8>);
 
 impl Block {
-    /// Reads as much as decides whether the block may be decoded.
+    /// Reads as much as is needed to decide whether the block may be decoded.
     pub(super) fn read(source: &mut impl Read) -> io::Result<Self> {
         let mut header = [0; 4];
         let [first, second, third, _] = &mut header;
@@ -31,31 +31,31 @@ impl Block {
         let [bytes @ .., _] = header;
         let mut block = bytes.to_vec();
         let size = usize::try_from(fields >> 3).unwrap_or(usize::MAX);
-        // The decoder itself compares the size of the others with what is allowed.
-        if (fields >> 1) & 3 == COMPRESSED && size <= MOST {
+        // The decoder itself limits the size of the other types.
+        if (fields >> 1) & 3 == COMPRESSED && size <= MAX_BLOCK {
             let content = block.len();
             block.resize(content + size, 0);
             let content = block.get_mut(content..).unwrap_or_default();
             source.read_exact(content)?;
-            if least(content).is_some_and(|least| least > MOST) {
-                return Err(Damage::Damaged(Encoding::Zstd).into());
+            if least(content).is_some_and(|least| least > MAX_BLOCK) {
+                return Err(DecodeError::Damaged(Encoding::Zstd).into());
             }
         }
         Ok(Self(block))
     }
 
-    /// An empty one that ends a frame, with zeros for its checksum.
+    /// An empty block that ends a frame, with zeros for its checksum.
     pub(super) fn last() -> Self {
         Self(vec![1, 0, 0, 0, 0, 0, 0])
     }
 
-    /// What was read.
+    /// The bytes that were read.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// The least that compressed content becomes, by what it announces; nothing where it ends too early.
+/// Minimum decoded bytes of compressed content, by what it announces; `None` if it ends too early.
 fn least(content: &[u8]) -> Option<usize> {
     let literals = Literals::of(content)?;
     let rest = content.get(literals.bytes..)?;
@@ -68,10 +68,10 @@ fn least(content: &[u8]) -> Option<usize> {
     Some(literals.become_bytes + sequences * SEQUENCE)
 }
 
-/// The section of a block that has its literals (RFC 8878, section 3.1.1.3.1).
+/// The literals section of a block (RFC 8878, section 3.1.1.3.1).
 #[derive(Debug, PartialEq, Eq)]
 struct Literals {
-    /// Of the section, its header included.
+    /// Bytes of the section, its header included.
     bytes: usize,
     become_bytes: usize,
 }
@@ -91,7 +91,7 @@ impl Literals {
         };
         let mut fields = [0; 8];
         fields.get_mut(..header)?.copy_from_slice(content.get(..header)?);
-        // Of the shortest one, a bit of the format belongs to the size.
+        // In the shortest form, one bit of the format belongs to the size.
         let sizes = u64::from_le_bytes(fields) >> if bits == 5 { 3 } else { 4 };
         let size = |number: u32| usize::try_from(sizes >> (number * bits) & ((1 << bits) - 1)).ok();
         let become_bytes = size(0)?;
@@ -139,7 +139,7 @@ mod tests {
             let block = [&fields.to_le_bytes()[..3], content].concat();
             Block::read(&mut block.as_slice()).is_ok()
         };
-        // A repeated byte, so many times, and no sequences.
+        // One byte repeated so many times, and no sequences.
         let repeated = |times: u32| {
             let fields = times << 4 | 0b1101;
             let mut content = fields.to_le_bytes()[..3].to_vec();
@@ -148,7 +148,7 @@ mod tests {
         };
         assert!(read(&repeated(128 << 10)));
         assert!(!read(&repeated((128 << 10) + 1)));
-        // No literals, and so many sequences.
+        // No literals, and this many sequences.
         let sequences = |count: u16| {
             let [low, high] = (count - 0x7f00).to_le_bytes();
             [0, 255, low, high, 0x54, 0, 0, 0]

@@ -1,5 +1,4 @@
-//! Zstandard (RFC 8878): all frames of a body, one after another, each held against the length and the checksum that it
-//! names.
+//! Zstandard (RFC 8878): all frames of a body in sequence, each verified against its declared length and checksum.
 
 use std::io::{self, Read};
 
@@ -7,43 +6,43 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::Encoding;
 use super::block::{self, Block};
-use super::damage::{Damage, Source};
-use crate::memory::Memory;
+use super::decode_error::{DecodeError, Source};
+use crate::memory::MemoryBudget;
 
-/// What a frame begins with (RFC 8878, section 3.1.1), and one that is to be skipped (section 3.1.2).
+/// Magic numbers of a frame (RFC 8878, section 3.1.1) and of a skippable one (section 3.1.2).
 const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const SKIPPED: [u8; 3] = [0x2a, 0x4d, 0x18];
-/// The largest window of zstd on the web, in bytes (RFC 9659).
-const LARGEST_WINDOW: u64 = 8 << 20;
-/// Bytes that are decompressed at once: the decoder keeps them beside its window.
+/// Maximum window of zstd on the web, in bytes (RFC 9659).
+const MAX_WINDOW: u64 = 8 << 20;
+/// Bytes that are decompressed at once: the decoder buffers them besides its window.
 const PIECE: usize = 16 << 10;
 
 /// All frames of a body.
 pub(super) struct Frames<'b> {
     source: Source<'b>,
     decoder: FrameDecoder,
-    memory: Memory,
-    /// Bytes that the decoder has for what it looks back to.
+    memory: MemoryBudget,
+    /// Bytes that the decoder has allocated for its history.
     history: usize,
     frame: Option<Frame>,
     has_begun: bool,
-    /// Whether the data is over, and the frame is not.
+    /// Whether the data ended within a frame.
     is_cut: bool,
 }
 
-/// The frame that is read.
+/// The frame that is being read.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
-    /// Bytes.
+    /// Window size in bytes.
     window: u64,
-    /// Bytes of its content, where it names them.
+    /// Bytes of content, if declared.
     length: Option<u64>,
-    /// Bytes of its content that were read.
+    /// Bytes of content that were read.
     read: u64,
 }
 
 impl<'b> Frames<'b> {
-    pub(super) fn new(source: Source<'b>, memory: Memory) -> Self {
+    pub(super) fn new(source: Source<'b>, memory: MemoryBudget) -> Self {
         Self {
             source,
             decoder: FrameDecoder::new(),
@@ -55,18 +54,19 @@ impl<'b> Frames<'b> {
         }
     }
 
-    /// Goes on to the next frame; says whether there is one to read.
+    /// Begins the next frame; returns whether there is one.
     fn begin(&mut self) -> io::Result<bool> {
         let has_begun = std::mem::replace(&mut self.has_begun, true);
-        let foreign = match has_begun {
-            true => Damage::Trailing(Encoding::Zstd),
-            false => Damage::Damaged(Encoding::Zstd),
+        let foreign = if has_begun {
+            DecodeError::Trailing(Encoding::Zstd)
+        } else {
+            DecodeError::Damaged(Encoding::Zstd)
         };
         let mut magic = [0; 4];
         let [first, rest @ ..] = &mut magic;
         match self.source.read(std::slice::from_mut(first))? {
             0 if has_begun => return Ok(false),
-            0 => return Err(Damage::Cut(Encoding::Zstd).into()),
+            0 => return Err(DecodeError::Cut(Encoding::Zstd).into()),
             _ => {}
         }
         if !matches!(first, 0x28 | 0x50..=0x5f) {
@@ -82,17 +82,17 @@ impl<'b> Frames<'b> {
 
     fn open(&mut self) -> io::Result<()> {
         let header = Header::read(&mut self.source)?;
-        if header.window > LARGEST_WINDOW {
-            return Err(Damage::TooWide {
+        if header.window > MAX_WINDOW {
+            return Err(DecodeError::TooWide {
                 window: header.window,
-                most: LARGEST_WINDOW,
+                most: MAX_WINDOW,
             }
             .into());
         }
         if header.needs_dictionary {
-            return Err(Damage::Dictionary(Encoding::Zstd).into());
+            return Err(DecodeError::Dictionary(Encoding::Zstd).into());
         }
-        // One that has decoded a frame makes all of the next window at once.
+        // A decoder that is used for a second frame allocates the whole window at once.
         (self.decoder, self.history) = (FrameDecoder::new(), 0);
         self.decoder
             .init(header.bytes.as_slice())
@@ -110,17 +110,18 @@ impl<'b> Frames<'b> {
         self.source.read_exact(&mut length)?;
         let length = u64::from(u32::from_le_bytes(length));
         let skipped = io::copy(&mut self.source.by_ref().take(length), &mut io::sink())?;
-        match skipped == length {
-            true => Ok(()),
-            false => Err(Damage::Cut(Encoding::Zstd).into()),
+        if skipped == length {
+            Ok(())
+        } else {
+            Err(DecodeError::Cut(Encoding::Zstd).into())
         }
     }
 
-    /// Reads from the frame that has begun; nothing at its end.
+    /// Reads from the current frame; 0 at its end.
     fn read_frame(&mut self, frame: &mut Frame, buffer: &mut [u8]) -> io::Result<usize> {
         while !self.decoder.is_finished() && self.decoder.can_collect() < buffer.len() {
             let block = match Block::read(&mut self.source) {
-                // What has come is handed out before that is said.
+                // Bytes that were already decoded are returned first.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.is_cut = true;
                     Block::last()
@@ -139,34 +140,36 @@ impl<'b> Frames<'b> {
         Ok(read)
     }
 
-    /// Looks for the memory that the decoder takes for one more block: what it looks back to grows to twice its size each
-    /// time, and the one that it outgrew is there until it has moved.
-    fn make_room(&mut self, window: u64) -> Result<(), Damage> {
-        let decoded = self.decoder.blocks_decoded().saturating_mul(block::MOST);
+    /// Reserves the memory that the decoder needs for one more block: its history grows to twice its size each time,
+    /// and the old buffer exists until it was copied.
+    fn make_room(&mut self, window: u64) -> Result<(), DecodeError> {
+        let decoded = self.decoder.blocks_decoded().saturating_mul(block::MAX_BLOCK);
         let window_bytes = usize::try_from(window).unwrap_or(usize::MAX);
         let kept = window_bytes.saturating_add(PIECE).min(decoded);
-        // A block that becomes too large is noticed behind the copy with which it does, and two more blocks fit in any case.
-        let history = (kept + block::MOST + PIECE).next_power_of_two() + 2 * block::MOST;
+        // A block that becomes too large is noticed only after the copy that makes it so, and two more blocks fit in
+        // any case.
+        let history = (kept + block::MAX_BLOCK + PIECE).next_power_of_two() + 2 * block::MAX_BLOCK;
         if history > self.history {
             if !self.memory.has(history) {
-                return Err(Damage::window(Encoding::Zstd, window, self.memory));
+                return Err(DecodeError::window(Encoding::Zstd, window, self.memory));
             }
             self.history = history;
         }
         Ok(())
     }
 
-    fn end(&self, frame: Frame) -> Result<(), Damage> {
+    fn end(&self, frame: Frame) -> Result<(), DecodeError> {
         if self.is_cut {
-            return Err(Damage::Cut(Encoding::Zstd));
+            return Err(DecodeError::Cut(Encoding::Zstd));
         }
         let named = self.decoder.get_checksum_from_data();
         if named.is_some() && named != self.decoder.get_calculated_checksum() {
-            return Err(Damage::Checksum(Encoding::Zstd));
+            return Err(DecodeError::Checksum(Encoding::Zstd));
         }
-        match frame.length.is_none_or(|length| length == frame.read) {
-            true => Ok(()),
-            false => Err(Damage::Length(Encoding::Zstd)),
+        if frame.length.is_none_or(|length| length == frame.read) {
+            Ok(())
+        } else {
+            Err(DecodeError::Length(Encoding::Zstd))
         }
     }
 }
@@ -180,10 +183,10 @@ impl Read for Frames<'_> {
         }
         loop {
             let Some(mut frame) = self.frame.take() else {
-                match self.begin()? {
-                    true => continue,
-                    false => return Ok(0),
+                if self.begin()? {
+                    continue;
                 }
+                return Ok(0);
             };
             match self.read_frame(&mut frame, buffer)? {
                 0 => self.end(frame)?,
@@ -199,23 +202,24 @@ impl Read for Frames<'_> {
 /// The header of a frame (RFC 8878, section 3.1.1.1).
 #[derive(Debug, PartialEq, Eq)]
 struct Header {
-    /// With the magic number.
+    /// The header's bytes, magic number included.
     bytes: Vec<u8>,
-    /// Bytes that the decoder has to look back.
+    /// Bytes of history that the decoder needs.
     window: u64,
-    /// Bytes of the content, where they are named.
+    /// Bytes of content, if declared.
     length: Option<u64>,
     needs_dictionary: bool,
 }
 
 impl Header {
-    /// Reads what comes behind the magic number, and no more.
+    /// Reads what follows the magic number, and nothing more.
     fn read(source: &mut impl Read) -> io::Result<Self> {
         let [flags] = bytes(source)?;
         let is_single_segment = flags & 0x20 != 0;
-        let descriptor = match is_single_segment {
-            true => None,
-            false => Some(bytes::<1>(source)?),
+        let descriptor = if is_single_segment {
+            None
+        } else {
+            Some(bytes::<1>(source)?)
         };
         let dictionary = number(source, [0, 1, 2, 4], flags & 3)?;
         let widths = [usize::from(is_single_segment), 2, 4, 8];
@@ -228,7 +232,7 @@ impl Header {
             &length.bytes,
         ];
         let length = (!length.bytes.is_empty()).then(|| match length.bytes.len() {
-            // Smaller ones have one byte.
+            // Smaller sizes have one byte.
             2 => length.value + 256,
             _ => length.value,
         });
@@ -250,7 +254,7 @@ struct Number {
     value: u64,
 }
 
-/// A number of one of four widths, the lowest byte first.
+/// Reads a little-endian number of one of four widths.
 fn number(source: &mut impl Read, widths: [usize; 4], width: u8) -> io::Result<Number> {
     let width = widths.get(usize::from(width)).copied().unwrap_or_default();
     let mut all = [0; 8];
@@ -297,11 +301,11 @@ mod tests {
         );
     }
 
-    /// A frame with a window of 8 MiB, in which a byte is repeated for so many blocks.
+    /// A frame with a window of 8 MiB in which one byte is repeated for so many blocks.
     fn repeating(blocks: u8) -> Vec<u8> {
         let mut frame = [FRAME.as_slice(), b"\x00\x68"].concat();
         for block in 1..=blocks {
-            let header = u32::try_from(block::MOST << 3).unwrap() | 2 | u32::from(block == blocks);
+            let header = u32::try_from(block::MAX_BLOCK << 3).unwrap() | 2 | u32::from(block == blocks);
             frame.extend_from_slice(&header.to_le_bytes()[..3]);
             frame.push(b'x');
         }
@@ -319,8 +323,8 @@ mod tests {
             let read = decoder.read_to_end(&mut text);
             read.map_err(|error| error.to_string())
         };
-        let small = Memory::of(4 << 20);
-        assert_eq!(length(10, small), Ok(10 * block::MOST));
+        let small = MemoryBudget::with_bytes(4 << 20);
+        assert_eq!(length(10, small), Ok(10 * block::MAX_BLOCK));
         assert_eq!(
             length(80, small),
             Err(
@@ -328,6 +332,9 @@ mod tests {
                     .to_owned()
             )
         );
-        assert_eq!(length(80, Memory::of(17 << 20)), Ok(80 * block::MOST));
+        assert_eq!(
+            length(80, MemoryBudget::with_bytes(17 << 20)),
+            Ok(80 * block::MAX_BLOCK)
+        );
     }
 }

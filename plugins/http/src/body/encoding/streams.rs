@@ -1,40 +1,41 @@
-//! Streams of gzip, deflate and brotli to their very end: what follows that end is not left unread.
+//! Streams of gzip, deflate and brotli, read to their very end: trailing data is not ignored.
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
 use brotli_decompressor::Decompressor;
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
-use super::damage::{Damage, Source};
+use super::decode_error::{DecodeError, Source};
 use super::{Encoding, Layer};
 
 /// Bytes that a decoder reads at once.
 const BUFFER: usize = 4096;
-/// What a member of gzip begins with (RFC 1952, section 2.3.1).
+/// Magic number of a gzip member (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// Bytes that may follow deflate without the header of zlib: servers that leave out the one get the checksum at the end
-/// wrong as well. As many as curl lets pass.
+/// Bytes that may follow deflate without the zlib header: servers that omit the header get the checksum at the end
+/// wrong as well. curl tolerates as many.
 const UNKNOWN_TRAILER: u64 = 4;
 
-/// All members of a body of gzip, one after another.
+/// All members of a gzip body in sequence.
 pub(super) struct Members<'b> {
-    /// Absent after an error.
+    /// `None` after an error.
     decoder: Option<GzDecoder<BufReader<Source<'b>>>>,
 }
 
 impl<'b> Members<'b> {
     pub(super) fn new(source: Source<'b>) -> io::Result<Self> {
         let mut source = BufReader::with_capacity(BUFFER, source);
-        match begins(&mut source)? {
-            true => Ok(Self {
+        if begins(&mut source)? {
+            Ok(Self {
                 decoder: Some(GzDecoder::new(source)),
-            }),
-            false => Err(Damage::Damaged(Encoding::Gzip).into()),
+            })
+        } else {
+            Err(DecodeError::Damaged(Encoding::Gzip).into())
         }
     }
 }
 
-/// Whether a member may begin here, as far as that can be seen.
+/// Whether a member can begin here, as far as the buffered bytes show.
 fn begins(source: &mut BufReader<Source<'_>>) -> io::Result<bool> {
     let mut start = source.fill_buf()?.iter().zip(GZIP);
     Ok(start.all(|(byte, magic)| *byte == magic))
@@ -50,7 +51,7 @@ impl Read for Members<'_> {
             }
             let mut source = decoder.into_inner();
             if !begins(&mut source)? {
-                return Err(Damage::Trailing(Encoding::Gzip).into());
+                return Err(DecodeError::Trailing(Encoding::Gzip).into());
             }
             self.decoder = Some(GzDecoder::new(source));
         }
@@ -60,27 +61,28 @@ impl Read for Members<'_> {
 
 type Deflated<'b> = BufReader<Chain<Cursor<[u8; 2]>, Source<'b>>>;
 
-/// Deflate with the header of zlib, or without it.
+/// Deflate with or without the zlib header.
 pub(super) fn inflate(mut source: Source<'_>) -> io::Result<Layer<'_>> {
     let mut start = [0; 2];
     source.read_exact(&mut start)?;
     let has_header = start[0] & 0x0f == 8 && u16::from_be_bytes(start) % 31 == 0;
     let whole = BufReader::with_capacity(BUFFER, Cursor::new(start).chain(source));
-    Ok(match has_header {
-        true => Box::new(Single {
+    Ok(if has_header {
+        Box::new(Single {
             decoder: ZlibDecoder::new(whole),
             rest: ZlibDecoder::get_mut,
             spare: 0,
-        }),
-        false => Box::new(Single {
+        })
+    } else {
+        Box::new(Single {
             decoder: DeflateDecoder::new(whole),
             rest: DeflateDecoder::get_mut,
             spare: UNKNOWN_TRAILER,
-        }),
+        })
     })
 }
 
-/// One stream of deflate, after which so many bytes may come.
+/// One deflate stream, which so many bytes may follow.
 struct Single<'b, D> {
     decoder: D,
     rest: fn(&mut D) -> &mut Deflated<'b>,
@@ -93,14 +95,14 @@ impl<D: Read> Read for Single<'_, D> {
         if read == 0 && !buffer.is_empty() {
             let mut rest = (self.rest)(&mut self.decoder).take(self.spare.saturating_add(1));
             if io::copy(&mut rest, &mut io::sink())? > self.spare {
-                return Err(Damage::Trailing(Encoding::Deflate).into());
+                return Err(DecodeError::Trailing(Encoding::Deflate).into());
             }
         }
         Ok(read)
     }
 }
 
-/// One stream of brotli.
+/// One brotli stream.
 pub(super) struct Brotli<'b>(Decompressor<Layer<'b>>);
 
 impl<'b> Brotli<'b> {
@@ -113,8 +115,8 @@ impl Read for Brotli<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.0.read(buffer)?;
         if read == 0 && !buffer.is_empty() {
-            let trailing = Damage::Trailing(Encoding::Br);
-            // At its end the library looks at what it has read already when it is asked once more.
+            let trailing = DecodeError::Trailing(Encoding::Br);
+            // When called once more at its end, the library checks the bytes that it has already read.
             self.0.read(buffer).map_err(|_| trailing)?;
             if self.0.get_mut().read(&mut [0])? > 0 {
                 return Err(trailing.into());

@@ -27,7 +27,12 @@ fn answer(encoding: &str, body: &[u8]) -> Response {
 
 fn decompressed(encoding: &str, body: &[u8]) -> Result<Vec<u8>, String> {
     let mut response = answer(encoding, body);
-    let read = decompress(&mut response, 1 << 20, Memory::default(), &Effort::default());
+    let read = decompress(
+        &mut response,
+        1 << 20,
+        MemoryBudget::default(),
+        &Effort::default(),
+    );
     read.map(|()| response.body).map_err(|reason| reason.to_string())
 }
 
@@ -48,11 +53,11 @@ fn every_encoding_is_read() {
     }
 }
 
-/// A frame of zstd without a checksum, whose header names the length of [`TEXT`].
+/// A zstd frame without a checksum whose header declares the length of [`TEXT`].
 const ZSTD_WITH_LENGTH: &[u8] = b"\x28\xb5\x2f\xfd\x20\x0c\x61\0\0hello world\n";
-/// What such a frame with a window of 2 MiB begins with.
+/// The start of such a frame with a window of 2 MiB.
 const ZSTD_HEAD: &[u8] = b"\x28\xb5\x2f\xfd\x00\x58";
-/// A frame to be skipped.
+/// A skippable frame.
 const ZSTD_SKIPPED: &[u8] = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
 
 fn zlib(text: &[u8]) -> Vec<u8> {
@@ -80,7 +85,7 @@ fn whole() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A frame of zstd with its content as it is.
+/// A zstd frame with its content uncompressed.
 fn zstd_stored(content: &[u8]) -> Vec<u8> {
     let length = u8::try_from(content.len()).unwrap();
     let block = u16::from(length) << 3 | 1;
@@ -267,7 +272,7 @@ fn no_damage_brings_words_of_a_library() {
 #[test]
 fn no_more_is_unpacked_than_is_kept() {
     let mut bomb = answer("gzip, gzip", &gzip(&gzip(&vec![0; 64 << 20])));
-    decompress(&mut bomb, 1 << 20, Memory::default(), &Effort::default()).unwrap();
+    decompress(&mut bomb, 1 << 20, MemoryBudget::default(), &Effort::default()).unwrap();
     assert_eq!((bomb.body.len(), bomb.truncated), (1 << 20, true));
 }
 
@@ -280,11 +285,11 @@ fn what_takes_more_than_a_run_has_says_which_quota_to_raise() {
         reason.to_string()
     };
     assert_eq!(
-        refused(Memory::within(4 << 20), Effort::default()),
+        refused(MemoryBudget::for_quota(4 << 20), Effort::default()),
         "to decompress the body takes more memory than a run has (raise the quota `memory`)"
     );
     assert_eq!(
-        refused(Memory::default(), Effort::of(100_000)),
+        refused(MemoryBudget::default(), Effort::with_units(100_000)),
         "to decompress the body takes more computing than a run has (raise the quota `cpu`)"
     );
 }
@@ -304,9 +309,9 @@ fn what_came_of_a_stream_within_its_time_is_read() {
         ),
     ] {
         let mut cut = answer(encoding, body);
-        let read = |cut: &mut Response| decompress(cut, 1 << 20, Memory::default(), &Effort::default());
+        let read = |cut: &mut Response| decompress(cut, 1 << 20, MemoryBudget::default(), &Effort::default());
         assert!(
-            matches!(read(&mut cut.clone()), Err(Unreadable::Damaged(_))),
+            matches!(read(&mut cut.clone()), Err(DecompressError::Damaged(_))),
             "{encoding}"
         );
         cut.complete = false;
@@ -323,6 +328,12 @@ fn what_came_of_a_stream_within_its_time_is_read() {
 #[test]
 fn what_was_decompressed_takes_no_more_memory_than_it_has_bytes() {
     let mut response = answer("gzip", &gzip(TEXT));
-    decompress(&mut response, 8 << 20, Memory::default(), &Effort::default()).unwrap();
+    decompress(
+        &mut response,
+        8 << 20,
+        MemoryBudget::default(),
+        &Effort::default(),
+    )
+    .unwrap();
     assert!(response.body.capacity() < 2 * TEXT.len());
 }

@@ -1,4 +1,4 @@
-//! URLs in the form that they have on the wire, however a suite writes them.
+//! URLs in the form in which they are sent, however a suite writes them.
 
 use std::net::Ipv4Addr;
 
@@ -9,51 +9,51 @@ use crate::effort::{Effort, TooCostly};
 use crate::expect::rule::Subject;
 use crate::text::{public_url, quote};
 
-/// Units to bring a URL into the form that it has on the wire, besides its bytes.
+/// Effort units to normalise a URL, besides its bytes.
 const PER_URL: usize = 500;
-/// Units for one byte of it.
+/// Effort units per byte of a URL.
 const PER_BYTE: usize = 30;
 
-/// A URL in the form that it has on the wire.
+/// A URL in the form in which it is sent.
 pub(super) struct OnWire {
     url: String,
-    /// The same for all that mean the same: the digits of escapes are in capitals.
-    alike: String,
+    /// The same for all equivalent URLs: the digits of escapes are in upper case.
+    canonical: String,
 }
 
 impl OnWire {
-    pub(super) fn of(url: &str) -> Self {
+    pub(super) fn new(url: &str) -> Self {
         let url = normal(url);
         Self {
-            alike: with_capital_escapes(&url),
+            canonical: with_capital_escapes(&url),
             url,
         }
     }
 
-    /// What it is compared by, as a message may show it.
-    pub(super) fn alike(&self) -> String {
-        quote(public_url(&self.alike).as_bytes())
+    /// The form that is compared, for messages.
+    pub(super) fn canonical(&self) -> String {
+        quote(public_url(&self.canonical).as_bytes())
     }
 }
 
 impl Subject<String> for OnWire {
     fn is(&self, expected: &String, effort: &Effort) -> Result<bool, TooCostly> {
-        effort.take(PER_URL + expected.len() * PER_BYTE)?;
-        Ok(self.alike == Self::of(expected).alike)
+        effort.charge(PER_URL + expected.len() * PER_BYTE)?;
+        Ok(self.canonical == Self::new(expected).canonical)
     }
 
     fn text(&self) -> &[u8] {
         self.url.as_bytes()
     }
 
-    /// Without the query, which often holds a token.
-    fn shown(&self) -> String {
+    /// Without the query, which often contains a token.
+    fn quoted(&self) -> String {
         quote(public_url(&self.url).as_bytes())
     }
 }
 
-/// Scheme and host in lower case, the host in ASCII, without a default port, user and fragment; with a path that leads straight
-/// on; and escaped where a URL has to be.
+/// Normalises a URL: scheme and host in lower case, the host in ASCII; no default port, user or fragment; a path
+/// without dot segments; escaped where necessary.
 fn normal(url: &str) -> String {
     let url = url.trim();
     let url = url.split('#').next().unwrap_or_default();
@@ -66,14 +66,14 @@ fn normal(url: &str) -> String {
     let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
     format!(
         "{scheme}://{}{}{}",
-        place_on_wire(&scheme, place),
-        escape(&straight(path), "\"<>`{}"),
+        normal_authority(&scheme, place),
+        escape(&without_dot_segments(path), "\"<>`{}"),
         escape(query, "\"<>'")
     )
 }
 
-/// Host and port, without that which the scheme has by default.
-fn place_on_wire(scheme: &str, place: &str) -> String {
+/// Host and port, without the scheme's default port.
+fn normal_authority(scheme: &str, place: &str) -> String {
     let default = match scheme {
         "http" => 80,
         _ => 443,
@@ -94,14 +94,15 @@ fn place_on_wire(scheme: &str, place: &str) -> String {
 }
 
 fn with_port(host: &str, port: u16, default: u16) -> String {
-    match port == default {
-        true => host.to_owned(),
-        false => format!("{host}:{port}"),
+    if port == default {
+        host.to_owned()
+    } else {
+        format!("{host}:{port}")
     }
 }
 
-/// Whether a host is as it is on the wire, but for capitals. The host reads all others: international names, IPv6 addresses,
-/// numbers that are addresses.
+/// Whether a host needs no normalisation except lower case. The host parses all others: international names, IPv6
+/// addresses, numbers that are addresses.
 fn is_plain(host: &str) -> bool {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
@@ -112,8 +113,8 @@ fn is_address(host: &str) -> bool {
     host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// A path without steps to itself and back, from `/` on.
-fn straight(path: &str) -> String {
+/// Removes dot segments from a path, which then begins with `/`.
+fn without_dot_segments(path: &str) -> String {
     let mut steps: Vec<&str> = Vec::new();
     let mut rest = path.split(['/', '\\']).skip(1).peekable();
     while let Some(step) = rest.next() {
@@ -134,12 +135,12 @@ fn straight(path: &str) -> String {
     format!("/{}", steps.join("/"))
 }
 
-/// Escapes all that is not ASCII, controls and blanks, and these characters.
+/// Escapes non-ASCII characters, control characters, blanks, and these characters.
 fn escape(text: &str, besides: &str) -> String {
     let mut escaped_text = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            // A line that was folded.
+            // Line breaks in a folded line.
             '\t' | '\r' | '\n' => {}
             '!'..='~' if !besides.contains(character) => escaped_text.push(character),
             other => escaped_text.push_str(&escaped(other)),
@@ -148,14 +149,14 @@ fn escape(text: &str, besides: &str) -> String {
     escaped_text
 }
 
-/// The escapes of a character.
+/// The percent-escapes of a character.
 pub(super) fn escaped(character: char) -> String {
     let mut buffer = [0; 4];
     let bytes = character.encode_utf8(&mut buffer).bytes();
     bytes.map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// The same URL, with the digits of its escapes in capitals.
+/// The same URL with the digits of its escapes in upper case.
 fn with_capital_escapes(url: &str) -> String {
     let mut pieces = url.split('%');
     let mut written = pieces.next().unwrap_or_default().to_owned();

@@ -1,7 +1,7 @@
-//! JSON as it was sent: its numbers as they are written, and in little memory.
+//! A JSON document that retains its numbers as they are written, in little memory.
 //!
-//! The values stand in a row, each before those inside of it, and point into the text. Nothing here calls itself, so that
-//! nesting takes no stack.
+//! The values form one sequence, each before those inside it, and point into the text. Nothing here is recursive, so
+//! that nesting takes no stack.
 
 mod characters;
 mod reader;
@@ -12,26 +12,26 @@ use std::borrow::Cow;
 use std::iter;
 
 use crate::effort::Effort;
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 pub(super) use characters::Characters;
-pub(super) use reader::Unread;
+pub(super) use reader::ReadError;
 use reader::{Limits, Reader};
 use records::Records;
 
-/// A text of JSON, and where the values are in it.
+/// A JSON text with the positions of its values.
 pub(super) struct Document<'t> {
     text: Cow<'t, str>,
     records: Records,
-    /// What is left of it.
-    pub(super) memory: Memory,
+    /// Memory that is left besides the document.
+    pub(super) memory: MemoryBudget,
 }
 
 /// One value.
 #[derive(Debug, Clone, Copy)]
 struct Record {
     kind: Kind,
-    place: Place,
-    /// Where the value after this one is, and after all that is inside of it.
+    role: Role,
+    /// Index of the value after this one and everything inside it.
     next: usize,
 }
 
@@ -40,7 +40,7 @@ enum Kind {
     Null,
     Bool(bool),
     Number(Span),
-    /// Without its quotes.
+    /// Text without its quotes.
     Text(Span),
     List {
         count: usize,
@@ -50,13 +50,13 @@ enum Kind {
     },
 }
 
-/// What a value is to the one that it is in.
+/// The role of a value in its container.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum Role {
     Element,
-    /// By its key, without quotes.
+    /// Member with this key, without quotes.
     Member(Span),
-    /// Another one with the same key came later.
+    /// Member that a later one with the same key replaces.
     Replaced,
 }
 
@@ -68,23 +68,27 @@ struct Span {
     is_escaped: bool,
 }
 
-/// Nothing, which is `null`.
+/// An empty document: `null`.
 impl Default for Document<'_> {
     fn default() -> Self {
         Self {
             text: Cow::default(),
             records: Records::default(),
-            memory: Memory::unbounded(),
+            memory: MemoryBudget::unbounded(),
         }
     }
 }
 
 impl<'t> Document<'t> {
-    /// Reads a text of JSON.
+    /// Parses a JSON text.
     ///
     /// # Errors
-    /// It is not JSON, or more than a run can take in.
-    pub(super) fn parse(text: Cow<'t, str>, memory: Memory, effort: &Effort) -> Result<Self, Unread> {
+    /// It is not JSON, or exceeds the limits of a run.
+    pub(super) fn parse(
+        text: Cow<'t, str>,
+        memory: MemoryBudget,
+        effort: &Effort,
+    ) -> Result<Self, ReadError> {
         let records = Reader::new(&text, Limits { memory, effort }).read()?;
         Ok(Self {
             memory: memory.without(records.memory()),
@@ -101,7 +105,7 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// How many values are in it.
+    /// The number of values in the document.
     pub(super) fn values(&self) -> usize {
         self.records.len()
     }
@@ -118,12 +122,12 @@ pub(super) struct Node<'d> {
     index: usize,
 }
 
-/// What a value is.
+/// The content of a value.
 #[derive(Clone, Copy)]
 pub(super) enum View<'d> {
     Null,
     Bool(bool),
-    /// As it is written.
+    /// The number as it is written.
     Number(&'d str),
     Text(Characters<'d>),
     List {
@@ -135,7 +139,7 @@ pub(super) enum View<'d> {
 }
 
 impl<'d> Node<'d> {
-    /// What it is.
+    /// The content of the value.
     pub(super) fn view(self) -> View<'d> {
         match self.record().map_or(Kind::Null, |record| record.kind) {
             Kind::Null => View::Null,
@@ -147,7 +151,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// Elements or members; those of a scalar are none.
+    /// The number of elements or members; 0 for scalars.
     pub(super) fn count(self) -> usize {
         match self.view() {
             View::List { count } | View::Object { count } => count,
@@ -155,7 +159,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// Elements or members, in the order of the text.
+    /// The elements or members, in the order of the text.
     pub(super) fn children(self) -> Children<'d> {
         Children {
             first: Node {
@@ -166,7 +170,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// Itself and all values inside of it, each before those inside of it.
+    /// The value itself and all values inside it, each before those inside it.
     pub(super) fn descendants(self) -> impl Iterator<Item = Node<'d>> {
         let end = self.next();
         let mut index = self.index;
@@ -185,11 +189,11 @@ impl<'d> Node<'d> {
         })
     }
 
-    /// Its key, if it is a member.
+    /// The key, if the value is a member.
     pub(super) fn key(self) -> Option<Characters<'d>> {
-        match self.record()?.place {
-            Place::Member(span) => Some(self.characters(span)),
-            Place::Element | Place::Replaced => None,
+        match self.record()?.role {
+            Role::Member(span) => Some(self.characters(span)),
+            Role::Element | Role::Replaced => None,
         }
     }
 
@@ -207,7 +211,7 @@ impl<'d> Node<'d> {
 
     fn is_replaced(self) -> bool {
         self.record()
-            .is_some_and(|record| matches!(record.place, Place::Replaced))
+            .is_some_and(|record| matches!(record.role, Role::Replaced))
     }
 }
 

@@ -1,22 +1,22 @@
-//! Whether two values of JSON are the same. `1`, `1.0` and `1e0` are the same number.
+//! Equality of JSON values. `1`, `1.0` and `1e0` are the same number.
 
 use super::document::{Characters, Children, Node, View};
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::{Decimal, PER_DIGIT};
 
-/// Units to compare two values, besides what of their bytes is looked at.
+/// Effort units to compare two values, besides the bytes that are compared.
 const PER_VALUE: usize = 40;
-/// Units to compare two numbers that are not written alike, besides their digits.
+/// Effort units to compare two numbers that are written differently, besides their digits.
 const PER_NUMBER: usize = 70;
-/// Units to look at a key, besides its bytes.
+/// Effort units to check a key, besides its bytes.
 const PER_KEY: usize = 25;
 
-/// Whether two values are the same.
+/// Whether two values are equal.
 ///
 /// # Errors
-/// To find out costs too much.
+/// The comparison costs too much effort.
 pub(super) fn same(one: Node<'_>, other: Node<'_>, effort: &Effort) -> Result<bool, TooCostly> {
-    // A document has a bounded number of levels.
+    // Documents have a bounded number of levels.
     let mut levels = Vec::new();
     let mut pair = (one, other);
     loop {
@@ -41,7 +41,7 @@ pub(super) fn same(one: Node<'_>, other: Node<'_>, effort: &Effort) -> Result<bo
 /// The member with this name.
 ///
 /// # Errors
-/// To find it costs too much.
+/// The search costs too much effort.
 pub(super) fn member<'d>(
     members: &mut Children<'d>,
     name: Characters<'_>,
@@ -51,7 +51,7 @@ pub(super) fn member<'d>(
         let Some(key) = member.key() else {
             continue;
         };
-        effort.take(PER_KEY)?;
+        effort.charge(PER_KEY)?;
         if key.same(name, effort)? {
             return Ok(Some(member));
         }
@@ -62,12 +62,12 @@ pub(super) fn member<'d>(
 enum Compared<'d> {
     Same,
     Differ,
-    /// They are if the values inside of them are.
+    /// Equal if the values inside are equal.
     Inside(Level<'d>),
 }
 
 fn compare<'d>(one: Node<'d>, other: Node<'d>, effort: &Effort) -> Result<Compared<'d>, TooCostly> {
-    effort.take(PER_VALUE)?;
+    effort.charge(PER_VALUE)?;
     let is_same = match (one.view(), other.view()) {
         (View::List { count }, View::List { count: expected })
         | (View::Object { count }, View::Object { count: expected })
@@ -90,19 +90,19 @@ fn compare<'d>(one: Node<'d>, other: Node<'d>, effort: &Effort) -> Result<Compar
 
 fn is_same_number(one: &str, other: &str, effort: &Effort) -> Result<bool, TooCostly> {
     if one.len() == other.len() {
-        effort.take(one.len())?;
+        effort.charge(one.len())?;
         if one == other {
             return Ok(true);
         }
     }
-    effort.take(PER_NUMBER + (one.len() + other.len()) * PER_DIGIT)?;
+    effort.charge(PER_NUMBER + (one.len() + other.len()) * PER_DIGIT)?;
     match (Decimal::parse(one), Decimal::parse(other)) {
         (Some(one), Some(other)) => Ok(one.order(&other, effort)?.is_eq()),
         _ => Ok(false),
     }
 }
 
-/// Two lists, or two objects, whose values are compared.
+/// Two lists or two objects whose values are being compared.
 struct Level<'d> {
     values: Children<'d>,
     others: Children<'d>,
@@ -130,7 +130,7 @@ impl<'d> Level<'d> {
         Ok(other.map_or(Step::Missing, |other| Step::Pair(value, other)))
     }
 
-    /// Looks behind the last one that was found first: members come in the same order as a rule.
+    /// Starts the search after the last match: members usually come in the same order.
     fn member(&mut self, name: Characters<'_>, effort: &Effort) -> Result<Option<Node<'d>>, TooCostly> {
         if let Some(found) = member(&mut self.others, name, effort)? {
             return Ok(Some(found));
@@ -146,11 +146,11 @@ mod tests {
 
     use super::super::document::Document;
     use super::*;
-    use crate::memory::Memory;
+    use crate::memory::MemoryBudget;
 
     fn is_same(one: &str, other: &str) -> bool {
         let effort = Effort::default();
-        let parse = |text| Document::parse(Cow::Borrowed(text), Memory::default(), &effort).unwrap();
+        let parse = |text| Document::parse(Cow::Borrowed(text), MemoryBudget::default(), &effort).unwrap();
         let (one, other) = (parse(one), parse(other));
         let same = |one: &Document, other: &Document| same(one.root(), other.root(), &effort).unwrap();
         assert_eq!(same(&one, &other), same(&other, &one));
@@ -221,9 +221,10 @@ mod tests {
     #[test]
     fn a_comparison_that_costs_too_much_is_given_up() {
         let text = format!("[{}0]", "0,".repeat(1_000));
-        let list = Document::parse(Cow::Borrowed(&text), Memory::default(), &Effort::default()).unwrap();
+        let list =
+            Document::parse(Cow::Borrowed(&text), MemoryBudget::default(), &Effort::default()).unwrap();
         assert_eq!(
-            same(list.root(), list.root(), &Effort::of(20_000)),
+            same(list.root(), list.root(), &Effort::with_units(20_000)),
             Err(TooCostly)
         );
     }
@@ -232,9 +233,9 @@ mod tests {
     fn texts_of_different_lengths_cost_nothing_to_compare() {
         let (long, short) = (format!("\"{}\"", "a".repeat(1 << 20)), "\"a\"");
         let parse =
-            |text| Document::parse(Cow::Borrowed(text), Memory::default(), &Effort::default()).unwrap();
+            |text| Document::parse(Cow::Borrowed(text), MemoryBudget::default(), &Effort::default()).unwrap();
         let (long, short) = (parse(&long), parse(short));
-        let effort = Effort::of(PER_VALUE as u64);
+        let effort = Effort::with_units(PER_VALUE as u64);
         assert_eq!(same(long.root(), short.root(), &effort), Ok(false));
     }
 }

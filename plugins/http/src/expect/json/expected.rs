@@ -1,4 +1,4 @@
-//! What a suite compares JSON with.
+//! JSON values of a suite to compare with.
 
 use std::borrow::Cow;
 
@@ -11,17 +11,17 @@ use super::document::{Document, Node};
 use super::node;
 use crate::effort::Effort;
 use crate::expect::rule::{Condition, Plain};
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 use crate::text::{MAX_QUOTED, quote};
 
-/// A value of JSON in a suite.
+/// A JSON value in a suite.
 #[derive(Default)]
 pub(in crate::expect) struct Expected(Document<'static>);
 
 impl Expected {
     fn of(json: &RawValue) -> Option<Self> {
-        // It is the suite's own, so it takes from nobody's share.
-        let (memory, effort) = (Memory::unbounded(), Effort::unbounded());
+        // It is the suite's own value, so it counts against no budget.
+        let (memory, effort) = (MemoryBudget::unbounded(), Effort::unbounded());
         let document = Document::parse(Cow::Owned(json.get().to_owned()), memory, &effort);
         document.ok().map(Self)
     }
@@ -31,16 +31,16 @@ impl Expected {
     }
 }
 
-/// What is wrong with a value of a suite, were it the one that is judged.
-pub(super) fn complaint(expected: &Expected, condition: &Condition<'_, Expected>) -> Option<String> {
-    let (memory, effort) = (Memory::unbounded(), Effort::unbounded());
+/// The mismatch that a value of a suite would have if it were in the body.
+pub(super) fn mismatch(expected: &Expected, condition: &Condition<'_, Expected>) -> Option<String> {
+    let (memory, effort) = (MemoryBudget::unbounded(), Effort::unbounded());
     let mut value = node::Value::of(expected.root());
-    // What else is equal to it may be written in another way.
+    // Other values that are equal to it may be written differently.
     if condition.looks_into_text() && !value.is_text() {
         return None;
     }
-    let unread = value.read(true, memory, &effort).err();
-    unread.or_else(|| Some(condition.complaint(&value, &effort)?.message))
+    let read_error = value.read(true, memory, &effort).err();
+    read_error.or_else(|| Some(condition.mismatch(&value, &effort)?.message))
 }
 
 impl Plain for Expected {
@@ -50,7 +50,7 @@ impl Plain for Expected {
         Self::of(json)
     }
 
-    fn shown(&self) -> String {
+    fn quoted(&self) -> String {
         quote(&self.root().start(MAX_QUOTED))
     }
 }

@@ -1,4 +1,4 @@
-//! One value of a body, as rules are held against it.
+//! One value of a body, as a subject of rules.
 
 use std::borrow::Cow;
 
@@ -8,25 +8,25 @@ use super::expected::Expected;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::Decimal;
 use crate::expect::rule::Subject;
-use crate::memory::{Memory, OutOfMemory};
+use crate::memory::{MemoryBudget, OutOfMemory};
 use crate::text::{MAX_QUOTED, quote};
 
-/// Units for one value, whatever it is held against.
+/// Effort units per value, besides its rules.
 const PER_VALUE: usize = 20;
-/// Units for one byte of JSON that is written to be looked into: once to know its length, and once more.
+/// Effort units per byte of JSON that is serialised to be searched: once to determine its length, and once more.
 const PER_BYTE: usize = 4;
-/// Units for one piece of it: a bracket, a comma, a text.
+/// Effort units per piece of it: a bracket, a comma, a text.
 const PER_PIECE: usize = 10;
 
-/// A value, and its text where it has one.
+/// A value, with its text if it was read.
 pub(super) struct Value<'d> {
     node: Node<'d>,
     text: Cow<'d, str>,
 }
 
-/// Why a value is not written as a text.
+/// Why a value is not serialised.
 #[derive(Debug, thiserror::Error)]
-enum Unwritten {
+enum WriteError {
     #[error(transparent)]
     TooCostly(#[from] TooCostly),
     #[error("is more text than a run has memory for (raise the quota `memory`)")]
@@ -49,25 +49,36 @@ impl<'d> Value<'d> {
         matches!(self.node.view(), View::Text(_))
     }
 
-    /// Reads its text: without its quotes, a number as it was written, and anything else as JSON where that is wanted.
+    /// Reads its text: a string without its quotes, a number as it is written, and anything else as JSON if
+    /// `is_wanted`.
     ///
     /// # Errors
-    /// It is more than a run can look into. The text is for a person.
-    pub(super) fn read(&mut self, is_wanted: bool, memory: Memory, effort: &Effort) -> Result<(), String> {
+    /// It exceeds what a run can search. The text is for a person.
+    pub(super) fn read(
+        &mut self,
+        is_wanted: bool,
+        memory: MemoryBudget,
+        effort: &Effort,
+    ) -> Result<(), String> {
         match self.written(is_wanted, memory, effort) {
             Ok(text) => {
                 self.text = text;
                 Ok(())
             }
-            Err(reason) => Err(format!("{} {reason}", self.shown())),
+            Err(reason) => Err(format!("{} {reason}", self.quoted())),
         }
     }
 
-    fn written(&self, is_wanted: bool, memory: Memory, effort: &Effort) -> Result<Cow<'d, str>, Unwritten> {
-        effort.take(PER_VALUE)?;
+    fn written(
+        &self,
+        is_wanted: bool,
+        memory: MemoryBudget,
+        effort: &Effort,
+    ) -> Result<Cow<'d, str>, WriteError> {
+        effort.charge(PER_VALUE)?;
         match self.node.view() {
             View::Text(text) => {
-                effort.take(text.plain().map_or(text.cost(), |_| 0))?;
+                effort.charge(text.plain().map_or(text.cost(), |_| 0))?;
                 Ok(text.text(room(text.memory(), memory)?))
             }
             View::Number(written) => Ok(written.into()),
@@ -77,26 +88,27 @@ impl<'d> Value<'d> {
     }
 }
 
-/// An empty text with room for so many bytes, all at once: one that grows leaves places behind that are too small for it.
-fn room(bytes: usize, memory: Memory) -> Result<String, OutOfMemory> {
+/// An empty string with this capacity, allocated at once: one that grows would leave free places that are too small
+/// for it.
+fn room(bytes: usize, memory: MemoryBudget) -> Result<String, OutOfMemory> {
     Ok(String::from_utf8(memory.list(bytes)?).unwrap_or_default())
 }
 
-fn json(node: Node<'_>, memory: Memory, effort: &Effort) -> Result<String, Unwritten> {
+fn json(node: Node<'_>, memory: MemoryBudget, effort: &Effort) -> Result<String, WriteError> {
     let mut bytes = 0_usize;
     node.write(|piece| {
         bytes += piece.len();
-        effort.take(PER_PIECE + piece.len() * PER_BYTE)?;
+        effort.charge(PER_PIECE + piece.len() * PER_BYTE)?;
         if bytes <= memory.left() {
             Ok(())
         } else {
-            Err(Unwritten::from(OutOfMemory))
+            Err(WriteError::from(OutOfMemory))
         }
     })?;
     let mut text = room(bytes, memory)?;
     node.write(|piece| {
         text.push_str(piece);
-        Ok::<_, Unwritten>(())
+        Ok::<_, WriteError>(())
     })?;
     Ok(text)
 }
@@ -110,7 +122,7 @@ impl Subject<Expected> for Value<'_> {
         self.text.as_bytes()
     }
 
-    fn shown(&self) -> String {
+    fn quoted(&self) -> String {
         match self.node.view() {
             View::Number(written) => quote(written.as_bytes()),
             _ => quote(&self.node.start(MAX_QUOTED)),

@@ -1,7 +1,7 @@
 //! JSONPath (RFC 9535), without the functions `match` and `search`.
 //!
-//! Own code, since what a path costs is decided by what a peer sends: each step pays as it is taken, none needs memory for
-//! what it found, and numbers are compared as they are written.
+//! Implemented here because the peer decides what a path costs: each step is charged as it is taken, none needs
+//! memory for its results, and numbers are compared as they are written.
 
 mod comparable;
 mod filter;
@@ -10,7 +10,7 @@ mod numbers;
 mod parser;
 mod query;
 mod range;
-mod remembered;
+mod recent_cache;
 mod string;
 
 use crate::expect::decimal::OwnedDecimal;
@@ -18,14 +18,14 @@ use crate::text::quote;
 use parser::{MAX_NESTING, MAX_SEGMENTS, Mistake, Parser};
 pub(super) use query::{Stop, Walk};
 
-/// A path, ready to be followed.
+/// A parsed path.
 pub(super) struct Path {
     segments: Vec<Segment>,
 }
 
-/// One step: from a value to some of those inside of it.
+/// One step: from a value to some of those inside it.
 struct Segment {
-    /// Whether the step is taken from every value below as well.
+    /// Whether the step is also taken from every descendant.
     is_descendant: bool,
     selectors: Vec<Selector>,
 }
@@ -42,7 +42,7 @@ enum Selector {
     Filter(Expression),
 }
 
-/// What a filter says of a value.
+/// The expression of a filter.
 enum Expression {
     Any(Vec<Self>),
     All(Vec<Self>),
@@ -53,13 +53,13 @@ enum Expression {
 
 /// A path within a filter.
 struct Query {
-    /// From the value at the top, or from the one that is filtered.
+    /// Whether it starts at the root, or else at the filtered value.
     is_from_root: bool,
     segments: Vec<Segment>,
 }
 
 impl Query {
-    /// Whether it leads to one value at most.
+    /// Whether it selects one value at most.
     fn is_singular(&self) -> bool {
         self.segments.iter().all(|segment| {
             let is_one = matches!(*segment.selectors, [Selector::Name(_) | Selector::Index(_)]);
@@ -73,7 +73,7 @@ enum Operand {
     Bool(bool),
     Number(OwnedDecimal),
     Text(String),
-    /// To one value at most.
+    /// A path that selects one value at most.
     Query(Query),
     Length(Box<Self>),
     Count(Query),
@@ -92,17 +92,17 @@ enum Operator {
 
 /// Why a text is not a path.
 pub(super) struct PathError {
-    /// Ends a sentence about the text.
+    /// The end of a sentence about the text.
     pub(super) message: String,
-    /// What to write in its place.
+    /// What to write instead.
     pub(super) hint: Option<&'static str>,
 }
 
 impl Path {
-    /// Reads a path, in time that grows with its length.
+    /// Parses a path in time linear in its length.
     ///
     /// # Errors
-    /// It is not one, it has a function that is not known, or more than is followed.
+    /// It is invalid, calls an unknown function, or exceeds the limits.
     pub(super) fn parse(path: &str) -> Result<Self, PathError> {
         let segments = Parser::new(path).path();
         let segments = segments.map_err(|mistake| PathError::of(path, mistake))?;
@@ -113,7 +113,7 @@ impl Path {
 impl PathError {
     fn of(path: &str, mistake: Mistake) -> Self {
         let (at, reason) = match mistake {
-            Mistake::Unreadable { at } => (at, String::new()),
+            Mistake::DecompressError { at } => (at, String::new()),
             Mistake::TooDeep { at } => {
                 let reason =
                     format!("more than {MAX_NESTING} filters, parentheses and functions in one another");

@@ -1,14 +1,14 @@
-//! Memory for the patterns of a check, which is known when a suite is loaded.
+//! The memory budget of a check's patterns, which is known when a suite is loaded.
 
 use std::cell::Cell;
 
-/// Most memory that all patterns of a check may take when they are compiled, in bytes. A run has to have it beside the body.
+/// Maximum memory of all compiled patterns of a check, in bytes. A run needs it besides the body.
 pub(super) const ALL: usize = 6 << 20;
 
-/// Most memory that one search takes besides, and what searches before it keep, in bytes.
+/// Maximum memory of one search and of the caches of earlier ones, in bytes.
 pub(in crate::expect) const SEARCH: usize = 5 << 20;
 
-/// What is left of it.
+/// The memory that is left.
 #[derive(Debug)]
 pub(in crate::expect) struct Budget(Cell<usize>);
 
@@ -19,7 +19,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes memory, and says whether there was so much. Once there was not, there is nothing left.
+    /// Takes memory; returns whether there was enough. After a failure nothing is left.
     pub(super) fn take(&self, bytes: usize) -> bool {
         let left = self.0.get().checked_sub(bytes);
         self.0.set(left.unwrap_or(0));

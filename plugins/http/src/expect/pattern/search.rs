@@ -1,5 +1,5 @@
-//! A compiled pattern. It is searched by a DFA that is built while it is needed, since that is fast; and since a peer may
-//! send what makes it grow without an end, what is built is counted.
+//! A compiled pattern, searched by a lazy DFA because that is fast. Since a peer may send input that makes the DFA
+//! grow without limit, its states are counted.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -10,46 +10,46 @@ use regex_automata::hybrid::{LazyStateID, dfa, regex};
 use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 
-use super::words::{Automaton, Direction, Prefer, Reader};
+use super::word_dfa::{Automaton, Direction, Prefer, Reader};
 use crate::effort::{Effort, TooCostly};
 
-/// Most memory that the states of one direction may take, in bytes; with more, all are built anew.
+/// Maximum memory for the states of one direction, in bytes; if exceeded, all are rebuilt.
 const STATES: usize = 1 << 20;
-/// Most memory of states that one pattern keeps for the next search, in bytes.
-const KEPT_STATES: usize = 256 << 10;
-/// Most that all patterns keep that are held at once.
-const ALL_KEPT_STATES: usize = 3 << 20;
-/// Units for one search, besides its bytes.
+/// Maximum memory for states that one pattern retains for the next search, in bytes.
+const RETAINED_STATES: usize = 256 << 10;
+/// Maximum memory that all patterns which exist at once retain.
+const ALL_RETAINED_STATES: usize = 3 << 20;
+/// Effort units per search, besides its bytes.
 const PER_SEARCH: usize = 300;
-/// Units to prepare a search from nothing, besides the memory for it.
+/// Effort units to prepare a search from nothing, besides its memory.
 const PER_CACHE: usize = 3_000;
-/// Bytes after which the cost is looked at, at most, and at least.
+/// Maximum and minimum bytes after which the cost is checked.
 const SLICE: usize = 4 << 10;
-const LEAST_SLICE: usize = 16;
-/// Steps of the pattern's automaton that the states of one slice may cost: each byte may lead to a new one, which takes as
-/// many steps as the automaton has states.
+const MIN_SLICE: usize = 16;
+/// Maximum NFA steps that the new states of one slice may cost: each byte may lead to a new state, which takes as
+/// many steps as the NFA has states.
 const STEPS: usize = 1 << 20;
-/// Units for one byte that leads to a known state.
+/// Effort units per byte that leads to a known state.
 const PER_BYTE: usize = 3;
-/// Units for one byte of memory of a new state.
+/// Effort units per byte of memory of a new state.
 const PER_BYTE_OF_STATE: usize = 40;
 
-/// A compiled pattern, and what is known of its states.
+/// A compiled pattern with its cached states.
 pub(in crate::expect) struct Regex {
     written: String,
     regex: regex::Regex,
-    /// What earlier searches built.
+    /// States that earlier searches built.
     cache: RefCell<Option<regex::Cache>>,
-    /// And those that see words beyond ASCII.
+    /// States of the automaton for word boundaries beyond ASCII.
     words: RefCell<Option<Automaton>>,
-    /// Most of it that is kept, in bytes.
+    /// Maximum bytes of states that are retained.
     kept: usize,
 }
 
-/// Why the DFA does not say whether there is a match.
+/// Why the DFA cannot say whether there is a match.
 enum Stop {
     TooCostly,
-    /// It cannot see words beyond ASCII.
+    /// It does not support word boundaries beyond ASCII.
     Unfit,
 }
 
@@ -60,8 +60,8 @@ impl From<TooCostly> for Stop {
 }
 
 impl Regex {
-    /// Compiles a pattern; nothing when that takes more memory. That it is a pattern is for the caller to know, and how
-    /// many are held at once.
+    /// Compiles a pattern; `None` if that exceeds `memory`. The caller has checked that the pattern is valid, and
+    /// knows how many exist at once.
     pub(super) fn new(written: &str, syntax: syntax::Config, memory: usize, many: usize) -> Option<Self> {
         let states = dfa::Config::new()
             .unicode_word_boundary(true)
@@ -78,20 +78,20 @@ impl Regex {
             written: written.to_owned(),
             cache: RefCell::new(None),
             words: RefCell::new(None),
-            kept: KEPT_STATES.min(ALL_KEPT_STATES / many.max(1) / 2),
+            kept: RETAINED_STATES.min(ALL_RETAINED_STATES / many.max(1) / 2),
             regex,
         })
     }
 
-    /// As it was written.
+    /// The pattern as it was written.
     pub(in crate::expect) fn as_str(&self) -> &str {
         &self.written
     }
 
-    /// Whether it matches somewhere.
+    /// Whether it matches anywhere.
     ///
     /// # Errors
-    /// To find out costs too much.
+    /// The search costs too much effort.
     pub(in crate::expect) fn is_match(&self, text: &[u8], effort: &Effort) -> Result<bool, TooCostly> {
         Ok(self.find_end(text, effort)?.is_some())
     }
@@ -99,7 +99,7 @@ impl Regex {
     /// The first match.
     ///
     /// # Errors
-    /// To find it costs too much.
+    /// The search costs too much effort.
     pub(in crate::expect) fn find(
         &self,
         text: &[u8],
@@ -121,15 +121,15 @@ impl Regex {
         }
     }
 
-    /// Nothing where that does not see the words of the text.
+    /// `None` if the DFA does not support the word boundaries of this text.
     fn find_end_by_states(&self, text: &[u8], effort: &Effort) -> Result<Option<Option<usize>>, TooCostly> {
-        effort.take(PER_SEARCH)?;
+        effort.charge(PER_SEARCH)?;
         let mut cache = match self.cache.take() {
             Some(cache) => cache,
             None => self.new_cache(effort)?,
         };
         let found = self.walk(&mut cache, text, effort);
-        // What is too large to be kept gives way to the next search.
+        // A cache that is too large to be retained is dropped for the next search.
         let kept = Some(cache).filter(|cache| cache.memory_usage() <= self.kept);
         self.cache.replace(kept);
         match found {
@@ -151,7 +151,7 @@ impl Regex {
         end
     }
 
-    /// Memory that it takes before anything is searched, in bytes.
+    /// Memory that it takes before any search, in bytes.
     pub(in crate::expect) fn memory(&self) -> usize {
         let automata = [self.regex.forward(), self.regex.reverse()].map(|dfa| dfa.get_nfa().memory_usage());
         automata.iter().sum()
@@ -165,7 +165,7 @@ impl Regex {
 
     fn new_cache(&self, effort: &Effort) -> Result<regex::Cache, TooCostly> {
         let cache = self.regex.create_cache();
-        effort.take(PER_CACHE + cache.memory_usage() / 4)?;
+        effort.charge(PER_CACHE + cache.memory_usage() / 4)?;
         Ok(cache)
     }
 
@@ -179,28 +179,28 @@ impl Regex {
     }
 }
 
-/// A walk from state to state.
+/// A run of the DFA over a text.
 struct Walk<'r> {
     dfa: &'r DFA,
     effort: &'r Effort,
 }
 
 impl Walk<'_> {
-    /// Where the first match ends.
+    /// The end of the first match.
     fn find_end(&self, cache: &mut Cache, text: &[u8]) -> Result<Option<usize>, Stop> {
         let start = self.dfa.start_state_forward(cache, &Input::new(text));
         let mut state = start.map_err(|_| Stop::Unfit)?;
         let mut found = None;
-        let size = (STEPS / self.dfa.get_nfa().states().len().max(1)).clamp(LEAST_SLICE, SLICE);
+        let size = (STEPS / self.dfa.get_nfa().states().len().max(1)).clamp(MIN_SLICE, SLICE);
         for (number, slice) in text.chunks(size).enumerate() {
-            let memory = Memory::of(cache);
+            let memory = StateMemory::of(cache);
             for (place, byte) in slice.iter().enumerate() {
                 state = self
                     .dfa
                     .next_state(cache, state, *byte)
                     .map_err(|_| Stop::Unfit)?;
                 if state.is_tagged() {
-                    // A match is seen one byte after its end.
+                    // A match is reported one byte after its end.
                     match (state.is_match(), is_over(state)?) {
                         (true, _) => found = Some(number * size + place),
                         (false, true) => return Ok(found),
@@ -209,28 +209,30 @@ impl Walk<'_> {
                 }
             }
             let states = memory.grown(cache).saturating_mul(PER_BYTE_OF_STATE);
-            self.effort.take(states.saturating_add(slice.len() * PER_BYTE))?;
+            self.effort
+                .charge(states.saturating_add(slice.len() * PER_BYTE))?;
         }
         let last = self.dfa.next_eoi_state(cache, state).map_err(|_| Stop::Unfit)?;
         Ok(if last.is_match() { Some(text.len()) } else { found })
     }
 }
 
-/// Whether nothing more can be found.
+/// Whether no other match can be found.
 fn is_over(state: LazyStateID) -> Result<bool, Stop> {
-    match state.is_quit() {
-        true => Err(Stop::Unfit),
-        false => Ok(state.is_dead()),
+    if state.is_quit() {
+        Err(Stop::Unfit)
+    } else {
+        Ok(state.is_dead())
     }
 }
 
-/// Memory of states at one moment.
-struct Memory {
+/// Memory of the states at one moment.
+struct StateMemory {
     bytes: usize,
     cleared: usize,
 }
 
-impl Memory {
+impl StateMemory {
     fn of(cache: &Cache) -> Self {
         Self {
             bytes: cache.memory_usage(),
@@ -238,7 +240,7 @@ impl Memory {
         }
     }
 
-    /// What was built since, in bytes.
+    /// Bytes of states that were built since.
     fn grown(&self, cache: &Cache) -> usize {
         let now = Self::of(cache);
         let cleared = now.cleared - self.cleared;

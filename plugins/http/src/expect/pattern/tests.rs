@@ -53,7 +53,7 @@ fn words_are_found_beyond_ascii() {
     assert_eq!(found(r"\bone\b", "none one"), Some(5..8));
 }
 
-/// Patterns that ask where a word begins or ends.
+/// Patterns with word boundaries.
 const WITH_WORDS: [&str; 25] = [
     r"\bone\b",
     r"\Bone\B",
@@ -82,7 +82,7 @@ const WITH_WORDS: [&str; 25] = [
     r"\b(?s-u:.{2})\b",
 ];
 
-/// The same patterns on texts that differ in one place: ASCII alone, characters of words, others, and what is no text.
+/// The same patterns on texts that differ in one character: ASCII only, word characters, others, and invalid UTF-8.
 #[test]
 fn the_first_match_is_that_of_the_regex_crate_beyond_ascii() {
     let texts = [
@@ -127,7 +127,7 @@ fn everyday_patterns_with_words_are_affordable_in_pages_of_every_script() {
     for line in lines {
         // A quarter of the largest body, and of the time.
         let page = line.repeat((2 << 20) / line.len());
-        let effort = Effort::of(100_000_000);
+        let effort = Effort::with_units(100_000_000);
         for pattern in [r"\bpanic\b", r"(?i)\berror\b", r"\b[0-9]{3}\b", r"\bFATAL: \w+\b"] {
             let found = compile(pattern).find(page.as_bytes(), &effort);
             assert_eq!(found, Ok(None), "{pattern} {line}");
@@ -137,7 +137,7 @@ fn everyday_patterns_with_words_are_affordable_in_pages_of_every_script() {
 
 #[test]
 fn what_costs_too_much_is_given_up() {
-    let effort = Effort::of(1_000_000);
+    let effort = Effort::with_units(1_000_000);
     let regex = compile("error.{0,200}failed");
     let text = "errore".repeat(100_000);
     assert!(regex.find(text.as_bytes(), &effort).is_err());
@@ -145,7 +145,7 @@ fn what_costs_too_much_is_given_up() {
         regex.is_match(b"x", &effort).is_err(),
         "nothing is left for others"
     );
-    let effort = Effort::of(1_000_000);
+    let effort = Effort::with_units(1_000_000);
     let regex = compile(r"\bé+ü\b");
     assert!(regex.find("é".repeat(100_000).as_bytes(), &effort).is_err());
 }

@@ -1,4 +1,4 @@
-//! Limits of a number.
+//! Numeric limits.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -14,7 +14,7 @@ use crate::config::add_type;
 use crate::effort::Effort;
 use crate::expect::decimal::{Decimal, OwnedDecimal};
 
-/// Digits of a number that a message shows.
+/// Maximum digits of a number in a message.
 const MAX_SHOWN: usize = 80;
 
 /// How a number relates to its limit.
@@ -28,7 +28,7 @@ pub(in crate::expect) enum Relation {
 }
 
 impl Relation {
-    /// Whether a number that compares so with the limit is as it should be.
+    /// Whether this result of a comparison with the limit satisfies the relation.
     pub(super) fn holds(self, ordering: Ordering) -> bool {
         match self {
             Self::Equal => ordering.is_eq(),
@@ -39,7 +39,7 @@ impl Relation {
         }
     }
 
-    /// As it stands in a suite.
+    /// The sign in a suite.
     pub(super) fn sign(self) -> &'static str {
         match self {
             Self::Equal => "=",
@@ -50,7 +50,7 @@ impl Relation {
         }
     }
 
-    /// What stands between `is not` and the limit.
+    /// The words between `is not` and the limit.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Equal => "",
@@ -62,7 +62,7 @@ impl Relation {
     }
 }
 
-/// A number of a suite, which may have any length. It is large, and rules are moved on the stack.
+/// A number of a suite, of any length. Boxed: it is large, and rules are moved on the stack.
 pub(in crate::expect) struct Number(Box<Literal>);
 
 struct Literal {
@@ -77,7 +77,7 @@ impl Number {
         self.0.value.get()
     }
 
-    /// That of 64 bits: for lengths, which are never large.
+    /// The nearest double: for lengths, which are never large.
     fn nearest(&self) -> f64 {
         self.0.nearest
     }
@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for Number {
             Some((start, rest)) if !rest.is_empty() => format!("{start}…"),
             _ => json.get().to_owned(),
         };
-        // One beyond 64 bits is as good as infinite, by which lengths are bounded.
+        // A number beyond 64 bits is effectively infinite compared with lengths.
         let nearest = json.get().parse().unwrap_or(f64::INFINITY);
         Ok(Self(Box::new(Literal {
             shown,
@@ -142,7 +142,7 @@ pub(super) struct Bounds {
 impl Bounds {
     pub(super) const KEYS: &'static [&'static str] = &["<", "<=", ">", ">="];
 
-    /// Reports limits that no number is within, and says whether there are any.
+    /// Reports limits that no number is within, and returns whether there are any.
     pub(super) fn check(&self, problems: &mut Problems) -> bool {
         let mut exclude_each_other = false;
         let lower = [(">", &self.more), (">=", &self.at_least)];
@@ -164,12 +164,12 @@ impl Bounds {
         exclude_each_other
     }
 
-    /// The first of the limits, by its key.
+    /// The key of the first limit.
     pub(super) fn first(&self) -> Option<&'static str> {
         self.each().next().map(|(relation, _)| relation.sign())
     }
 
-    /// The limits that there are.
+    /// The limits that are set.
     pub(super) fn each(&self) -> impl Iterator<Item = (Relation, &Number)> {
         let limits = [
             (Relation::Less, &self.less),
@@ -183,7 +183,7 @@ impl Bounds {
     }
 }
 
-/// The suite's own numbers take from nobody's share.
+/// Numbers of the suite itself count against no budget.
 fn order(one: &Number, other: &Number) -> Option<Ordering> {
     one.get().order(&other.get(), &Effort::unbounded()).ok()
 }
@@ -197,16 +197,17 @@ pub(super) enum Length {
 impl<'de> Deserialize<'de> for Length {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
-        let length = match json.get().starts_with('{') {
-            true => serde_json::from_str(json.get()).map(Self::Within),
-            false => serde_json::from_str(json.get()).map(Self::Exactly),
+        let length = if json.get().starts_with('{') {
+            serde_json::from_str(json.get()).map(Self::Within)
+        } else {
+            serde_json::from_str(json.get()).map(Self::Exactly)
         };
         length.map_err(|_| D::Error::custom("expected a number, or an object of `<`, `<=`, `>` and `>=`"))
     }
 }
 
 impl Length {
-    /// Reports limits that no length is within, or none that what is empty, or is not, can have.
+    /// Reports limits that no length is within, or that contradict `empty`.
     pub(super) fn check(&self, empty: Option<bool>, problems: &mut Problems) {
         if let Self::Within(bounds) = self
             && bounds.check(problems)
@@ -229,7 +230,7 @@ impl Length {
         }
     }
 
-    /// The shortest and the longest that it may be: whole numbers, and no less than 0.
+    /// The minimum and the maximum length: whole numbers, at least 0.
     fn range(&self) -> (f64, f64) {
         let (mut least, mut most) = (0.0_f64, f64::INFINITY);
         for (relation, limit) in self.each() {
@@ -245,7 +246,7 @@ impl Length {
         (least, most)
     }
 
-    /// The limits that there are.
+    /// The limits that are set.
     pub(super) fn each(&self) -> impl Iterator<Item = (Relation, &Number)> {
         let (exactly, within) = match self {
             Self::Exactly(number) => (Some((Relation::Equal, number)), None),

@@ -5,21 +5,21 @@ use canary_sdk::Problems;
 use super::condition::{Condition, Subject};
 use super::{Common, Extra, Plain, Rule};
 use crate::effort::{Effort, TooCostly};
-use crate::expect::Lack;
+use crate::expect::UnmetReason;
 use crate::expect::decimal::Decimal;
 use crate::expect::pattern::{Budget, Mode, Pattern};
 use crate::text::quote;
 
-/// What is wrong with a value of a suite, were it the one that is judged.
-pub(in crate::expect) type Complaint<V> = fn(&V, &Condition<'_, V>) -> Option<String>;
+/// Computes the mismatch that a value of a suite would have if it were the actual one.
+pub(in crate::expect) type MismatchFn<V> = fn(&V, &Condition<'_, V>) -> Option<String>;
 
 impl<V: Plain, E: Extra> Rule<V, E> {
-    /// Reports rules that cannot be judged, that nothing can meet, or that everything meets.
+    /// Reports rules that cannot be evaluated, that nothing can meet, or that everything meets.
     pub(in crate::expect) fn check(
         &self,
         mode: Mode,
         budget: &Budget,
-        complaint: Complaint<V>,
+        mismatch: MismatchFn<V>,
         problems: &mut Problems,
     ) {
         self.check_patterns(mode, budget, problems);
@@ -35,8 +35,8 @@ impl<V: Plain, E: Extra> Rule<V, E> {
             ..
         } = &self.common;
         if equals.is_some() || one_of.is_some() || *empty == Some(true) {
-            let others = self.judged(mode, budget);
-            self.check_values(&others, complaint, problems);
+            let others = self.evaluable_conditions(mode, budget);
+            self.check_values(&others, mismatch, problems);
         }
     }
 
@@ -87,19 +87,20 @@ impl<V: Plain, E: Extra> Rule<V, E> {
                     return;
                 };
                 let shown = quote(text.as_bytes());
-                match wanted == text {
-                    true => problems.report(format_args!("{shown} is in `contains` as well")),
-                    false => problems.report(format_args!(
+                if wanted == text {
+                    problems.report(format_args!("{shown} is in `contains` as well"));
+                } else {
+                    problems.report(format_args!(
                         "{shown} is in {}, which `contains` wants",
                         quote(wanted.as_bytes())
-                    )),
+                    ));
                 }
             });
         });
     }
 
-    /// The conditions as far as they can be judged.
-    fn judged(&self, mode: Mode, budget: &Budget) -> Vec<Condition<'_, V>> {
+    /// The conditions that can be evaluated.
+    fn evaluable_conditions(&self, mode: Mode, budget: &Budget) -> Vec<Condition<'_, V>> {
         let mut conditions = self.of_values();
         if !budget.is_used_up() {
             conditions.extend(self.of_patterns("", mode).unwrap_or_default());
@@ -108,11 +109,11 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         conditions
     }
 
-    /// Reports whole values that the other rules rule out.
-    fn check_values(&self, others: &[Condition<'_, V>], complaint: Complaint<V>, problems: &mut Problems) {
+    /// Reports whole values that the other rules exclude.
+    fn check_values(&self, others: &[Condition<'_, V>], mismatch: MismatchFn<V>, problems: &mut Problems) {
         let ruled_out = |value: &V, own: &str| {
             let mut others = others.iter().filter(|condition| condition.key() != own);
-            others.find_map(|condition| Some((condition.key(), complaint(value, condition)?)))
+            others.find_map(|condition| Some((condition.key(), mismatch(value, condition)?)))
         };
         let Common {
             equals,
@@ -132,26 +133,26 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         }
     }
 
-    /// Reports every rule that this value does not meet, which is all that there is.
+    /// Reports every rule that this value, the only possible one, does not meet.
     pub(in crate::expect) fn report_unmet(
         &self,
         value: &V,
-        complaint: Complaint<V>,
+        mismatch: MismatchFn<V>,
         (mode, budget): (Mode, &Budget),
-        lack: &Lack,
+        unmet: &UnmetReason,
         problems: &mut Problems,
     ) {
         let mut reported = Vec::new();
-        for condition in self.judged(mode, budget) {
+        for condition in self.evaluable_conditions(mode, budget) {
             let key = condition.key();
-            if complaint(value, &condition).is_some() && !reported.contains(&key) {
+            if mismatch(value, &condition).is_some() && !reported.contains(&key) {
                 reported.push(key);
-                problems.at(key, |problems| lack.report(problems));
+                problems.at(key, |problems| unmet.report(problems));
             }
         }
     }
 
-    /// Reports rules on numbers, and for emptiness, of what is never a number and never empty.
+    /// Reports numeric rules and `empty` for values that are never numbers and never empty.
     pub(in crate::expect) fn check_kind(&self, what: &str, problems: &mut Problems) {
         if let Some(sign) = self.bounds.first() {
             problems.at(sign, |problems| {
@@ -165,11 +166,11 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         }
     }
 
-    /// Looks at every whole value that is named.
+    /// Visits every whole value of the rules.
     pub(in crate::expect) fn each_value(
         &self,
         problems: &mut Problems,
-        mut look: impl FnMut(&V, &mut Problems),
+        mut visit: impl FnMut(&V, &mut Problems),
     ) {
         let Common {
             equals,
@@ -179,21 +180,21 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         } = &self.common;
         for (key, value) in [("equals", equals), ("not_equals", not_equals)] {
             if let Some(value) = value {
-                problems.at(key, |problems| look(value, problems));
+                problems.at(key, |problems| visit(value, problems));
             }
         }
         problems.at("one_of", |problems| {
             for (index, value) in one_of.iter().flatten().enumerate() {
-                problems.at_index(index, |problems| look(value, problems));
+                problems.at_index(index, |problems| visit(value, problems));
             }
         });
     }
 
-    /// Looks at every text that is looked for.
-    pub(in crate::expect) fn each_looked_for(
+    /// Visits every text that the rules search for.
+    pub(in crate::expect) fn each_search_text(
         &self,
         problems: &mut Problems,
-        mut look: impl FnMut(&str, &mut Problems),
+        mut visit: impl FnMut(&str, &mut Problems),
     ) {
         let Common {
             contains,
@@ -202,15 +203,15 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         } = &self.common;
         for (key, texts) in [("contains", contains), ("not_contains", not_contains)] {
             problems.at(key, |problems| {
-                texts.check(problems, |text, problems| look(text, problems));
+                texts.check(problems, |text, problems| visit(text, problems));
             });
         }
     }
 }
 
-/// A text of a suite, as a header or a body would be judged.
-pub(in crate::expect) fn of_text(text: &str, condition: &Condition<'_, String>) -> Option<String> {
-    Some(condition.complaint(&Literal(text), &Effort::unbounded())?.message)
+/// The mismatch of a text of a suite, evaluated like a header or a body.
+pub(in crate::expect) fn text_mismatch(text: &str, condition: &Condition<'_, String>) -> Option<String> {
+    Some(condition.mismatch(&Literal(text), &Effort::unbounded())?.message)
 }
 
 struct Literal<'t>(&'t str);
@@ -224,20 +225,20 @@ impl Subject<String> for Literal<'_> {
         self.0.as_bytes()
     }
 
-    /// As the body has it, which is more than a header has.
+    /// As in the body, which accepts more than a header.
     fn number(&self) -> Option<Decimal<'_>> {
         Decimal::parse(self.0.trim_ascii())
     }
 
-    fn shown(&self) -> String {
+    fn quoted(&self) -> String {
         quote(self.0.as_bytes())
     }
 }
 
 fn report(problems: &mut Problems, key: &str, ruled_out: Option<(&str, String)>) {
-    if let Some((by, complaint)) = ruled_out {
+    if let Some((by, mismatch)) = ruled_out {
         problems.at(key, |problems| {
-            problems.report(format_args!("no value meets this and `{by}`: {complaint}"));
+            problems.report(format_args!("no value meets this and `{by}`: {mismatch}"));
         });
     }
 }

@@ -1,24 +1,24 @@
-//! One condition, and what it is held against.
+//! One condition, and the subject that it is evaluated on.
 
 use super::Plain;
 use super::bounds::{Number, Relation};
-use crate::complaint::Complaint;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::Decimal;
 use crate::expect::find;
 use crate::expect::pattern::Regex;
+use crate::mismatch::Mismatch;
 use crate::text::quote;
 
-/// Values of a list that a message shows.
+/// Maximum values of a list in a message.
 const SHOWN: usize = 8;
-/// Units to hold one condition against one value, besides what it looks at.
+/// Effort units to evaluate one condition on one value, besides what it reads.
 const PER_CONDITION: usize = 20;
-/// Units to compare two numbers, besides their digits.
+/// Effort units to compare two numbers, besides their digits.
 const PER_NUMBER: usize = 90;
-/// Units for one byte of a text that is counted, or read as a number.
+/// Effort units per byte of a text that is counted or parsed as a number.
 const PER_BYTE: usize = 2;
 
-/// One thing that is expected of a value.
+/// One expectation of a value.
 pub(in crate::expect) enum Condition<'c, V> {
     Equals(&'c V),
     NotEquals(&'c V),
@@ -32,26 +32,26 @@ pub(in crate::expect) enum Condition<'c, V> {
     Empty(bool),
 }
 
-/// A value that conditions are held against.
+/// A value on which conditions are evaluated.
 pub(in crate::expect) trait Subject<V: Plain> {
-    /// Whether it is this value.
+    /// Whether it equals this value.
     ///
     /// # Errors
-    /// To find out costs too much.
+    /// The comparison costs too much effort.
     fn is(&self, expected: &V, effort: &Effort) -> Result<bool, TooCostly>;
 
-    /// What texts and patterns are looked for in.
+    /// The text in which texts and patterns are searched.
     fn text(&self) -> &[u8];
 
-    /// In backticks, bounded.
-    fn shown(&self) -> String;
+    /// The value in backticks, bounded.
+    fn quoted(&self) -> String;
 
-    /// The number that it is.
+    /// The value as a number, if it is one.
     fn number(&self) -> Option<Decimal<'_>> {
         Decimal::parse(str::from_utf8(self.text()).ok()?)
     }
 
-    /// Characters of a text, unless it has elements or members.
+    /// Its length in characters, unless it has elements or members.
     fn length(&self) -> Option<usize> {
         let chunks = self.text().utf8_chunks();
         let lengths =
@@ -59,14 +59,14 @@ pub(in crate::expect) trait Subject<V: Plain> {
         Some(lengths.sum())
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     fn is_empty(&self) -> bool {
         self.text().is_empty()
     }
 }
 
 impl<V: Plain> Condition<'_, V> {
-    /// Its key in a suite.
+    /// The key of the condition in a suite.
     pub(in crate::expect) fn key(&self) -> &'static str {
         match self {
             Self::Equals(_) => "equals",
@@ -82,7 +82,7 @@ impl<V: Plain> Condition<'_, V> {
         }
     }
 
-    /// Whether it says what must not be: where there are several values, then it is for every one of them.
+    /// Whether it excludes something: of several values, each has to meet it.
     pub(in crate::expect) fn is_negative(&self) -> bool {
         matches!(
             self,
@@ -90,7 +90,7 @@ impl<V: Plain> Condition<'_, V> {
         )
     }
 
-    /// Whether the whole text of a value is looked through.
+    /// Whether it searches the whole text of a value.
     pub(in crate::expect) fn looks_into_text(&self) -> bool {
         matches!(
             self,
@@ -98,20 +98,16 @@ impl<V: Plain> Condition<'_, V> {
         )
     }
 
-    /// What is wrong with a value, as a sentence; nothing when it is as it should be.
-    pub(in crate::expect) fn complaint(
-        &self,
-        subject: &impl Subject<V>,
-        effort: &Effort,
-    ) -> Option<Complaint> {
-        let complaint = match self.reason(subject, effort) {
-            Ok(reason) => Complaint::seen(reason?),
-            Err(costly) => Complaint::unknown(self.too_costly(costly)),
+    /// The mismatch of a value, as a sentence; `None` if the condition holds.
+    pub(in crate::expect) fn mismatch(&self, subject: &impl Subject<V>, effort: &Effort) -> Option<Mismatch> {
+        let mismatch = match self.reason(subject, effort) {
+            Ok(reason) => Mismatch::new(reason?),
+            Err(costly) => Mismatch::unknown(self.too_costly(costly)),
         };
-        Some(complaint.reworded(|reason| format!("{} {reason}", subject.shown())))
+        Some(mismatch.reworded(|reason| format!("{} {reason}", subject.quoted())))
     }
 
-    /// Why it is not known whether it holds.
+    /// Why it is unknown whether the condition holds.
     pub(in crate::expect) fn too_costly(&self, reason: TooCostly) -> String {
         let what = match self {
             Self::Matches(regex) | Self::NotMatches(regex) => quote(regex.as_str().as_bytes()),
@@ -122,16 +118,16 @@ impl<V: Plain> Condition<'_, V> {
     }
 
     fn reason(&self, subject: &impl Subject<V>, effort: &Effort) -> Result<Option<String>, TooCostly> {
-        effort.take(PER_CONDITION)?;
+        effort.charge(PER_CONDITION)?;
         let reason = match self {
             Self::Equals(expected) => {
-                (!subject.is(expected, effort)?).then(|| format!("is not {}", expected.shown()))
+                (!subject.is(expected, effort)?).then(|| format!("is not {}", expected.quoted()))
             }
             Self::NotEquals(other) => subject
                 .is(other, effort)?
-                .then(|| format!("is {}, which it must not be", other.shown())),
+                .then(|| format!("is {}, which it must not be", other.quoted())),
             Self::OneOf(list) => {
-                (!is_one(subject, list, effort)?).then(|| format!("is not one of {}", shown(list)))
+                (!is_one(subject, list, effort)?).then(|| format!("is not one of {}", quoted_list(list)))
             }
             Self::Contains(text) => (!find::contains(subject.text(), text, effort)?)
                 .then(|| format!("does not contain {}", quote(text.as_bytes()))),
@@ -143,11 +139,11 @@ impl<V: Plain> Condition<'_, V> {
                 .is_match(subject.text(), effort)?
                 .then(|| format!("matches {}, which it must not", quote(regex.as_str().as_bytes()))),
             Self::Bound(relation, limit) => {
-                effort.take(PER_NUMBER + subject.text().len().saturating_mul(PER_BYTE))?;
+                effort.charge(PER_NUMBER + subject.text().len().saturating_mul(PER_BYTE))?;
                 out_of_bound(subject.number().as_ref(), *relation, limit, effort)?
             }
             Self::Length(relation, limit) => {
-                effort.take(PER_NUMBER + subject.text().len().saturating_mul(PER_BYTE))?;
+                effort.charge(PER_NUMBER + subject.text().len().saturating_mul(PER_BYTE))?;
                 wrong_length(subject.length(), *relation, limit, effort)?
             }
             Self::Empty(expected) => match (subject.is_empty(), expected) {
@@ -169,8 +165,8 @@ fn is_one<V: Plain>(subject: &impl Subject<V>, list: &[V], effort: &Effort) -> R
     Ok(false)
 }
 
-fn shown<V: Plain>(list: &[V]) -> String {
-    let values: Vec<_> = list.iter().take(SHOWN).map(V::shown).collect();
+fn quoted_list<V: Plain>(list: &[V]) -> String {
+    let values: Vec<_> = list.iter().take(SHOWN).map(V::quoted).collect();
     let more = if list.len() > SHOWN { ", …" } else { "" };
     format!("{}{more}", values.join(", "))
 }

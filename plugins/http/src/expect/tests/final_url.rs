@@ -11,7 +11,7 @@ fn a_final_url_without_a_path_is_that_of_the_root() {
         "http://EXAMPLE.com:80/?a=b%20c",
         "http://example.com:/?a=b%20c#x",
     ] {
-        let (status, message) = judge(json!({ "final_url": same }), response());
+        let (status, message) = eval(json!({ "final_url": same }), response());
         assert_eq!(status, Status::Pass, "{same}: {message}");
     }
 }
@@ -23,30 +23,30 @@ fn the_redirects_end_where_they_should() {
         ..fake::response(200)
     };
     let shown = "`https://example.com/login?…`";
-    let judge = |rule: Value| judge(json!({ "final_url": rule }), response());
-    assert_eq!(judge(json!("https://example.com/login?next=a")), pass(shown));
+    let eval = |rule: Value| eval(json!({ "final_url": rule }), response());
+    assert_eq!(eval(json!("https://example.com/login?next=a")), pass(shown));
     assert_eq!(
-        judge(json!({ "equals": "https://example.com/" })),
+        eval(json!({ "equals": "https://example.com/" })),
         fail(&format!("{shown} is not `https://example.com/`"))
     );
     for same in [
         "HTTPS://Example.COM:443/login?next=a#top",
         " https://example.com/login?next=a",
     ] {
-        assert_eq!(judge(json!(same)), pass(shown), "{same}");
+        assert_eq!(eval(json!(same)), pass(shown), "{same}");
     }
     assert_eq!(
-        judge(json!("https://example.com/login?next=b")),
+        eval(json!("https://example.com/login?next=b")),
         fail(&format!("{shown} has another query"))
     );
-    assert_eq!(judge(json!({ "matches": "/login" })), pass(shown));
+    assert_eq!(eval(json!({ "matches": "/login" })), pass(shown));
     assert_eq!(
-        judge(json!({ "matches": "/home$" })),
+        eval(json!({ "matches": "/home$" })),
         fail(&format!("{shown} does not match `/home$`"))
     );
 }
 
-/// The answer's URL is as it was sent: a suite has it as people write it.
+/// The URL of the response is as it was sent; a suite writes it as people do.
 #[test]
 fn a_final_url_is_compared_as_it_is_on_the_wire() {
     for (sent, same) in [
@@ -69,10 +69,10 @@ fn a_final_url_is_compared_as_it_is_on_the_wire() {
             ..fake::response(200)
         };
         for rule in [json!(same), json!({ "one_of": ["https://other.example/", same] })] {
-            let (status, message) = judge(json!({ "final_url": rule }), response());
+            let (status, message) = eval(json!({ "final_url": rule }), response());
             assert_eq!(status, Status::Pass, "{same}: {message}");
         }
-        let (status, _) = judge(json!({ "final_url": { "not_equals": same } }), response());
+        let (status, _) = eval(json!({ "final_url": { "not_equals": same } }), response());
         assert_eq!(status, Status::Fail, "{same}");
     }
 }

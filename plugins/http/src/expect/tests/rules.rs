@@ -1,18 +1,18 @@
-//! The rules that headers, the body, values in JSON and URLs share.
+//! The rules that headers, the body, JSON values and URLs share.
 
 use super::*;
 
 /// The same rules for a header, for the body, and for a value in JSON.
 fn everywhere(rule: &Value, text: &str) -> [(Status, String); 3] {
     let document = json!({ "a": text }).to_string();
-    let judge = |expect: Value, response: Response| {
+    let eval = |expect: Value, response: Response| {
         let verdict = try_run(&expect, response).unwrap();
         (verdict.status(), verdict.summary())
     };
     [
-        judge(json!({ "headers": { "x": rule } }), header("x", text)),
-        judge(json!({ "body": rule }), body(text)),
-        judge(json!({ "json": { "$.a": rule } }), body(document)),
+        eval(json!({ "headers": { "x": rule } }), header("x", text)),
+        eval(json!({ "body": rule }), body(text)),
+        eval(json!({ "json": { "$.a": rule } }), body(document)),
     ]
 }
 
@@ -95,15 +95,15 @@ fn what_does_not_hold_is_said_in_a_sentence() {
         (json!({ "empty": true }), "no", "`no` is not empty"),
         (json!({ "empty": false }), "", "`` is empty"),
     ] {
-        let judged = judge(json!({ "headers": { "x": rule } }), header("x", text));
-        assert_eq!(judged, fail(message), "{rule} {text}");
+        let result = eval(json!({ "headers": { "x": rule } }), header("x", text));
+        assert_eq!(result, fail(message), "{rule} {text}");
     }
 }
 
 #[test]
 fn a_list_in_a_message_is_bounded() {
     let many: Vec<_> = (0..100).map(|number| number.to_string()).collect();
-    let (_, message) = judge(
+    let (_, message) = eval(
         json!({ "headers": { "x": { "one_of": many } } }),
         header("x", "a"),
     );
@@ -116,32 +116,26 @@ fn a_list_in_a_message_is_bounded() {
 #[test]
 fn a_value_in_json_has_the_length_of_what_it_is() {
     let document = || body(r#"{"list":[1,2],"none":null,"number":12,"object":{"a":1},"text":"é"}"#);
-    let judge = |path: &str, rule: Value| judge(json!({ "json": { path: rule } }), document());
-    assert_eq!(judge("$.list", json!({ "length": 2 })).0, Status::Pass);
+    let eval = |path: &str, rule: Value| eval(json!({ "json": { path: rule } }), document());
+    assert_eq!(eval("$.list", json!({ "length": 2 })).0, Status::Pass);
+    assert_eq!(eval("$.object", json!({ "length": { "<=": 1 } })).0, Status::Pass);
+    assert_eq!(eval("$.text", json!({ "length": 1 })).0, Status::Pass);
+    assert_eq!(eval("$.none", json!({ "empty": true })).0, Status::Pass);
     assert_eq!(
-        judge("$.object", json!({ "length": { "<=": 1 } })).0,
-        Status::Pass
-    );
-    assert_eq!(judge("$.text", json!({ "length": 1 })).0, Status::Pass);
-    assert_eq!(judge("$.none", json!({ "empty": true })).0, Status::Pass);
-    assert_eq!(
-        judge("$.list", json!({ "empty": true })),
+        eval("$.list", json!({ "empty": true })),
         fail("`[1,2]` is not empty")
     );
     assert_eq!(
-        judge("$.number", json!({ "length": 2 })),
+        eval("$.number", json!({ "length": 2 })),
         fail("`12` has no length")
     );
+    assert_eq!(eval("$.list", json!({ ">": 1 })), fail("`[1,2]` is not a number"));
     assert_eq!(
-        judge("$.list", json!({ ">": 1 })),
-        fail("`[1,2]` is not a number")
-    );
-    assert_eq!(
-        judge("$.list", json!({ "one_of": [[2, 1], [1, 2.0]] })),
+        eval("$.list", json!({ "one_of": [[2, 1], [1, 2.0]] })),
         pass("`[1,2]`")
     );
     assert_eq!(
-        judge("$.none", json!({ "not_equals": null })),
+        eval("$.none", json!({ "not_equals": null })),
         fail("`null` is `null`, which it must not be")
     );
 }
@@ -150,10 +144,10 @@ fn a_value_in_json_has_the_length_of_what_it_is() {
 fn numbers_in_json_are_compared_as_they_are_written() {
     let huge = "12345678901234567890123";
     let document = || body(format!("[{huge},0.1]"));
-    let judge = |path: &str, rule: Value| judge(json!({ "json": { path: rule } }), document()).0;
-    assert_eq!(judge("$[0]", json!({ ">": 12345678901234567_u64 })), Status::Pass);
-    assert_eq!(judge("$[0]", json!({ "<": 1e22 })), Status::Fail);
-    assert_eq!(judge("$[1]", json!({ "<=": 0.1 })), Status::Pass);
+    let eval = |path: &str, rule: Value| eval(json!({ "json": { path: rule } }), document()).0;
+    assert_eq!(eval("$[0]", json!({ ">": 12345678901234567_u64 })), Status::Pass);
+    assert_eq!(eval("$[0]", json!({ "<": 1e22 })), Status::Fail);
+    assert_eq!(eval("$[1]", json!({ "<=": 0.1 })), Status::Pass);
 }
 
 #[test]
@@ -163,25 +157,25 @@ fn no_value_of_a_header_may_be_what_is_ruled_out() {
         headers: cookies.clone().into(),
         ..fake::response(200)
     };
-    let judge = |rule: Value| judge(json!({ "headers": { "Set-Cookie": rule } }), response());
+    let eval = |rule: Value| eval(json!({ "headers": { "Set-Cookie": rule } }), response());
     assert_eq!(
-        judge(json!({ "not_contains": "b=" })),
+        eval(json!({ "not_contains": "b=" })),
         fail("`b=2` contains `b=`, which it must not")
     );
-    assert_eq!(judge(json!({ "not_contains": "c=" })), pass("`a=1; Secure`"));
+    assert_eq!(eval(json!({ "not_contains": "c=" })), pass("`a=1; Secure`"));
     assert_eq!(
-        judge(json!({ "contains": "b=", "not_contains": "c=" })),
+        eval(json!({ "contains": "b=", "not_contains": "c=" })),
         pass("`b=2`")
     );
     assert_eq!(
-        judge(json!({ "contains": "b=", "not_contains": "a=" })),
+        eval(json!({ "contains": "b=", "not_contains": "a=" })),
         fail("`a=1; Secure` contains `a=`, which it must not")
     );
 }
 
 #[test]
 fn what_is_not_there_fails_unless_it_may_be_absent() {
-    let absent = |rule: Value| judge(json!({ "headers": { "x": rule } }), fake::response(200));
+    let absent = |rule: Value| eval(json!({ "headers": { "x": rule } }), fake::response(200));
     assert_eq!(absent(json!({ "not_matches": "a" })), fail("absent"));
     assert_eq!(
         absent(json!({ "not_matches": "a", "optional": true })),
@@ -192,12 +186,12 @@ fn what_is_not_there_fails_unless_it_may_be_absent() {
         absent(json!({ "absent": false, "optional": true })),
         fail("absent")
     );
-    let there = |rule: Value| judge(json!({ "headers": { "x": rule } }), header("x", "b"));
+    let there = |rule: Value| eval(json!({ "headers": { "x": rule } }), header("x", "b"));
     assert_eq!(
         there(json!({ "equals": "a", "optional": true })),
         fail("`b` is not `a`")
     );
-    let json = |rule: Value| judge(json!({ "json": { "$.x": rule } }), body("{}"));
+    let json = |rule: Value| eval(json!({ "json": { "$.x": rule } }), body("{}"));
     assert_eq!(json(json!({ "not_equals": "a" })), fail("leads to nothing"));
     assert_eq!(
         json(json!({ "not_equals": "a", "optional": true })),
@@ -213,40 +207,40 @@ fn a_body_that_is_cut_is_never_the_whole_of_it() {
         truncated: true,
         ..fake::response(200)
     };
-    let judge = |rule: Value| judge(json!({ "body": rule }), cut());
-    assert_eq!(judge(json!("ok")), fail("`ok`, which was cut, is not `ok`"));
-    assert_eq!(judge(json!({ "not_equals": "ok" })).0, Status::Pass);
+    let eval = |rule: Value| eval(json!({ "body": rule }), cut());
+    assert_eq!(eval(json!("ok")), fail("`ok`, which was cut, is not `ok`"));
+    assert_eq!(eval(json!({ "not_equals": "ok" })).0, Status::Pass);
     let unknown = fail("cannot be known of the first 2 B of the body, which was cut");
     for rule in [
         json!("okay"),
         json!({ "not_equals": "okay" }),
         json!({ "one_of": ["no", "okay"] }),
     ] {
-        assert_eq!(judge(rule), unknown, "the rest may make it so");
+        assert_eq!(eval(rule), unknown, "the rest may make it so");
     }
     assert_eq!(
-        judge(json!({ "length": { "<": 5 } })),
+        eval(json!({ "length": { "<": 5 } })),
         fail("cannot be known of the first 2 B of the body, which was cut")
     );
 }
 
 #[test]
 fn a_list_of_versions_is_those_that_may_be_spoken() {
-    let judge = |versions: Value| judge(json!({ "version": versions }), fake::response(200));
-    assert_eq!(judge(json!(["1.0", "1.1"])), pass("HTTP/1.1"));
-    assert_eq!(judge(json!("2")), fail("HTTP/1.1, not HTTP/2"));
+    let eval = |versions: Value| eval(json!({ "version": versions }), fake::response(200));
+    assert_eq!(eval(json!(["1.0", "1.1"])), pass("HTTP/1.1"));
+    assert_eq!(eval(json!("2")), fail("HTTP/1.1, not HTTP/2"));
     assert_eq!(
-        judge(json!(["1.0", "2"])),
+        eval(json!(["1.0", "2"])),
         fail("HTTP/1.1 is not one of HTTP/1.0, HTTP/2")
     );
 }
 
 #[test]
 fn the_address_that_answered_may_be_expected() {
-    let judge = |networks: Value| judge(json!({ "peer_address": networks }), fake::response(200));
-    assert_eq!(judge(json!("192.0.2.0/24")), pass("192.0.2.1"));
+    let eval = |networks: Value| eval(json!({ "peer_address": networks }), fake::response(200));
+    assert_eq!(eval(json!("192.0.2.0/24")), pass("192.0.2.1"));
     assert_eq!(
-        judge(json!(["198.51.100.1", "::1"])),
+        eval(json!(["198.51.100.1", "::1"])),
         fail("192.0.2.1 is not in 198.51.100.1, ::1")
     );
 }
@@ -257,13 +251,13 @@ fn a_final_url_has_the_same_rules() {
         url: "https://example.com/login?next=a".into(),
         ..fake::response(200)
     };
-    let judge = |rule: Value| judge(json!({ "final_url": rule }), response());
+    let eval = |rule: Value| eval(json!({ "final_url": rule }), response());
     assert_eq!(
-        judge(json!({ "not_contains": "/login" })),
+        eval(json!({ "not_contains": "/login" })),
         fail("`https://example.com/login?…` contains `/login`, which it must not")
     );
     let either = ["https://example.com/", "HTTPS://EXAMPLE.com/login?next=a"];
-    assert_eq!(judge(json!({ "one_of": either })).0, Status::Pass);
+    assert_eq!(eval(json!({ "one_of": either })).0, Status::Pass);
 }
 
 #[test]

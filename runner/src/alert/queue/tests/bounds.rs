@@ -1,4 +1,4 @@
-//! What is dropped for want of room, byte by byte.
+//! What is dropped when there is no room, byte by byte.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn of_bytes(bytes: usize) -> Notification {
     let mut queue = queue();
     let empty = Notification {
         summary: String::new(),
-        ..told(1)
+        ..numbered(1)
     };
     queue.stage("a", empty.clone());
     Notification {
@@ -24,19 +24,19 @@ fn all_that_waits_may_have_exactly_so_many_bytes() {
             queue.stage("a", of_bytes(1 << 20));
         }
         queue.stage("a", of_bytes(last));
-        assert_eq!(queue.waiting("a"), kept);
+        assert_eq!(queue.len("a"), kept);
     }
 }
 
 #[test]
 fn small_notifications_are_weighed_with_what_they_take_beside_their_text() {
     let notifiers = (0..8).map(|number| (Arc::from(format!("{number}")), "slack"));
-    let mut queue = Queue::new(notifiers, Clock::of_boot(1).told_by(clock));
+    let mut queue = Queue::new(notifiers, Clock::of_boot(1).with_source(clock));
     let (mut kept, mut texts) = (Disk::default(), 0);
     for number in 0..40_000 {
-        kept.keep(queue.stage(&format!("{}", number % 8), told(number)));
+        kept.apply(queue.stage(&format!("{}", number % 8), numbered(number)));
     }
-    for (_, text) in kept.rows(Shelf::Notification) {
+    for (_, text) in kept.rows(Table::Notification) {
         texts += text.len() + 500;
     }
     assert!(texts <= MAX_BYTES, "{texts} bytes");
@@ -46,22 +46,22 @@ fn small_notifications_are_weighed_with_what_they_take_beside_their_text() {
 fn what_is_on_its_way_may_be_more_than_there_is_room_for() {
     let mut queue = queue();
     queue.stage("a", of_bytes(10 << 20));
-    queue.release(&kept());
-    assert!(queue.next("a", Turn::Fair).is_some());
+    queue.release(&committed());
+    assert!(queue.next("a", Selection::Fair).is_some());
     queue.stage("b", of_bytes(7 << 20));
-    assert_eq!((queue.waiting("a"), queue.waiting("b")), (1, 1));
+    assert_eq!((queue.len("a"), queue.len("b")), (1, 1));
 }
 
 #[test]
 fn the_notifier_with_most_bytes_makes_room_and_what_it_loses_leaves_the_disk() {
     let mut queue = queue();
     let mut disk = Disk::default();
-    disk.keep(queue.stage("b", of_bytes(4 << 20)));
+    disk.apply(queue.stage("b", of_bytes(4 << 20)));
     for _ in 0..7 {
-        disk.keep(queue.stage("a", of_bytes(2 << 20)));
+        disk.apply(queue.stage("a", of_bytes(2 << 20)));
     }
-    assert_eq!((queue.waiting("a"), queue.waiting("b")), (6, 1));
-    assert_eq!(disk.rows(Shelf::Notification).len(), 7);
+    assert_eq!((queue.len("a"), queue.len("b")), (6, 1));
+    assert_eq!(disk.rows(Table::Notification).len(), 7);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_new_alert_is_dropped_with_its_end_and_one_that_was_notified_keeps_it() {
         let mut queue = queue();
         queue.stage("a", of("flap/1", first, Event::Firing));
         queue.stage("a", of("flap/1", first + 1, Event::Resolved));
-        queue.rows.get_mut("a").unwrap().make_room().len()
+        queue.notifiers.get_mut("a").unwrap().make_room().len()
     };
     assert_eq!((freed(0), freed(1), freed(2)), (1, 2, 1));
 }
@@ -83,24 +83,24 @@ fn with(alert: &str, number: u32, bytes: usize) -> Notification {
     }
 }
 
-/// What makes room among these.
+/// What is dropped of these to make room.
 fn dropped(
     notifications: impl IntoIterator<Item = Notification>,
-    is_first_under_way: bool,
+    is_first_in_flight: bool,
 ) -> Vec<(String, u32)> {
     let mut queue = queue();
     for notification in notifications {
         queue.stage("a", notification);
     }
-    queue.release(&kept());
-    assert!(!is_first_under_way || queue.next("a", Turn::Fair).is_some());
-    let gone = queue.rows.get_mut("a").unwrap().make_room();
+    queue.release(&committed());
+    assert!(!is_first_in_flight || queue.next("a", Selection::Fair).is_some());
+    let gone = queue.notifiers.get_mut("a").unwrap().make_room();
     let gone = gone.iter().map(|entry| &entry.notification);
     gone.map(|gone| (gone.alert.clone(), gone.number)).collect()
 }
 
 #[test]
-fn the_check_with_most_bytes_makes_room_by_what_was_overtaken() {
+fn the_check_with_most_bytes_makes_room_by_what_was_superseded() {
     // The other has fewer bytes in all, though more of them in each.
     let light = [2, 3].map(|number| with("light/1", number, 200));
     let heavy = [2, 3, 4].map(|number| with("heavy/1", number, 100));
@@ -109,12 +109,12 @@ fn the_check_with_most_bytes_makes_room_by_what_was_overtaken() {
 }
 
 #[test]
-fn what_was_overtaken_goes_before_whatever_is_the_last_of_its_alert() {
+fn what_was_superseded_goes_before_whatever_is_the_last_of_its_alert() {
     let last = |check: &str| with(&format!("{check}/1"), 2, 5_000);
     let mut waiting = vec![last("a"), last("b"), last("c")];
     waiting.extend([2, 3].map(|number| with("small/1", number, 0)));
     assert_eq!(dropped(waiting.clone(), false), [("small/1".to_owned(), 2)]);
-    // The check has another alert since, of which nothing was overtaken.
+    // The check has another alert since, without superseded notifications.
     waiting.push(with("small/2", 1, 0));
     assert_eq!(dropped(waiting, false), [("small/1".to_owned(), 2)]);
 }

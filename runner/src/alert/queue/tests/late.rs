@@ -1,48 +1,48 @@
-//! What an earlier process left, read after this one has begun.
+//! Rows of an earlier process, read after this one has started.
 
 use super::*;
 
 fn numbers(queue: &Queue) -> Vec<u64> {
     let mut disk = Disk::default();
-    disk.keep(queue.all());
-    let rows = disk.rows(Shelf::Notification);
+    disk.apply(queue.all_changes());
+    let rows = disk.rows(Table::Notification);
     rows.iter().map(|(key, _)| key.parse().unwrap()).collect()
 }
 
 fn left_behind(notifications: &[Notification]) -> Vec<(Arc<str>, String)> {
     let (mut queue, mut disk) = (queue(), Disk::default());
     for notification in notifications {
-        disk.keep(queue.stage("a", notification.clone()));
+        disk.apply(queue.stage("a", notification.clone()));
     }
-    disk.rows(Shelf::Notification)
+    disk.rows(Table::Notification)
 }
 
 #[test]
 fn what_is_restored_late_comes_before_what_is_new() {
     let mut queue = queue();
-    queue.begin_late(noon());
-    queue.stage("a", told(3));
-    queue.release(&kept());
-    assert_eq!(queue.restore(&left_behind(&[told(1), told(2)])), []);
+    queue.reserve_earlier_numbers(noon());
+    queue.stage("a", numbered(3));
+    queue.release(&committed());
+    assert_eq!(queue.restore(&left_behind(&[numbered(1), numbered(2)])), []);
     assert_eq!(numbers(&queue), [1, 2, 1_800_014_400 << 20]);
     assert_eq!(drain(&mut queue, "a"), [1, 2, 3]);
 }
 
 #[test]
-fn what_is_under_way_is_the_one_that_is_concluded_whatever_comes_before_it() {
+fn what_is_in_flight_is_the_one_that_is_finished_whatever_comes_before_it() {
     let mut queue = queue();
-    queue.begin_late(noon());
-    queue.stage("a", told(3));
-    queue.release(&kept());
-    assert!(queue.next("a", Turn::Fair).is_some());
-    queue.restore(&left_behind(&[told(1), told(2)]));
-    queue.conclude("a", None);
+    queue.reserve_earlier_numbers(noon());
+    queue.stage("a", numbered(3));
+    queue.release(&committed());
+    assert!(queue.next("a", Selection::Fair).is_some());
+    queue.restore(&left_behind(&[numbered(1), numbered(2)]));
+    queue.finish("a", None);
     assert_eq!(drain(&mut queue, "a"), [1, 2]);
 }
 
 #[test]
 fn rows_come_back_in_order_however_they_are_read() {
-    let mut rows = left_behind(&[told(1), told(2), told(3)]);
+    let mut rows = left_behind(&[numbered(1), numbered(2), numbered(3)]);
     rows.reverse();
     let mut queue = queue();
     queue.restore(&rows);
@@ -52,29 +52,29 @@ fn rows_come_back_in_order_however_they_are_read() {
 #[test]
 fn numbers_go_on_from_one_before_the_time_of_day_is_set() {
     let mut queue = queue();
-    queue.begin_late(SystemTime::UNIX_EPOCH);
-    queue.stage("a", told(1));
+    queue.reserve_earlier_numbers(SystemTime::UNIX_EPOCH);
+    queue.stage("a", numbered(1));
     assert_eq!(numbers(&queue), [1]);
 }
 
 #[test]
 fn no_two_have_the_same_number_although_the_clock_was_set_back() {
-    let mut ahead = queue();
-    ahead.begin_late(noon() + Duration::from_secs(60));
+    let mut blockers = queue();
+    blockers.reserve_earlier_numbers(noon() + Duration::from_secs(60));
     let mut disk = Disk::default();
-    disk.keep(ahead.stage("a", told(1)));
+    disk.apply(blockers.stage("a", numbered(1)));
     let at_once = {
         let mut at_once = queue();
-        at_once.begin_late(noon());
+        at_once.reserve_earlier_numbers(noon());
         let mut disk = Disk::default();
-        disk.keep(at_once.stage("a", told(1)));
-        disk.rows(Shelf::Notification)
+        disk.apply(at_once.stage("a", numbered(1)));
+        disk.rows(Table::Notification)
     };
-    for rows in [disk.rows(Shelf::Notification), at_once] {
+    for rows in [disk.rows(Table::Notification), at_once] {
         let mut queue = queue();
-        queue.begin_late(noon());
-        queue.stage("a", told(3));
-        queue.release(&kept());
+        queue.reserve_earlier_numbers(noon());
+        queue.stage("a", numbered(3));
+        queue.release(&committed());
         assert_eq!(queue.restore(&rows), []);
         let first = 1_800_014_400 << 20;
         assert_eq!(numbers(&queue), [first, first + 1]);
@@ -82,7 +82,7 @@ fn no_two_have_the_same_number_although_the_clock_was_set_back() {
     }
 }
 
-/// The rest of the alert goes as well only where nobody has heard of its begin.
+/// The rest of the alert is dropped too only if nobody was notified of its beginning.
 #[test]
 fn a_restored_alert_is_known_to_its_receiver_unless_its_first_notification_waits() {
     let freed = |first: u32| {
@@ -91,7 +91,7 @@ fn a_restored_alert_is_known_to_its_receiver_unless_its_first_notification_waits
             of("flap/1", first, Event::Firing),
             of("flap/1", first + 1, Event::Resolved),
         ]));
-        queue.rows.get_mut("a").unwrap().make_room().len()
+        queue.notifiers.get_mut("a").unwrap().make_room().len()
     };
     assert_eq!((freed(0), freed(1), freed(2)), (1, 2, 1));
 }
@@ -99,6 +99,6 @@ fn a_restored_alert_is_known_to_its_receiver_unless_its_first_notification_waits
 #[test]
 fn a_number_near_the_end_of_numbers_is_damage() {
     let half = u64::MAX / 2;
-    assert_eq!(number(&key(half - 1)), Some(half - 1));
-    assert_eq!(number(&key(half)), None);
+    assert_eq!(parse_key(&key(half - 1)), Some(half - 1));
+    assert_eq!(parse_key(&key(half)), None);
 }

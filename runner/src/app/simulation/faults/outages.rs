@@ -1,24 +1,24 @@
-//! What the runner sends to others fails there, or on its way.
+//! Faults of receivers, the collector, and the spool.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{AFTER, LONG, THREE_INTERVALS};
-use crate::app::simulation::collector::Mood as Collector;
-use crate::app::simulation::receivers::{Mood as Receiver, NAMES};
+use crate::app::simulation::collector::Behaviour as Collector;
+use crate::app::simulation::receivers::{Behaviour as Receiver, NAMES};
 use crate::app::simulation::reloads;
 use crate::app::simulation::secs;
-use crate::app::simulation::targets::Mood as Target;
+use crate::app::simulation::targets::Behaviour as Target;
 use crate::app::simulation::world::World;
 
-/// Exports may fail for so long before health says so.
+/// How long exports may fail before health reports it.
 const EXPORTS_FAILING: Duration = Duration::from_secs(5 * 60);
-/// An attempt that hangs, the longest wait after a failure, the next export of metrics, and a look.
+/// An attempt that hangs, the longest backoff, the next export of metrics, and a poll.
 const NOTICED: Duration = Duration::from_secs(10 + 30 + 30 + 5);
-/// Until it is found whose spans a collector fails at.
+/// Time until the spans that a collector fails at are isolated.
 const FOUND: Duration = Duration::from_secs(180);
-/// No space left, an error of the device, no descriptor of the process or of the system, and no memory.
+/// No space left, an I/O error, no descriptor of the process or of the system, and no memory.
 const ERRORS: [i32; 5] = [libc::ENOSPC, libc::EIO, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
 
 pub(in crate::app::simulation) fn receiver(random: &mut fastrand::Rng) -> Receiver {
@@ -50,26 +50,29 @@ pub(in crate::app::simulation) fn errno(random: &mut fastrand::Rng) -> i32 {
     ERRORS[random.usize(..ERRORS.len())]
 }
 
-/// A receiver takes nothing while there is something to tell.
-pub(super) async fn refuse(world: &mut World, mood: Receiver, all: bool, seconds: u64) {
+/// A receiver accepts nothing while there are notifications.
+pub(super) async fn refuse(world: &mut World, behaviour: Receiver, all: bool, seconds: u64) {
     world.allow("notifier_failing", Duration::from_secs(24 * 60 * 60));
-    let failing = match all {
-        true => NAMES.to_vec(),
-        false => vec![NAMES[world.random.usize(..NAMES.len())]],
+    let failing = if all {
+        NAMES.to_vec()
+    } else {
+        vec![NAMES[world.random.usize(..NAMES.len())]]
     };
-    failing.iter().for_each(|name| world.receivers.set(name, mood));
+    failing
+        .iter()
+        .for_each(|name| world.receivers.set(name, behaviour));
     let name = world.checks[0].name.clone();
     world.targets.set(&name, Target::Fails);
     let until = Instant::now() + secs(seconds);
     // A minute of failures, and an attempt that hangs.
-    let patience = secs(60 + 5 + 5);
+    let limit = secs(60 + 5 + 5);
     while Instant::now() < until {
         world.run(secs(1)).await;
         let is_due = |name: &&'static str| {
             let since = world.receivers.failing_since(name);
-            since.is_some_and(|since| since.elapsed() > patience)
+            since.is_some_and(|since| since.elapsed() > limit)
         };
-        if failing.iter().any(is_due) && !world.words().contains(&"notifier_failing") {
+        if failing.iter().any(is_due) && !world.issue_codes().contains(&"notifier_failing") {
             world.fail("health does not say that a receiver takes nothing");
         }
     }
@@ -78,11 +81,11 @@ pub(super) async fn refuse(world: &mut World, mood: Receiver, all: bool, seconds
     }
 }
 
-/// Receivers fail at what one check has to tell, again and again; they hear of all others.
+/// Receivers keep failing at the notifications of one check, and get those of all others.
 pub(super) async fn fail_at_one(world: &mut World, status: Option<u16>, seconds: u64) {
     world.allow("notifier_failing", Duration::from_secs(24 * 60 * 60));
-    let place = world.random.usize(..world.checks.len());
-    let bad = world.checks[place].name.clone();
+    let index = world.random.usize(..world.checks.len());
+    let bad = world.checks[index].name.clone();
     let bad = reloads::NAMES.into_iter().find(|name| *name == bad).unwrap();
     for name in NAMES {
         world.receivers.set(name, Receiver::FailsAt(bad, status));
@@ -91,25 +94,25 @@ pub(super) async fn fail_at_one(world: &mut World, status: Option<u16>, seconds:
         world.targets.set(&check.name, Target::Fails);
     }
     world.run(secs(seconds)).await;
-    // An attempt that hangs may be under way.
+    // An attempt that hangs may be in progress.
     let wait = secs(if status.is_none() { 8 } else { 3 });
     for name in NAMES {
         world.assert_alerted_of_others(name, bad, wait).await;
     }
 }
 
-/// The collector takes nothing, or little, or is slow; what waits is sent when that is over.
-pub(super) async fn export(world: &mut World, mood: Collector, seconds: u64) {
+/// The collector accepts nothing, or little, or is slow; what is queued is sent afterwards.
+pub(super) async fn export(world: &mut World, behaviour: Collector, seconds: u64) {
     let time = secs(seconds);
     world.allow("exports_failing", LONG);
-    world.collector.set(mood);
+    world.collector.set(behaviour);
     let began = Instant::now();
-    if mood.is_failing() && time > EXPORTS_FAILING + NOTICED {
+    if behaviour.is_failing() && time > EXPORTS_FAILING + NOTICED {
         world.run(EXPORTS_FAILING).await;
         world.expect("exports_failing", NOTICED).await;
     }
     world.run(time.saturating_sub(began.elapsed())).await;
-    if mood.is_failing() {
+    if behaviour.is_failing() {
         world.assert_no_heartbeat(began + NOTICED);
     }
 }
@@ -130,9 +133,9 @@ pub(super) async fn choke(world: &mut World, seconds: u64) {
     }
 }
 
-/// The disk under the spool fails each time; what is exported meanwhile gets through all the same.
+/// The spool's disk fails each time; what is exported meanwhile arrives all the same.
 pub(super) async fn spool(world: &mut World, errno: i32, seconds: u64, is_killed: bool) {
-    // Whether it is over is seen at an export of metrics.
+    // Recovery is visible after an export of metrics.
     world.allow("spool_failing", LONG);
     world.spool.fail(errno);
     world.expect("spool_failing", THREE_INTERVALS).await;
@@ -144,7 +147,7 @@ pub(super) async fn spool(world: &mut World, errno: i32, seconds: u64, is_killed
     }
 }
 
-/// The task that sends to the collector panics.
+/// The export task panics.
 pub(super) async fn export_dies(world: &mut World) {
     world.allow("component_died", 2 * AFTER);
     world.collector.set(Collector::Panics);
@@ -154,7 +157,7 @@ pub(super) async fn export_dies(world: &mut World) {
     world.start();
 }
 
-/// Checks take all that they get of what the host lends; the others get what they need.
+/// Some checks take all that they get of the shared pools; the others get what they need.
 pub(super) async fn hoard(world: &mut World, hoarders: usize, seconds: u64) {
     world.allow("checks_stale", secs(seconds) + AFTER);
     for check in world.checks.clone() {
@@ -174,7 +177,7 @@ pub(super) async fn die(world: &mut World) {
     for check in world.checks.clone() {
         world.targets.set(&check.name, Target::Fails);
     }
-    // All may have been told already; then a reminder is next.
+    // All alerts may have been sent already; then a reminder is next.
     let limit = 3 * AFTER + THREE_INTERVALS + world.plan.longest_window;
     world.expect("component_died", limit).await;
     world.receivers.heal();

@@ -2,19 +2,19 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-/// A question for `a.test`, and the beginning of its answer with so many records a section.
+/// A query for `a.test`, and the header of a response with the given numbers of records per section.
 fn answer(counts: [u16; 3]) -> (Message, Vec<u8>) {
     let mut question = Message::query();
     question.add_query(Query::query(Name::from_ascii("a.test.").unwrap(), RecordType::NS));
     let mut bytes = question.to_vec().unwrap();
     bytes[2] |= 0x80;
-    for (place, count) in [6, 8, 10].into_iter().zip(counts) {
-        bytes[place..place + 2].copy_from_slice(&count.to_be_bytes());
+    for (position, count) in [6, 8, 10].into_iter().zip(counts) {
+        bytes[position..position + 2].copy_from_slice(&count.to_be_bytes());
     }
     (question, bytes)
 }
 
-/// A record that belongs to the name of the question.
+/// A record for the queried name.
 fn record(kind: RecordType, data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(data.len()).unwrap().to_be_bytes();
     let kind = u16::from(kind).to_be_bytes();
@@ -22,7 +22,10 @@ fn record(kind: RecordType, data: &[u8]) -> Vec<u8> {
 }
 
 async fn respond(question: &Message, bytes: &[u8]) -> Result<Response, Malformed> {
-    Opening::of(bytes, question).unwrap().response().await
+    ResponseHeader::for_question(bytes, question)
+        .unwrap()
+        .response()
+        .await
 }
 
 #[tokio::test]
@@ -42,8 +45,14 @@ async fn of_thousands_of_records_the_first_are_read_and_others_have_their_turn_m
         reading.poll_unpin(cx)
     });
     let response = response.await.unwrap();
-    assert_eq!((response.answers.len(), response.authorities.len()), (RECORDS, 0));
-    assert!(response.is_cut && polls > RECORDS / PORTION, "{polls}");
+    assert_eq!(
+        (response.answers.len(), response.authorities.len()),
+        (MAX_RECORDS, 0)
+    );
+    assert!(
+        response.has_excess_records && polls > MAX_RECORDS / BATCH,
+        "{polls}"
+    );
 }
 
 #[tokio::test]
@@ -57,7 +66,7 @@ async fn a_usual_answer_is_read_whole() {
     let data: Vec<_> = response.answers.iter().chain(&response.authorities).collect();
     let data: Vec<_> = data.iter().map(|record| record.data.to_string()).collect();
     assert_eq!(data, ["192.0.2.1", "b.test.", "test."]);
-    assert!(response.is_authoritative && !response.is_cut && response.authorities.len() == 1);
+    assert!(response.is_authoritative && !response.has_excess_records && response.authorities.len() == 1);
 }
 
 #[tokio::test]
@@ -74,7 +83,7 @@ async fn the_code_has_the_bits_of_edns_also_where_the_answer_is_cut() {
 #[tokio::test]
 async fn the_data_of_a_type_that_cannot_be_asked_for_is_not_interpreted() {
     let (question, mut bytes) = answer([1, 0, 0]);
-    // Types of which a few bytes stand for hundreds of entries.
+    // Types for which a few bytes represent hundreds of entries.
     let windows = [[0, 32].as_slice(), &[0xff; 32]].concat().repeat(1_900);
     bytes.extend(record(RecordType::CSYNC, &[&[0; 6], windows.as_slice()].concat()));
     let response = respond(&question, &bytes).await.unwrap();
@@ -84,30 +93,30 @@ async fn the_data_of_a_type_that_cannot_be_asked_for_is_not_interpreted() {
 #[tokio::test]
 async fn what_ends_too_soon_or_leads_in_circles_is_an_error() {
     let whole = record(RecordType::A, &[192, 0, 2, 1]);
-    let (question, opening) = answer([1, 0, 0]);
+    let (question, header) = answer([1, 0, 0]);
     for cut in 0..whole.len() {
-        let bytes = [&opening, &whole[..cut]].concat();
+        let bytes = [&header, &whole[..cut]].concat();
         assert!(respond(&question, &bytes).await.is_err(), "{cut}");
     }
-    let to_itself = u16::try_from(opening.len()).unwrap() | 0xc000;
-    let bytes = [opening, to_itself.to_be_bytes().to_vec(), whole].concat();
+    let to_itself = u16::try_from(header.len()).unwrap() | 0xc000;
+    let bytes = [header, to_itself.to_be_bytes().to_vec(), whole].concat();
     assert!(respond(&question, &bytes).await.is_err());
 }
 
 #[tokio::test]
 async fn a_pointer_behind_the_end_of_the_message_is_an_error() {
-    for place in [0x3fff_u16, 200] {
+    for position in [0x3fff_u16, 200] {
         let (question, mut bytes) = answer([1, 0, 0]);
-        bytes.extend(record(RecordType::NS, &(place | 0xc000).to_be_bytes()));
-        assert!(respond(&question, &bytes).await.is_err(), "{place}");
+        bytes.extend(record(RecordType::NS, &(position | 0xc000).to_be_bytes()));
+        assert!(respond(&question, &bytes).await.is_err(), "{position}");
     }
 }
 
 #[tokio::test]
 async fn a_chain_of_pointers_ends_after_as_many_as_a_name_has_labels() {
-    for (pointers, fits) in [(POINTERS, true), (POINTERS + 1, false), (8_000, false)] {
+    for (pointers, fits) in [(MAX_POINTERS, true), (MAX_POINTERS + 1, false), (8_000, false)] {
         let (question, mut bytes) = answer([2, 0, 0]);
-        // The root, and pointers that each lead to the one before.
+        // The root, and a chain of pointers, each to the previous one.
         let base = u16::try_from(bytes.len() + 12).unwrap();
         let mut chain = vec![0];
         for number in 0..u16::try_from(pointers).unwrap() - 1 {
@@ -125,12 +134,14 @@ async fn a_chain_of_pointers_ends_after_as_many_as_a_name_has_labels() {
 }
 
 #[test]
-fn only_the_answer_to_the_question_is_looked_at() {
+fn only_the_response_to_the_query_is_parsed() {
     let (question, mut bytes) = answer([0, 0, 0]);
-    assert!(Opening::of(&bytes, &question).is_some());
+    assert!(ResponseHeader::for_question(&bytes, &question).is_some());
     let (other, _) = answer([0, 0, 0]);
-    assert!(other.metadata.id == question.metadata.id || Opening::of(&bytes, &other).is_none());
+    assert!(
+        other.metadata.id == question.metadata.id || ResponseHeader::for_question(&bytes, &other).is_none()
+    );
     bytes[13] = b'b';
-    assert!(Opening::of(&bytes, &question).is_none());
-    assert!(Opening::of(&bytes[..14], &question).is_none());
+    assert!(ResponseHeader::for_question(&bytes, &question).is_none());
+    assert!(ResponseHeader::for_question(&bytes[..14], &question).is_none());
 }

@@ -1,11 +1,11 @@
-//! What HTTP/2's library says of a peer, in sentences for a person.
+//! Explains errors of the HTTP/2 library.
 
 use std::error::Error as StdError;
 use std::io;
 
 use crate::net::NetError;
 
-/// Names of HTTP/2's errors by their number, and what each says (RFC 9113, section 7).
+/// Names of HTTP/2 error codes by their number, and their meaning (RFC 9113, section 7).
 const REASONS: [(&str, &str); 14] = [
     ("NO_ERROR", "without an error"),
     ("PROTOCOL_ERROR", "for a breach of the protocol"),
@@ -26,7 +26,7 @@ const REASONS: [(&str, &str); 14] = [
     ("HTTP_1_1_REQUIRED", "since it wants HTTP/1.1"),
 ];
 
-/// The error of HTTP/2's library under another one.
+/// The HTTP/2 library's error in a source chain.
 pub(super) fn error(error: &hyper::Error) -> Option<&h2::Error> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -38,7 +38,7 @@ pub(super) fn error(error: &hyper::Error) -> Option<&h2::Error> {
     None
 }
 
-pub(super) fn in_words(error: &h2::Error) -> String {
+pub(super) fn describe(error: &h2::Error) -> String {
     let code = error.reason().map(u32::from).unwrap_or(1);
     let known = usize::try_from(code).ok().and_then(|code| REASONS.get(code));
     let (name, why) = known
@@ -47,12 +47,15 @@ pub(super) fn in_words(error: &h2::Error) -> String {
     match (error.is_remote(), error.is_reset()) {
         (true, true) => format!("the peer ended the HTTP/2 stream {why} ({name})"),
         (true, false) => format!("the peer ended the HTTP/2 connection {why} ({name})"),
-        (false, is_reset) => format!("the peer broke HTTP/2: {} ({name})", breach(name, is_reset)),
+        (false, is_reset) => format!(
+            "the peer broke HTTP/2: {} ({name})",
+            describe_fault(name, is_reset)
+        ),
     }
 }
 
-/// The end of a connection, which comes with a text of the library's. It calls one broken that was closed.
-pub(super) fn of_connection(error: &hyper::Error) -> Option<NetError> {
+/// The end of a connection, for which the library has its own text. It reports a closed connection as a broken pipe.
+pub(super) fn connection_error(error: &hyper::Error) -> Option<NetError> {
     use io::ErrorKind;
     match io_kind(error)? {
         ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof | ErrorKind::NotConnected => Some(NetError::Closed),
@@ -77,9 +80,9 @@ fn io_kind(error: &hyper::Error) -> Option<io::ErrorKind> {
     None
 }
 
-/// What the peer did, as far as the library says it: it gives up a stream for what is in an answer, and a connection for
-/// the frames on it.
-fn breach(name: &str, is_reset: bool) -> &'static str {
+/// What the peer did, as far as the library reports it: it resets a stream because of the response, and closes a
+/// connection because of the frames on it.
+fn describe_fault(name: &str, is_reset: bool) -> &'static str {
     match (name, is_reset) {
         ("FLOW_CONTROL_ERROR", _) => "it sent more than it was allowed to, or allowed more than there can be",
         ("FRAME_SIZE_ERROR", _) => "it sent a frame of a wrong size",

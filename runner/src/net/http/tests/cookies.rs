@@ -1,4 +1,4 @@
-//! Where cookies of peers go that hold secrets of the check.
+//! Where cookies that contain secrets of the check are sent.
 
 use std::sync::Mutex;
 
@@ -8,7 +8,7 @@ use super::*;
 
 const SECRET: &str = "correct-horse-battery";
 
-/// A site that sets three cookies and sends everyone to `place`.
+/// A site that sets three cookies and redirects every request to `place`.
 fn front(place: String) -> Site {
     Site::start(move |_| {
         let reply = Reply::redirect(302, &place).header("set-cookie", "plain=1");
@@ -17,7 +17,7 @@ fn front(place: String) -> Site {
     })
 }
 
-/// The cookies that the site got with its last request.
+/// The cookies that the site received with its last request.
 fn cookies(site: &Site) -> Option<String> {
     let last = site.requests().pop().unwrap();
     last.header("cookie").map(str::to_owned)
@@ -28,7 +28,7 @@ async fn follow(front: &Site, elsewhere: &Site) -> Response {
     let allow = [granted(elsewhere)];
     let check = Check {
         allow: &allow,
-        secrets: Secrets::of([SECRET]),
+        secrets: Secrets::new([SECRET]),
         ..Check::of(&url)
     };
     check.client().send(asking("GET", &url, usual())).await.unwrap()

@@ -1,10 +1,10 @@
-//! Where a body ends, by what its head says.
+//! Where a body ends, according to its head.
 
 use canary_tests::peer::canned::{Then, canned};
 
 use super::*;
 
-/// What comes of a `GET` that is answered with this.
+/// The result of a `GET` that receives this response.
 async fn got(answer: &str, then: Then) -> Result<Response, String> {
     asked("GET", answer, then).await
 }

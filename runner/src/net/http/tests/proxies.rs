@@ -1,19 +1,19 @@
-//! What proxies are asked for, and whose fault it is where there is no way through them.
+//! What is requested from proxies, and who is blamed if a proxy fails.
 
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::plain::Proxy;
 use canary_tests::peer::socks::Socks;
 
 use super::*;
-use crate::net::bounded::PlaceText;
+use crate::net::bounded::EndpointText;
 
-/// A host that nobody knows.
+/// A host that does not resolve.
 const TARGET: &str = "http://shop.test/";
 
 fn through(proxy: &Peer, scheme: &str, stand_in: &Peer) -> RequestOptions {
     RequestOptions {
         proxy: Some(UrlText::new("the proxy url", proxy.url(scheme, "")).unwrap()),
-        connect_to: Some(PlaceText::new("connect-to", stand_in.address().to_string()).unwrap()),
+        connect_to: Some(EndpointText::new("connect-to", stand_in.address().to_string()).unwrap()),
         ..usual()
     }
 }

@@ -1,7 +1,7 @@
-//! What the operating system says of name servers and hosts.
+//! The operating system's configuration of name servers and hosts.
 //!
-//! The files are read on a thread that lives for one look: a mount that hangs holds up that thread, and no run. What
-//! was read before stays in force meanwhile.
+//! The files are read by a short-lived thread: a hanging mount blocks that thread, but no run. The previous contents
+//! stay in force meanwhile.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -15,61 +15,61 @@ use rustix::fs::OFlags;
 use tokio::time::Instant;
 
 use super::resolv_conf::{self, Environment};
-use super::{Current, Hosts, ResolverSettings, Whose};
+use super::{Hosts, LookupConfig, ResolverSettings, ServerOwner};
 use crate::liveness::{self, Component, Impact, Registry, STALL};
 use crate::regular_file;
 
-/// Between two looks at whether the files changed.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// From when on files that cannot be read are complained about.
-const LASTS: Duration = Duration::from_secs(30);
-/// How long the start waits for the first look.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// What is read of `resolv.conf`, in bytes; the rest is left out.
+/// Interval between checks for changed files.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the files must be unreadable before that is reported.
+const FAILURE_GRACE: Duration = Duration::from_secs(30);
+/// How long the start-up waits for the first read.
+const INITIAL_WAIT: Duration = Duration::from_secs(1);
+/// Maximum number of bytes read from `resolv.conf`; the rest is ignored.
 const RESOLV_CONF_BYTES: u64 = 64 << 10;
-/// What is read of `hosts`, in bytes; the rest is left out.
+/// Maximum number of bytes read from `hosts`; the rest is ignored.
 const HOSTS_BYTES: u64 = 8 << 20;
 
-/// `/etc/resolv.conf` and `/etc/hosts`, or files like them.
+/// `/etc/resolv.conf` and `/etc/hosts`, or files in their place.
 #[derive(Debug)]
 pub(in crate::net::resolve) struct SystemFiles {
     resolv_conf: PathBuf,
     hosts: PathBuf,
     /// Held for one copy of a pointer.
-    current: RwLock<Arc<Current>>,
+    current: RwLock<Arc<LookupConfig>>,
     /// Held for a few assignments.
-    look: Mutex<Look>,
+    reload: Mutex<ReloadState>,
     liveness: Registry,
 }
 
-/// A look takes a moment; one that hangs is a delay of what it would find, and of nothing else.
-const LOOKING: Component = Component {
+/// A reload is quick; if it hangs, only updates of the files are delayed.
+const RELOADER: Component = Component {
     name: "resolv-conf",
     impact: Impact::Readiness,
 };
 
 #[derive(Debug)]
-struct Look {
-    /// When the last one began.
+struct ReloadState {
+    /// When the last reload began.
     at: Instant,
     is_under_way: bool,
-    /// Of what is in force of each file; absent before it was read well.
-    stamps: [Option<Stamp>; 2],
-    /// Since when the files cannot be read, and why; absent while they can.
+    /// Stamps of the contents in force; `None` for a file that was never read successfully.
+    versions: [Option<MaybeVersion>; 2],
+    /// Since when the files are unreadable, and why; `None` if they are readable.
     failure: Option<(Instant, String)>,
 }
 
-/// What a file looks like; absent where there is none.
-type Stamp = Option<regular_file::Stamp>;
+/// Identifies the version of a file; `None` if the file does not exist.
+type MaybeVersion = Option<regular_file::FileVersion>;
 
-/// A file that is another one than before.
+/// A file that has changed.
 struct Changed {
-    stamp: Stamp,
+    version: MaybeVersion,
     lines: Vec<u8>,
 }
 
 impl SystemFiles {
-    /// Reads the files, for a second at most: then the local host is asked until they are read.
+    /// Reads the files, for at most one second: until they are read, the local host is queried.
     pub(in crate::net::resolve) fn read(
         resolv_conf: PathBuf,
         hosts: PathBuf,
@@ -78,146 +78,150 @@ impl SystemFiles {
         let files = Arc::new(Self {
             resolv_conf,
             hosts,
-            current: RwLock::new(Arc::new(Current {
-                whose: Whose::Machine,
+            current: RwLock::new(Arc::new(LookupConfig {
+                owner: ServerOwner::Machine,
                 settings: settings(&[]),
                 hosts: Arc::default(),
             })),
-            look: Mutex::new(Look {
+            reload: Mutex::new(ReloadState {
                 at: Instant::now(),
                 is_under_way: true,
-                stamps: [None; 2],
+                versions: [None; 2],
                 failure: None,
             }),
             liveness: liveness.clone(),
         });
         let (tx, rx) = mpsc::channel();
-        // Nobody listens who has waited long enough.
+        // The receiver is gone if the caller has stopped waiting.
         files.start(move || {
             let _late = tx.send(());
         });
-        // Without an answer in time, what it says comes later.
-        let _read = rx.recv_timeout(FIRST_LOOK);
+        // On a timeout the contents are applied later.
+        let _read = rx.recv_timeout(INITIAL_WAIT);
         files
     }
 
-    /// What the files said when they were last read. Never waits for them.
-    pub(in crate::net::resolve) fn current(self: &Arc<Self>) -> Arc<Current> {
+    /// The contents as last read. Never blocks on the file system.
+    pub(in crate::net::resolve) fn current(self: &Arc<Self>) -> Arc<LookupConfig> {
         if self.is_due() {
             self.start(|| {});
         }
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// One look at a time, and not too often.
+    /// Allows one reload at a time, and limits their rate.
     fn is_due(&self) -> bool {
-        let mut look = self.look();
-        let is_due = !look.is_under_way && look.at.elapsed() >= LOOK_EVERY;
+        let mut reload = self.reload();
+        let is_due = !reload.is_under_way && reload.at.elapsed() >= RELOAD_INTERVAL;
         if is_due {
-            look.at = Instant::now();
-            look.is_under_way = true;
+            reload.at = Instant::now();
+            reload.is_under_way = true;
         }
         is_due
     }
 
     fn start(self: &Arc<Self>, done: impl FnOnce() + Send + 'static) {
         let files = Arc::clone(self);
-        let started = liveness::spawn(LOOKING, &self.liveness, move |progress| {
+        let started = liveness::spawn(RELOADER, &self.liveness, move |progress| {
             progress.working("reading the name servers' files", STALL);
             files.load();
-            files.look().is_under_way = false;
+            files.reload().is_under_way = false;
             done();
         });
-        // Where the system has no thread to spare, the next look may find one.
+        // If the system cannot start a thread, the next attempt may succeed.
         if started.is_err() {
-            self.look().is_under_way = false;
+            self.reload().is_under_way = false;
         }
     }
 
-    /// Reads the files if they changed. One that cannot be read for now leaves in force what it said before, and is
-    /// tried at the next look.
+    /// Reloads the files if they changed. A file that cannot be read keeps its previous contents and is retried at the
+    /// next reload.
     fn load(&self) {
-        let [resolv_conf, hosts] = self.look().stamps;
+        let [resolv_conf, hosts] = self.reload().versions;
         let servers = changed(&self.resolv_conf, RESOLV_CONF_BYTES, resolv_conf);
         let names = changed(&self.hosts, HOSTS_BYTES, hosts);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Current::clone(&current);
-        let mut look = self.look();
-        if let Ok(Some(Changed { stamp, lines })) = &servers {
-            (next.settings, look.stamps[0]) = (settings(lines), Some(*stamp));
+        let mut next = LookupConfig::clone(&current);
+        let mut reload = self.reload();
+        if let Ok(Some(Changed { version, lines })) = &servers {
+            (next.settings, reload.versions[0]) = (settings(lines), Some(*version));
         }
-        if let Ok(Some(Changed { stamp, lines })) = &names {
-            (next.hosts, look.stamps[1]) = (Arc::new(Hosts::parse(lines)), Some(*stamp));
+        if let Ok(Some(Changed { version, lines })) = &names {
+            (next.hosts, reload.versions[1]) = (Arc::new(Hosts::parse(lines)), Some(*version));
         }
         *current = Arc::new(next);
-        let since = look.failure.take().map_or_else(Instant::now, |(since, _)| since);
-        look.failure = servers.err().or(names.err()).map(|reason| (since, reason));
+        let since = reload
+            .failure
+            .take()
+            .map_or_else(Instant::now, |(since, _)| since);
+        reload.failure = servers.err().or(names.err()).map(|reason| (since, reason));
     }
 
-    /// Why the files cannot be read, when that lasts.
+    /// Why the files are unreadable, if that persists.
     pub(in crate::net::resolve) fn failure(&self) -> Option<String> {
-        let look = self.look();
-        let (since, reason) = look.failure.as_ref()?;
-        (since.elapsed() >= LASTS).then(|| reason.clone())
+        let reload = self.reload();
+        let (since, reason) = reload.failure.as_ref()?;
+        (since.elapsed() >= FAILURE_GRACE).then(|| reason.clone())
     }
 
-    fn look(&self) -> MutexGuard<'_, Look> {
-        self.look.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reload(&self) -> MutexGuard<'_, ReloadState> {
+        self.reload.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a file says that changed since it had the stamp `known`.
-fn changed(file: &Path, most: u64, known: Option<Stamp>) -> Result<Option<Changed>, String> {
-    let look = || -> io::Result<Option<Changed>> {
-        let stamp = changed_at(file)?;
-        if known == Some(stamp) {
+/// The contents of a file, if its stamp differs from `known`.
+fn changed(file: &Path, max_bytes: u64, known: Option<MaybeVersion>) -> Result<Option<Changed>, String> {
+    let reload = || -> io::Result<Option<Changed>> {
+        let version = version_of(file)?;
+        if known == Some(version) {
             return Ok(None);
         }
-        let read = lines(file, most);
+        let read = lines(file, max_bytes);
         let is_none = |error: &io::Error| known.is_none() && error.kind() == io::ErrorKind::InvalidInput;
         let lines = match read {
-            // What never was a file with lines, such as `/dev/null`, is as good as an empty one.
+            // A path that was never a regular file, such as `/dev/null`, counts as an empty file.
             Err(error) if is_none(&error) => Vec::new(),
             read => read?,
         };
-        Ok(Some(Changed { stamp, lines }))
+        Ok(Some(Changed { version, lines }))
     };
-    look().map_err(|error| format!("`{}`: {error}", file.display()))
+    reload().map_err(|error| format!("`{}`: {error}", file.display()))
 }
 
-fn changed_at(file: &Path) -> io::Result<Stamp> {
-    let found = if_there(fs::metadata(file))?;
-    Ok(found.as_ref().map(regular_file::Stamp::of))
+fn version_of(file: &Path) -> io::Result<MaybeVersion> {
+    let found = if_exists(fs::metadata(file))?;
+    Ok(found.as_ref().map(regular_file::FileVersion::from_metadata))
 }
 
-/// The whole lines among the first `most` bytes of a regular file; none where there is no file.
-fn lines(file: &Path, most: u64) -> io::Result<Vec<u8>> {
+/// The complete lines within the first `max_bytes` of a regular file; empty if the file does not exist.
+fn lines(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let Some(file) = if_there(open(file))? else {
+    let Some(file) = if_exists(open(file))? else {
         return Ok(text);
     };
-    file.take(most + 1).read_to_end(&mut text)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length > most) {
+    file.take(max_bytes + 1).read_to_end(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > max_bytes) {
         let end = text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
         text.truncate(end);
     }
     Ok(text)
 }
 
-fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+fn if_exists<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         found => found.map(Some),
     }
 }
 
-/// Opening a pipe must not wait for somebody to write into it.
+/// Opening a FIFO must not wait for a writer.
 fn open(file: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(file)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
     }
 }
 
@@ -256,7 +260,7 @@ mod tests {
         files.current().settings.servers.clone()
     }
 
-    /// Without another look.
+    /// The servers as currently loaded, without a reload.
     fn servers_now(files: &SystemFiles) -> Vec<SocketAddr> {
         let current = files.current.read().unwrap();
         current.settings.servers.clone()
@@ -278,7 +282,7 @@ mod tests {
         file.set_modified(SystemTime::now() + Duration::from_secs(60))
             .unwrap();
         assert!(!files.is_due(), "it looks every five seconds only");
-        tokio::time::advance(LOOK_EVERY).await;
+        tokio::time::advance(RELOAD_INTERVAL).await;
         assert!(files.is_due() && !files.is_due(), "one look at a time");
         files.load();
         assert_eq!(servers(&files), [address("192.0.2.2:53")]);
@@ -292,14 +296,14 @@ mod tests {
         write();
         let files = SystemFiles::read(resolv_conf.clone(), hosts, &Registry::default());
         fs::remove_file(&resolv_conf).unwrap();
-        // Cannot be opened, and is not absent: as when descriptors are short.
+        // Cannot be opened, but exists, as when descriptors are exhausted.
         symlink("resolv.conf", &resolv_conf).unwrap();
         for _ in 0..3 {
             assert_eq!(files.failure(), None, "a moment is no trouble");
             files.load();
-            tokio::time::advance(LASTS / 3).await;
+            tokio::time::advance(FAILURE_GRACE / 3).await;
         }
-        tokio::time::advance(LOOK_EVERY).await;
+        tokio::time::advance(RELOAD_INTERVAL).await;
         assert!(
             files
                 .failure()
@@ -324,7 +328,7 @@ mod tests {
         fs::remove_file(&resolv_conf).unwrap();
         files.load();
         assert_eq!(servers_now(&files), [address("127.0.0.1:53")]);
-        tokio::time::advance(LASTS).await;
+        tokio::time::advance(FAILURE_GRACE).await;
         assert!(files.failure().is_some_and(|reason| reason.contains("hosts")));
     }
 
@@ -343,7 +347,7 @@ mod tests {
         for file in [pipe, "/dev/zero".into(), folder.path().to_owned()] {
             let files = SystemFiles::read(file.clone(), file, &Registry::default());
             assert_eq!(servers(&files), [address("127.0.0.1:53")]);
-            assert!(!files.look().is_under_way);
+            assert!(!files.reload().is_under_way);
         }
     }
 

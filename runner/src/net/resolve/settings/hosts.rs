@@ -1,16 +1,16 @@
-//! The hosts file, read as glibc's `files` reads it.
+//! Parses the hosts file like glibc's `files` module.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::net::Family;
 
-/// Names of the hosts file, in lower case, as they are written there: with their dot at the end, if they have one.
+/// Names in the hosts file, in lower case, as written: with a trailing dot if they have one.
 #[derive(Debug, Default)]
 pub(in crate::net::resolve) struct Hosts(HashMap<Vec<u8>, Vec<IpAddr>>);
 
 impl Hosts {
-    /// Every line with an address and names; any other is left out.
+    /// Parses every line with an address and names; other lines are ignored.
     pub(super) fn parse(text: &[u8]) -> Self {
         let mut hosts = Self::default();
         for line in text.split(|byte| *byte == b'\n') {
@@ -26,35 +26,35 @@ impl Hosts {
             return;
         };
         for name in words {
-            self.enter(name.to_ascii_lowercase(), address);
-            // What is looked up is ASCII; here an international name may be written as people read it.
+            self.insert(name.to_ascii_lowercase(), address);
+            // Lookups use ASCII, whereas the file may contain international names as people write them.
             if let Some(ascii) = international(name) {
-                self.enter(ascii.into_bytes(), address);
+                self.insert(ascii.into_bytes(), address);
             }
         }
     }
 
-    fn enter(&mut self, name: Vec<u8>, address: IpAddr) {
+    fn insert(&mut self, name: Vec<u8>, address: IpAddr) {
         let known = self.0.entry(name).or_default();
         if !known.contains(&address) {
             known.push(address);
         }
     }
 
-    /// The addresses of a name as it is written, IPv6 first; empty where the file has none of the family.
+    /// The addresses of a name as written, IPv6 first; empty if the file has none of the family.
     pub(in crate::net::resolve) fn addresses(&self, name: &str, family: Family) -> Vec<IpAddr> {
         let known = self.0.get(name.to_ascii_lowercase().as_bytes());
         let mut found: Vec<_> = known
             .into_iter()
             .flatten()
-            .filter_map(|address| of_family(*address, family))
+            .filter_map(|address| to_family(*address, family))
             .collect();
         found.sort_by_key(IpAddr::is_ipv4);
         found
     }
 }
 
-/// Blanks of C's `isspace`.
+/// White space as in C's `isspace`.
 fn is_blank(byte: &u8) -> bool {
     byte.is_ascii_whitespace() || *byte == b'\x0b'
 }
@@ -71,8 +71,8 @@ fn international(name: &[u8]) -> Option<String> {
     }
 }
 
-/// An IPv6 address that stands for an IPv4 address serves who wants IPv4 only.
-fn of_family(address: IpAddr, family: Family) -> Option<IpAddr> {
+/// An IPv4-mapped IPv6 address also serves lookups that want only IPv4.
+fn to_family(address: IpAddr, family: Family) -> Option<IpAddr> {
     match (family, address) {
         (Family::V4, IpAddr::V6(v6)) if v6.is_loopback() => Some(Ipv4Addr::LOCALHOST.into()),
         (Family::V4, IpAddr::V6(v6)) => v6.to_ipv4_mapped().map(IpAddr::from),

@@ -1,34 +1,34 @@
-//! `resolv.conf`, read as glibc reads it: what it does not understand is left out, and the rest counts.
+//! Parses `resolv.conf` like glibc: what is not understood is ignored.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use super::ResolverSettings;
 
-/// Name servers that are asked; further ones are left out.
-const SERVERS: usize = 3;
-/// The largest `ndots`.
-const NDOTS: i32 = 15;
-/// The longest `timeout`, in seconds. glibc takes 30; no check has so long.
-const TIMEOUT_SECONDS: i32 = 5;
-/// The most `attempts`.
-const ATTEMPTS: i32 = 5;
+/// Maximum number of name servers; further ones are ignored.
+const MAX_SERVERS: usize = 3;
+/// Maximum value of `ndots`.
+const MAX_NDOTS: i32 = 15;
+/// Maximum value of `timeout`, in seconds. glibc permits 30, which is longer than checks run.
+const MAX_TIMEOUT_SECONDS: i32 = 5;
+/// Maximum value of `attempts`.
+const MAX_ATTEMPTS: i32 = 5;
 /// The port of DNS.
 const PORT: u16 = 53;
 
-/// What is read beside the file.
+/// Inputs in addition to the file.
 pub(super) struct Environment {
-    /// `LOCALDOMAIN`: a search list in place of the file's.
+    /// `LOCALDOMAIN`: overrides the search list of the file.
     pub(super) local_domain: Option<String>,
-    /// `RES_OPTIONS`: behind the file's.
+    /// `RES_OPTIONS`: appended to the options of the file.
     pub(super) options: Option<String>,
-    /// The domain in it is searched where nothing else is.
+    /// Its domain is the default search list.
     pub(super) host_name: String,
     /// The index of a network interface, by its name.
     pub(super) interface: fn(&str) -> Option<u32>,
 }
 
-/// Never fails: without a name server the local host is asked, as resolv.conf(5) says.
+/// Parses the file; never fails. Without a name server the local host is queried, as described in resolv.conf(5).
 pub(super) fn parse(file: &[u8], environment: &Environment) -> ResolverSettings {
     let mut settings = ResolverSettings {
         timeout: Duration::from_secs(5),
@@ -53,18 +53,18 @@ pub(super) fn parse(file: &[u8], environment: &Environment) -> ResolverSettings 
     settings
 }
 
-/// A keyword counts in the first column only.
+/// Keywords are recognised in the first column only.
 fn read_line(line: &str, settings: &mut ResolverSettings, interface: fn(&str) -> Option<u32>) {
     let Some((keyword, values)) = line.split_once([' ', '\t']) else {
         return;
     };
     let mut values = words(values).peekable();
     match keyword {
-        "nameserver" if settings.servers.len() < SERVERS => {
+        "nameserver" if settings.servers.len() < MAX_SERVERS => {
             let server = values.next().and_then(|text| server(text, interface));
             settings.servers.extend(server);
         }
-        // The last of the two lines counts, unless it is empty.
+        // The last of the two lines wins, unless it is empty.
         "domain" if values.peek().is_some() => {
             settings.search = values.take(1).map(str::to_owned).collect();
         }
@@ -78,17 +78,17 @@ fn read_options(line: &str, settings: &mut ResolverSettings) {
     words(line).for_each(|word| read_option(word, settings));
 }
 
-/// Words are known by how they begin.
+/// Options are recognised by their prefix.
 fn read_option(word: &str, settings: &mut ResolverSettings) {
     let is = |option: &str| word.starts_with(option);
     if let Some(number) = word.strip_prefix("ndots:") {
-        // A number below zero is kept in four bits.
-        settings.ndots = usize::try_from(leading_number(number).min(NDOTS) & NDOTS).unwrap_or(1);
+        // A negative number is truncated to four bits.
+        settings.ndots = usize::try_from(leading_number(number).min(MAX_NDOTS) & MAX_NDOTS).unwrap_or(1);
     } else if let Some(number) = word.strip_prefix("timeout:") {
-        let seconds = leading_number(number).clamp(1, TIMEOUT_SECONDS);
+        let seconds = leading_number(number).clamp(1, MAX_TIMEOUT_SECONDS);
         settings.timeout = Duration::from_secs(seconds.unsigned_abs().into());
     } else if let Some(number) = word.strip_prefix("attempts:") {
-        settings.attempts = usize::try_from(leading_number(number).clamp(1, ATTEMPTS)).unwrap_or(1);
+        settings.attempts = usize::try_from(leading_number(number).clamp(1, MAX_ATTEMPTS)).unwrap_or(1);
     } else if is("rotate") {
         settings.rotates = true;
     } else if is("edns0") {
@@ -106,7 +106,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', '\t', '\r']).filter(|word| !word.is_empty())
 }
 
-/// As C's `atoi`: what follows the digits does not count, and no digits are 0.
+/// Like C's `atoi`: everything after the digits is ignored, and no digits are 0.
 fn leading_number(text: &str) -> i32 {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -129,12 +129,12 @@ fn server(text: &str, interface: fn(&str) -> Option<u32>) -> Option<SocketAddr> 
         None => (text, None),
     };
     let address: Ipv6Addr = address.parse().ok()?;
-    // A zone that does not exist is none.
+    // A zone that does not exist is ignored.
     let zone = zone.and_then(|zone| interface(zone).or_else(|| zone.parse().ok()));
     Some(SocketAddrV6::new(address, PORT, 0, zone.unwrap_or(0)).into())
 }
 
-/// The forms of `inet_aton`, such as `127.1`: those that URLs know too.
+/// The forms of `inet_aton`, such as `127.1`, which URLs permit too.
 fn ipv4(text: &str) -> Option<Ipv4Addr> {
     match text.parse::<IpAddr>() {
         Ok(IpAddr::V4(address)) => return Some(address),

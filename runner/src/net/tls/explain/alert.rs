@@ -1,8 +1,8 @@
-//! Alerts of TLS: their names in RFC 8446, section 6, and what they mean to a client.
+//! TLS alerts: their names in RFC 8446, section 6, and their meaning for a client.
 
 use rustls::AlertDescription as Alert;
 
-/// What a peer said with an alert.
+/// Explains an alert sent by a peer.
 pub(in crate::net::tls) fn explain(alert: Alert) -> String {
     match name_and_meaning(alert) {
         Some((name, meaning)) => format!("the peer sent the alert `{name}`: {meaning}"),
@@ -14,12 +14,12 @@ pub(in crate::net::tls) fn explain(alert: Alert) -> String {
 }
 
 fn name_and_meaning(alert: Alert) -> Option<(&'static str, &'static str)> {
-    of_agreement(alert)
-        .or_else(|| of_certificate(alert))
-        .or_else(|| of_messages(alert))
+    negotiation_alert(alert)
+        .or_else(|| certificate_alert(alert))
+        .or_else(|| message_alert(alert))
 }
 
-fn of_agreement(alert: Alert) -> Option<(&'static str, &'static str)> {
+fn negotiation_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
     Some(match alert {
         Alert::HandshakeFailure => (
             "handshake_failure",
@@ -55,7 +55,7 @@ fn of_agreement(alert: Alert) -> Option<(&'static str, &'static str)> {
     })
 }
 
-fn of_certificate(alert: Alert) -> Option<(&'static str, &'static str)> {
+fn certificate_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
     Some(match alert {
         Alert::CertificateRequired => ("certificate_required", "it wants a client certificate"),
         Alert::NoCertificate => ("no_certificate", "it wants a client certificate"),
@@ -95,7 +95,7 @@ fn of_certificate(alert: Alert) -> Option<(&'static str, &'static str)> {
     })
 }
 
-fn of_messages(alert: Alert) -> Option<(&'static str, &'static str)> {
+fn message_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
     Some(match alert {
         Alert::CloseNotify => ("close_notify", "it ended the session"),
         Alert::UserCanceled => ("user_canceled", "somebody there ended the handshake"),

@@ -1,29 +1,29 @@
-//! Why a chain of certificates does not verify, in words.
+//! Explains why a certificate chain is invalid.
 
 use webpki::Error;
 
 use crate::net::tls::reasons::ReasonCode;
 
-/// The kind of an error, and a sentence for it.
+/// The kind of an error, and its message.
 pub(in crate::net::tls) fn explain(error: &Error) -> (ReasonCode, String) {
-    if let Some(said) = damage(error) {
+    if let Some(message) = damage(error) {
         return (
             ReasonCode::Malformed,
-            format!("a certificate of the chain {said}"),
+            format!("a certificate of the chain {message}"),
         );
     }
-    let (code, said) = of_time(error)
-        .or_else(|| of_issuer(error))
-        .or_else(|| of_signature(error))
-        .or_else(|| of_revocation(error))
+    let (code, message) = time_error(error)
+        .or_else(|| issuer_error(error))
+        .or_else(|| signature_error(error))
+        .or_else(|| revocation_error(error))
         .unwrap_or((
             ReasonCode::Malformed,
             "a certificate of the chain has something in it that is not supported",
         ));
-    (code, said.to_owned())
+    (code, message.to_owned())
 }
 
-fn of_time(error: &Error) -> Option<(ReasonCode, &'static str)> {
+fn time_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
     Some(match error {
         Error::CertExpired { .. } => (ReasonCode::Expired, "a certificate of the chain has expired"),
         Error::CertNotValidYet { .. } => (
@@ -38,7 +38,7 @@ fn of_time(error: &Error) -> Option<(ReasonCode, &'static str)> {
     })
 }
 
-fn of_issuer(error: &Error) -> Option<(ReasonCode, &'static str)> {
+fn issuer_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
     #[expect(deprecated, reason = "whatever can be matched has a sentence")]
     let found = match error {
         Error::UnknownIssuer => (
@@ -87,7 +87,7 @@ fn of_issuer(error: &Error) -> Option<(ReasonCode, &'static str)> {
     Some(found)
 }
 
-fn of_signature(error: &Error) -> Option<(ReasonCode, &'static str)> {
+fn signature_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
     #[expect(deprecated, reason = "whatever can be matched has a sentence")]
     let found = match error {
         Error::InvalidSignatureForPublicKey => (
@@ -108,8 +108,8 @@ fn of_signature(error: &Error) -> Option<(ReasonCode, &'static str)> {
     Some(found)
 }
 
-/// None of them is met, since no list is asked for.
-fn of_revocation(error: &Error) -> Option<(ReasonCode, &'static str)> {
+/// These do not occur, since no revocation list is used.
+fn revocation_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
     #[expect(deprecated, reason = "whatever can be matched has a sentence")]
     let found = match error {
         Error::CertRevoked => (ReasonCode::Revoked, "a certificate of the chain is revoked"),
@@ -139,9 +139,9 @@ fn of_revocation(error: &Error) -> Option<(ReasonCode, &'static str)> {
     Some(found)
 }
 
-/// What in a certificate cannot be read or is not supported, as the end of a sentence about it.
+/// What is unreadable or unsupported in a certificate, phrased as the end of a sentence.
 pub(in crate::net::tls) fn damage(error: &Error) -> Option<&'static str> {
-    let said = match error {
+    let message = match error {
         Error::BadDer | Error::TrailingData(_) => "is damaged: it is not DER",
         Error::BadDerTime => "has a date that cannot be read",
         Error::ExtensionValueInvalid | Error::MalformedExtensions => "has an extension that cannot be read",
@@ -156,5 +156,5 @@ pub(in crate::net::tls) fn damage(error: &Error) -> Option<&'static str> {
         Error::UnsupportedCriticalExtension => "has a critical extension that is not understood",
         _ => return None,
     };
-    Some(said)
+    Some(message)
 }

@@ -1,11 +1,11 @@
-//! Messages of TLS that cannot be read, in words.
+//! Explains malformed TLS messages.
 
 use rustls::InvalidMessage as Message;
 use rustls::{ContentType, HandshakeType};
 
-/// What is wrong with a message of the peer's.
+/// Explains a malformed message of the peer.
 pub(super) fn explain(reason: Message) -> String {
-    let said = match reason {
+    let message = match reason {
         Message::CertificatePayloadTooLarge => {
             return "the peer's certificates are longer than 64 KiB".to_owned();
         }
@@ -41,10 +41,10 @@ pub(super) fn explain(reason: Message) -> String {
         }
         _ => "it breaks the rules of TLS",
     };
-    format!("a message of the peer's cannot be read: {said}")
+    format!("a message of the peer's cannot be read: {message}")
 }
 
-/// A message that came at the wrong time.
+/// Explains a message that arrived at the wrong time.
 pub(super) fn unexpected(kind: ContentType) -> String {
     let kind = match kind {
         ContentType::ChangeCipherSpec => "a change of the cipher",
@@ -57,7 +57,7 @@ pub(super) fn unexpected(kind: ContentType) -> String {
     format!("the peer sent {kind} that was not due")
 }
 
-/// A message of the handshake that came at the wrong time, as RFC 8446 names it.
+/// Explains a handshake message that arrived at the wrong time, named as in RFC 8446.
 pub(super) fn unexpected_handshake(kind: HandshakeType) -> String {
     let kind = match kind {
         HandshakeType::HelloRequest => "hello_request",

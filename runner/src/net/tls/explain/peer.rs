@@ -1,9 +1,9 @@
-//! What a peer cannot do, and how it breaks the protocol, in words.
+//! Explains what a peer does not support, and how it violates the protocol.
 
 use rustls::{PeerIncompatible as Lack, PeerMisbehaved as Breach};
 
-/// Why nothing can be agreed on.
-pub(super) fn lack(reason: &Lack) -> &'static str {
+/// Why nothing could be negotiated.
+pub(super) fn explain_incompatibility(reason: &Lack) -> &'static str {
     match reason {
         Lack::ServerDoesNotSupportTls12Or13 | Lack::Tls12NotOffered | Lack::Tls12NotOfferedOrEnabled => {
             "the server speaks neither TLS 1.2 nor TLS 1.3"
@@ -42,17 +42,17 @@ pub(super) fn lack(reason: &Lack) -> &'static str {
     }
 }
 
-/// How the peer broke the protocol.
-pub(super) fn breach(reason: &Breach) -> &'static str {
-    of_choice(reason)
-        .or_else(|| of_retry(reason))
-        .or_else(|| of_extension(reason))
-        .or_else(|| of_stream(reason))
-        .or_else(|| of_key(reason))
+/// How the peer violated the protocol.
+pub(super) fn explain_misbehavior(reason: &Breach) -> &'static str {
+    choice_message(reason)
+        .or_else(|| retry_message(reason))
+        .or_else(|| extension_message(reason))
+        .or_else(|| stream_message(reason))
+        .or_else(|| key_message(reason))
         .unwrap_or("it did something that the protocol does not allow")
 }
 
-fn of_choice(reason: &Breach) -> Option<&'static str> {
+fn choice_message(reason: &Breach) -> Option<&'static str> {
     Some(match reason {
         Breach::AttemptedDowngradeToTls12WhenTls13IsSupported => {
             "somebody on the way keeps both sides from TLS 1.3, or a device there breaks it"
@@ -94,7 +94,7 @@ fn of_choice(reason: &Breach) -> Option<&'static str> {
     })
 }
 
-fn of_retry(reason: &Breach) -> Option<&'static str> {
+fn retry_message(reason: &Breach) -> Option<&'static str> {
     Some(match reason {
         Breach::CipherSuiteDifferedOnRetry
         | Breach::SelectedDifferentCipherSuiteAfterRetry
@@ -117,7 +117,7 @@ fn of_retry(reason: &Breach) -> Option<&'static str> {
     })
 }
 
-fn of_extension(reason: &Breach) -> Option<&'static str> {
+fn extension_message(reason: &Breach) -> Option<&'static str> {
     Some(match reason {
         Breach::DuplicateServerHelloExtensions
         | Breach::DuplicateEncryptedExtensions
@@ -140,7 +140,7 @@ fn of_extension(reason: &Breach) -> Option<&'static str> {
     })
 }
 
-fn of_stream(reason: &Breach) -> Option<&'static str> {
+fn stream_message(reason: &Breach) -> Option<&'static str> {
     Some(match reason {
         Breach::TooManyEmptyFragments => "it sent too many empty records",
         Breach::TooManyKeyUpdateRequests | Breach::KeyUpdateReceivedInQuicConnection => {
@@ -163,7 +163,7 @@ fn of_stream(reason: &Breach) -> Option<&'static str> {
     })
 }
 
-fn of_key(reason: &Breach) -> Option<&'static str> {
+fn key_message(reason: &Breach) -> Option<&'static str> {
     Some(match reason {
         Breach::InvalidKeyShare => "its share of the key cannot be used",
         Breach::MissingKeyShare => "it sent no share of the key",

@@ -7,7 +7,7 @@ use webpki::{DerTypeId, Error as ChainError, InvalidNameContext};
 
 use super::*;
 
-/// A sentence for a person: words, and nothing that Rust would write.
+/// Asserts a sentence for humans: words, without Rust syntax.
 #[track_caller]
 fn is_sentence(text: &str, error: &dyn std::fmt::Debug) {
     let debug = format!("{error:?}");
@@ -25,7 +25,7 @@ fn is_sentence(text: &str, error: &dyn std::fmt::Debug) {
         !text.ends_with('.') && !text.contains("::") && !text.contains("http"),
         "`{text}`"
     );
-    // Words of a variant in a row are no sentence.
+    // A variant's name split into words is not a sentence.
     let words = spaced(&variant);
     assert!(
         words.split(' ').count() < 3 || !text.contains(&words),
@@ -283,12 +283,12 @@ fn everything_that_a_peer_lacks_is_a_sentence() {
 
 #[test]
 fn every_breach_of_the_protocol_is_a_sentence() {
-    let any = peer::breach(&PeerMisbehaved::IncorrectBinder);
+    let any = peer::explain_misbehavior(&PeerMisbehaved::IncorrectBinder);
     assert_ne!(any, "it did something that the protocol does not allow");
     for reason in breaches() {
         is_sentence(&explain(&Error::PeerMisbehaved(reason.clone())), &reason);
         assert_ne!(
-            peer::breach(&reason),
+            peer::explain_misbehavior(&reason),
             "it did something that the protocol does not allow",
             "{reason:?}"
         );

@@ -1,19 +1,19 @@
-//! A ClientHello (RFC 5246, section 7.4.1.2) that offers everything from TLS 1.0 to TLS 1.2 with which a server shows its
-//! certificate in clear.
+//! A ClientHello (RFC 5246, section 7.4.1.2) that offers everything from TLS 1.0 to TLS 1.2 with which a server sends
+//! its certificate in plain text.
 
 use super::suites;
 
-/// Says that secure renegotiation is understood (RFC 5746), which some servers insist on.
+/// Signals support for secure renegotiation (RFC 5746), which some servers require.
 const RENEGOTIATION: u16 = 0x00ff;
-/// Curves, the common ones first.
+/// Curves, common ones first.
 const GROUPS: [u16; 15] = [29, 23, 24, 25, 30, 22, 26, 27, 28, 21, 20, 19, 18, 17, 16];
-/// ECDSA, EdDSA, RSA-PSS with keys of both kinds, RSA and DSA with every hash that there was.
+/// ECDSA, EdDSA, RSA-PSS with both key types, RSA and DSA with every hash.
 const SIGNATURES: [u16; 21] = [
     0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080a, 0x080b, 0x0401, 0x0501,
     0x0601, 0x0303, 0x0301, 0x0203, 0x0201, 0x0402, 0x0202, 0x0101,
 ];
 
-/// The record to send. `name` is the server's, if it has one that is no address; `random` is unpredictable.
+/// The record to send. `name` is the server's, unless it is an address; `random` must be unpredictable.
 pub(super) fn hello(name: Option<&str>, random: [u8; 32]) -> Vec<u8> {
     let mut suites = Vec::new();
     for (suite, _) in suites::OFFERED {
@@ -31,7 +31,7 @@ pub(super) fn hello(name: Option<&str>, random: [u8; 32]) -> Vec<u8> {
     .concat();
     let length = length(&body);
     let message = [&[1, 0][..], &length, &body].concat();
-    // The oldest version that is spoken: older servers look at that of the record.
+    // The oldest supported version: older servers check the version of the record.
     [&[22, 3, 1][..], &long(&message)].concat()
 }
 
@@ -59,12 +59,12 @@ fn extension(number: u16, content: &[u8]) -> Vec<u8> {
     [&number.to_be_bytes()[..], &long(content)].concat()
 }
 
-/// Bytes behind their length.
+/// Prefixes bytes with their length.
 fn long(bytes: &[u8]) -> Vec<u8> {
     [&length(bytes)[..], bytes].concat()
 }
 
-/// Nothing in a hello is longer: a name has 253 bytes at most.
+/// Nothing in a hello is longer: a name has at most 253 bytes.
 fn length(bytes: &[u8]) -> [u8; 2] {
     u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes()
 }

@@ -1,6 +1,6 @@
-//! Cipher suites of TLS 1.0 to 1.2 that a server may choose and still show a certificate, by their numbers at IANA.
+//! Cipher suites of TLS 1.0 to 1.2 with which a server still sends a certificate, by their IANA numbers.
 
-/// In order of preference: those of today first.
+/// In order of preference: modern ones first.
 pub(super) const OFFERED: [(u16, &str); 50] = [
     (0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
     (0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
@@ -54,15 +54,15 @@ pub(super) const OFFERED: [(u16, &str); 50] = [
     (0x0009, "TLS_RSA_WITH_DES_CBC_SHA"),
 ];
 
-/// How many of them are offered in handshakes of today.
-const OF_TODAY: usize = 6;
+/// Number of suites that are also offered in modern handshakes.
+const MODERN_COUNT: usize = 6;
 
-/// Whether a suite is offered in handshakes of today.
-pub(super) fn is_of_today(name: &str) -> bool {
-    OFFERED.iter().take(OF_TODAY).any(|(_, known)| *known == name)
+/// Whether a suite is offered in modern handshakes.
+pub(super) fn is_modern(name: &str) -> bool {
+    OFFERED.iter().take(MODERN_COUNT).any(|(_, known)| *known == name)
 }
 
-/// The name of a suite, or its number where it was not offered.
+/// The name of a suite, or its number if it was not offered.
 pub(super) fn name(number: u16) -> String {
     let known = OFFERED.iter().find(|(known, _)| *known == number);
     known.map_or_else(

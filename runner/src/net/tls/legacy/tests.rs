@@ -22,7 +22,7 @@ async fn examined(authority: &Authority, sent: Vec<u8>) -> Result<Examination, N
         let mut hello = [0; 5];
         server.read_exact(&mut hello).await.unwrap();
         server.write_all(&sent).await.unwrap();
-        // The rest of the hello is not needed; the client closes.
+        // The rest of the hello is not needed; the client disconnects.
         drop(server.shutdown().await);
         let mut rest = Vec::new();
         drop(server.read_to_end(&mut rest).await);
@@ -73,16 +73,16 @@ async fn a_server_that_shows_nothing_says_why() {
 }
 
 #[test]
-fn what_a_handshake_offers_is_said_as_it_is() {
+fn the_message_names_what_a_handshake_actually_offers() {
     let groups: Vec<_> = provider().kx_groups.iter().map(|group| group.name()).collect();
     use rustls::NamedGroup::{X25519, X25519MLKEM768, secp256r1, secp384r1, secp521r1};
-    // X25519MLKEM768 is of TLS 1.3 alone, which the text is not about.
+    // X25519MLKEM768 is used by TLS 1.3 only, which the message does not cover.
     assert_eq!(groups, [X25519, secp256r1, secp384r1, X25519MLKEM768, secp521r1]);
     assert_eq!(GROUPS, "X25519, P-256, P-384 and P-521");
 }
 
 #[tokio::test]
-async fn a_server_that_wants_another_group_hears_which_are_offered() {
+async fn a_server_that_wants_another_group_is_reported_with_the_offered_ones() {
     let authority = Authority::new("Root");
     let good = authority.leaf(&["web.test"]).issue();
     let shown = examined(&authority, legacy_flight([3, 3], 0xc02b, &good))

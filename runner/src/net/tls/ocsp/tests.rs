@@ -34,8 +34,8 @@ impl Case {
         Ocsp::new(&self.root, &self.leaf, NOW)
     }
 
-    /// Empty where nothing is wrong.
-    fn judge(&self, response: &[u8]) -> String {
+    /// Empty if nothing is wrong.
+    fn check(&self, response: &[u8]) -> String {
         let (_, leaf) = x509_parser::parse_x509_certificate(&self.leaf).unwrap();
         let (_, issuer) = x509_parser::parse_x509_certificate(self.root.der()).unwrap();
         let staple = Staple {
@@ -45,31 +45,31 @@ impl Case {
             now: NOW,
             algorithms: &provider().signature_verification_algorithms,
         };
-        staple.judge().map(|reason| reason.message).unwrap_or_default()
+        staple.check().map(|reason| reason.message).unwrap_or_default()
     }
 }
 
 #[test]
-fn a_staple_is_judged_by_what_the_issuer_says() {
+fn a_staple_is_checked_against_the_issuer() {
     let case = Case::new();
-    assert_eq!(case.judge(&[]), "");
-    assert_eq!(case.judge(&case.ocsp().answer()), "");
+    assert_eq!(case.check(&[]), "");
+    assert_eq!(case.check(&case.ocsp().answer()), "");
     let revoked = case.ocsp().status(Revocation::Revoked(Some(1))).answer();
     assert_eq!(
-        case.judge(&revoked),
+        case.check(&revoked),
         "the issuer revoked the certificate at 2027-01-15T08:00:00Z, by the stapled OCSP answer: its key is known to others"
     );
     let revoked = case.ocsp().status(Revocation::Revoked(None)).answer();
-    assert!(case.judge(&revoked).ends_with("by the stapled OCSP answer"));
+    assert!(case.check(&revoked).ends_with("by the stapled OCSP answer"));
     let unknown = case.ocsp().status(Revocation::Unknown).answer();
     assert_eq!(
-        case.judge(&unknown),
+        case.check(&unknown),
         "the issuer does not know the certificate, by the stapled OCSP answer"
     );
 }
 
 #[test]
-fn who_has_the_issuers_certificate_for_that_answers_as_well() {
+fn a_responder_certified_by_the_issuer_is_accepted() {
     let case = Case::new();
     let purpose = |usage: ExtendedKeyUsagePurpose| {
         case.root
@@ -79,12 +79,12 @@ fn who_has_the_issuers_certificate_for_that_answers_as_well() {
     };
     let revoked = || case.ocsp().status(Revocation::Revoked(None));
     let delegate = purpose(ExtendedKeyUsagePurpose::OcspSigning);
-    // The certificates of the tests are of today.
+    // The certificates of the tests were issued today.
     let today = revoked().at(time::OffsetDateTime::now_utc().unix_timestamp());
     let answer = today.signed_by(&delegate).answer();
     let (_, leaf) = x509_parser::parse_x509_certificate(&case.leaf).unwrap();
     let (_, issuer) = x509_parser::parse_x509_certificate(case.root.der()).unwrap();
-    let judge = |response: &[u8]| {
+    let check = |response: &[u8]| {
         let staple = Staple {
             response,
             leaf: &leaf,
@@ -92,16 +92,16 @@ fn who_has_the_issuers_certificate_for_that_answers_as_well() {
             now: time::OffsetDateTime::now_utc().unix_timestamp(),
             algorithms: &provider().signature_verification_algorithms,
         };
-        staple.judge().is_some()
+        staple.check().is_some()
     };
-    assert!(judge(&answer));
+    assert!(check(&answer));
     let server = purpose(ExtendedKeyUsagePurpose::ServerAuth);
-    assert!(!judge(&revoked().signed_by(&server).answer()));
+    assert!(!check(&revoked().signed_by(&server).answer()));
     let stranger = Authority::new("Root");
     let stranger = stranger.leaf(&["ocsp.test"]).with(|params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::OcspSigning];
     });
-    assert!(!judge(&revoked().signed_by(&stranger.issue()).answer()));
+    assert!(!check(&revoked().signed_by(&stranger.issue()).answer()));
 }
 
 #[test]
@@ -111,11 +111,11 @@ fn an_answer_that_cannot_be_used_counts_as_none() {
     const DAY: i64 = 24 * 3600;
     let says = |response: &[u8], expected: &str| {
         assert_eq!(
-            demanding.judge(response),
+            demanding.check(response),
             format!("the certificate demands a stapled OCSP answer, and {expected}")
         );
     };
-    assert_eq!(demanding.judge(&demanding.ocsp().answer()), "");
+    assert_eq!(demanding.check(&demanding.ocsp().answer()), "");
     says(&[], "the server sent none");
     says(&[1, 2, 3], "that of the server cannot be read");
     says(
@@ -140,17 +140,17 @@ fn an_answer_that_cannot_be_used_counts_as_none() {
         "that of the server is for the time from 2027-01-16T08:00:00Z",
     );
     let forged = case.ocsp().signed_by(&stranger).status(Revocation::Revoked(None));
-    assert_eq!(case.judge(&forged.answer()), "");
+    assert_eq!(case.check(&forged.answer()), "");
     for (from, until) in [(-2 * DAY, -DAY), (DAY, 2 * DAY)] {
         let revoked = || case.ocsp().status(Revocation::Revoked(None));
-        assert_eq!(case.judge(&revoked().lasting(from, until).answer()), "");
+        assert_eq!(case.check(&revoked().lasting(from, until).answer()), "");
     }
 }
 
 #[test]
 fn an_answer_about_a_certificate_of_another_issuer_with_the_same_number_is_about_another() {
     let case = Case::demanding();
-    let others = |change: fn(Ocsp<'_>) -> Ocsp<'_>| case.judge(&change(case.ocsp()).answer());
+    let others = |change: fn(Ocsp<'_>) -> Ocsp<'_>| case.check(&change(case.ocsp()).answer());
     assert_eq!(others(|ocsp| ocsp), "");
     assert_eq!(others(|ocsp| ocsp.hashed_with(Hash::Sha256)), "");
     let about_others =
@@ -165,15 +165,15 @@ fn an_answer_with_more_in_it_or_of_another_kind_is_no_answer() {
     let case = Case::demanding();
     let whole = case.ocsp().answer();
     let unreadable = "the certificate demands a stapled OCSP answer, and that of the server cannot be read";
-    assert_eq!(case.judge(&[&whole[..], &[0]].concat()), unreadable);
-    assert_eq!(case.judge(&[&whole[..], &whole[..]].concat()), unreadable);
-    // id-pkix-ocsp-basic, and its neighbour.
+    assert_eq!(case.check(&[&whole[..], &[0]].concat()), unreadable);
+    assert_eq!(case.check(&[&whole[..], &whole[..]].concat()), unreadable);
+    // id-pkix-ocsp-basic, and the adjacent identifier.
     let kind = [0x2b, 6, 1, 5, 5, 7, 48, 1, 1];
     let other = patched(&whole.clone().into(), &kind, &[0x2b, 6, 1, 5, 5, 7, 48, 1, 2]);
-    assert_eq!(case.judge(&other), unreadable);
+    assert_eq!(case.check(&other), unreadable);
     for part in 1..=4 {
         assert_eq!(
-            case.judge(&case.ocsp().with_a_tail_in(part).answer()),
+            case.check(&case.ocsp().with_a_tail_in(part).answer()),
             unreadable,
             "{part}"
         );
@@ -185,6 +185,6 @@ fn an_answer_that_is_cut_anywhere_is_no_answer() {
     let case = Case::new();
     let whole = case.ocsp().status(Revocation::Revoked(None)).answer();
     for length in 1..whole.len() {
-        assert_eq!(case.judge(&whole[..length]), "", "{length}");
+        assert_eq!(case.check(&whole[..length]), "", "{length}");
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::net::dns::Reply;
 use crate::sandbox::bindings::v0_1::{dns, types};
-use crate::sandbox::host::ask;
-use crate::sandbox::host::same::nanos;
+use crate::sandbox::host::convert;
+use crate::sandbox::host::shared::nanos;
 use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
@@ -15,7 +15,7 @@ impl dns::Host for State {
         server: Option<String>,
     ) -> wasmtime::Result<Result<dns::Reply, types::NetError>> {
         let _host = self.meter.host_call(HostFunction::Query);
-        let reply = match ask::question(name, kind, server) {
+        let reply = match convert::question(name, kind, server) {
             Ok(question) => self.client.query(&question).await,
             Err(refused) => Err(refused),
         };

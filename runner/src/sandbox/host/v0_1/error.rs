@@ -1,4 +1,4 @@
-//! Errors in the contract's words.
+//! Conversion of errors to the contract's type.
 
 use crate::ledger::Denial;
 use crate::net::NetError;
@@ -11,12 +11,13 @@ impl From<NetError> for types::NetError {
             NetError::Denied(text) => Self::Denied(text),
             NetError::Quota(denial) => quota(denial),
             NetError::TrustStore(_) => Self::Other(error.to_string()),
-            // A phase that its words have no room for.
-            NetError::In { cause, .. } => (*cause).into(),
-            NetError::Own { .. } => Self::Other(error.to_string()),
-            // No other variant has room for how far it came.
+            // This version has no field for the phase.
+            NetError::InPhase { cause, .. } => (*cause).into(),
+            NetError::OwnFailure { .. } => Self::Other(error.to_string()),
+            // This version has no field for the progress.
             NetError::Body { .. } => Self::Other(format!("receive: {error}")),
-            // The contract has one word for all that the host has too little of; the run's outcome tells them apart.
+            // The contract has one variant for every resource that the host lacks; the run's outcome
+            // distinguishes them.
             NetError::HostExhausted | NetError::DnsBusy => Self::HostExhausted,
             NetError::Timeout(phase) => Self::Timeout(phase.into()),
             NetError::Unresolved(text) => Self::Unresolved(text),
@@ -40,7 +41,7 @@ fn quota(denial: Denial) -> types::NetError {
         QuotaKind::Lookups => types::ResourceKind::Lookups,
         QuotaKind::BytesIn => types::ResourceKind::BytesIn,
         QuotaKind::BytesOut => types::ResourceKind::BytesOut,
-        // Not the network's: they end the run, or drop a line, and never reach a client.
+        // Not network quotas: they end the run or drop a line, and never reach a client.
         QuotaKind::Memory | QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => {
             return types::NetError::Other(denial.to_string());
         }

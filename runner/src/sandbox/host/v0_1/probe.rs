@@ -1,4 +1,4 @@
-//! `canary:check/probe`: requests and verdicts in the words of the current version.
+//! `canary:check/probe`: conversion of requests and verdicts from and to the current version.
 
 use crate::sandbox::bindings::v0_1::probe;
 use crate::sandbox::bindings::v0_2::probe as current;

@@ -9,7 +9,7 @@ use crate::net::tcp::Stream;
 use crate::net::tls::TlsOptions;
 use crate::sandbox::bindings::v0_1::tcp as wit;
 use crate::sandbox::bindings::v0_1::{tls, types};
-use crate::sandbox::host::{Connection, ask};
+use crate::sandbox::host::{Connection, convert};
 use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
@@ -29,8 +29,8 @@ impl wit::HostConnection for State {
             source_address,
             timeout,
         } = options;
-        let options = ask::connect_options(ip_family.into(), source_address, timeout);
-        let connected = match ask::destination(&to.host, to.port).and_then(|to| Ok((to, options?))) {
+        let options = convert::connect_options(ip_family.into(), source_address, timeout);
+        let connected = match convert::destination(&to.host, to.port).and_then(|to| Ok((to, options?))) {
             Ok((to, options)) => self.client.connect(&to, Via::Direct, options).await,
             Err(error) => Err(error),
         };
@@ -59,7 +59,7 @@ impl wit::HostConnection for State {
     async fn read(&mut self, connection: Resource<Connection>, max: u32) -> Answer<Vec<u8>> {
         let _host = self.meter.host_call(HostFunction::Read);
         let stream = &mut self.table.get_mut(&connection)?.stream;
-        let read = stream.read(&self.client, ask::size(max)).await;
+        let read = stream.read(&self.client, convert::size(max)).await;
         Ok(read.map_err(types::NetError::from))
     }
 
@@ -72,7 +72,11 @@ impl wit::HostConnection for State {
         let _host = self.meter.host_call(HostFunction::ReadUntil);
         let stream = &mut self.table.get_mut(&connection)?.stream;
         let read = match Delimiter::new(delimiter) {
-            Ok(delimiter) => stream.read_until(&self.client, &delimiter, ask::size(max)).await,
+            Ok(delimiter) => {
+                stream
+                    .read_until(&self.client, &delimiter, convert::size(max))
+                    .await
+            }
             Err(refused) => Err(refused),
         };
         Ok(read.map_err(types::NetError::from))

@@ -3,8 +3,8 @@
 use crate::net::dns::Reply;
 use crate::net::resolve::Resolved;
 use crate::sandbox::bindings::v0_2::{dns, types};
-use crate::sandbox::host::ask;
-use crate::sandbox::host::same::nanos;
+use crate::sandbox::host::convert;
+use crate::sandbox::host::shared::nanos;
 use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
@@ -21,8 +21,8 @@ impl dns::Host for State {
             timeout,
             extra,
         } = options;
-        let question = ask::no_more(&extra).and_then(|()| ask::question(name, kind, server));
-        let client = self.client.within(timeout.map(ask::milliseconds));
+        let question = convert::reject_extra(&extra).and_then(|()| convert::question(name, kind, server));
+        let client = self.client.with_timeout(timeout.map(convert::milliseconds));
         let reply = match question {
             Ok(question) => client.query(&question).await,
             Err(refused) => Err(refused),
@@ -41,10 +41,10 @@ impl dns::Host for State {
             timeout,
             extra,
         } = options;
-        let asked = ask::no_more(&extra).and_then(|()| ask::destination(&of.host, of.port));
-        let client = self.client.within(timeout.map(ask::milliseconds));
-        let found = match asked {
-            Ok(of) => client.addresses_of(&of, ip_family.into()).await,
+        let arguments = convert::reject_extra(&extra).and_then(|()| convert::destination(&of.host, of.port));
+        let client = self.client.with_timeout(timeout.map(convert::milliseconds));
+        let found = match arguments {
+            Ok(of) => client.resolve_all(&of, ip_family.into()).await,
             Err(refused) => Err(refused),
         };
         Ok(found.map(dns::AddressList::from).map_err(types::NetError::from))

@@ -1,6 +1,6 @@
-//! Errors in the contract's words.
+//! Conversion of errors to the contract's type.
 
-use crate::net::http::Extent;
+use crate::net::http::BodyProgress;
 use crate::net::{NetError, Phase};
 use crate::quota::QuotaKind;
 use crate::sandbox::bindings::v0_2::types;
@@ -9,7 +9,7 @@ impl From<NetError> for types::NetError {
     fn from(error: NetError) -> Self {
         let quota = match error.without_phase() {
             NetError::Quota(denial) => Some(types::QuotaDenial {
-                what: denial.what.key().to_owned(),
+                what: denial.what.as_str().to_owned(),
                 limit: denial.limit,
             }),
             _ => None,
@@ -30,30 +30,30 @@ impl From<NetError> for types::NetError {
     }
 }
 
-impl From<Extent> for types::Progress {
-    fn from(extent: Extent) -> Self {
+impl From<BodyProgress> for types::Progress {
+    fn from(extent: BodyProgress) -> Self {
         Self {
-            received: extent.came,
-            announced: extent.announced,
+            received: extent.received,
+            announced: extent.content_length,
         }
     }
 }
 
 fn code(error: &NetError) -> &'static str {
     match error.without_phase() {
-        // The run's outcome tells them apart.
+        // The run's outcome distinguishes them.
         NetError::HostExhausted | NetError::DnsBusy => "host-exhausted",
         NetError::TrustStore(_) => "other",
-        NetError::Body { cause, .. } | NetError::Own { cause, .. } => code(cause),
-        other => other.word(),
+        NetError::Body { cause, .. } | NetError::OwnFailure { cause, .. } => code(cause),
+        other => other.code(),
     }
 }
 
 fn phase(error: &NetError) -> Option<Phase> {
     match error {
-        NetError::In { phase, .. } | NetError::Timeout(phase) => Some(*phase),
+        NetError::InPhase { phase, .. } | NetError::Timeout(phase) => Some(*phase),
         NetError::Body { .. } => Some(Phase::Receive),
-        NetError::Own { cause, .. } => phase(cause),
+        NetError::OwnFailure { cause, .. } => phase(cause),
         NetError::Quota(denial) => quota_phase(denial.what),
         NetError::Unresolved(_) | NetError::DnsBusy => Some(Phase::Resolve),
         NetError::Tls(_) | NetError::TrustStore(_) => Some(Phase::Handshake),
@@ -72,15 +72,15 @@ fn quota_phase(what: QuotaKind) -> Option<Phase> {
     match what {
         QuotaKind::Sockets | QuotaKind::Fds | QuotaKind::Connections => Some(Phase::Connect),
         QuotaKind::Lookups => Some(Phase::Resolve),
-        // What is kept of an answer counts as memory.
+        // The buffered part of a response counts as memory.
         QuotaKind::BytesIn | QuotaKind::Memory => Some(Phase::Receive),
         QuotaKind::BytesOut => Some(Phase::Send),
-        // Not the network's: they end the run, or drop a line, and never reach a client.
+        // Not network quotas: they end the run or drop a line, and never reach a client.
         QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => None,
     }
 }
 
-/// A line for a person.
+/// One line for a person.
 fn message(error: &NetError) -> String {
     match error {
         NetError::Denied(text) => format!("the suite does not allow it: {text}"),
@@ -103,7 +103,7 @@ fn message(error: &NetError) -> String {
 mod tests {
     use super::*;
     use crate::ledger::Denial;
-    use crate::net::http::Extent;
+    use crate::net::http::BodyProgress;
 
     fn shown(error: NetError) -> (String, Option<types::Phase>, String) {
         let error = types::NetError::from(error);
@@ -120,8 +120,8 @@ mod tests {
             NetError::Other("it broke".to_owned()),
         ] {
             for phase in [Phase::Handshake, Phase::Send, Phase::Wait, Phase::Receive] {
-                let word = error.word();
-                let (code, shown, _) = shown(error.clone().during(phase).during(Phase::Connect));
+                let word = error.code();
+                let (code, shown, _) = shown(error.clone().in_phase(phase).in_phase(Phase::Connect));
                 assert_eq!((code.as_str(), shown), (word, Some(phase.into())));
             }
         }
@@ -138,9 +138,9 @@ mod tests {
         assert_eq!((denial.what.as_str(), denial.limit), ("bytes_in", 10));
         let body = types::NetError::from(NetError::Body {
             cause: Box::new(NetError::Reset),
-            extent: Extent {
-                came: 2,
-                announced: Some(10),
+            extent: BodyProgress {
+                received: 2,
+                content_length: Some(10),
             },
         });
         assert_eq!(
@@ -159,10 +159,10 @@ mod tests {
     fn what_a_plugin_of_0_1_sees_of_an_error_has_no_phase_and_is_the_same() {
         use crate::sandbox::bindings::v0_1::types::NetError as Old;
         assert!(matches!(
-            Old::from(NetError::Closed.during(Phase::Send)),
+            Old::from(NetError::Closed.in_phase(Phase::Send)),
             Old::Closed
         ));
-        let tls = NetError::Tls("alert".to_owned()).during(Phase::Receive);
+        let tls = NetError::Tls("alert".to_owned()).in_phase(Phase::Receive);
         assert!(matches!(Old::from(tls), Old::Tls(text) if text == "alert"));
     }
 }

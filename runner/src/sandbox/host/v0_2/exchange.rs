@@ -1,4 +1,4 @@
-//! `canary:check/http`: exchanges whose body is read piece by piece.
+//! `canary:check/http`: exchanges whose body is streamed.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use crate::net::NetError;
 use crate::net::bounded::too_many;
 use crate::net::http::Response;
 use crate::sandbox::bindings::v0_2::{http, tls, types};
-use crate::sandbox::host::{Exchange, ask};
+use crate::sandbox::host::{Exchange, convert};
 use crate::sandbox::polls::HostFunction;
-use crate::sandbox::state::{MOST_EXCHANGES, State};
+use crate::sandbox::state::{MAX_EXCHANGES, State};
 
 type Answer<T> = wasmtime::Result<Result<T, types::NetError>>;
 
@@ -35,14 +35,14 @@ impl http::HostExchange for State {
         milliseconds: Option<u32>,
     ) -> wasmtime::Result<()> {
         let exchange = self.table.get_mut(&exchange)?;
-        exchange.set_deadline(milliseconds.map(ask::milliseconds));
+        exchange.set_deadline(milliseconds.map(convert::milliseconds));
         Ok(())
     }
 
     async fn read(&mut self, exchange: Resource<Exchange>, max: u32) -> Answer<Vec<u8>> {
         let _host = self.meter.host_call(HostFunction::ReadExchange);
         let exchange = self.table.get_mut(&exchange)?;
-        let read = exchange.read(ask::size(max)).await;
+        let read = exchange.read(convert::size(max)).await;
         let counted = exchange.count(&mut self.limiter, self.client.page());
         Ok(counted.and(read).map_err(types::NetError::from))
     }
@@ -50,7 +50,7 @@ impl http::HostExchange for State {
     async fn read_ready(&mut self, exchange: Resource<Exchange>, max: u32) -> Answer<Option<Vec<u8>>> {
         let _host = self.meter.host_call(HostFunction::ReadReadyExchange);
         let exchange = self.table.get_mut(&exchange)?;
-        let read = exchange.read_ready(ask::size(max)).await;
+        let read = exchange.read_ready(convert::size(max)).await;
         let counted = exchange.count(&mut self.limiter, self.client.page());
         Ok(counted.and(read).map_err(types::NetError::from))
     }
@@ -60,7 +60,7 @@ impl http::HostExchange for State {
         let response = exchange.response();
         Ok(http::ExchangeInfo {
             timings: response.timings.into(),
-            body: exchange.extent().into(),
+            body: exchange.progress().into(),
             complete: response.complete,
             extra: Vec::new(),
         })
@@ -79,10 +79,10 @@ impl http::HostExchange for State {
 
 impl State {
     async fn open_exchange(&mut self, request: http::Request) -> Result<Exchange, NetError> {
-        let place = Arc::clone(&self.exchanges).try_acquire_owned();
-        let place = place.map_err(|_| too_many("exchanges at once", MOST_EXCHANGES))?;
+        let permit = Arc::clone(&self.exchanges).try_acquire_owned();
+        let permit = permit.map_err(|_| too_many("exchanges at once", MAX_EXCHANGES))?;
         let exchange = self.client.open(request.try_into()?).await?;
-        let mut exchange = Exchange::new(exchange, place);
+        let mut exchange = Exchange::new(exchange, permit);
         exchange.count(&mut self.limiter, self.client.page())?;
         Ok(exchange)
     }
@@ -94,7 +94,7 @@ impl From<&Response> for http::Head {
         Self {
             url: response.url.clone(),
             status: response.status,
-            version: response.version.word().to_owned(),
+            version: response.version.as_str().to_owned(),
             headers: pairs(&response.headers),
             peer: response.peer.clone(),
             tls: response.tls.clone().map(tls::Session::from),

@@ -3,10 +3,10 @@
 use crate::net::NetError;
 use crate::net::bounded::Bounded;
 use crate::net::check::InvalidFields;
-use crate::net::http::{Fields, Request, RequestOptions, Response, Unchecked, endpoint_of};
+use crate::net::http::{Fields, Request, RequestOptions, Response, UncheckedRequest, endpoint_of};
 use crate::net::tls::TlsOptions;
 use crate::sandbox::bindings::v0_2::{http, tls, types};
-use crate::sandbox::host::ask;
+use crate::sandbox::host::convert;
 use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
@@ -18,7 +18,7 @@ impl http::Host for State {
     async fn check(&mut self, request: http::Request) -> wasmtime::Result<Vec<types::InvalidField>> {
         let _host = self.meter.host_call(HostFunction::Check);
         let (options, mut fields) = bounded(request.options);
-        let request = Unchecked {
+        let request = UncheckedRequest {
             method: request.method,
             url: request.url,
             headers: request.headers,
@@ -36,8 +36,8 @@ impl http::Host for State {
     ) -> wasmtime::Result<Result<types::Endpoint, types::NetError>> {
         let _host = self.meter.host_call(HostFunction::Check);
         let place = connect_to.map(|place| Bounded::new("connect-to", place));
-        let asked = Bounded::new("the url", url).and_then(|url| Ok((url, place.transpose()?)));
-        let endpoint = asked.and_then(|(url, place)| endpoint_of(&url, place.as_ref()));
+        let arguments = Bounded::new("the url", url).and_then(|url| Ok((url, place.transpose()?)));
+        let endpoint = arguments.and_then(|(url, place)| endpoint_of(&url, place.as_ref()));
         let endpoint = endpoint.map(|(host, port)| types::Endpoint { host, port });
         Ok(endpoint.map_err(types::NetError::from))
     }
@@ -63,20 +63,20 @@ impl http::Host for State {
     }
 }
 
-/// Options as far as they are short enough, and the fields that are not.
+/// The options whose fields are short enough, and the invalid fields.
 fn bounded(options: http::RequestOptions) -> (RequestOptions, InvalidFields) {
     let mut fields = InvalidFields::default();
-    fields.keep("extra", ask::no_more(&options.extra));
+    fields.check("extra", convert::reject_extra(&options.extra));
     let place = options.connect_to.and_then(|place| {
         let place = Bounded::new("connect-to", place);
-        fields.keep("connect-to", place)
+        fields.check("connect-to", place)
     });
-    let versions = fields.keep("versions", ask::versions(&options.versions));
-    let source = fields.keep("source-address", ask::source_address(options.source_address));
-    let address = fields.keep("address", ask::address(options.address));
+    let versions = fields.check("versions", convert::versions(&options.versions));
+    let source = fields.check("source-address", convert::source_address(options.source_address));
+    let address = fields.check("address", convert::address(options.address));
     let proxy = options
         .proxy
-        .and_then(|url| fields.keep("proxy", Bounded::new("the proxy url", url)));
+        .and_then(|url| fields.check("proxy", Bounded::new("the proxy url", url)));
     let tls = options.tls.map(|options| {
         let (options, within) = super::tls::bounded(options);
         fields.extend_within("tls", within);
@@ -89,8 +89,8 @@ fn bounded(options: http::RequestOptions) -> (RequestOptions, InvalidFields) {
         address: address.flatten(),
         max_redirects: options.max_redirects,
         max_body: options.max_body,
-        read_for: options.read_for.map(ask::milliseconds),
-        timeout: options.timeout.map(ask::milliseconds),
+        read_for: options.read_for.map(convert::milliseconds),
+        timeout: options.timeout.map(convert::milliseconds),
         connect_to: place,
         proxy,
         tls,
@@ -117,18 +117,18 @@ impl TryFrom<http::RequestOptions> for RequestOptions {
     type Error = NetError;
 
     fn try_from(options: http::RequestOptions) -> Result<Self, NetError> {
-        ask::no_more(&options.extra)?;
+        convert::reject_extra(&options.extra)?;
         let place = options.connect_to.map(|place| Bounded::new("connect-to", place));
         let proxy = options.proxy.map(|url| Bounded::new("the proxy url", url));
         Ok(Self {
-            versions: ask::versions(&options.versions)?,
+            versions: convert::versions(&options.versions)?,
             family: options.ip_family.into(),
-            source: ask::source_address(options.source_address)?,
-            address: ask::address(options.address)?,
+            source: convert::source_address(options.source_address)?,
+            address: convert::address(options.address)?,
             max_redirects: options.max_redirects,
             max_body: options.max_body,
-            read_for: options.read_for.map(ask::milliseconds),
-            timeout: options.timeout.map(ask::milliseconds),
+            read_for: options.read_for.map(convert::milliseconds),
+            timeout: options.timeout.map(convert::milliseconds),
             connect_to: place.transpose()?,
             proxy: proxy.transpose()?,
             tls: options.tls.map(TlsOptions::try_from).transpose()?,
@@ -143,7 +143,7 @@ impl From<Response> for http::Response {
         Self {
             url: response.url,
             status: response.status,
-            version: response.version.word().to_owned(),
+            version: response.version.as_str().to_owned(),
             headers,
             body: response.body,
             truncated: response.truncated,

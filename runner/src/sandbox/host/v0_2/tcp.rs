@@ -11,7 +11,7 @@ use crate::net::tcp::Stream;
 use crate::net::tls::TlsOptions;
 use crate::sandbox::bindings::v0_2::tcp as wit;
 use crate::sandbox::bindings::v0_2::{tls, types};
-use crate::sandbox::host::{Connection, ask};
+use crate::sandbox::host::{Connection, convert};
 use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
@@ -27,12 +27,13 @@ impl wit::Host for State {
     ) -> wasmtime::Result<Vec<types::InvalidField>> {
         let _host = self.meter.host_call(HostFunction::Check);
         let mut fields = InvalidFields::default();
-        fields.keep("extra", ask::no_more(&options.extra));
-        fields.keep("host", ask::destination(&to.host, to.port));
-        fields.keep("address", ask::address(options.address));
-        let options = ask::connect_options(options.ip_family.into(), options.source_address, options.timeout);
+        fields.check("extra", convert::reject_extra(&options.extra));
+        fields.check("host", convert::destination(&to.host, to.port));
+        fields.check("address", convert::address(options.address));
+        let options =
+            convert::connect_options(options.ip_family.into(), options.source_address, options.timeout);
         let options = options.and_then(|options| options.check_source());
-        fields.keep("source-address", options);
+        fields.check("source-address", options);
         Ok(invalid(fields))
     }
 }
@@ -51,13 +52,13 @@ impl wit::HostConnection for State {
             timeout,
             extra,
         } = options;
-        let options = ask::connect_options(ip_family.into(), source_address, timeout);
-        let asked = ask::no_more(&extra).and_then(|()| {
-            let address = ask::address(address)?;
+        let options = convert::connect_options(ip_family.into(), source_address, timeout);
+        let arguments = convert::reject_extra(&extra).and_then(|()| {
+            let address = convert::address(address)?;
             let options = ConnectOptions { address, ..options? };
-            Ok((ask::destination(&to.host, to.port)?, options))
+            Ok((convert::destination(&to.host, to.port)?, options))
         });
-        let connected = match asked {
+        let connected = match arguments {
             Ok((to, options)) => self.client.connect(&to, Via::Direct, options).await,
             Err(error) => Err(error),
         };
@@ -76,7 +77,7 @@ impl wit::HostConnection for State {
         milliseconds: Option<u32>,
     ) -> wasmtime::Result<()> {
         let connection = self.table.get_mut(&connection)?;
-        connection.set_deadline(milliseconds.map(ask::milliseconds));
+        connection.set_deadline(milliseconds.map(convert::milliseconds));
         Ok(())
     }
 
@@ -97,7 +98,7 @@ impl wit::HostConnection for State {
         let connection = self.table.get_mut(&connection)?;
         let client = connection.client(&self.client);
         let stream = &mut connection.stream;
-        let read = stream.read(&client, ask::size(max)).await;
+        let read = stream.read(&client, convert::size(max)).await;
         Ok(read.map_err(types::NetError::from))
     }
 
@@ -105,7 +106,7 @@ impl wit::HostConnection for State {
         let _host = self.meter.host_call(HostFunction::ReadReady);
         let connection = self.table.get_mut(&connection)?;
         let client = connection.client(&self.client);
-        let read = connection.stream.read_ready(&client, ask::size(max)).await;
+        let read = connection.stream.read_ready(&client, convert::size(max)).await;
         Ok(read.map_err(types::NetError::from))
     }
 
@@ -120,7 +121,7 @@ impl wit::HostConnection for State {
         let client = connection.client(&self.client);
         let stream = &mut connection.stream;
         let read = match Delimiter::new(delimiter) {
-            Ok(delimiter) => stream.read_until(&client, &delimiter, ask::size(max)).await,
+            Ok(delimiter) => stream.read_until(&client, &delimiter, convert::size(max)).await,
             Err(refused) => Err(refused),
         };
         Ok(read.map_err(types::NetError::from))

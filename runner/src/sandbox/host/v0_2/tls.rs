@@ -5,7 +5,7 @@ use crate::net::bounded::Bounded;
 use crate::net::check::{InvalidField, InvalidFields};
 use crate::net::tls::{Alpn, Certificate, Examination, Reason, Reasons, TlsOptions, TlsSession, TlsVersion};
 use crate::sandbox::bindings::v0_2::{tls, types};
-use crate::sandbox::host::ask;
+use crate::sandbox::host::convert;
 use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
@@ -18,22 +18,22 @@ impl tls::Host for State {
     }
 }
 
-/// Options as far as they are short enough, and the fields that are not.
+/// The options whose fields are short enough, and the invalid fields.
 pub(super) fn bounded(options: tls::Options) -> (TlsOptions, InvalidFields) {
     let mut fields = InvalidFields::default();
-    fields.keep("extra", ask::no_more(&options.extra));
+    fields.check("extra", convert::reject_extra(&options.extra));
     let server_name = options
         .server_name
-        .and_then(|name| fields.keep("server-name", Bounded::new("the server name", name)));
-    let alpn = fields.keep("alpn", Alpn::new(options.alpn)).unwrap_or_default();
+        .and_then(|name| fields.check("server-name", Bounded::new("the server name", name)));
+    let alpn = fields.check("alpn", Alpn::new(options.alpn)).unwrap_or_default();
     let ca_certificates = options.ca_certificates.and_then(|pem| {
         let pem = Bounded::new("the list of ca certificates", pem);
-        fields.keep("ca-certificates", pem)
+        fields.check("ca-certificates", pem)
     });
     let client_identity = options.client_identity.and_then(|(chain, key)| {
         let chain = Bounded::new("the list of client certificates", chain);
-        let chain = fields.keep("client-certificate", chain);
-        let key = fields.keep("client-key", Bounded::new("the client key", key));
+        let chain = fields.check("client-certificate", chain);
+        let key = fields.check("client-key", Bounded::new("the client key", key));
         chain.zip(key)
     });
     let options = TlsOptions {
@@ -48,7 +48,7 @@ pub(super) fn bounded(options: tls::Options) -> (TlsOptions, InvalidFields) {
     (options, fields)
 }
 
-/// In the contract's words.
+/// Converts invalid fields to the contract's type.
 pub(super) fn invalid(fields: InvalidFields) -> Vec<types::InvalidField> {
     let fields = fields.into_vec().into_iter();
     fields
@@ -64,7 +64,7 @@ impl TryFrom<tls::Options> for TlsOptions {
     type Error = NetError;
 
     fn try_from(options: tls::Options) -> Result<Self, NetError> {
-        ask::no_more(&options.extra)?;
+        convert::reject_extra(&options.extra)?;
         let server_name = options
             .server_name
             .map(|name| Bounded::new("the server name", name));
@@ -123,8 +123,8 @@ impl From<TlsSession> for tls::Session {
 
 fn reasons(found: &Reasons) -> Vec<tls::Reason> {
     let reason = |reason: &Reason| tls::Reason {
-        // A word of the contract has hyphens.
-        code: reason.code.word().replace('_', "-"),
+        // Codes of the contract are hyphenated.
+        code: reason.code.as_str().replace('_', "-"),
         message: reason.message.clone(),
         certificate: reason.certificate,
     };

@@ -1,7 +1,7 @@
 //! `canary:check/usage`.
 
 use crate::sandbox::bindings::v0_2::usage;
-use crate::sandbox::host::same::nanos;
+use crate::sandbox::host::shared::nanos;
 use crate::sandbox::state::State;
 
 impl usage::Host for State {

@@ -2,9 +2,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 
-/// More than any segment of these tests has.
+/// Larger than any segment in these tests.
 const ALL: usize = 1 << 30;
 
 fn envelope() -> Envelope {
@@ -16,19 +16,19 @@ fn envelope() -> Envelope {
 
 fn segment_of(folder: &Path, frames: &[&[u8]]) -> PathBuf {
     let path = folder.join(fastrand::u64(..).to_string());
-    let mut segment = Segment::create(&path, &envelope(), Reserve::default().hold()).unwrap();
+    let mut segment = Segment::create(&path, &envelope(), InternalFds::default().acquire()).unwrap();
     for frame in frames {
         segment.append(frame).unwrap();
     }
     path
 }
 
-/// All that a segment holds as one request, and whether something of it could not be read.
+/// The content of a segment as one request, and whether some of it was unreadable.
 pub(in crate::telemetry::delivery) fn recovered(path: &Path) -> (Option<Vec<u8>>, bool) {
     let mut recovery = Recovery::open(path).unwrap();
     let request = recovery.request(ALL).unwrap();
     assert_eq!(recovery.request(ALL).unwrap(), None);
-    (request, recovery.has_rest())
+    (request, recovery.has_unreadable_rest())
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_segment_of_any_size_is_recovered_in_requests_of_a_bounded_one() {
     }
     assert_eq!(requests, 140);
     assert!(bytes > 700 * frame.len());
-    assert!(!recovery.has_rest());
+    assert!(!recovery.has_unreadable_rest());
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_segment_without_a_whole_frame_is_no_request() {
     }
 }
 
-/// Random segments, each with where its frames end in the file.
+/// Random segments, each with the offsets at which its frames end.
 fn segments(folder: &Path, count: u64) -> impl Iterator<Item = (PathBuf, Vec<(usize, Vec<u8>)>)> {
     (0..count).map(move |seed| {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -87,7 +87,7 @@ fn segments(folder: &Path, count: u64) -> impl Iterator<Item = (PathBuf, Vec<(us
     })
 }
 
-/// The request of the frames that lie before a place in the file.
+/// The request of the frames that end before an offset.
 fn before(frames: &[(usize, Vec<u8>)], place: usize) -> Option<Vec<u8>> {
     let whole = frames.iter().take_while(|(end, _)| *end <= place);
     let whole: Vec<_> = whole.map(|(_, frame)| frame.as_slice()).collect();
@@ -101,10 +101,10 @@ fn wherever_a_segment_is_cut_off_every_whole_frame_before_is_recovered() {
         let whole = fs::read(&path).unwrap();
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let (request, has_rest) = recovered(&path);
+            let (request, has_unreadable_rest) = recovered(&path);
             assert_eq!(request, before(&frames, length));
             let ends_whole = frames.iter().any(|(end, _)| *end == length);
-            assert!(!(ends_whole && has_rest), "{length}");
+            assert!(!(ends_whole && has_unreadable_rest), "{length}");
         }
     }
 }
@@ -119,10 +119,10 @@ fn whichever_bit_of_a_segment_flips_every_whole_frame_before_is_recovered_and_no
             let mut damaged = whole.clone();
             damaged[place] ^= 1 << fastrand::u8(..8);
             fs::write(&path, &damaged).unwrap();
-            let (request, has_rest) = recovered(&path);
+            let (request, has_unreadable_rest) = recovered(&path);
             assert_ne!(request, all);
             assert_eq!(request, before(&frames, place), "byte {place}");
-            assert!(has_rest);
+            assert!(has_unreadable_rest);
         }
     }
 }
@@ -135,8 +135,11 @@ fn whatever_comes_behind_a_segment_all_of_its_frames_are_recovered() {
         let whole = fs::read(&path).unwrap();
         let rest: Vec<u8> = (0..random.usize(1..64)).map(|_| random.u8(..)).collect();
         fs::write(&path, [whole.as_slice(), &rest].concat()).unwrap();
-        let (request, has_rest) = recovered(&path);
-        assert_eq!((request, has_rest), (before(&frames, whole.len()), true));
+        let (request, has_unreadable_rest) = recovered(&path);
+        assert_eq!(
+            (request, has_unreadable_rest),
+            (before(&frames, whole.len()), true)
+        );
     }
 }
 

@@ -1,66 +1,68 @@
-//! What goes out next: a request, or as much of one as its collector takes at once.
+//! Selection of what is sent next: a request, or as much of one as its collector accepts at once.
 
 use std::collections::BTreeSet;
 
 use hyper::body::Bytes;
 use tokio::time::Instant;
 
-use super::{Around, Place, Queue, READ_AGAIN, Waiting};
-use crate::telemetry::delivery::held::Held;
+use super::{Location, Queue, QueueContext, QueuedRequest, READ_RETRY_INTERVAL};
+use crate::telemetry::delivery::deferred::DeferredOwners;
 use crate::telemetry::delivery::report::DropReason;
+use crate::telemetry::delivery::request_id::RequestId;
 use crate::telemetry::delivery::share::Owner;
 use crate::telemetry::delivery::split::{self, Item, Split};
-use crate::telemetry::delivery::stamp::Stamp;
-use crate::telemetry::delivery::suspects::{Mix, Suspects};
+use crate::telemetry::delivery::suspects::{PieceKind, Suspects};
 use crate::telemetry::settings::Signal;
 
-/// Bytes of a request that goes out, unless one item has more; also until a collector says that it takes less.
+/// Maximum size of a request in bytes, unless a single item is larger; also the limit until a collector reports a
+/// smaller one.
 const MAX_REQUEST: usize = 1 << 20;
 
-/// What a lane is to do.
+/// What a worker has to do next.
 #[derive(Debug)]
 pub(in crate::telemetry::delivery) enum Next {
-    /// Send this, and tell its answer.
-    Send(Stamp, Bytes),
-    /// Ask again then, or when woken.
+    /// Send this request and report the result.
+    Send(RequestId, Bytes),
+    /// Ask again at this time, or when woken.
     Wait(Option<Instant>),
 }
 
-/// How far the sending of a request is.
+/// The state of sending requests.
 #[derive(Debug)]
-pub(super) struct Sending {
+pub(super) struct SendState {
     signal: Signal,
-    /// What is on its way; no bound drops its request.
+    /// The piece in flight; its request is never dropped.
     pub(super) piece: Option<Piece>,
-    /// The request that goes in pieces, as far as it has no answer. A kill forgets this, and sends it all again.
+    /// The unsent rest of a request that is sent in pieces. Lost by a kill, after which the whole request is sent
+    /// again.
     split: Option<Split>,
-    /// Bytes that the collector takes at once, as far as is known.
+    /// The largest request that the collector accepts, in bytes, as far as known.
     limit: usize,
-    /// Whose data go apart from those of others.
+    /// Owners whose data is sent separately.
     suspects: Suspects,
-    /// Whose data go after those of others.
-    held: Held,
+    /// Owners whose data is sent after that of others.
+    deferred: DeferredOwners,
 }
 
-/// A request on its way, or a part of one.
+/// A request in flight, or a part of one.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
-    pub(super) stamp: Stamp,
+    pub(super) id: RequestId,
     pub(super) bytes: Bytes,
-    /// What it has; nothing of a whole request, which was not taken apart.
+    /// Its items; empty for a whole request, which was not parsed.
     pub(super) items: Vec<Item>,
 }
 
-/// What becomes of a piece that was refused.
+/// How a refused piece is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refusal {
-    /// It goes again in two; else it is dropped.
-    pub(super) is_divided: bool,
-    /// It has the data of one check only, which the log should name.
-    pub(super) is_news: bool,
+pub(super) struct RefusedPiece {
+    /// It is sent again in halves; otherwise it is dropped.
+    pub(super) is_split: bool,
+    /// It has data of one check only, which the log should name.
+    pub(super) is_new_suspect: bool,
 }
 
-impl Sending {
+impl SendState {
     pub(super) fn new(signal: Signal) -> Self {
         Self {
             signal,
@@ -68,282 +70,294 @@ impl Sending {
             split: None,
             limit: MAX_REQUEST,
             suspects: Suspects::default(),
-            held: Held::default(),
+            deferred: DeferredOwners::default(),
         }
     }
 
-    pub(super) fn is_under_way(&self) -> bool {
+    pub(super) fn is_in_flight(&self) -> bool {
         self.piece.is_some()
     }
 
-    pub(super) fn is_of(&self, stamp: Stamp) -> bool {
-        self.piece.as_ref().is_some_and(|piece| piece.stamp == stamp)
+    pub(super) fn is_sending(&self, id: RequestId) -> bool {
+        self.piece.as_ref().is_some_and(|piece| piece.id == id)
     }
 
-    /// A request is gone, or has other items now.
-    pub(super) fn forget(&mut self, stamp: Stamp) {
-        self.split.take_if(|split| split.stamp == stamp);
+    /// Forgets the pieces of a request that was removed or changed.
+    pub(super) fn forget(&mut self, id: RequestId) {
+        self.split.take_if(|split| split.id == id);
     }
 
     /// Whether nothing of a request is left to send.
-    pub(super) fn is_done(&self, stamp: Stamp) -> bool {
-        self.of(stamp).is_none_or(Split::is_done)
+    pub(super) fn is_done(&self, id: RequestId) -> bool {
+        self.of(id).is_none_or(Split::is_done)
     }
 
-    /// A piece was accepted.
+    /// Records that a piece was accepted.
     pub(super) fn accepted(&mut self, piece: &Piece, now: Instant) {
-        let is_known = !self.held.is_empty() && piece.items.is_empty();
+        let is_known = !self.deferred.is_empty() && piece.items.is_empty();
         let items = if is_known {
-            self.peek(piece)
+            self.decode_items(piece)
         } else {
             piece.items.clone()
         };
-        self.held.accepted(&items, now);
+        self.deferred.accepted(&items, now);
         if let Some(split) = &mut self.split {
-            split.was_accepted = true;
+            split.was_partly_accepted = true;
         }
     }
 
-    /// Whether the collector has taken a part of a request.
-    pub(super) fn was_accepted(&self, stamp: Stamp) -> bool {
-        self.of(stamp).is_some_and(|split| split.was_accepted)
+    /// Whether the collector accepted a part of a request.
+    pub(super) fn was_partly_accepted(&self, id: RequestId) -> bool {
+        self.of(id).is_some_and(|split| split.was_partly_accepted)
     }
 
-    /// A piece has no answer, and is sent another time: at once, or after all that is of others, where that may be what it
-    /// takes. Returns what is held back from now on.
-    pub(super) fn put_back(&mut self, piece: Piece, now: Instant) -> Vec<Item> {
-        let items = match self.held.is_empty() {
-            true => piece.items.clone(),
-            false => self.peek(&piece),
+    /// Returns a piece that failed with a retryable error to the queue: in front, or, if its data may be the cause,
+    /// behind the data of others. Returns the newly deferred items.
+    pub(super) fn push_front(&mut self, piece: Piece, now: Instant) -> Vec<Item> {
+        let items = if self.deferred.is_empty() {
+            piece.items.clone()
+        } else {
+            self.decode_items(&piece)
         };
-        let is_stuck = self.held.failed(piece.stamp, &items, now);
+        let is_stuck = self.deferred.failed(piece.id, &items, now);
         let items = if is_stuck { self.items(&piece) } else { piece.items };
-        let Some(split) = self.split.as_mut().filter(|split| split.stamp == piece.stamp) else {
+        let Some(split) = self.split.as_mut().filter(|split| split.id == piece.id) else {
             return Vec::new();
         };
         let owner = split::only_owner(&items);
         let halves = split::halves(&items);
         match (is_stuck, owner, halves) {
             (true, Some(owner), _) => {
-                split.put_behind(items.clone());
-                if self.held.hold(owner, now) {
+                split.push_back(items.clone());
+                if self.deferred.defer(owner, now) {
                     return items;
                 }
             }
             (true, None, Some((first, second))) => {
-                split.put_behind(first);
-                split.put_behind(second);
+                split.push_back(first);
+                split.push_back(second);
             }
-            _ => split.put_back(items),
+            _ => split.push_front(items),
         }
         Vec::new()
     }
 
-    /// What is in a piece, which is left as it is.
-    fn peek(&self, piece: &Piece) -> Vec<Item> {
-        match piece.items.is_empty() {
-            true => Split::of(piece.stamp, self.signal, &piece.bytes, |_| false)
-                .map(|split| split.left())
-                .unwrap_or_default(),
-            false => piece.items.clone(),
+    /// The items of a piece, without changing the state.
+    fn decode_items(&self, piece: &Piece) -> Vec<Item> {
+        if !piece.items.is_empty() {
+            return piece.items.clone();
         }
+        Split::parse(piece.id, self.signal, &piece.bytes, |_| false)
+            .map(|split| split.left())
+            .unwrap_or_default()
     }
 
-    /// Whether nothing of a request may be sent now: what it has is of these owners.
-    fn is_held(&self, owners: &[Owner], now: Instant) -> bool {
-        self.held.has_all(owners.iter().copied(), now)
+    /// Whether nothing of a request may be sent now, because all of its owners are deferred.
+    fn is_deferred(&self, owners: &[Owner], now: Instant) -> bool {
+        self.deferred.contains_all(owners.iter().copied(), now)
     }
 
-    /// The collector does not take so much; true when there is less to try.
+    /// Handles a request that was too large; true if a smaller part can be tried.
     pub(super) fn shrink(&mut self, piece: &Piece) -> bool {
         let items = self.items(piece);
         let can_shrink = items.len() > 1;
         if let Some(split) = self.split.as_mut().filter(|_| can_shrink) {
             self.limit = piece.bytes.len() / 2;
-            split.put_back(items);
+            split.push_front(items);
         }
         can_shrink
     }
 
-    /// The collector does not want a piece: it goes again in halves, as long as there are several parts of it and not too
-    /// many requests of this kind.
-    pub(super) fn divide(&mut self, items: &[Item], now: Instant) -> Refusal {
+    /// Splits a refused piece in halves, if it has several items and the rate limit for split requests allows it.
+    pub(super) fn split_refused(&mut self, items: &[Item], now: Instant) -> RefusedPiece {
         let owner = split::only_owner(items);
-        let is_news = owner.is_some_and(|owner| self.suspects.note(owner, now));
-        let mix = match items.iter().all(|item| self.suspects.has(item.owner)) {
-            true => Mix::Suspects,
-            false => Mix::Others,
+        let is_new_suspect = owner.is_some_and(|owner| self.suspects.record_refusal(owner, now));
+        let kind = if items.iter().all(|item| self.suspects.has(item.owner)) {
+            PieceKind::Suspects
+        } else {
+            PieceKind::Others
         };
         let halves = self.split.as_mut().zip(split::halves(items));
-        let halves = halves.filter(|_| self.suspects.may_divide(mix, now));
-        let is_divided = halves.is_some();
+        let halves = halves.filter(|_| self.suspects.may_split(kind, now));
+        let is_split = halves.is_some();
         if let Some((split, (first, second))) = halves {
-            split.put_back(second);
-            split.put_back(first);
+            split.push_front(second);
+            split.push_front(first);
         }
-        Refusal { is_divided, is_news }
+        RefusedPiece {
+            is_split,
+            is_new_suspect,
+        }
     }
 
-    /// What is in a piece; of a whole request, after it was taken apart. Nothing if it cannot be.
+    /// The items of a piece; a whole request is parsed first. Empty if it cannot be parsed.
     pub(super) fn items(&mut self, piece: &Piece) -> Vec<Item> {
         if !piece.items.is_empty() {
             return piece.items.clone();
         }
-        self.split = Split::of(piece.stamp, self.signal, &piece.bytes, |_| false);
+        self.split = Split::parse(piece.id, self.signal, &piece.bytes, |_| false);
         let split = self.split.as_mut();
         split
             .and_then(|split| split.next(usize::MAX, |_| false))
             .unwrap_or_default()
     }
 
-    /// Another collector may be there next time.
-    pub(super) fn grow(&mut self) {
+    /// Resets the size limit: the next connection may reach another collector.
+    pub(super) fn reset_limit(&mut self) {
         self.limit = MAX_REQUEST;
     }
 
-    fn of(&self, stamp: Stamp) -> Option<&Split> {
-        self.split.as_ref().filter(|split| split.stamp == stamp)
+    fn of(&self, id: RequestId) -> Option<&Split> {
+        self.split.as_ref().filter(|split| split.id == id)
     }
 
-    /// The request of which some has its answer, and the rest is still to be sent.
-    fn begun(&self) -> Option<Stamp> {
+    /// The request that is partly sent.
+    fn partly_sent(&self) -> Option<RequestId> {
         let split = self.split.as_ref()?;
-        split.is_begun().then_some(split.stamp)
+        split.is_partly_sent().then_some(split.id)
     }
 
-    /// What is left of a request of which some has its answer.
-    pub(super) fn rest(&self, stamp: Stamp) -> Option<Vec<u8>> {
-        let split = self.of(stamp).filter(|split| split.is_begun())?;
+    /// The unsent rest of a partly sent request.
+    pub(super) fn rest(&self, id: RequestId) -> Option<Vec<u8>> {
+        let split = self.of(id).filter(|split| split.is_partly_sent())?;
         Some(split.request(&split.left()))
     }
 
-    /// As much of a request as may go at once; none when all that is left of it is held back.
-    fn piece(&mut self, stamp: Stamp, request: Bytes, now: Instant) -> Option<Piece> {
-        let split = match self.split.take_if(|split| split.stamp == stamp) {
+    /// As much of a request as may be sent at once; `None` if all that is left is deferred.
+    fn piece(&mut self, id: RequestId, request: Bytes, now: Instant) -> Option<Piece> {
+        let split = match self.split.take_if(|split| split.id == id) {
             Some(split) => Some(split),
-            None => self.split(stamp, &request, now),
+            None => self.split(id, &request, now),
         };
         self.split = split;
         let Some(split) = &mut self.split else {
             let (bytes, items) = (request, Vec::new());
-            return Some(Piece { stamp, bytes, items });
+            return Some(Piece { id, bytes, items });
         };
-        let is_held = |items: &[Item]| self.held.has_all(items.iter().map(|item| item.owner), now);
-        let items = split.next(self.limit, is_held)?;
+        let is_deferred = |items: &[Item]| {
+            self.deferred
+                .contains_all(items.iter().map(|item| item.owner), now)
+        };
+        let items = split.next(self.limit, is_deferred)?;
         let bytes = Bytes::from(split.request(&items));
-        Some(Piece { stamp, bytes, items })
+        Some(Piece { id, bytes, items })
     }
 
-    /// What is left of a request that is held back: whose it is, and the request of it where a part is gone.
-    fn left(&self, stamp: Stamp) -> (Vec<Owner>, Option<Vec<u8>>) {
-        let Some(split) = self.of(stamp) else {
+    /// The owners of the unsent rest of a deferred request, and the rest itself if a part was sent.
+    fn left(&self, id: RequestId) -> (Vec<Owner>, Option<Vec<u8>>) {
+        let Some(split) = self.of(id) else {
             return (Vec::new(), None);
         };
         let owners: BTreeSet<Owner> = split.left().iter().map(|item| item.owner).collect();
-        (owners.into_iter().collect(), self.rest(stamp))
+        (owners.into_iter().collect(), self.rest(id))
     }
 
-    /// Takes a request apart, if it does not go as it is.
-    fn split(&mut self, stamp: Stamp, request: &Bytes, now: Instant) -> Option<Split> {
-        self.suspects.forget_old(now);
+    /// Parses a request that cannot be sent as it is.
+    fn split(&mut self, id: RequestId, request: &Bytes, now: Instant) -> Option<Split> {
+        self.suspects.remove_expired(now);
         let fits = request.len() <= self.limit;
-        self.held.forget_old(now);
-        let is_any_held = !self.held.is_empty();
-        if fits && self.suspects.is_empty() && !is_any_held {
+        self.deferred.remove_expired(now);
+        let is_any_deferred = !self.deferred.is_empty();
+        if fits && self.suspects.is_empty() && !is_any_deferred {
             return None;
         }
-        let goes_apart = |owner| self.suspects.has(owner) || self.held.knows(owner);
-        let split = Split::of(stamp, self.signal, request, goes_apart)?;
-        let is_apart = !fits || !split.is_whole() || is_any_held;
+        let goes_apart = |owner| self.suspects.has(owner) || self.deferred.contains(owner);
+        let split = Split::parse(id, self.signal, request, goes_apart)?;
+        let is_apart = !fits || !split.is_whole() || is_any_deferred;
         (is_apart && !split.is_done()).then_some(split)
     }
 }
 
 impl Queue {
-    /// The oldest request that can be read, or how long there will be none.
-    pub(in crate::telemetry::delivery) fn next(&mut self, around: &mut Around<'_>) -> Next {
+    /// The next piece of the oldest sendable request, or how long to wait for one.
+    pub(in crate::telemetry::delivery) fn next(&mut self, context: &mut QueueContext<'_>) -> Next {
         let now = Instant::now();
         loop {
-            if let Some(stamp) = self.readable(now) {
-                self.interrupt(stamp, around);
-                match self.load(stamp, around) {
-                    Some(Some(request)) => match self.sending.piece(stamp, request, now) {
+            if let Some(id) = self.next_sendable(now) {
+                self.interrupt(id, context);
+                match self.load(id, context) {
+                    Some(Some(request)) => match self.sending.piece(id, request, now) {
                         Some(piece) => {
                             self.sending.piece = Some(piece.clone());
-                            return Next::Send(stamp, piece.bytes);
+                            return Next::Send(id, piece.bytes);
                         }
-                        None => self.hold_back(stamp, around),
+                        None => self.defer(id, context),
                     },
-                    Some(None) => self.lose(stamp, DropReason::Removed, around),
-                    None => self.leave_alone(stamp, now),
+                    Some(None) => self.drop_request(id, DropReason::Removed, context),
+                    None => self.mark_unreadable(id, now),
                 }
                 continue;
             }
             match &self.batch {
-                Some(batch) if batch.close_at <= now => self.close_batch(around),
+                Some(batch) if batch.close_at <= now => self.close_batch(context),
                 batch => {
                     let closes = batch.as_ref().map(|batch| batch.close_at);
                     let again = self
                         .waiting
                         .values()
                         .filter_map(|waiting| waiting.unreadable_until);
-                    let held = self.sending.held.next(now);
-                    return Next::Wait(again.chain(closes).chain(held).min());
+                    let deferred = self.sending.deferred.next(now);
+                    return Next::Wait(again.chain(closes).chain(deferred).min());
                 }
             }
         }
     }
 
-    fn readable(&self, now: Instant) -> Option<Stamp> {
-        // Its pieces are known already.
-        let begun = self
+    fn next_sendable(&self, now: Instant) -> Option<RequestId> {
+        // A partly sent request goes first: its pieces are known already.
+        let partly_sent = self
             .sending
-            .begun()
-            .and_then(|stamp| self.waiting.get_key_value(&stamp));
-        let mut waiting = begun.into_iter().chain(&self.waiting);
-        let found = waiting.find(|(_, waiting)| !self.is_left_alone(waiting, now));
-        found.map(|(stamp, _)| *stamp)
+            .partly_sent()
+            .and_then(|id| self.waiting.get_key_value(&id));
+        let mut waiting = partly_sent.into_iter().chain(&self.waiting);
+        let found = waiting.find(|(_, waiting)| !self.is_blocked(waiting, now));
+        found.map(|(id, _)| *id)
     }
 
-    /// Whether a request is not to be sent now, while others are.
-    pub(super) fn is_left_alone(&self, waiting: &Waiting, now: Instant) -> bool {
+    /// Whether a request must not be sent now, while others may.
+    pub(super) fn is_blocked(&self, waiting: &QueuedRequest, now: Instant) -> bool {
         let is_unreadable = waiting.unreadable_until.is_some_and(|until| now < until);
-        is_unreadable || self.sending.is_held(&waiting.only_of, now)
+        is_unreadable || self.sending.is_deferred(&waiting.only_owners, now)
     }
 
-    /// Goes on with another request than the one that was begun, of which nobody else remembers what has its answer.
-    fn interrupt(&mut self, stamp: Stamp, around: &mut Around<'_>) {
-        if let Some(begun) = self.sending.begun().filter(|begun| *begun != stamp) {
-            self.hold_back(begun, around);
+    /// Saves the unsent rest of the partly sent request before another one is sent, since only one is tracked.
+    fn interrupt(&mut self, id: RequestId, context: &mut QueueContext<'_>) {
+        if let Some(partly_sent) = self
+            .sending
+            .partly_sent()
+            .filter(|partly_sent| *partly_sent != id)
+        {
+            self.defer(partly_sent, context);
         }
     }
 
-    /// Goes on with the next request: what is left of this one has its turn again later.
-    fn hold_back(&mut self, stamp: Stamp, around: &mut Around<'_>) {
-        let (owners, left) = self.sending.left(stamp);
+    /// Skips a deferred request: its rest is sent later.
+    fn defer(&mut self, id: RequestId, context: &mut QueueContext<'_>) {
+        let (owners, left) = self.sending.left(id);
         if let Some(left) = left {
-            // Where the disk refuses that, what had its answer is sent again, as after a kill.
-            let _kept = self.replace(stamp, left, around);
+            // If the disk fails here, the sent part is sent again, as after a kill.
+            let _kept = self.replace(id, left, context);
         }
-        self.sending.forget(stamp);
-        if let Some(waiting) = self.waiting.get_mut(&stamp) {
-            waiting.only_of = owners;
-        }
-    }
-
-    /// What cannot be read now must not hold up what can.
-    fn leave_alone(&mut self, stamp: Stamp, now: Instant) {
-        if let Some(waiting) = self.waiting.get_mut(&stamp) {
-            waiting.unreadable_until = Some(now + READ_AGAIN);
+        self.sending.forget(id);
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            waiting.only_owners = owners;
         }
     }
 
-    /// The request itself; the inner none when somebody removed it, the outer when it cannot be read now.
-    pub(super) fn load(&self, stamp: Stamp, around: &mut Around<'_>) -> Option<Option<Bytes>> {
-        match &self.waiting.get(&stamp)?.place {
-            Place::Memory { request, .. } => Some(Some(request.clone())),
-            Place::Disk => {
-                let read = around.disk.attempt(|spool| spool.read(self.signal, stamp))?;
+    /// Skips an unreadable request, so that it does not block others.
+    fn mark_unreadable(&mut self, id: RequestId, now: Instant) {
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            waiting.unreadable_until = Some(now + READ_RETRY_INTERVAL);
+        }
+    }
+
+    /// The content of a request; the inner `None` if its file was removed by someone else, the outer if it cannot be
+    /// read now.
+    pub(super) fn load(&self, id: RequestId, context: &mut QueueContext<'_>) -> Option<Option<Bytes>> {
+        match &self.waiting.get(&id)?.location {
+            Location::Memory { request, .. } => Some(Some(request.clone())),
+            Location::Disk => {
+                let read = context.disk.attempt(|spool| spool.read(self.signal, id))?;
                 Some(read.map(Bytes::from))
             }
         }

@@ -2,10 +2,10 @@ mod ages;
 mod batches;
 mod bounds;
 mod classes;
+mod deferred;
 mod fair;
-mod held;
-mod leftovers;
 mod pieces;
+mod recovery;
 mod refused;
 mod series;
 mod turns;
@@ -21,35 +21,35 @@ use tokio::time::advance;
 
 use super::*;
 use crate::age::Clock;
-use crate::ledger::audit::Reserve;
-use crate::telemetry::delivery::answer::{Answer, Cause};
+use crate::http_client;
+use crate::ledger::audit::InternalFds;
 use crate::telemetry::delivery::disk::Disk;
+use crate::telemetry::delivery::export_result::{ExportFailure, ExportResult};
 use crate::telemetry::delivery::journal;
 use crate::telemetry::delivery::share::Owner;
 use crate::telemetry::delivery::simulated::{Step, fail_step};
 use crate::telemetry::delivery::store::Store;
 use crate::telemetry::settings::SpoolSettings;
-use crate::wire;
 
-/// Bytes in memory for a collector that answers.
+/// Memory limit for a reachable collector, in bytes.
 const MAX_PENDING: u64 = MAX_MEMORY / 4;
 const DELAY: Duration = Duration::from_secs(1);
 const MIB: usize = 1 << 20;
 
 thread_local! {
-    /// The time of day and the time since the boot, in seconds, as this test wants them.
-    static TOLD: Cell<(u64, u64)> = const { Cell::new((2_000_000_000, 1_000)) };
+    /// The wall-clock time and the time since boot, in seconds, as set by the test.
+    static CLOCK: Cell<(u64, u64)> = const { Cell::new((2_000_000_000, 1_000)) };
 }
 
 fn clock() -> (SystemTime, Duration) {
-    let (wall, boot) = TOLD.get();
+    let (wall, boot) = CLOCK.get();
     (UNIX_EPOCH + Duration::from_secs(wall), Duration::from_secs(boot))
 }
 
-/// A store for traces and metrics, with a spool if there is a folder, and what it told.
+/// A store for traces and metrics, with a spool if there is a folder, and its notices.
 struct Fixture {
     store: Store,
-    told: mpsc::Receiver<Notice>,
+    notices_rx: mpsc::Receiver<Notice>,
 }
 
 impl Fixture {
@@ -62,8 +62,8 @@ impl Fixture {
     }
 
     fn with(folder: Option<&Path>, max_bytes: u64, envelope: Envelope) -> Self {
-        let (sender, told) = mpsc::channel(64);
-        let notices = Notices::new(sender);
+        let (notices_tx, notices_rx) = mpsc::channel(64);
+        let notices = NoticeSender::new(notices_tx);
         let queue = |signal| Queue::new(signal, true, notices.clone());
         let queues = [queue(Signal::Traces), queue(Signal::Metrics)];
         let spool = folder.map(|folder| SpoolSettings {
@@ -73,51 +73,51 @@ impl Fixture {
         });
         let store = Store::open(
             queues.into_iter(),
-            Disk::new(spool, Reserve::default(), notices.clone()),
+            Disk::new(spool, InternalFds::default(), notices.clone()),
             envelope,
-            (DELAY, Clock::of_boot(1).told_by(clock)),
+            (DELAY, Clock::of_boot(1).with_source(clock)),
             &notices,
         );
-        Self { store, told }
+        Self { store, notices_rx }
     }
 
-    /// Takes a frame of the runner itself.
+    /// Appends a frame of the runner itself.
     fn append(&mut self, frame: &[u8]) {
         let frame = Frame::new(Owner::RUNNER, frame.to_vec());
         self.store.append(Signal::Traces, &frame);
     }
 
-    /// The request that goes out next.
-    fn send(&mut self, signal: Signal) -> Option<(Stamp, Vec<u8>)> {
+    /// The next request to send.
+    fn send(&mut self, signal: Signal) -> Option<(RequestId, Vec<u8>)> {
         match self.store.next(signal) {
-            Next::Send(stamp, request) => Some((stamp, request.to_vec())),
+            Next::Send(id, request) => Some((id, request.to_vec())),
             Next::Wait(_) => None,
         }
     }
 
-    /// Answers what goes out next, and says what it was.
-    fn answer(&mut self, signal: Signal, answer: Answer) -> Vec<u8> {
-        let (stamp, request) = self.send(signal).unwrap();
-        self.store.conclude(signal, stamp, answer);
+    /// Sends the next request with this result, and returns it.
+    fn answer(&mut self, signal: Signal, answer: ExportResult) -> Vec<u8> {
+        let (id, request) = self.send(signal).unwrap();
+        self.store.complete(signal, id, answer);
         request
     }
 
-    /// Accepts everything, and says what it was.
+    /// Sends everything successfully, and returns it.
     fn drain(&mut self, signal: Signal) -> Vec<Vec<u8>> {
         let mut sent = Vec::new();
-        while let Some((stamp, request)) = self.send(signal) {
-            self.store.conclude(signal, stamp, Answer::accepted());
+        while let Some((id, request)) = self.send(signal) {
+            self.store.complete(signal, id, ExportResult::accepted());
             sent.push(request);
         }
         sent
     }
 
-    fn of(&self, signal: Signal) -> SignalReport {
+    fn report(&self, signal: Signal) -> SignalReport {
         self.store.report().signals[&signal].clone()
     }
 
     fn notices(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.told.try_recv().ok())
+        std::iter::from_fn(|| self.notices_rx.try_recv().ok())
             .map(|notice| notice.to_string())
             .collect()
     }
@@ -134,17 +134,17 @@ fn request(frames: &[u8]) -> Vec<u8> {
     envelope().request(frames)
 }
 
-fn away() -> Answer {
-    Answer::Later {
-        cause: Cause::Wire(wire::Cause::Connect),
+fn away() -> ExportResult {
+    ExportResult::Retry {
+        cause: ExportFailure::HttpClient(http_client::FailureCause::Connect),
         message: "nobody there".to_owned(),
         after: None,
     }
 }
 
-fn refused() -> Answer {
-    Answer::Refused {
-        cause: Cause::Http(StatusCode::BAD_REQUEST),
+fn refused() -> ExportResult {
+    ExportResult::Refused {
+        cause: ExportFailure::Http(StatusCode::BAD_REQUEST),
         message: "no".to_owned(),
     }
 }
@@ -177,7 +177,7 @@ async fn a_batch_is_closed_by_age_by_count_and_by_size() {
     fixture.append(b"c");
     assert_eq!(fixture.drain(Signal::Traces), [request(&[b'b'; 512])]);
 
-    // A frame that would make it larger than it may be begins the next one.
+    // A frame that would exceed the maximum size begins the next batch.
     fixture.append(&vec![b'd'; 512 << 10]);
     let large = vec![b'd'; 512 << 10];
     assert_eq!(fixture.drain(Signal::Traces), [request(b"c"), request(&large)]);
@@ -194,9 +194,11 @@ async fn each_frame_is_on_disk_before_append_returns_and_gone_once_it_is_accepte
     assert_eq!(journal::tests::recovered(&segment).0.unwrap(), request(b"onetwo"));
 
     advance(DELAY).await;
-    let (stamp, _) = fixture.send(Signal::Traces).unwrap();
+    let (id, _) = fixture.send(Signal::Traces).unwrap();
     assert_eq!(count(&traces, "segment"), 1, "it is on its way only");
-    fixture.store.conclude(Signal::Traces, stamp, Answer::accepted());
+    fixture
+        .store
+        .complete(Signal::Traces, id, ExportResult::accepted());
     assert!(files(&traces).is_empty());
 }
 
@@ -262,7 +264,7 @@ async fn a_journal_that_cannot_be_removed_is_sent_once() {
     fail_step(Some((Step::Remove, libc::EIO)));
     let mut fixture = Fixture::new(Some(folder.path()));
     for _ in 0..3 {
-        assert_eq!(fixture.of(Signal::Traces).waiting, 1);
+        assert_eq!(fixture.report(Signal::Traces).waiting, 1);
         advance(Duration::from_secs(11)).await;
         fixture.store.push(Signal::Metrics, b"1".to_vec());
         fixture.drain(Signal::Metrics);
@@ -280,21 +282,21 @@ async fn everything_new_goes_behind_what_waits() {
     let mut fixture = Fixture::new(Some(folder.path()));
     fixture.store.push(Signal::Metrics, b"1".to_vec());
     assert_eq!(
-        fixture.of(Signal::Metrics).spool_bytes,
+        fixture.report(Signal::Metrics).spool_bytes,
         0,
         "a first one is sent directly"
     );
     fixture.answer(Signal::Metrics, away());
     fixture.store.push(Signal::Metrics, b"2".to_vec());
-    fixture.answer(Signal::Metrics, Answer::accepted());
+    fixture.answer(Signal::Metrics, ExportResult::accepted());
     fixture.store.push(Signal::Metrics, b"3".to_vec());
-    let report = fixture.of(Signal::Metrics);
+    let report = fixture.report(Signal::Metrics);
     assert_eq!(
         (report.waiting, report.spool_bytes, report.memory_bytes),
         (2, 2, 0)
     );
     assert_eq!(fixture.drain(Signal::Metrics), [b"2", b"3"]);
-    assert_eq!(fixture.of(Signal::Metrics).exports["success"], 3);
+    assert_eq!(fixture.report(Signal::Metrics).exports["success"], 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,7 +318,7 @@ async fn a_request_that_is_refused_goes_to_the_dead_letters_and_holds_nothing_up
         .collect();
     assert_eq!(letters, [b"in memory", b"spooled 1"]);
     assert!(files(&folder.path().join("metrics")).is_empty());
-    let report = fixture.of(Signal::Metrics);
+    let report = fixture.report(Signal::Metrics);
     assert_eq!(report.dead_letters, 2);
     assert_eq!(report.dropped[&DropReason::Rejected], 2);
     assert_eq!(report.exports["http_400"], 2);
@@ -329,12 +331,12 @@ async fn a_request_that_is_refused_goes_to_the_dead_letters_and_holds_nothing_up
 async fn items_that_were_rejected_of_an_accepted_request_are_counted() {
     let mut fixture = Fixture::new(None);
     fixture.store.push(Signal::Metrics, b"1".to_vec());
-    let answer = Answer::Accepted {
+    let answer = ExportResult::Accepted {
         rejected: 7,
         message: "too old".to_owned(),
     };
     fixture.answer(Signal::Metrics, answer);
-    let report = fixture.of(Signal::Metrics);
+    let report = fixture.report(Signal::Metrics);
     assert_eq!((report.rejected_items, report.waiting), (7, 0));
     assert_eq!(
         fixture.notices(),
@@ -343,7 +345,7 @@ async fn items_that_were_rejected_of_an_accepted_request_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_collector_that_is_away_is_told_once_and_again_when_it_is_back() {
+async fn an_unreachable_collector_is_reported_once_and_again_when_it_is_back() {
     let mut fixture = Fixture::new(None);
     for _ in 0..3 {
         fixture.store.push(Signal::Metrics, b"1".to_vec());
@@ -351,10 +353,10 @@ async fn a_collector_that_is_away_is_told_once_and_again_when_it_is_back() {
         advance(Duration::from_secs(30)).await;
     }
     assert_eq!(
-        fixture.of(Signal::Metrics).failing_for,
+        fixture.report(Signal::Metrics).failing_for,
         Some(Duration::from_secs(90))
     );
-    assert_eq!(fixture.of(Signal::Metrics).last_success, None);
+    assert_eq!(fixture.report(Signal::Metrics).last_success, None);
     fixture.drain(Signal::Metrics);
     assert_eq!(
         fixture.notices(),
@@ -363,8 +365,8 @@ async fn a_collector_that_is_away_is_told_once_and_again_when_it_is_back() {
             "metrics are delivered again; 2 requests waited"
         ]
     );
-    assert_eq!(fixture.of(Signal::Metrics).failing_for, None);
-    assert!(fixture.of(Signal::Metrics).last_success.is_some());
+    assert_eq!(fixture.report(Signal::Metrics).failing_for, None);
+    assert!(fixture.report(Signal::Metrics).last_success.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -376,7 +378,7 @@ async fn what_failed_and_was_dropped_is_not_failing_for_ever() {
     assert!(fixture.send(Signal::Metrics).is_none());
     advance(Duration::from_secs(60)).await;
     let failing = |fixture: &mut Fixture| {
-        let report = fixture.of(Signal::Metrics);
+        let report = fixture.report(Signal::Metrics);
         (report.waiting, report.failing_for.map(|time| time.as_secs()))
     };
     assert_eq!(failing(&mut fixture), (0, Some(60)));

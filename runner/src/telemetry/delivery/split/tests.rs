@@ -25,7 +25,7 @@ fn named(check: &str) -> Vec<KeyValue> {
     }]
 }
 
-/// The spans of a run of each check: a root that names it, and a child.
+/// The spans of one run per check: a root that names it, and a child.
 fn spans() -> Bytes {
     let of_run = |check: &&str| {
         let root = Span {
@@ -96,11 +96,11 @@ fn metrics() -> ExportMetricsServiceRequest {
 }
 
 fn split(signal: Signal, request: &Bytes) -> Split {
-    let stamp = Stamp::at(std::time::UNIX_EPOCH);
-    Split::of(stamp, signal, request, |_| false).unwrap()
+    let id = RequestId::from_wall_clock(std::time::UNIX_EPOCH);
+    Split::parse(id, signal, request, |_| false).unwrap()
 }
 
-/// Everything of a split, in pieces of at most `limit` bytes.
+/// All pieces of a split, of at most `limit` bytes each.
 fn pieces(split: &mut Split, limit: usize) -> Vec<Vec<Item>> {
     std::iter::from_fn(|| split.next(limit, |_| false)).collect()
 }
@@ -144,13 +144,13 @@ fn halves_of_unlike_checks_are_still_between_checks() {
     let all = split(Signal::Traces, &request)
         .next(usize::MAX, |_| false)
         .unwrap();
-    let much = |item: &Item| match item.owner == Owner::of("loud") {
+    let much = |item: &Item| match item.owner == Owner::of_check("loud") {
         true => vec![item.clone(); 50],
         false => vec![item.clone()],
     };
     let unlike: Vec<Item> = all.iter().flat_map(much).collect();
     let (first, second) = halves(&unlike).unwrap();
-    let has = |items: &[Item]| items.iter().any(|item| item.owner == Owner::of("loud"));
+    let has = |items: &[Item]| items.iter().any(|item| item.owner == Owner::of_check("loud"));
     assert!(has(&first) != has(&second));
 }
 
@@ -158,9 +158,9 @@ fn halves_of_unlike_checks_are_still_between_checks() {
 fn what_a_check_has_in_metrics_goes_alone_and_the_rest_is_what_it_was_without_it() {
     let whole = metrics();
     let request = Bytes::from(whole.encode_to_vec());
-    let loud = Owner::of("loud");
-    let stamp = Stamp::at(std::time::UNIX_EPOCH);
-    let mut split = Split::of(stamp, Signal::Metrics, &request, |owner| owner == loud).unwrap();
+    let loud = Owner::of_check("loud");
+    let id = RequestId::from_wall_clock(std::time::UNIX_EPOCH);
+    let mut split = Split::parse(id, Signal::Metrics, &request, |owner| owner == loud).unwrap();
     assert!(!split.is_whole());
     let [good, suspect] = &pieces(&mut split, usize::MAX)[..] else {
         panic!("two pieces");
@@ -183,7 +183,7 @@ fn what_a_check_has_in_metrics_goes_alone_and_the_rest_is_what_it_was_without_it
     assert_eq!(again.encoded_len(), whole.encoded_len());
 }
 
-/// The checks of each metric, in the order of their names.
+/// The checks in each metric, sorted by name.
 fn checks_of(request: &[u8]) -> BTreeMap<String, Vec<&'static str>> {
     let request = ExportMetricsServiceRequest::decode(request).unwrap();
     let metrics = request.resource_metrics[0].scope_metrics[0].metrics.clone();
@@ -208,13 +208,13 @@ fn checks_of(request: &[u8]) -> BTreeMap<String, Vec<&'static str>> {
 #[test]
 fn a_request_of_one_owner_is_not_taken_apart_for_it() {
     let request = spans();
-    let stamp = Stamp::at(std::time::UNIX_EPOCH);
+    let id = RequestId::from_wall_clock(std::time::UNIX_EPOCH);
     for is_suspect in [true, false] {
-        let split = Split::of(stamp, Signal::Traces, &request, |_| is_suspect).unwrap();
+        let split = Split::parse(id, Signal::Traces, &request, |_| is_suspect).unwrap();
         assert!(split.is_whole());
     }
     let foreign = Bytes::from_static(b"as it is");
-    assert!(Split::of(stamp, Signal::Traces, &foreign, |_| false).is_none());
+    assert!(Split::parse(id, Signal::Traces, &foreign, |_| false).is_none());
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_piece_may_be_exactly_as_large_as_it_may_be() {
     let two: usize = all[..2].iter().map(|item| item.encoded.len()).sum();
     for (limit, items) in [(envelope + two, 2), (envelope + two - 1, 1), (0, 1)] {
         split.rest.clear();
-        split.put_back(all.clone());
+        split.push_front(all.clone());
         assert_eq!(split.next(limit, |_| false).unwrap().len(), items);
     }
 }

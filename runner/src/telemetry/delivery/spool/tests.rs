@@ -2,10 +2,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::ledger::audit::Reserve;
+use crate::ledger::audit::InternalFds;
 
-fn stamp(second: u64) -> Stamp {
-    Stamp::at(UNIX_EPOCH + Duration::from_secs(second))
+fn id(second: u64) -> RequestId {
+    RequestId::from_wall_clock(UNIX_EPOCH + Duration::from_secs(second))
 }
 
 fn mode(path: &Path) -> u32 {
@@ -16,8 +16,8 @@ fn mode(path: &Path) -> u32 {
 fn a_request_is_there_whole_for_its_owner_only_and_leaves_no_temporary_file() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("spool");
-    let mut spool = Spool::open(&folder, &Reserve::default()).unwrap();
-    spool.keep(Signal::Traces, stamp(1), b"request").unwrap();
+    let mut spool = Spool::open(&folder, &InternalFds::default()).unwrap();
+    spool.write(Signal::Traces, id(1), b"request").unwrap();
 
     let path = folder.join("traces/00000000000001000000.request");
     assert_eq!(fs::read(&path).unwrap(), b"request");
@@ -30,68 +30,65 @@ fn a_request_is_there_whole_for_its_owner_only_and_leaves_no_temporary_file() {
 #[test]
 fn leftovers_come_oldest_first_without_what_was_never_finished_and_what_is_not_ours() {
     let folder = tempfile::tempdir().unwrap();
-    let mut spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
+    let mut spool = Spool::open(folder.path(), &InternalFds::default()).unwrap();
     let logs = folder.path().join("logs");
     for second in [3, 1, 2] {
-        spool.keep(Signal::Logs, stamp(second), b"12345").unwrap();
+        spool.write(Signal::Logs, id(second), b"12345").unwrap();
     }
-    fs::write(spool.segment(Signal::Logs, stamp(2)), b"").unwrap();
-    fs::write(logs.join(format!("{}.tmp", stamp(9))), b"half").unwrap();
+    fs::write(spool.segment(Signal::Logs, id(2)), b"").unwrap();
+    fs::write(logs.join(format!("{}.tmp", id(9))), b"half").unwrap();
     fs::write(logs.join("notes.request"), b"").unwrap();
 
-    let found = spool.leftovers(Signal::Logs).unwrap();
-    let request = Leftover::Request(5);
+    let found = spool.list(Signal::Logs).unwrap();
+    let request = SpoolEntry::Request(5);
     assert_eq!(
         found,
         [
-            (stamp(1), request),
-            (stamp(2), request),
-            (stamp(2), Leftover::Segment(0)),
-            (stamp(3), request)
+            (id(1), request),
+            (id(2), request),
+            (id(2), SpoolEntry::Segment(0)),
+            (id(3), request)
         ]
     );
-    assert!(!logs.join(format!("{}.tmp", stamp(9))).exists());
+    assert!(!logs.join(format!("{}.tmp", id(9))).exists());
     assert!(logs.join("notes.request").exists());
 }
 
 #[test]
 fn a_folder_has_one_runner_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Spool::open(folder.path(), &Reserve::default()).unwrap();
-    let error = Spool::open(folder.path(), &Reserve::default()).unwrap_err();
+    let first = Spool::open(folder.path(), &InternalFds::default()).unwrap();
+    let error = Spool::open(folder.path(), &InternalFds::default()).unwrap_err();
     assert_eq!(error.to_string(), "another process uses this folder");
     drop(first);
-    Spool::open(folder.path(), &Reserve::default()).unwrap();
+    Spool::open(folder.path(), &InternalFds::default()).unwrap();
 }
 
 #[test]
 fn a_folder_that_was_cleared_away_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("spool");
-    let mut spool = Spool::open(&folder, &Reserve::default()).unwrap();
+    let mut spool = Spool::open(&folder, &InternalFds::default()).unwrap();
     fs::remove_dir_all(&folder).unwrap();
-    spool.keep(Signal::Metrics, stamp(1), b"request").unwrap();
-    assert_eq!(
-        spool.read(Signal::Metrics, stamp(1)).unwrap().unwrap(),
-        b"request"
-    );
+    spool.write(Signal::Metrics, id(1), b"request").unwrap();
+    assert_eq!(spool.read(Signal::Metrics, id(1)).unwrap().unwrap(), b"request");
 }
 
 #[test]
 fn a_request_whose_file_is_gone_is_lost_and_no_error_of_the_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
-    assert_eq!(spool.read(Signal::Logs, stamp(1)).unwrap(), None);
-    spool.remove(Signal::Logs, stamp(1), Kind::Request).unwrap();
+    let spool = Spool::open(folder.path(), &InternalFds::default()).unwrap();
+    assert_eq!(spool.read(Signal::Logs, id(1)).unwrap(), None);
+    spool.remove(Signal::Logs, id(1), FileKind::Request).unwrap();
 }
 
 #[test]
 fn a_failed_write_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let mut spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
+    let mut spool = Spool::open(folder.path(), &InternalFds::default()).unwrap();
     // A folder under the file's name: the rename fails after the write.
-    fs::create_dir(spool.request(Signal::Logs, stamp(1))).unwrap();
-    spool.keep(Signal::Logs, stamp(1), b"request").unwrap_err();
+    fs::create_dir(spool.request(Signal::Logs, id(1))).unwrap();
+    spool.write(Signal::Logs, id(1), b"request").unwrap_err();
     let left = fs::read_dir(folder.path().join("logs")).unwrap().count();
     assert_eq!(left, 1, "the folder in the way and nothing else");
 }

@@ -1,4 +1,4 @@
-//! A collector that speaks HTTP/1.1 by hand, so that it can speak it badly.
+//! A collector with a hand-written HTTP/1.1 server, so that it can misbehave.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,21 +9,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// What it does with a request.
+/// How it handles a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behaviour {
     Accept,
     /// Reads it and never answers.
     Silent,
     Status(u16),
-    /// 429 with so many seconds.
+    /// 429 with a `Retry-After` in seconds.
     RetryAfter(u64),
     Garbage,
-    /// Answers half a head.
+    /// Sends half a response head.
     CloseInTheMiddle,
-    /// Closes without an answer.
+    /// Closes without a response.
     CloseAtOnce,
-    /// Closes without an answer, and accepts what comes next.
+    /// Closes without a response, and accepts the next request.
     CloseOnce,
     /// 500 with a body that does not end.
     Endless,
@@ -78,12 +78,12 @@ impl Collector {
         self.seen.lock().unwrap().connections
     }
 
-    /// Every request that came, whatever became of it.
+    /// All requests received, whatever the response was.
     pub(super) fn heads(&self) -> Vec<Arc<Request>> {
         self.seen.lock().unwrap().heads.clone()
     }
 
-    /// Bodies of those that were accepted.
+    /// The bodies of accepted requests.
     pub(super) fn accepted(&self) -> Vec<Vec<u8>> {
         self.seen.lock().unwrap().accepted.clone()
     }

@@ -1,4 +1,4 @@
-//! How delivery ends, in order and otherwise.
+//! Orderly and abrupt shutdown of delivery.
 
 use super::*;
 
@@ -45,13 +45,13 @@ async fn finishing_spools_what_cannot_be_sent_by_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start(Behaviour::Silent).await;
     let mut to = destination(&collector);
-    to.timeout = PATIENCE;
+    to.timeout = EVENT_TIMEOUT;
     let exporters = BTreeMap::from([(Signal::Traces, Exporter::Otlp(to))]);
     let fixture = start(exporters, Some(folder.path()));
     fixture.delivery.append(Signal::Traces, &frame("last"));
     let started = Instant::now();
     let report = fixture.delivery.finish(started + SOON).await;
-    assert!(started.elapsed() < PATIENCE / 2);
+    assert!(started.elapsed() < EVENT_TIMEOUT / 2);
     let signal = &report.signals[&Signal::Traces];
     assert_eq!((signal.waiting, signal.memory_bytes), (1, 0));
     assert_eq!(fs::read_dir(folder.path().join("traces")).unwrap().count(), 1);
@@ -65,6 +65,6 @@ async fn finishing_does_not_wait_for_a_collector_that_is_away() {
     until("an attempt", || collector.heads().len() == 1).await;
     let started = Instant::now();
     let report = fixture.delivery.finish(soon()).await;
-    assert!(started.elapsed() < PATIENCE / 2);
+    assert!(started.elapsed() < EVENT_TIMEOUT / 2);
     assert_eq!(report.signals[&Signal::Metrics].dropped[&DropReason::Shutdown], 1);
 }

@@ -1,4 +1,4 @@
-//! What wakes a lane that has nothing to do, by a clock that stands still.
+//! What wakes an idle export worker, with a paused clock.
 
 use tokio::time::sleep;
 
@@ -20,19 +20,19 @@ impl Write for Screen {
 }
 
 impl Screen {
-    /// Requests that were shown.
+    /// The number of printed requests.
     fn shown(&self) -> usize {
         let bytes = self.0.lock().unwrap();
         String::from_utf8_lossy(&bytes).matches("resourceSpans").count()
     }
 }
 
-/// Delivery of spans to a console that has had nothing to do for a minute.
+/// Delivery of spans to a console that has been idle for a minute.
 async fn idle(spool: Option<SpoolSettings>) -> (Delivery, Screen) {
     let (screen, (notices, _)) = (Screen::default(), mpsc::channel(1));
     let delivery = Delivery::start(DeliverySettings {
-        reserve: Reserve::default(),
-        secrets: KnownSecrets::default(),
+        internal_fds: InternalFds::default(),
+        secrets: SecretRegistry::default(),
         liveness: Registry::default(),
         exporters: BTreeMap::from([(Signal::Traces, Exporter::Console)]),
         resource: Resource::default(),

@@ -10,33 +10,37 @@ use prost::Message;
 use tonic::{Code, Status};
 use url::Position;
 
-use super::{WireError, encode, http1};
-use crate::telemetry::delivery::answer::{Answer, Cause, is_about_size};
+use super::{RequestError, encode, http1};
+use crate::http_client::{self, Failure, HttpRequest, HttpResponse};
+use crate::telemetry::delivery::export_result::{ExportFailure, ExportResult, is_size_error};
 use crate::telemetry::settings::{Destination, Signal};
-use crate::wire::{self, Failure, Reply, Wire};
 
-/// Bytes before a message: whether it is compressed, and its length, big-endian.
-const PREFIX: usize = 5;
-/// The longest number that a grpc-timeout can have.
+/// Length of the message prefix: the compressed flag and the length, big-endian.
+const MESSAGE_PREFIX: usize = 5;
+/// Maximum number of digits in a grpc-timeout.
 const MAX_TIMEOUT_DIGITS: usize = 8;
 
-pub(super) fn wire(destination: &Destination, signal: Signal, request: &Bytes) -> Result<Wire, WireError> {
+pub(super) fn build_request(
+    destination: &Destination,
+    signal: Signal,
+    request: &Bytes,
+) -> Result<HttpRequest, RequestError> {
     let (message, encoding) = encode(destination.compression, request)?;
-    let mut body = Vec::with_capacity(PREFIX + message.len());
+    let mut body = Vec::with_capacity(MESSAGE_PREFIX + message.len());
     body.push(u8::from(encoding.is_some()));
     body.extend_from_slice(&u32::try_from(message.len())?.to_be_bytes());
     body.extend_from_slice(&message);
     let origin = &destination.url[..Position::BeforePath];
-    let mut wire = Request::post(format!("{origin}{}", method(signal)))
+    let mut http_request = Request::post(format!("{origin}{}", method(signal)))
         .version(Version::HTTP_2)
         .header(CONTENT_TYPE, "application/grpc")
         .header(TE, "trailers")
         .header("grpc-timeout", grpc_timeout(destination.timeout))
         .body(Full::new(Bytes::from(body)))?;
     if let Some(encoding) = encoding {
-        wire.headers_mut().insert("grpc-encoding", encoding);
+        http_request.headers_mut().insert("grpc-encoding", encoding);
     }
-    Ok(wire)
+    Ok(http_request)
 }
 
 fn method(signal: Signal) -> &'static str {
@@ -47,7 +51,7 @@ fn method(signal: Signal) -> &'static str {
     }
 }
 
-/// Milliseconds, or seconds where those have too many digits.
+/// In milliseconds, or in seconds if that has too many digits.
 fn grpc_timeout(timeout: Duration) -> String {
     match timeout.as_millis().to_string() {
         millis if millis.len() <= MAX_TIMEOUT_DIGITS => format!("{millis}m"),
@@ -55,70 +59,75 @@ fn grpc_timeout(timeout: Duration) -> String {
     }
 }
 
-/// What an answer says by its status, which is in the trailers, or in the headers when there is no message.
-pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
+/// Classifies a response by its gRPC status, which is in the trailers, or in the headers if there is no message.
+pub(super) fn classify(reply: &HttpResponse, now: SystemTime) -> ExportResult {
     let status = Status::from_header_map(&reply.trailers).or_else(|| Status::from_header_map(&reply.headers));
     match status {
-        Some(status) if status.code() == Code::Ok => succeeded(&reply.body),
-        Some(status) => failed(&status),
-        // Something in between answered, which knows HTTP only.
-        None if reply.status != StatusCode::OK => http1::judge(reply, now),
-        None if !reply.is_whole => Failure::new(
-            wire::Cause::Closed,
+        Some(status) if status.code() == Code::Ok => from_success(&reply.body),
+        Some(status) => from_error_status(&status),
+        // A proxy answered that knows HTTP only.
+        None if reply.status != StatusCode::OK => http1::classify(reply, now),
+        None if !reply.is_complete => Failure::new(
+            http_client::FailureCause::Closed,
             "the collector closed the connection before its status",
         )
         .into(),
-        None => Failure::new(wire::Cause::Garbage, "an answer without a gRPC status").into(),
+        None => Failure::new(
+            http_client::FailureCause::InvalidResponse,
+            "an answer without a gRPC status",
+        )
+        .into(),
     }
 }
 
-/// A call that went well has a message, if an empty one: what answers without is no collector.
-fn succeeded(body: &[u8]) -> Answer {
-    let message = match body.split_at_checked(PREFIX) {
-        Some(([0, ..], message)) => http1::Partial::read(message),
-        // None asked for a compressed answer.
+/// A successful call has a message, even if an empty one: a response without it is not from a collector.
+fn from_success(body: &[u8]) -> ExportResult {
+    let message = match body.split_at_checked(MESSAGE_PREFIX) {
+        Some(([0, ..], message)) => http1::PartialSuccess::parse(message),
+        // No compressed response was requested.
         _ => None,
     };
     let garbage = || {
         Failure::new(
-            wire::Cause::Garbage,
+            http_client::FailureCause::InvalidResponse,
             "a gRPC status of success without its message",
         )
     };
-    message.map_or_else(|| garbage().into(), Answer::from)
+    message.map_or_else(|| garbage().into(), ExportResult::from)
 }
 
-/// The OTLP specification's table, but what an operator mends is waited for, and so is a server's own mistake, as
-/// with the 401, 403, 404 and 500 of HTTP.
-fn failed(status: &Status) -> Answer {
+/// The OTLP specification's table, except that errors an operator can fix are retried, and so are the server's own
+/// errors, consistent with 401, 403, 404 and 500 for HTTP.
+fn from_error_status(status: &Status) -> ExportResult {
     let code = status.code();
-    let cause = Cause::Grpc(code);
+    let cause = ExportFailure::Grpc(code);
     let message = format!("gRPC {code:?}: {}", status.message());
     let after = retry_delay(status.details());
     let may_be_size = matches!(
         code,
         Code::ResourceExhausted | Code::OutOfRange | Code::InvalidArgument
     );
-    if may_be_size && after.is_none() && is_about_size(status.message()) {
-        return Answer::TooLarge { cause, message };
+    if may_be_size && after.is_none() && is_size_error(status.message()) {
+        return ExportResult::TooLarge { cause, message };
     }
     let is_final = match code {
         Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition => true,
-        // It has no room, and does not say when it will.
+        // It is out of quota and does not say when to retry.
         Code::ResourceExhausted => after.is_none(),
         _ => false,
     };
-    match is_final {
-        true => Answer::Refused { cause, message },
-        false => Answer::Later {
+    if is_final {
+        ExportResult::Refused { cause, message }
+    } else {
+        ExportResult::Retry {
             cause,
             message,
             after,
-        },
+        }
     }
 }
 
-/// `google.rpc.Status`, as far as its details go.
+/// `google.rpc.Status`, its details only.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RpcStatus {
     #[prost(message, repeated, tag = "3")]
@@ -166,21 +175,21 @@ mod tests {
 
     use super::*;
 
-    fn reply(status: &Status) -> Reply {
+    fn reply(status: &Status) -> HttpResponse {
         let mut trailers = HeaderMap::new();
         status.add_header(&mut trailers).unwrap();
-        Reply {
+        HttpResponse {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: Vec::new(),
             trailers,
-            is_whole: true,
+            is_complete: true,
         }
     }
 
-    fn answer(code: Code, details: Vec<u8>) -> Answer {
+    fn answer(code: Code, details: Vec<u8>) -> ExportResult {
         let status = Status::with_details(code, "no", details.into());
-        judge(&reply(&status), SystemTime::UNIX_EPOCH)
+        classify(&reply(&status), SystemTime::UNIX_EPOCH)
     }
 
     fn retry_in(seconds: i64) -> Vec<u8> {
@@ -194,7 +203,7 @@ mod tests {
 
     #[test]
     fn codes_are_final_or_for_later_as_the_specification_has_it() {
-        let is_later = |code| matches!(answer(code, Vec::new()), Answer::Later { .. });
+        let is_later = |code| matches!(answer(code, Vec::new()), ExportResult::Retry { .. });
         let later = [
             Code::Cancelled,
             Code::Unknown,
@@ -222,7 +231,7 @@ mod tests {
     #[test]
     fn a_server_that_is_full_for_now_says_when_it_has_room() {
         for code in [Code::ResourceExhausted, Code::Unavailable] {
-            let Answer::Later { after, .. } = answer(code, retry_in(7)) else {
+            let ExportResult::Retry { after, .. } = answer(code, retry_in(7)) else {
                 panic!("{code:?} with a delay is for later");
             };
             assert_eq!(after, Some(Duration::from_secs(7)));
@@ -230,51 +239,51 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_told_from_what_has_to_come_later() {
-        let judged = |code: Code, details: Vec<u8>| {
+    fn what_is_too_large_is_distinguished_from_what_has_to_come_later() {
+        let classified = |code: Code, details: Vec<u8>| {
             let status = Status::with_details(code, "grpc: received message larger than max", details.into());
-            judge(&reply(&status), SystemTime::UNIX_EPOCH)
+            classify(&reply(&status), SystemTime::UNIX_EPOCH)
         };
         for code in [Code::ResourceExhausted, Code::OutOfRange, Code::InvalidArgument] {
-            let answer = judged(code, Vec::new());
-            assert!(matches!(answer, Answer::TooLarge { .. }), "{answer:?}");
+            let answer = classified(code, Vec::new());
+            assert!(matches!(answer, ExportResult::TooLarge { .. }), "{answer:?}");
         }
         for later in [
-            judged(Code::ResourceExhausted, retry_in(7)),
-            judged(Code::Unavailable, Vec::new()),
+            classified(Code::ResourceExhausted, retry_in(7)),
+            classified(Code::Unavailable, Vec::new()),
         ] {
-            assert!(matches!(later, Answer::Later { .. }), "{later:?}");
+            assert!(matches!(later, ExportResult::Retry { .. }), "{later:?}");
         }
     }
 
     #[test]
     fn a_success_has_a_message_even_if_nothing_is_in_it() {
         let mut reply = reply(&Status::ok(""));
-        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH).word(), "garbage");
+        assert_eq!(classify(&reply, SystemTime::UNIX_EPOCH).code(), "garbage");
         std::mem::swap(&mut reply.headers, &mut reply.trailers);
-        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH).word(), "garbage");
-        reply.body = vec![0; PREFIX];
-        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH), Answer::accepted());
+        assert_eq!(classify(&reply, SystemTime::UNIX_EPOCH).code(), "garbage");
+        reply.body = vec![0; MESSAGE_PREFIX];
+        assert_eq!(classify(&reply, SystemTime::UNIX_EPOCH), ExportResult::accepted());
     }
 
     #[test]
     fn the_status_of_an_answer_without_a_message_is_in_its_headers() {
         let mut reply = reply(&Status::invalid_argument("no"));
         std::mem::swap(&mut reply.headers, &mut reply.trailers);
-        let answer = judge(&reply, SystemTime::UNIX_EPOCH);
-        assert_eq!(answer.word(), "grpc_invalid_argument");
-        assert!(matches!(answer, Answer::Refused { .. }));
+        let answer = classify(&reply, SystemTime::UNIX_EPOCH);
+        assert_eq!(answer.code(), "grpc_invalid_argument");
+        assert!(matches!(answer, ExportResult::Refused { .. }));
     }
 
     #[test]
-    fn an_answer_without_a_grpc_status_is_judged_as_http_or_not_at_all() {
+    fn an_answer_without_a_grpc_status_is_classified_as_http_or_not_at_all() {
         let mut reply = reply(&Status::ok(""));
         reply.trailers.clear();
-        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH).word(), "garbage");
-        reply.is_whole = false;
-        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH).word(), "closed");
+        assert_eq!(classify(&reply, SystemTime::UNIX_EPOCH).code(), "garbage");
+        reply.is_complete = false;
+        assert_eq!(classify(&reply, SystemTime::UNIX_EPOCH).code(), "closed");
         reply.status = StatusCode::BAD_GATEWAY;
-        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH).word(), "http_502");
+        assert_eq!(classify(&reply, SystemTime::UNIX_EPOCH).code(), "http_502");
     }
 
     #[test]

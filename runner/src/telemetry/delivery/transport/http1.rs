@@ -11,95 +11,96 @@ use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint};
 use url::Position;
 
-use super::{WireError, encode};
-use crate::telemetry::delivery::answer::{Answer, Cause, is_about_size};
+use super::{RequestError, encode};
+use crate::http_client::{BodyError, HttpRequest, HttpResponse, body_error};
+use crate::telemetry::delivery::export_result::{ExportFailure, ExportResult, is_size_error};
 use crate::telemetry::settings::Destination;
-use crate::wire::{Denial, Reply, Wire, denial};
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-/// Answers that are about what a request holds, which will not be taken another time. All others below 500 are mistakes
-/// that an operator mends (a token, a path, a proxy, a quota), or say that it is not the time for it.
-const REFUSALS: [StatusCode; 3] = [
+/// Statuses about the content of a request, which are not retryable. All others below 500 can be fixed by an operator
+/// (a token, a path, a proxy, a quota), or are temporary.
+const NON_RETRYABLE: [StatusCode; 3] = [
     StatusCode::BAD_REQUEST,
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
     StatusCode::UNPROCESSABLE_ENTITY,
 ];
 
-pub(super) fn wire(destination: &Destination, request: &Bytes) -> Result<Wire, WireError> {
+pub(super) fn build_request(destination: &Destination, request: &Bytes) -> Result<HttpRequest, RequestError> {
     let url = &destination.url;
     let (body, encoding) = encode(destination.compression, request)?;
-    let mut wire = Request::post(&url[Position::BeforePath..Position::AfterQuery])
+    let mut http_request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
         .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
         .header(CONTENT_TYPE, PROTOBUF)
         .body(Full::new(body))?;
     if let Some(encoding) = encoding {
-        wire.headers_mut().insert(CONTENT_ENCODING, encoding);
+        http_request.headers_mut().insert(CONTENT_ENCODING, encoding);
     }
-    Ok(wire)
+    Ok(http_request)
 }
 
-/// What an answer says by its status, and by its body where that is a success.
-pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
+/// Classifies a response by its status, and by its body if that is a success.
+pub(super) fn classify(reply: &HttpResponse, now: SystemTime) -> ExportResult {
     let status = reply.status;
-    let cause = Cause::Http(status);
+    let cause = ExportFailure::Http(status);
     if status.is_success() {
-        return succeeded(reply);
+        return from_success(reply);
     }
-    let words = words(reply);
+    let text = error_text(reply);
     let is_too_large = status == StatusCode::PAYLOAD_TOO_LARGE
-        || (status == StatusCode::BAD_REQUEST && is_about_size(&words));
-    let message = match words {
-        words if words.is_empty() => format!("HTTP {status}"),
-        words => format!("HTTP {status}: {words}"),
+        || (status == StatusCode::BAD_REQUEST && is_size_error(&text));
+    let message = match text {
+        text if text.is_empty() => format!("HTTP {status}"),
+        text => format!("HTTP {status}: {text}"),
     };
     if is_too_large {
-        return Answer::TooLarge { cause, message };
+        return ExportResult::TooLarge { cause, message };
     }
-    match REFUSALS.contains(&status) {
-        true => Answer::Refused { cause, message },
-        false => Answer::Later {
+    if NON_RETRYABLE.contains(&status) {
+        ExportResult::Refused { cause, message }
+    } else {
+        ExportResult::Retry {
             cause,
             message,
             after: retry_after(&reply.headers, now),
-        },
+        }
     }
 }
 
-/// With a 2xx the request was taken, unless what follows is no collector's answer: a page for people, which a login or a
-/// proxy has for whatever it is sent, an error, or something that is not the message that it is said to be.
-fn succeeded(reply: &Reply) -> Answer {
+/// A 2xx means that the request was accepted, unless the body shows that no collector answered: an HTML page of a login
+/// or proxy, an error, or a body that is not what its content type says.
+fn from_success(reply: &HttpResponse) -> ExportResult {
     let body = &reply.body;
-    let later = |why: String| Answer::Later {
-        cause: Cause::Http(reply.status),
+    let later = |why: String| ExportResult::Retry {
+        cause: ExportFailure::Http(reply.status),
         message: format!("HTTP {} with {why}", reply.status),
         after: None,
     };
-    match (denial(&reply.headers, body), body.trim_ascii_start().first()) {
-        (Some(Denial::Page), _) | (None, Some(b'<')) => {
+    match (body_error(&reply.headers, body), body.trim_ascii_start().first()) {
+        (Some(BodyError::HtmlPage), _) | (None, Some(b'<')) => {
             later("a page for people: no collector answers so".to_owned())
         }
-        (Some(Denial::Error(words)), _) => later(format!("an error: {words}")),
-        (None, Some(b'{')) => accepted_in_json(body),
-        _ => match Partial::read(body) {
+        (Some(BodyError::Error(text)), _) => later(format!("an error: {text}")),
+        (None, Some(b'{')) => from_json_success(body),
+        _ => match PartialSuccess::parse(body) {
             Some(partial) => partial.into(),
-            None if kind(reply) == "application/x-protobuf" => {
+            None if content_type(reply) == "application/x-protobuf" => {
                 later("a body that is not the protobuf it is said to be".to_owned())
             }
-            None => Answer::accepted(),
+            None => ExportResult::accepted(),
         },
     }
 }
 
-/// What an answer's message says of items that were rejected, for which all signals have the same fields.
+/// The partial success in a response, which has the same fields for all signals.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Partial {
+pub(super) struct PartialSuccess {
     rejected: u64,
     message: String,
 }
 
-impl Partial {
-    /// Reads a message; of one that was not read to its end, what there is. None if it is something else.
-    pub(super) fn read(message: &[u8]) -> Option<Self> {
+impl PartialSuccess {
+    /// Parses a message, also a truncated one; `None` if it is something else.
+    pub(super) fn parse(message: &[u8]) -> Option<Self> {
         if let Ok(response) = ExportTraceServiceResponse::decode(message) {
             let partial = response.partial_success.unwrap_or_default();
             return Some(Self {
@@ -107,11 +108,11 @@ impl Partial {
                 message: partial.error_message,
             });
         }
-        Self::begin(message)
+        Self::parse_truncated(message)
     }
 
-    /// The begin of a message whose words are longer than what is read of an answer.
-    fn begin(mut message: &[u8]) -> Option<Self> {
+    /// Parses the beginning of a message whose text exceeds the response limit.
+    fn parse_truncated(mut message: &[u8]) -> Option<Self> {
         let lengthy = |field| (field, WireType::LengthDelimited);
         (decode_key(&mut message).ok()? == lengthy(1)).then_some(())?;
         let whole = decode_varint(&mut message).ok()?;
@@ -127,24 +128,24 @@ impl Partial {
     }
 }
 
-impl From<Partial> for Answer {
-    fn from(Partial { rejected, message }: Partial) -> Self {
+impl From<PartialSuccess> for ExportResult {
+    fn from(PartialSuccess { rejected, message }: PartialSuccess) -> Self {
         Self::Accepted { rejected, message }
     }
 }
 
-/// The same from a collector that answers in JSON, though it was not asked so.
-fn accepted_in_json(body: &[u8]) -> Answer {
+/// A success in JSON, which some collectors send although protobuf was requested.
+fn from_json_success(body: &[u8]) -> ExportResult {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let field = |name: &str| body.get("partialSuccess")?.get(name);
-    // Numbers of 64 bits are strings in the JSON of protobuf.
+    // 64-bit numbers are strings in protobuf's JSON mapping.
     let count = |name| {
         let count = field(name)?;
         count.as_u64().or_else(|| count.as_str()?.parse().ok())
     };
     let counts = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"];
     let message = field("errorMessage").and_then(serde_json::Value::as_str);
-    Answer::Accepted {
+    ExportResult::Accepted {
         rejected: counts.into_iter().find_map(count).unwrap_or(0),
         message: message.unwrap_or_default().to_owned(),
     }
@@ -157,13 +158,13 @@ struct RpcStatus {
     message: String,
 }
 
-fn kind(reply: &Reply) -> &str {
+fn content_type(reply: &HttpResponse) -> &str {
     let kind = reply.headers.get(CONTENT_TYPE);
     kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default()
 }
 
-fn words(reply: &Reply) -> String {
-    match kind(reply) {
+fn error_text(reply: &HttpResponse) -> String {
+    match content_type(reply) {
         "application/x-protobuf" => {
             let status = RpcStatus::decode(&*reply.body).unwrap_or_default();
             status.message
@@ -171,7 +172,7 @@ fn words(reply: &Reply) -> String {
         kind if kind.starts_with("text/plain") || kind.starts_with("application/json") => {
             String::from_utf8_lossy(&reply.body).trim().to_owned()
         }
-        // A proxy's page says nothing that its status does not.
+        // The HTML page of a proxy adds nothing to the status.
         _ => String::new(),
     }
 }
@@ -192,20 +193,20 @@ mod tests {
 
     use super::*;
 
-    fn reply(status: u16) -> Reply {
-        Reply {
+    fn reply(status: u16) -> HttpResponse {
+        HttpResponse {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: Vec::new(),
             trailers: HeaderMap::new(),
-            is_whole: true,
+            is_complete: true,
         }
     }
 
     fn is_later(status: u16) -> bool {
         matches!(
-            judge(&reply(status), SystemTime::UNIX_EPOCH),
-            Answer::Later { .. }
+            classify(&reply(status), SystemTime::UNIX_EPOCH),
+            ExportResult::Retry { .. }
         )
     }
 
@@ -218,28 +219,43 @@ mod tests {
         let refused = [400, 415, 422];
         assert!(later.iter().all(|status| is_later(*status)));
         for status in refused {
-            let answer = judge(&reply(status), SystemTime::UNIX_EPOCH);
-            assert!(matches!(answer, Answer::Refused { .. }), "{status}: {answer:?}");
+            let answer = classify(&reply(status), SystemTime::UNIX_EPOCH);
+            assert!(
+                matches!(answer, ExportResult::Refused { .. }),
+                "{status}: {answer:?}"
+            );
         }
-        assert_eq!(judge(&reply(200), SystemTime::UNIX_EPOCH), Answer::accepted());
-        assert_eq!(judge(&reply(204), SystemTime::UNIX_EPOCH), Answer::accepted());
+        assert_eq!(
+            classify(&reply(200), SystemTime::UNIX_EPOCH),
+            ExportResult::accepted()
+        );
+        assert_eq!(
+            classify(&reply(204), SystemTime::UNIX_EPOCH),
+            ExportResult::accepted()
+        );
     }
 
     #[test]
-    fn what_is_too_large_is_told_from_what_is_wrong() {
-        let judged = |status: u16, body: &str| {
+    fn what_is_too_large_is_distinguished_from_what_is_wrong() {
+        let classified = |status: u16, body: &str| {
             let mut reply = reply(status);
             reply
                 .headers
                 .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
             reply.body = body.into();
-            judge(&reply, SystemTime::UNIX_EPOCH)
+            classify(&reply, SystemTime::UNIX_EPOCH)
         };
         for (status, body) in [(413, ""), (400, "http: request body too large")] {
-            let answer = judged(status, body);
-            assert!(matches!(answer, Answer::TooLarge { .. }), "{status}: {answer:?}");
+            let answer = classified(status, body);
+            assert!(
+                matches!(answer, ExportResult::TooLarge { .. }),
+                "{status}: {answer:?}"
+            );
         }
-        assert!(matches!(judged(400, "no trace id"), Answer::Refused { .. }));
+        assert!(matches!(
+            classified(400, "no trace id"),
+            ExportResult::Refused { .. }
+        ));
     }
 
     #[test]
@@ -254,7 +270,7 @@ mod tests {
         ] {
             let mut reply = reply(429);
             reply.headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
-            let Answer::Later { after, .. } = judge(&reply, now) else {
+            let ExportResult::Retry { after, .. } = classify(&reply, now) else {
                 panic!("429 is no refusal");
             };
             assert_eq!(after, expected.map(Duration::from_secs), "{value}");
@@ -263,10 +279,10 @@ mod tests {
 
     #[test]
     fn a_page_for_people_is_no_collectors_answer() {
-        let judged = |body: &[u8]| {
+        let classified = |body: &[u8]| {
             let mut reply = reply(200);
             reply.body = body.to_vec();
-            judge(&reply, SystemTime::UNIX_EPOCH)
+            classify(&reply, SystemTime::UNIX_EPOCH)
         };
         for page in [
             "<html>log in</html>",
@@ -274,11 +290,11 @@ mod tests {
             "<xml/>",
             r#"{"error": "no such tenant"}"#,
         ] {
-            let answer = judged(page.as_bytes());
-            assert!(matches!(answer, Answer::Later { .. }), "{page}: {answer:?}");
+            let answer = classified(page.as_bytes());
+            assert!(matches!(answer, ExportResult::Retry { .. }), "{page}: {answer:?}");
         }
         for body in ["", "{}", "ok", "{", "\u{1}"] {
-            assert_eq!(judged(body.as_bytes()), Answer::accepted(), "{body}");
+            assert_eq!(classified(body.as_bytes()), ExportResult::accepted(), "{body}");
         }
     }
 
@@ -288,11 +304,11 @@ mod tests {
         reply.headers.insert(CONTENT_TYPE, PROTOBUF);
         for body in [b"\xff\xff\xff\xff".as_slice(), b"log in, please"] {
             reply.body = body.to_vec();
-            let answer = judge(&reply, SystemTime::UNIX_EPOCH);
-            assert!(matches!(answer, Answer::Later { .. }), "{answer:?}");
+            let answer = classify(&reply, SystemTime::UNIX_EPOCH);
+            assert!(matches!(answer, ExportResult::Retry { .. }), "{answer:?}");
         }
         reply.body.clear();
-        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH), Answer::accepted());
+        assert_eq!(classify(&reply, SystemTime::UNIX_EPOCH), ExportResult::accepted());
     }
 
     #[test]
@@ -303,7 +319,7 @@ mod tests {
         });
         let whole = ExportTraceServiceResponse { partial_success }.encode_to_vec();
         for read in [whole.as_slice(), &whole[..64 << 10]] {
-            let partial = Partial::read(read).unwrap();
+            let partial = PartialSuccess::parse(read).unwrap();
             assert_eq!(partial.rejected, 300);
             assert!(partial.message.starts_with("too old too old"));
         }
@@ -319,11 +335,11 @@ mod tests {
             let mut reply = reply(200);
             reply.body = format!(r#"{{"partialSuccess": {{"{name}": {count}, "errorMessage": "too old"}}}}"#)
                 .into_bytes();
-            let expected = Answer::Accepted {
+            let expected = ExportResult::Accepted {
                 rejected: 3,
                 message: "too old".to_owned(),
             };
-            assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH), expected, "{name}");
+            assert_eq!(classify(&reply, SystemTime::UNIX_EPOCH), expected, "{name}");
         }
     }
 
@@ -333,7 +349,7 @@ mod tests {
         reply.headers.insert(CONTENT_TYPE, PROTOBUF);
         let message = "span without a name".to_owned();
         reply.body = RpcStatus { message }.encode_to_vec();
-        let Answer::Refused { message, .. } = judge(&reply, SystemTime::UNIX_EPOCH) else {
+        let ExportResult::Refused { message, .. } = classify(&reply, SystemTime::UNIX_EPOCH) else {
             panic!("400 is a refusal");
         };
         assert_eq!(message, "HTTP 400 Bad Request: span without a name");
@@ -341,7 +357,7 @@ mod tests {
 
     #[test]
     fn of_other_bodies_only_plain_text_and_json_have_words() {
-        for (kind, words) in [
+        for (kind, text) in [
             ("text/plain; charset=utf-8", ": no"),
             ("application/json; charset=utf-8", ": no"),
             ("text/html", ""),
@@ -350,23 +366,23 @@ mod tests {
             let mut reply = reply(400);
             reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
             reply.body = b" no\n".to_vec();
-            let Answer::Refused { message, .. } = judge(&reply, SystemTime::UNIX_EPOCH) else {
+            let ExportResult::Refused { message, .. } = classify(&reply, SystemTime::UNIX_EPOCH) else {
                 panic!("400 is a refusal");
             };
-            assert_eq!(message, format!("HTTP 400 Bad Request{words}"), "{kind}");
+            assert_eq!(message, format!("HTTP 400 Bad Request{text}"), "{kind}");
         }
     }
 
     #[test]
-    fn what_is_broken_within_is_not_taken_for_what_was_cut() {
+    fn what_is_broken_within_is_not_mistaken_for_what_was_cut() {
         let partial_success = Some(ExportTracePartialSuccess {
             rejected_spans: 300,
             error_message: "too old".to_owned(),
         });
         let mut broken = ExportTraceServiceResponse { partial_success }.encode_to_vec();
-        assert!(Partial::read(&broken).is_some());
-        // Nothing of it is missing, and its words are not text.
+        assert!(PartialSuccess::parse(&broken).is_some());
+        // The message is complete, but its text is not valid UTF-8.
         *broken.last_mut().unwrap() = 0xff;
-        assert!(Partial::read(&broken).is_none());
+        assert!(PartialSuccess::parse(&broken).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! What goes over the wire, as a real server of the protocol sees it.
+//! Requests on the wire, as received by a real server of the protocol.
 
 mod server;
 
@@ -14,15 +14,15 @@ use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::*;
-use crate::wire::TlsFiles;
+use crate::http_client::TlsFiles;
 use server::{Server, Tls};
 
 fn transport(destination: Destination) -> Transport {
     Transport::new(
         Signal::Traces,
         destination,
-        Reserve::default(),
-        &KnownSecrets::default(),
+        InternalFds::default(),
+        &SecretRegistry::default(),
     )
 }
 
@@ -43,7 +43,7 @@ fn an_attempt_may_take_as_long_as_its_destination_says() {
     assert_eq!(transport.timeout(), Duration::from_secs(10));
 }
 
-async fn export(destination: Destination, request: &'static [u8]) -> Answer {
+async fn export(destination: Destination, request: &'static [u8]) -> ExportResult {
     let mut transport = transport(destination);
     transport.export(Bytes::from_static(request)).await
 }
@@ -80,7 +80,7 @@ async fn a_request_over_http_has_the_path_the_query_and_the_headers_that_were_se
         Protocol::HttpProtobuf,
     );
     to.headers = vec![(USER_AGENT, HeaderValue::from_static("mine"))];
-    assert_eq!(export(to, b"request").await, Answer::accepted());
+    assert_eq!(export(to, b"request").await, ExportResult::accepted());
 
     let seen = server.seen();
     assert_eq!(seen.uri, "/base/v1/traces?tenant=a");
@@ -94,7 +94,7 @@ async fn a_request_over_http_has_the_path_the_query_and_the_headers_that_were_se
 async fn a_call_over_grpc_is_framed_and_has_its_deadline() {
     let server = Server::grpc(0, framed(&[])).await;
     let to = destination(&server.url("http", ""), Protocol::Grpc);
-    assert_eq!(export(to, b"request").await, Answer::accepted());
+    assert_eq!(export(to, b"request").await, ExportResult::accepted());
 
     let seen = server.seen();
     assert_eq!(
@@ -130,7 +130,7 @@ const PREFIX: usize = 5;
 
 #[tokio::test]
 async fn a_partial_success_is_read_over_either_protocol() {
-    let expected = Answer::Accepted {
+    let expected = ExportResult::Accepted {
         rejected: 3,
         message: "too old".to_owned(),
     };
@@ -148,12 +148,15 @@ async fn the_status_of_a_call_is_in_its_trailers() {
     let unavailable = Server::grpc(14, Vec::new()).await;
     let to = destination(&unavailable.url("http", ""), Protocol::Grpc);
     let answer = export(to, b"request").await;
-    assert!(matches!(answer, Answer::Later { .. }), "{answer:?}");
-    assert_eq!(answer.word(), "grpc_unavailable");
+    assert!(matches!(answer, ExportResult::Retry { .. }), "{answer:?}");
+    assert_eq!(answer.code(), "grpc_unavailable");
 
     let invalid = Server::grpc(3, Vec::new()).await;
     let to = destination(&invalid.url("http", ""), Protocol::Grpc);
-    assert!(matches!(export(to, b"request").await, Answer::Refused { .. }));
+    assert!(matches!(
+        export(to, b"request").await,
+        ExportResult::Refused { .. }
+    ));
 }
 
 #[tokio::test]
@@ -163,7 +166,7 @@ async fn calls_over_grpc_share_a_connection() {
     for _ in 0..3 {
         assert_eq!(
             transport.export(Bytes::from_static(b"x")).await,
-            Answer::accepted()
+            ExportResult::accepted()
         );
     }
     assert_eq!(server.connections(), 1);
@@ -171,20 +174,20 @@ async fn calls_over_grpc_share_a_connection() {
 
 #[tokio::test]
 async fn no_more_of_an_answer_is_read_than_it_may_have() {
-    let server = Server::http1(StatusCode::OK, vec![b'x'; 2 * wire::MAX_BODY], None).await;
+    let server = Server::http1(StatusCode::OK, vec![b'x'; 2 * http_client::MAX_BODY], None).await;
     let to = destination(&server.url("http", "/v1/traces"), Protocol::HttpProtobuf);
     let mut transport = transport(to);
     assert_eq!(
         transport.export(Bytes::from_static(b"x")).await,
-        Answer::accepted()
+        ExportResult::accepted()
     );
     assert!(
-        transport.link.is_none(),
+        transport.connection.is_none(),
         "the rest would be read as the next answer"
     );
 }
 
-/// An authority and what it signed, as files.
+/// A certificate authority and the certificates it signed, as files.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
@@ -227,7 +230,7 @@ impl Authority {
 }
 
 #[tokio::test]
-async fn a_collector_with_tls_is_judged_by_the_authority_that_is_set() {
+async fn a_collector_with_tls_is_verified_by_the_authority_that_is_set() {
     let authority = Authority::new();
     let server = Server::http1(StatusCode::OK, Vec::new(), Some(authority.server(None))).await;
     let to = |ca| {
@@ -237,13 +240,13 @@ async fn a_collector_with_tls_is_judged_by_the_authority_that_is_set() {
     };
     assert_eq!(
         export(to(authority.certificate()), b"x").await,
-        Answer::accepted()
+        ExportResult::accepted()
     );
 
     let nowhere = authority.folder.path().join("none.pem");
-    assert_eq!(export(to(nowhere), b"x").await.word(), "settings");
+    assert_eq!(export(to(nowhere), b"x").await.code(), "settings");
     let other = Authority::new();
-    assert_eq!(export(to(other.certificate()), b"x").await.word(), "tls");
+    assert_eq!(export(to(other.certificate()), b"x").await.code(), "tls");
 }
 
 #[tokio::test]
@@ -254,11 +257,11 @@ async fn files_are_read_at_each_connect_so_that_a_renewed_one_is_taken() {
     let path = old.certificate();
     to.tls.ca = Some(path.clone());
     let mut transport = transport(to);
-    assert_eq!(transport.export(Bytes::from_static(b"x")).await.word(), "tls");
+    assert_eq!(transport.export(Bytes::from_static(b"x")).await.code(), "tls");
     std::fs::copy(new.certificate(), path).unwrap();
     assert_eq!(
         transport.export(Bytes::from_static(b"x")).await,
-        Answer::accepted()
+        ExportResult::accepted()
     );
 }
 
@@ -269,29 +272,32 @@ async fn a_collector_that_wants_a_client_certificate_gets_it() {
     let server = Server::http1(StatusCode::OK, Vec::new(), Some(tls)).await;
     let mut to = destination(&server.url("https", "/v1/traces"), Protocol::HttpProtobuf);
     to.tls.ca = Some(authority.certificate());
-    assert!(matches!(export(to.clone(), b"x").await, Answer::Later { .. }));
+    assert!(matches!(
+        export(to.clone(), b"x").await,
+        ExportResult::Retry { .. }
+    ));
 
     let (chain, key) = authority.sign("canary");
     to.tls.client_certificate = Some(chain);
     to.tls.client_key = Some(key);
-    assert_eq!(export(to, b"x").await, Answer::accepted());
+    assert_eq!(export(to, b"x").await, ExportResult::accepted());
 }
 
 #[tokio::test]
 async fn a_name_without_an_address_is_a_failure_of_its_own() {
     let to = destination("http://collector.invalid:4318/v1/traces", Protocol::HttpProtobuf);
     let answer = export(to, b"x").await;
-    // A resolver that does not answer at all is a time-out.
-    assert!(["dns", "timeout"].contains(&answer.word().as_ref()), "{answer:?}");
+    // A resolver that never answers is a time-out.
+    assert!(["dns", "timeout"].contains(&answer.code().as_ref()), "{answer:?}");
 }
 
 #[tokio::test]
 async fn no_attempt_takes_longer_than_the_time_out_of_its_destination() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
-    // The trusted roots are read by a thread of their own, for which a clock that stands still does not wait.
+    // The trusted roots are read on another thread, for which a paused clock does not wait.
     let nobody = destination("https://127.0.0.1:1/", Protocol::Grpc);
-    assert_eq!(export(nobody, b"x").await.word(), "connect");
+    assert_eq!(export(nobody, b"x").await.code(), "connect");
     tokio::time::pause();
     for (scheme, protocol) in [
         ("http", Protocol::HttpProtobuf),
@@ -300,7 +306,7 @@ async fn no_attempt_takes_longer_than_the_time_out_of_its_destination() {
     ] {
         let started = Instant::now();
         let answer = export(destination(&format!("{scheme}://{address}/"), protocol), b"x").await;
-        assert_eq!(answer.word(), "timeout");
+        assert_eq!(answer.code(), "timeout");
         assert_eq!(started.elapsed().as_secs(), 10);
     }
 }

@@ -1,4 +1,4 @@
-//! What a plugin or a suite could blow up.
+//! Limits on what a plugin or a suite can inflate.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use prost::Message as _;
@@ -90,11 +90,11 @@ fn a_label_cannot_take_the_place_of_the_checks_name() {
     labels.insert("canary.check.name".to_owned(), "another".to_owned());
     labels.insert("service.name".to_owned(), "another".to_owned());
     let mut metrics = Metrics::new(&settings(), sample::noon());
-    metrics.keep(&[Arc::new(check)], sample::noon());
+    metrics.apply_suite(&[Arc::new(check)], sample::noon());
     assert!(!text(&metrics).contains("another"));
 }
 
-/// A suite of so many checks like `check`, each after a run.
+/// The metrics of a suite with copies of `check`, each after one run.
 fn large_suite(number_of_checks: usize, check: &Check) -> Metrics {
     let check = |number: usize| {
         let mut check = check.clone();
@@ -103,7 +103,7 @@ fn large_suite(number_of_checks: usize, check: &Check) -> Metrics {
     };
     let checks: Vec<Arc<Check>> = (0..number_of_checks).map(check).collect();
     let mut metrics = Metrics::new(&settings(), sample::noon());
-    metrics.keep(&checks, sample::noon());
+    metrics.apply_suite(&checks, sample::noon());
     for check in checks {
         let run = Run {
             check,
@@ -180,7 +180,7 @@ fn a_check_that_goes_while_an_export_is_under_way_ends_there_and_the_others_go_o
             id: CheckId::new("check 7"),
             ..Check::clone(&sample::check())
         };
-        metrics.keep(&[Arc::new(stays)], sample::noon());
+        metrics.apply_suite(&[Arc::new(stays)], sample::noon());
         requests.push(next.request);
     }
     let last = points_of(requests.split_off(1));
@@ -271,7 +271,7 @@ fn no_name_that_a_plugin_chooses_breaks_a_scrape_or_says_what_is_not_so() {
 }
 
 #[test]
-fn attributes_that_a_plugin_chooses_are_told_once() {
+fn attributes_that_a_plugin_chooses_are_exported_once() {
     let mut twice = measurement("x");
     let long = "k".repeat(200);
     twice.attributes = vec![
@@ -300,18 +300,18 @@ fn no_label_of_a_suite_takes_the_place_of_an_attribute_or_breaks_a_scrape() {
     let mut first = metrics();
     finish(&mut first, &sample::run());
     let mut check = Check::clone(&sample::check());
-    let told = exported(&first).into_iter().flat_map(keys).flatten();
+    let exported_keys = exported(&first).into_iter().flat_map(keys).flatten();
     let labels = Arc::make_mut(&mut check.labels);
-    labels.extend(told.map(|key| (key, "evil".to_owned())));
+    labels.extend(exported_keys.map(|key| (key, "evil".to_owned())));
     assert!(labels.contains_key("error.type") && labels.len() > 20);
     for name in ["le", "__name__", "service_name", "error_type"] {
         labels.insert(name.into(), "evil".into());
     }
-    // A label of its own is left.
+    // A label with a unique name stays.
     labels.insert("team".to_owned(), "web".to_owned());
     let mut metrics = Metrics::new(&settings(), sample::noon());
     let check = Arc::new(check);
-    metrics.keep(&[Arc::clone(&check)], sample::noon());
+    metrics.apply_suite(&[Arc::clone(&check)], sample::noon());
     finish(
         &mut metrics,
         &Run {

@@ -1,4 +1,4 @@
-//! The text of a scrape, and exemplars on both ways.
+//! The text of a scrape, and exemplars in OTLP and OpenMetrics.
 
 use opentelemetry_proto::tonic::metrics::v1::exemplar;
 
@@ -10,8 +10,8 @@ fn both_ways_name_a_metric_the_same() {
     // As seen behind vmagent and in victoria-metrics.
     let mut metrics = metrics();
     finish(&mut metrics, &sample::run());
-    metrics.delivery(&report());
-    metrics.process(&ProcessReading::take(Instant::now()).unwrap());
+    metrics.record_delivery(&report());
+    metrics.record_process(&ProcessStats::read(Instant::now()).unwrap());
     let text = text(&metrics);
     for name in [
         "canary_check_runs_total",
@@ -113,14 +113,14 @@ fn a_run_that_is_not_sampled_is_no_exemplar_nor_is_any_when_they_are_off() {
 #[test]
 fn a_long_text_comes_in_parts_between_which_metrics_may_change() {
     let checks: Vec<_> = (100..300)
-        .map(|number| Arc::new(Check::plain(&format!("c{number}"), Duration::from_secs(10))))
+        .map(|number| Arc::new(Check::minimal(&format!("c{number}"), Duration::from_secs(10))))
         .collect();
     let mut metrics = metrics();
-    metrics.keep(&checks, sample::noon());
+    metrics.apply_suite(&checks, sample::noon());
     let whole = metrics.exposition(Format::OpenMetrics, &resource());
     let mut scrape = Scrape::new(Format::OpenMetrics, &resource());
     let mut parts = Vec::new();
-    while let Some(part) = scrape.next_part(&metrics) {
+    while let Some(part) = scrape.next_chunk(&metrics) {
         parts.push(part);
     }
     assert_eq!(parts.concat(), whole);
@@ -128,12 +128,12 @@ fn a_long_text_comes_in_parts_between_which_metrics_may_change() {
     assert!(parts.iter().all(|part| part.len() < 192 << 10));
     assert!(parts[..parts.len() - 1].iter().all(|part| part.ends_with('\n')));
 
-    // Every other check is gone after the first part, and one that was told is among them.
+    // Every other check is removed after the first chunk, including one that was already written.
     let mut scrape = Scrape::new(Format::OpenMetrics, &resource());
-    let mut text = scrape.next_part(&metrics).unwrap();
+    let mut text = scrape.next_chunk(&metrics).unwrap();
     let half: Vec<_> = checks.iter().step_by(2).cloned().collect();
-    metrics.keep(&half, sample::noon());
-    while let Some(part) = scrape.next_part(&metrics) {
+    metrics.apply_suite(&half, sample::noon());
+    while let Some(part) = scrape.next_chunk(&metrics) {
         text += &part;
     }
     let mut seen = BTreeSet::new();

@@ -4,7 +4,7 @@ use super::*;
 use crate::outcome::Measurement;
 use crate::report::tests::hostile::NASTY;
 
-/// What is left of a line behind what it begins with.
+/// The rest of a line after its parsed prefix.
 type Rest<'a> = Option<&'a str>;
 
 fn word<'a>(line: &'a str, also: &str) -> Rest<'a> {
@@ -99,7 +99,7 @@ fn a_nasty_text_in_every_field_leaves_both_formats_well_formed() {
     for nasty in [NASTY, "", "\"", "\\", "\n", "a\\\"} 1\nfake{a=\"b", "\u{ffff}"] {
         let run = hostile_run(nasty);
         let mut metrics = Metrics::new(&settings(), sample::noon());
-        metrics.keep(&[Arc::clone(&run.check)], sample::noon());
+        metrics.apply_suite(&[Arc::clone(&run.check)], sample::noon());
         finish(&mut metrics, &run);
         for format in [Format::Prometheus, Format::OpenMetrics] {
             let text = metrics.exposition(format, &resource());

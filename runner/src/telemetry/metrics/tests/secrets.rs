@@ -1,14 +1,14 @@
-//! No output shows a secret, wherever in a run it stands and however it is written there.
+//! No output shows a secret, wherever it occurs in a run and however it is encoded.
 //!
-//! Every field of a run is named here, so that one that is added has to be filled as well.
+//! Every field of a run is named here, so that a new one has to be covered as well.
 
 use std::net::SocketAddr;
 
 use super::*;
 use crate::age::Since;
 use crate::outcome::{Assertion, LogLevel, LogLine, Measurement, Usage, Verdict};
-use crate::publish::{Board, Restored};
-use crate::record::{Part, Recorder};
+use crate::publish::{Restored, StatusStore};
+use crate::record::{Recorder, Section};
 use crate::redact::tests::{ODD, encodings};
 use crate::report;
 use crate::suite::{Check, Secrets};
@@ -23,15 +23,15 @@ const ADDRESS: &str = "192.0.2.77";
 fn check(secret: &str) -> Arc<Check> {
     let check = Check::clone(&sample::check());
     Arc::new(Check {
-        secrets: Secrets::of([secret, ADDRESS]),
+        secrets: Secrets::new([secret, ADDRESS]),
         ..check
     })
 }
 
-/// A run that has `written` in each of its texts.
+/// A run with `written` in each of its texts.
 fn run(check: &Arc<Check>, written: &str, outcome: impl Fn(&Recorder) -> Outcome) -> Run {
     let recorder = Recorder::new(check.secrets.clone(), 4 << 20);
-    let text = || recorder.text(Part::Trail, format!("<{written}>"));
+    let text = || recorder.text(Section::Trail, format!("<{written}>"));
     Run {
         check: Arc::clone(check),
         plugin_digest: "00ff".into(),
@@ -59,7 +59,7 @@ fn run(check: &Arc<Check>, written: &str, outcome: impl Fn(&Recorder) -> Outcome
 
 #[expect(clippy::too_many_lines, reason = "every field of every step")]
 fn trail(recorder: &Recorder, written: &str) -> Trail {
-    let text = || recorder.text(Part::Trail, format!("<{written}>"));
+    let text = || recorder.text(Section::Trail, format!("<{written}>"));
     let peer = recorder.peer(SocketAddr::new(ADDRESS.parse().unwrap(), 443));
     let kinds = [
         StepKind::Instantiate,
@@ -108,7 +108,7 @@ fn trail(recorder: &Recorder, written: &str) -> Trail {
         started: Duration::ZERO,
         took: sample::MS,
         error: Some(StepError {
-            word: "other",
+            code: "other",
             message: text(),
         }),
     };
@@ -131,16 +131,16 @@ fn trail(recorder: &Recorder, written: &str) -> Trail {
 
 type Ending = Box<dyn Fn(&Recorder) -> Outcome>;
 
-/// Each way to end that has a text.
+/// Every outcome with a text.
 fn outcomes(written: &str) -> [Ending; 6] {
     let written = format!("<{written}>");
     let fault = |fault: fn(crate::record::Text) -> Fault| -> Ending {
         let written = written.clone();
-        Box::new(move |recorder| Outcome::Faulted(fault(recorder.text(Part::Conclusion, &*written))))
+        Box::new(move |recorder| Outcome::Faulted(fault(recorder.text(Section::Conclusion, &*written))))
     };
     let shown = written.clone();
     let completed = move |recorder: &Recorder| {
-        let text = || recorder.text(Part::Verdict, &*shown);
+        let text = || recorder.text(Section::Verdict, &*shown);
         Outcome::Completed(Verdict {
             status: VerdictStatus::Fail,
             summary: text(),
@@ -168,7 +168,7 @@ fn outcomes(written: &str) -> [Ending; 6] {
     ]
 }
 
-/// What each output makes of a run.
+/// The run in each output.
 fn outputs(run: &Run) -> Vec<(&'static str, String)> {
     let runs = std::slice::from_ref(run);
     let screen = report::Screen {
@@ -176,8 +176,8 @@ fn outputs(run: &Run) -> Vec<(&'static str, String)> {
         colour: false,
     };
     let shared = Arc::new(run.clone());
-    let board = Board::default();
-    board.keep(
+    let board = StatusStore::default();
+    board.apply_suite(
         &[Arc::clone(&run.check)],
         &mut Restored::default(),
         Instant::now(),
@@ -186,8 +186,8 @@ fn outputs(run: &Run) -> Vec<(&'static str, String)> {
     board.start(&run.check.id);
     let standing = board.publish(&shared, sample::noon());
     let mut metrics = metrics();
-    metrics.finished(&shared, &standing, sample::noon());
-    metrics.settle();
+    metrics.record_run(&shared, &standing, sample::noon());
+    metrics.update_gauges();
     let lossy = |encoded: Option<crate::telemetry::Encoded>| {
         String::from_utf8_lossy(&encoded.unwrap().bytes).into_owned()
     };
@@ -205,8 +205,8 @@ fn outputs(run: &Run) -> Vec<(&'static str, String)> {
             "state",
             serde_json::to_string(&board.record(&run.check.id).unwrap()).unwrap(),
         ),
-        ("spans", lossy(spans::frame(run, selection))),
-        ("logs", lossy(logs::of_run(run, &standing, sample::noon()))),
+        ("spans", lossy(spans::encode_run(run, selection))),
+        ("logs", lossy(logs::encode_run(run, &standing, sample::noon()))),
         ("prometheus", metrics.exposition(Format::Prometheus, &resource())),
         (
             "openmetrics",
@@ -220,7 +220,7 @@ fn outputs(run: &Run) -> Vec<(&'static str, String)> {
 #[test]
 fn no_output_of_a_run_shows_a_secret_however_it_is_written() {
     for secret in [ODD.to_owned(), ODD.repeat(4096 / ODD.len() + 1)] {
-        let (check, detector) = (check(&secret), Secrets::of([secret.as_str(), ADDRESS]));
+        let (check, detector) = (check(&secret), Secrets::new([secret.as_str(), ADDRESS]));
         for (number, written) in encodings(&secret).iter().enumerate() {
             let [completed, faults @ ..] = outcomes(written);
             let turn = number % faults.len();
@@ -229,7 +229,10 @@ fn no_output_of_a_run_shows_a_secret_however_it_is_written() {
                 let run = run(&check, written, outcome);
                 for (output, shown) in outputs(&run) {
                     assert!(!shown.contains(written.as_str()), "{output} shows {written}");
-                    assert!(!detector.holds(&shown), "{output} of {written}: {shown}");
+                    assert!(
+                        !detector.contains_secret(&shown),
+                        "{output} of {written}: {shown}"
+                    );
                 }
             }
         }

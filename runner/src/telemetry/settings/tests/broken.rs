@@ -1,10 +1,10 @@
-//! Wrong values: what an operator is told.
+//! Invalid values and their problems.
 
 use super::*;
 
 #[test]
 fn every_variable_that_is_one_word_of_a_few() {
-    let told = told(
+    let problems = problems(
         &[
             ("OTEL_SDK_DISABLED", "yes"),
             ("OTEL_TRACES_EXPORTER", "oltp"),
@@ -20,7 +20,7 @@ fn every_variable_that_is_one_word_of_a_few() {
         ],
         "",
     );
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(problems, @"
     `OTEL_SDK_DISABLED`: `yes` is no boolean
     hint: write `true` or `false`
 
@@ -69,7 +69,7 @@ fn every_variable_that_is_one_word_of_a_few() {
 
 #[test]
 fn every_variable_that_is_a_number() {
-    let told = told(
+    let problems = problems(
         &[
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
             ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "0"),
@@ -80,7 +80,7 @@ fn every_variable_that_is_a_number() {
         ],
         "",
     );
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(problems, @"
     `OTEL_EXPORTER_OTLP_TIMEOUT`: `10s` is no number of milliseconds
     hint: write a whole number without a unit, such as `10000` for ten seconds
 
@@ -100,7 +100,7 @@ fn every_variable_that_is_a_number() {
 
 #[test]
 fn every_variable_that_is_a_list() {
-    let told = told(
+    let problems = problems(
         &[
             (
                 "OTEL_EXPORTER_OTLP_HEADERS",
@@ -111,7 +111,7 @@ fn every_variable_that_is_a_list() {
         ],
         "",
     );
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(problems, @"
     `OTEL_EXPORTER_OTLP_HEADERS`: header 1 has no `=`
     hint: write `NAME=VALUE,NAME=VALUE`, with `%2C` for a comma in a value
 
@@ -154,8 +154,8 @@ fn an_endpoint_for_http() {
         "http://collector#a",
         "http://collector:4318/v1/traces",
     ];
-    let told = endpoints.map(|endpoint| told(&[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)], ""));
-    insta::assert_snapshot!(told.join("\n"), @"
+    let problems = endpoints.map(|endpoint| problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)], ""));
+    insta::assert_snapshot!(problems.join("\n"), @"
     `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint has no scheme
     hint: write `http://HOST:4318` or `https://HOST`
 
@@ -196,14 +196,14 @@ fn an_endpoint_for_grpc() {
         "dns:///collector:4317",
         "a b:1",
     ];
-    let told = endpoints.map(|endpoint| {
+    let problems = endpoints.map(|endpoint| {
         let variables = [
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint),
         ];
-        told(&variables, "")
+        problems(&variables, "")
     });
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(problems.join("\n"), @"
     `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`: the endpoint has a path or a query, and gRPC has none
     hint: write `http://HOST:4317`, or set the protocol to `http/protobuf`
 
@@ -220,8 +220,11 @@ fn an_endpoint_for_grpc() {
 
 #[test]
 fn what_is_wrong_for_all_signals_is_told_once() {
-    let told = told(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")], "");
-    assert!(told.ends_with("\n\n1 problem with the settings"), "{told}");
+    let problems = problems(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")], "");
+    assert!(
+        problems.ends_with("\n\n1 problem with the settings"),
+        "{problems}"
+    );
 }
 
 #[test]
@@ -230,12 +233,12 @@ fn a_wrong_value_is_told_even_if_nothing_is_sent() {
         ("OTEL_TRACES_EXPORTER", "none"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "carrier pigeon"),
     ];
-    assert!(told(&variables, "").contains("`carrier pigeon` is no protocol"));
+    assert!(problems(&variables, "").contains("`carrier pigeon` is no protocol"));
 }
 
 #[test]
 fn every_key_of_the_way_to_a_collector() {
-    let told = told(
+    let problems = problems(
         &[],
         "endpoint: collector
 protocol: [grpc]
@@ -248,7 +251,7 @@ metrics: otlp
 endpiont: http://collector
 x-mine: anything",
     );
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(problems, @"
     canary.yaml:2:13: `telemetry.endpoint`: the endpoint has no scheme
     hint: write `http://HOST:4318` or `https://HOST`
 
@@ -283,7 +286,7 @@ x-mine: anything",
 
 #[test]
 fn every_other_key() {
-    let told = told(
+    let problems = problems(
         &[],
         "service_name: 1.10
 resource: { region: [eu], zone: 1 }
@@ -296,7 +299,7 @@ temporality: delta
 max_series_per_check: many
 spool: { max_size: 1MiB, max_age: 1s, path: /spool }",
     );
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(problems, @"
     canary.yaml:2:17: `telemetry.service_name`: expected a text, found a number or a boolean
     hint: put it in quotes
 
@@ -337,7 +340,7 @@ spool: { max_size: 1MiB, max_age: 1s, path: /spool }",
 
 #[test]
 fn a_ratio_that_no_sampler_takes() {
-    insta::assert_snapshot!(told(&[], "sampler_arg: 0.5"), @"
+    insta::assert_snapshot!(problems(&[], "sampler_arg: 0.5"), @"
     canary.yaml:2:16: `telemetry.sampler_arg`: there is no sampler that would take it
     hint: set `sampler: traceidratio`
 

@@ -1,4 +1,4 @@
-//! Where signals go.
+//! Endpoints of the signals.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn the_endpoint_of_a_signal_is_taken_as_it_is() {
     ] {
         let settings = from_variables(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint)]);
         assert_eq!(urls(&settings), [url, "none", "none"]);
-        assert!(!settings.nothing_to_export_to);
+        assert!(!settings.is_unconfigured);
     }
 }
 
@@ -88,7 +88,7 @@ fn a_grpc_endpoint_without_scheme_is_secure_unless_told_otherwise() {
 fn a_grpc_endpoint_without_scheme_and_port_has_the_port_of_otlp() {
     assert_eq!(grpc("collector", "true"), "http://collector:4317/");
     assert_eq!(grpc("[::1]", ""), "https://[::1]:4317/");
-    // 443 and 80 are ports like any other.
+    // 443 and 80 are not special.
     assert_eq!(grpc("collector:443", ""), "https://collector/");
     assert_eq!(grpc("collector:80", "true"), "http://collector/");
 }

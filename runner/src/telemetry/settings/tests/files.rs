@@ -1,4 +1,4 @@
-//! Certificates and keys: seen at start, read again at each connect.
+//! Certificates and keys: validated at start, read again at each connect.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn with_files(folder: &tempfile::TempDir, variables: &[(&str, &str)]) -> Result<
     let mut variables: Vec<(&str, &str)> = paths.iter().map(|(name, path)| (*name, path.as_str())).collect();
     variables.push(("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318"));
     let shown = format!("{}/", folder.path().display());
-    with(&variables, "").map_err(|told| told.replace(&shown, ""))
+    with(&variables, "").map_err(|problems| problems.replace(&shown, ""))
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_path_of_the_file_is_relative_to_the_file() {
 
 #[test]
 fn a_file_that_is_not_what_it_should_be_is_refused_without_quoting_it() {
-    let told = with_files(
+    let problems = with_files(
         &folder(),
         &[
             ("OTEL_EXPORTER_OTLP_CERTIFICATE", "missing.pem"),
@@ -89,8 +89,8 @@ fn a_file_that_is_not_what_it_should_be_is_refused_without_quoting_it() {
         ],
     )
     .unwrap_err();
-    assert!(!told.contains("hunter2"));
-    insta::assert_snapshot!(told, @"
+    assert!(!problems.contains("hunter2"));
+    insta::assert_snapshot!(problems, @"
     `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE`: the file `text.pem` holds no certificate in PEM form
 
     `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`: the file `key.pem` holds no certificate in PEM form
@@ -108,8 +108,8 @@ fn a_file_that_is_not_what_it_should_be_is_refused_without_quoting_it() {
 #[test]
 fn a_certificate_without_its_key_is_refused() {
     let folder = folder();
-    let told = |name| with_files(&folder, &[(name, "ca.pem")]).unwrap_err();
-    insta::assert_snapshot!(told("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"), @"
+    let problems = |name| with_files(&folder, &[(name, "ca.pem")]).unwrap_err();
+    insta::assert_snapshot!(problems("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"), @"
     `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`: there is no client key to it
     hint: set `OTEL_EXPORTER_OTLP_CLIENT_KEY`, or `client_key` in the file
 

@@ -1,4 +1,4 @@
-//! Who wins where two speak.
+//! Precedence between sources.
 
 use super::*;
 
@@ -60,7 +60,7 @@ fn every_key_of_a_signal_may_differ() {
                 assert_eq!(found.url.as_str(), "http://own:1/");
             } else {
                 assert_eq!(own, (Protocol::HttpProtobuf, Compression::None, "x-all"));
-                assert_eq!(found.url.path(), format!("/v1/{}", other.word()));
+                assert_eq!(found.url.path(), format!("/v1/{}", other.as_str()));
             }
         }
     }

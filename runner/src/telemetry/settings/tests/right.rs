@@ -1,4 +1,4 @@
-//! Every setting, by its variable and by its key.
+//! Valid values of every setting, by its variable and by its key.
 
 use super::*;
 use crate::trace::propagation::Format;
@@ -6,7 +6,7 @@ use crate::trace::sampler::Ratio;
 
 const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
 
-/// With an endpoint, so that there is a destination to look at.
+/// With an endpoint, so that there is a destination to inspect.
 fn otlp(name: &str, value: &str) -> Destination {
     let settings = from_variables(&[ENDPOINT, (name, value)]);
     destination(&settings, Signal::Metrics).clone()
@@ -18,23 +18,23 @@ fn otlp_of_file(telemetry: &str) -> Destination {
 }
 
 #[test]
-fn without_a_word_nothing_is_exported_and_that_is_known() {
+fn without_configuration_nothing_is_exported_and_that_is_known() {
     let settings = from_variables(&[]);
     assert_eq!(urls(&settings), ["none"; 3]);
-    assert!(settings.nothing_to_export_to);
+    assert!(settings.is_unconfigured);
     assert!(!settings.disabled);
 }
 
 #[test]
-fn who_wants_nothing_exported_needs_not_be_told() {
+fn nothing_exported_on_purpose_is_not_reported() {
     let none = [
         ("OTEL_TRACES_EXPORTER", "none"),
         ("OTEL_METRICS_EXPORTER", "none"),
         ("OTEL_LOGS_EXPORTER", "none"),
     ];
-    assert!(!from_variables(&none).nothing_to_export_to);
-    assert!(!from_variables(&[("OTEL_SDK_DISABLED", "true")]).nothing_to_export_to);
-    assert!(!from_file("disabled: true").nothing_to_export_to);
+    assert!(!from_variables(&none).is_unconfigured);
+    assert!(!from_variables(&[("OTEL_SDK_DISABLED", "true")]).is_unconfigured);
+    assert!(!from_file("disabled: true").is_unconfigured);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn each_signal_has_its_exporter() {
 }
 
 #[test]
-fn an_export_has_ten_seconds_and_no_headers_unless_told_otherwise() {
+fn an_export_has_ten_seconds_and_no_headers_by_default() {
     let destination = otlp("UNRELATED", "");
     assert_eq!(destination.protocol, Protocol::HttpProtobuf);
     assert_eq!(destination.timeout, Duration::from_secs(10));
@@ -169,7 +169,7 @@ fn a_ratio_that_nobody_gives_is_all() {
 }
 
 #[test]
-fn failures_are_always_sampled_unless_told_otherwise() {
+fn failures_are_always_sampled_by_default() {
     assert!(from_file("").failures_always_sampled);
     assert!(!from_file("failures_always_sampled: false").failures_always_sampled);
 }
@@ -237,7 +237,7 @@ fn without_a_place_there_is_no_spool() {
     assert_eq!(settings.unwrap().spool, None);
 }
 
-/// The file of the README, and every variable and key that it names.
+/// The example file of the README, and every variable and key that it names.
 #[test]
 fn the_readme_is_right() {
     let readme = include_str!("../README.md");

@@ -1,4 +1,4 @@
-//! What must not be shown.
+//! Secrets in problems and debug output.
 
 use super::*;
 
@@ -47,8 +47,8 @@ fn no_header_that_is_wrong_shows_its_value() {
         "content-type=hunter2-token",
         "grpc-timeout=hunter2-token",
     ] {
-        let told = told(&[("OTEL_EXPORTER_OTLP_HEADERS", list)], "");
-        assert!(!told.contains("hunter2"), "{told}");
+        let problems = problems(&[("OTEL_EXPORTER_OTLP_HEADERS", list)], "");
+        assert!(!problems.contains("hunter2"), "{problems}");
     }
 }
 
@@ -63,8 +63,8 @@ fn no_file_that_is_wrong_shows_a_header() {
         "headers:\n  authorization: Bearer: hunter2-token",
         "headers: { authorization: 'hunter2-token${env:NOTHING}' }",
     ] {
-        let told = told(&[], telemetry);
-        assert!(!told.contains("hunter2"), "{told}");
+        let problems = problems(&[], telemetry);
+        assert!(!problems.contains("hunter2"), "{problems}");
     }
 }
 
@@ -76,17 +76,17 @@ fn an_endpoint_that_is_wrong_is_not_shown() {
         "http://hunter2-token:port",
         "http://collector/#hunter2-token",
     ] {
-        let told = told(&[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)], "");
-        assert!(!told.contains("hunter2"), "{told}");
+        let problems = problems(&[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)], "");
+        assert!(!problems.contains("hunter2"), "{problems}");
     }
 }
 
 #[test]
 fn a_value_from_a_reference_is_not_shown() {
-    let told = told(
+    let problems = problems(
         &[("TOKEN", TOKEN)],
         "protocol: ${env:TOKEN}\ninterval: ${env:TOKEN}",
     );
-    assert!(!told.contains("hunter2"), "{told}");
-    assert!(told.contains("`***` is no protocol"), "{told}");
+    assert!(!problems.contains("hunter2"), "{problems}");
+    assert!(problems.contains("`***` is no protocol"), "{problems}");
 }

@@ -1,4 +1,4 @@
-//! Exports of metrics that are more than may wait at once, without a spool.
+//! Exports of metrics larger than the queue, without a spool.
 
 use std::sync::Mutex;
 
@@ -16,9 +16,9 @@ use crate::telemetry::delivery::simulated::{self, Status as Answer};
 use crate::telemetry::settings::Exporter;
 
 const INTERVAL: Duration = Duration::from_secs(10);
-/// Bytes that may wait in memory.
+/// The memory limit in bytes.
 const MEMORY: u64 = 2 << 20;
-/// What of a check nobody can do without, and how many points of it there are in an export.
+/// The essential metrics of a check, with their number of points in an export.
 const CORE: [(&str, usize); 3] = [
     ("canary.check.runs", 5),
     ("canary.check.up", 1),
@@ -32,7 +32,7 @@ struct Receiver(Arc<Mutex<Received>>);
 #[derive(Debug, Default)]
 struct Received {
     is_away: bool,
-    /// How long it takes with a request.
+    /// The time it needs for a request.
     latency: Duration,
     requests: Vec<Bytes>,
 }
@@ -70,7 +70,7 @@ impl Receiver {
         received.requests.iter().map(|request| request.len() as u64).sum()
     }
 
-    /// In how many exports each check was told of, by check and metric.
+    /// The number of exports that contain each check, by check and metric.
     fn counts(&self) -> BTreeMap<(String, &'static str), usize> {
         let mut counts: BTreeMap<(String, &'static str), usize> = BTreeMap::new();
         for request in &self.0.lock().unwrap().requests {
@@ -88,7 +88,7 @@ impl Receiver {
     }
 }
 
-/// The data points of the metrics that matter.
+/// The data points of the essential metrics.
 fn points(request: &Bytes) -> Vec<(&'static str, NumberDataPoint)> {
     let request = ExportMetricsServiceRequest::decode(request.clone()).unwrap();
     let scopes = request
@@ -121,16 +121,16 @@ fn check_of(point: &NumberDataPoint) -> Option<String> {
     }
 }
 
-/// Telemetry that exports metrics alone.
-fn exporting(receiver: &Receiver) -> (Telemetry, Exposition, Worker) {
-    let (telemetry, exposition, mut worker) = by(Named(Vec::new()));
+/// Telemetry that exports only metrics.
+fn exporting(receiver: &Receiver) -> (Telemetry, MetricsHandle, Worker) {
+    let (telemetry, handle, mut worker) = by(Named(Vec::new()));
     worker.delivery.exporters = [(Signal::Metrics, receiver.exporter())].into();
     worker.delivery.memory = MEMORY;
     worker.interval = INTERVAL;
-    (telemetry, exposition, worker)
+    (telemetry, handle, worker)
 }
 
-/// A run of a check that measures as much as it can.
+/// A run of a check with as many measurements as possible.
 fn measuring(check: &str) -> Run {
     let pair = |number: usize| {
         let key = format!("key {number} {}", "k".repeat(100));
@@ -150,13 +150,13 @@ fn measuring(check: &str) -> Run {
     }
 }
 
-/// A run of each good check, and one of a check that measures as much as it can.
+/// Records a run of each good check, and one of a check with as many measurements as possible.
 fn begin(telemetry: &Telemetry, good: &[String]) {
     let checks = good.iter().map(|name| run(name).check);
-    telemetry.suite(checks.chain([run("loud").check]).collect());
-    telemetry.finished(&Arc::new(measuring("loud")), &standing());
+    telemetry.suite_changed(checks.chain([run("loud").check]).collect());
+    telemetry.run_finished(&Arc::new(measuring("loud")), &standing());
     for name in good {
-        telemetry.finished(&Arc::new(run(name)), &standing());
+        telemetry.run_finished(&Arc::new(run(name)), &standing());
     }
 }
 
@@ -164,16 +164,16 @@ fn named(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("check {number}")).collect()
 }
 
-/// How exports of metrics went, when they were last looked at.
-fn report(exposition: &Exposition) -> SignalReport {
-    let reading = exposition.delivery().unwrap();
+/// The last sampled state of the exports of metrics.
+fn report(handle: &MetricsHandle) -> SignalReport {
+    let reading = handle.delivery_status().unwrap();
     reading.report.signals[&Signal::Metrics].clone()
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_export_that_is_more_than_may_wait_arrives_whole_and_so_does_the_last_one() {
     let receiver = Receiver::slow(Duration::from_millis(20));
-    let (telemetry, exposition, worker) = exporting(&receiver);
+    let (telemetry, handle, worker) = exporting(&receiver);
     let stop = CancellationToken::new();
     let good = named(400);
     begin(&telemetry, &good);
@@ -190,18 +190,18 @@ async fn an_export_that_is_more_than_may_wait_arrives_whole_and_so_does_the_last
             assert_eq!(count, Some(&2), "{check}: {metric}");
         }
     }
-    assert!(report(&exposition).dropped.is_empty());
+    assert!(report(&handle).dropped.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_is_slower_than_exports_are_due_has_them_one_after_the_other() {
     let receiver = Receiver::slow(Duration::from_secs(9));
-    let (telemetry, exposition, worker) = exporting(&receiver);
+    let (telemetry, handle, worker) = exporting(&receiver);
     let stop = CancellationToken::new();
     begin(&telemetry, &named(400));
     let story = async {
         sleep(30 * INTERVAL).await;
-        let report = report(&exposition);
+        let report = report(&handle);
         stop.cancel();
         report
     };
@@ -220,7 +220,7 @@ async fn a_check_that_measures_as_much_as_it_can_costs_others_no_metrics_in_an_o
     const EXPORTS: u32 = 6;
     let receiver = Receiver::default();
     receiver.set_away(true);
-    let (telemetry, exposition, worker) = exporting(&receiver);
+    let (telemetry, handle, worker) = exporting(&receiver);
     let stop = CancellationToken::new();
     let good = named(12);
     begin(&telemetry, &good);
@@ -231,7 +231,7 @@ async fn a_check_that_measures_as_much_as_it_can_costs_others_no_metrics_in_an_o
         stop.cancel();
     };
     tokio::join!(worker.run(stop.clone()), story);
-    let report = report(&exposition);
+    let report = report(&handle);
     assert!(report.dropped.is_empty(), "{report:?}");
     assert!(report.dropped_items > 0, "there was no room for all: {report:?}");
     let counts = receiver.counts();

@@ -1,4 +1,4 @@
-//! What arrives, at a server that notes it.
+//! Pings as received by a server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,12 +8,12 @@ use canary_tests::command::Program;
 use canary_tests::peer::http::{Reply, Request, Site};
 
 use super::*;
-use crate::watch::tests::starve;
-use crate::wire::{Place, Protocol, TlsFiles};
+use crate::http_client::{Endpoint, Protocol, TlsFiles};
+use crate::watch::tests::use_up_descriptors;
 
 fn settings(url: &str) -> Settings {
     Settings {
-        place: Place {
+        endpoint: Endpoint {
             url: url.parse().unwrap(),
             tls: TlsFiles::default(),
             protocol: Protocol::Http1,
@@ -23,29 +23,29 @@ fn settings(url: &str) -> Settings {
     }
 }
 
-/// Beats at a site, whose pings are one connection each, until there were `pings`. At an interval short enough to wait
-/// for: a paused clock runs out while packets are under way.
-async fn beat(site: &Site, pings: usize, vitals: impl FnMut() -> Vitals) -> HeartbeatReport {
+/// Runs a heartbeat until the site has accepted `pings` connections, one per ping. Uses a short real interval: a
+/// paused clock would advance while packets are in flight.
+async fn beat(site: &Site, pings: usize, health_input: impl FnMut() -> HealthInput) -> HeartbeatReport {
     let mut settings = settings(&site.url("http", "/token?tag=a"));
     settings.cadence.interval = Duration::from_secs(1);
-    let (reserve, record) = (Reserve::default(), Record::default());
+    let (internal_fds, stats) = (InternalFds::default(), PingStats::default());
     let stop = async {
         site.until(|counts| counts.accepted >= pings && counts.open == 0)
             .await;
     };
-    let beats = run(&settings, vitals, &reserve, &record, stop);
+    let beats = run(&settings, health_input, &internal_fds, &stats, stop);
     tokio::time::timeout(MINUTE, beats).await.unwrap();
-    assert_eq!(reserve.held(), 0);
-    record.report()
+    assert_eq!(internal_fds.count(), 0);
+    stats.report()
 }
 
-fn works() -> impl FnMut() -> Vitals {
+fn works() -> impl FnMut() -> HealthInput {
     let mut verdicts = 0;
     move || {
         verdicts += 1;
-        Vitals {
+        HealthInput {
             verdicts,
-            ..Vitals::default()
+            ..HealthInput::default()
         }
     }
 }
@@ -76,13 +76,16 @@ async fn start_and_success_have_a_path_each_and_keep_the_query() {
 async fn a_failure_brings_its_reason_once_and_silence_follows() {
     let site = Site::start(|_| Reply::text("OK"));
     let mut healthy = works();
-    let vitals = || {
-        let seen = healthy();
-        // Four looks an interval.
-        let sick = (seen.verdicts < 10).then(|| "no progress of the scheduler".to_owned());
-        Vitals { sick, ..seen }
+    let health_input = || {
+        let input = healthy();
+        // Four polls per interval.
+        let unhealthy_reason = (input.verdicts < 10).then(|| "no progress of the scheduler".to_owned());
+        HealthInput {
+            unhealthy_reason,
+            ..input
+        }
     };
-    beat(&site, 3, vitals).await;
+    beat(&site, 3, health_input).await;
     assert_eq!(
         lines(&site),
         [
@@ -94,7 +97,7 @@ async fn a_failure_brings_its_reason_once_and_silence_follows() {
 }
 
 #[tokio::test]
-async fn a_ping_that_is_not_taken_is_tried_twice_more() {
+async fn a_ping_that_is_not_accepted_is_tried_twice_more() {
     let count = AtomicU64::new(0);
     let site = Site::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
         0 | 1 => Reply::status(502),
@@ -108,7 +111,7 @@ async fn a_ping_that_is_not_taken_is_tried_twice_more() {
 
 #[tokio::test]
 async fn an_address_that_knows_no_such_check_is_a_failure_with_one_attempt_an_interval() {
-    for (reply, word) in [
+    for (reply, reason) in [
         (Reply::status(404), "http_404"),
         (Reply::text("OK (not found)"), "not_found"),
         (Reply::text("OK (rate limited)"), "rate_limited"),
@@ -116,14 +119,14 @@ async fn an_address_that_knows_no_such_check_is_a_failure_with_one_attempt_an_in
         let site = Site::start(move |_| reply.clone());
         let report = beat(&site, 2, works()).await;
         assert_eq!(report.sent, 0);
-        assert_eq!(report.failed, BTreeMap::from([(word.into(), 2)]));
+        assert_eq!(report.failed, BTreeMap::from([(reason.into(), 2)]));
         assert_eq!(report.last_success, None);
     }
 }
 
 #[tokio::test]
 async fn a_success_that_its_body_denies_is_a_failure() {
-    for (body, word) in [
+    for (body, reason) in [
         ("<!DOCTYPE html><title>Log in</title>", "page"),
         (
             r#"{"ok": false, "msg": "Monitor not found or not active."}"#,
@@ -133,31 +136,31 @@ async fn a_success_that_its_body_denies_is_a_failure() {
         let site = Site::start(move |_| Reply::text(body));
         let report = beat(&site, 3, works()).await;
         assert_eq!((report.sent, report.last_success), (0, None));
-        assert_eq!(report.failed, BTreeMap::from([(word.into(), 3)]));
+        assert_eq!(report.failed, BTreeMap::from([(reason.into(), 3)]));
     }
-    let taken = Site::start(|_| Reply::text(r#"{"ok": true}"#));
-    assert_eq!(beat(&taken, 1, works()).await.failed, BTreeMap::new());
+    let accepted = Site::start(|_| Reply::text(r#"{"ok": true}"#));
+    assert_eq!(beat(&accepted, 1, works()).await.failed, BTreeMap::new());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_address_that_never_answers_holds_one_connection_and_makes_no_ping_late() {
     let silent = Site::start(|_| Reply::text("OK").after(Duration::from_hours(24)));
     let settings = settings(&silent.url("http", "/token"));
-    let (reserve, record) = (Reserve::default(), Record::default());
+    let (internal_fds, stats) = (InternalFds::default(), PingStats::default());
     let start = Instant::now();
     let mut most = 0;
     let mut healthy = works();
-    let vitals = || {
+    let health_input = || {
         most = most.max(silent.open());
         healthy()
     };
     let stop = tokio::time::sleep(Duration::from_secs(299));
-    run(&settings, vitals, &reserve, &record, stop).await;
+    run(&settings, health_input, &internal_fds, &stats, stop).await;
     assert!(most <= 1, "{most} connections at once");
     assert_eq!(start.elapsed().as_secs(), 299);
-    let report = record.report();
+    let report = stats.report();
     assert_eq!(report.failed, BTreeMap::from([("timeout".into(), 15)]));
-    assert_eq!(record.pings()["success"], 0);
+    assert_eq!(stats.pings()["success"], 0);
     assert!(report.last_error.unwrap().ends_with("within the time-out"));
 }
 
@@ -172,25 +175,25 @@ async fn a_process_without_a_descriptor_left_still_pings() {
     drop(starving);
 }
 
-/// Its URL has a name, which it takes descriptors to look up.
+/// The URL has a host name, which takes descriptors to look up.
 #[tokio::test]
 #[ignore = "starves its process, so it needs one of its own"]
 async fn a_starving_process() {
     let url = std::env::var_os("CANARY_TEST_URL").unwrap();
     let mut settings = settings(url.to_str().unwrap());
     settings.cadence.interval = Duration::from_secs(1);
-    let mut eaten = Vec::new();
+    let mut files = Vec::new();
     let mut healthy = works();
-    let vitals = || {
-        starve(&mut eaten);
+    let health_input = || {
+        use_up_descriptors(&mut files);
         healthy()
     };
-    let record = Record::default();
+    let stats = PingStats::default();
     run(
         &settings,
-        vitals,
-        &Reserve::default(),
-        &record,
+        health_input,
+        &InternalFds::default(),
+        &stats,
         std::future::pending(),
     )
     .await;

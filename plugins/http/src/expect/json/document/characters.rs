@@ -1,4 +1,4 @@
-//! The text between two quotes.
+//! The characters of a JSON string.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -8,10 +8,10 @@ use std::str::Chars;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::order;
 
-/// Units of effort for one byte of a text with escapes.
+/// Effort units per byte of a text with escapes.
 const PER_ESCAPED: usize = 12;
 
-/// The characters of a text in JSON, its escapes resolved.
+/// The characters of a JSON string, its escapes resolved.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::expect::json) struct Characters<'t> {
     written: &'t str,
@@ -19,38 +19,40 @@ pub(in crate::expect::json) struct Characters<'t> {
 }
 
 impl<'t> Characters<'t> {
-    /// What stands between the quotes, and whether a backslash is in it. It is read already, so it is well formed.
+    /// What stands between the quotes, and whether it contains a backslash. It was already parsed, so it is well
+    /// formed.
     pub(super) fn new(written: &'t str, is_escaped: bool) -> Self {
         Self { written, is_escaped }
     }
 
-    /// A text that has no escapes.
+    /// A text without escapes.
     pub(in crate::expect::json) fn plain_text(text: &'t str) -> Self {
         Self::new(text, false)
     }
 
-    /// As it is written.
+    /// The string as it is written.
     pub(in crate::expect::json) fn written(self) -> &'t str {
         self.written
     }
 
-    /// As it is written, if that is the text itself.
+    /// The string as it is written, if it has no escapes.
     pub(in crate::expect::json) fn plain(self) -> Option<&'t str> {
         (!self.is_escaped).then_some(self.written)
     }
 
-    /// Units of effort to go through them once.
+    /// Effort units to iterate over them once.
     pub(in crate::expect::json) fn cost(self) -> usize {
         let per_byte = if self.is_escaped { PER_ESCAPED } else { 1 };
         self.written.len() * per_byte
     }
 
-    /// One after the other.
+    /// Iterates over the characters.
     pub(in crate::expect::json) fn each(self) -> impl Iterator<Item = char> {
         Unescaped(self.written.chars())
     }
 
-    /// All of them, in memory that the caller has looked for: as many bytes as are written, where there are escapes.
+    /// The decoded text, in a buffer that the caller has reserved: as many bytes as are written, if there are
+    /// escapes.
     pub(in crate::expect::json) fn text(self, mut room: String) -> Cow<'t, str> {
         match self.plain() {
             Some(plain) => plain.into(),
@@ -61,12 +63,12 @@ impl<'t> Characters<'t> {
         }
     }
 
-    /// Bytes of memory that [`Characters::text`] takes.
+    /// Bytes that [`Characters::text`] allocates.
     pub(in crate::expect::json) fn memory(self) -> usize {
         self.plain().map_or(self.written.len(), |_| 0)
     }
 
-    /// Adds them to a hash, which does not depend on how they are written.
+    /// Adds them to a hash that does not depend on how they are written.
     pub(super) fn hash(self, hasher: &mut impl Hasher) {
         match self.plain() {
             Some(plain) => hasher.write(plain.as_bytes()),
@@ -76,7 +78,7 @@ impl<'t> Characters<'t> {
         }
     }
 
-    /// How many there are.
+    /// The number of characters.
     pub(in crate::expect::json) fn count(self) -> usize {
         match self.plain() {
             Some(plain) => plain.chars().count(),
@@ -84,10 +86,10 @@ impl<'t> Characters<'t> {
         }
     }
 
-    /// Whether it is the same text. Two whose lengths differ take nothing.
+    /// Whether it is the same text. Texts of different lengths cost nothing.
     ///
     /// # Errors
-    /// To find out costs too much.
+    /// The comparison costs too much effort.
     pub(in crate::expect::json) fn same(
         self,
         other: Characters<'_>,
@@ -98,10 +100,10 @@ impl<'t> Characters<'t> {
         Ok(least <= other_most && other_least <= most && self.order(other, effort)?.is_eq())
     }
 
-    /// How it stands to another text.
+    /// Compares it with another text.
     ///
     /// # Errors
-    /// To find out costs too much.
+    /// The comparison costs too much effort.
     pub(in crate::expect::json) fn order(
         self,
         other: Characters<'_>,
@@ -113,12 +115,13 @@ impl<'t> Characters<'t> {
         }
     }
 
-    /// Bytes that it has at least and at most: `\u0000` stands for one, `\uffff` for three.
+    /// Minimum and maximum bytes of the decoded text: `\u0000` becomes one byte, `\uffff` three.
     fn bytes(self) -> (usize, usize) {
         let written = self.written.len();
-        match self.is_escaped {
-            true => (written / 6, written),
-            false => (written, written),
+        if self.is_escaped {
+            (written / 6, written)
+        } else {
+            (written, written)
         }
     }
 }
@@ -145,7 +148,8 @@ impl Iterator for Unescaped<'_> {
 }
 
 impl Unescaped<'_> {
-    /// The character of `\uXXXX`, or of two of them. Half of one alone is replaced: RFC 8259 allows it, and no text has it.
+    /// Decodes `\uXXXX`, or a pair of them. A lone surrogate is replaced: RFC 8259 allows it, but no UTF-8 text can
+    /// contain it.
     fn unicode(&mut self) -> char {
         let first = hex(&mut self.0);
         let mut after = self.0.clone();

@@ -1,31 +1,31 @@
-//! Reads JSON by RFC 8259.
+//! A JSON parser (RFC 8259).
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::records::Records;
-use super::{Characters, Kind, Place, Record, Span};
+use super::{Characters, Kind, Record, Role, Span};
 use crate::effort::{Effort, TooCostly};
-use crate::memory::{Memory, OutOfMemory};
+use crate::memory::{MemoryBudget, OutOfMemory};
 
-/// How many lists and objects one value may stand in.
+/// Maximum nesting depth.
 const MAX_DEPTH: usize = 1_000;
-/// Units for one byte of the text.
+/// Effort units per byte of the text.
 const PER_BYTE: usize = 12;
-/// Units to look whether a key comes twice in an object.
+/// Effort units to check whether a key is repeated in an object.
 const PER_KEY: usize = 150;
 
-/// What the reader may use.
+/// The limits of the parser.
 pub(super) struct Limits<'e> {
-    pub(super) memory: Memory,
+    pub(super) memory: MemoryBudget,
     pub(super) effort: &'e Effort,
 }
 
-/// Why a text was not read.
+/// Why a text was not parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(in crate::expect::json) enum Unread {
+pub(in crate::expect::json) enum ReadError {
     #[error("the body is not JSON: expected {expected} at line {line} column {column}")]
     Unexpected {
-        /// What would be right.
+        /// What is expected at this position.
         expected: &'static str,
         line: usize,
         column: usize,
@@ -40,8 +40,8 @@ pub(in crate::expect::json) enum Unread {
     TooCostly(#[from] TooCostly),
 }
 
-impl Unread {
-    /// Whether it is not known whether the text is JSON.
+impl ReadError {
+    /// Whether it is unknown whether the text is JSON.
     pub(in crate::expect::json) fn is_beyond_quotas(&self) -> bool {
         matches!(self, Self::TooLarge(_) | Self::TooCostly(_))
     }
@@ -52,7 +52,7 @@ pub(super) struct Reader<'t, 'e> {
     /// Bytes of the text that are read.
     at: usize,
     records: Records,
-    /// The lists and objects that are not at their end, by their records.
+    /// Record indices of the containers that are not closed yet.
     open: Vec<usize>,
     limits: Limits<'e>,
     keys: RandomState,
@@ -70,16 +70,16 @@ impl<'t, 'e> Reader<'t, 'e> {
         }
     }
 
-    /// The values of the text, as they stand in it.
+    /// Parses the text into its values, in order.
     ///
     /// # Errors
-    /// It is not JSON, or it is beyond the limits.
-    pub(super) fn read(mut self) -> Result<Records, Unread> {
-        self.limits.effort.take(self.text.len() * PER_BYTE)?;
-        let mut place = Some(Place::Element);
-        while let Some(here) = place {
+    /// It is not JSON, or exceeds the limits.
+    pub(super) fn read(mut self) -> Result<Records, ReadError> {
+        self.limits.effort.charge(self.text.len() * PER_BYTE)?;
+        let mut role = Some(Role::Element);
+        while let Some(here) = role {
             self.value(here)?;
-            place = self.next_place()?;
+            role = self.next_role()?;
         }
         match self.after_blanks() {
             None => Ok(self.records),
@@ -87,8 +87,8 @@ impl<'t, 'e> Reader<'t, 'e> {
         }
     }
 
-    /// Reads a value, of a list or an object only its beginning.
-    fn value(&mut self, place: Place) -> Result<(), Unread> {
+    /// Reads a value; of a list or an object only its beginning.
+    fn value(&mut self, role: Role) -> Result<(), ReadError> {
         let kind = match self.after_blanks() {
             Some(b'{') => self.open(Kind::Object { count: 0 })?,
             Some(b'[') => self.open(Kind::List { count: 0 })?,
@@ -101,12 +101,12 @@ impl<'t, 'e> Reader<'t, 'e> {
         };
         let next = self.records.len() + 1;
         self.records
-            .push(Record { kind, place, next }, self.limits.memory)?;
+            .push(Record { kind, role, next }, self.limits.memory)?;
         Ok(())
     }
 
-    /// Where the next value stands, after all lists and objects that end before it; nothing at the end of the text.
-    fn next_place(&mut self) -> Result<Option<Place>, Unread> {
+    /// The role of the next value, after closing all containers that end before it; `None` at the end of the text.
+    fn next_role(&mut self) -> Result<Option<Role>, ReadError> {
         while let Some(&container) = self.open.last() {
             let next = self.after_blanks();
             let Some(Record { kind, .. }) = self.records.get_mut(container) else {
@@ -123,11 +123,11 @@ impl<'t, 'e> Reader<'t, 'e> {
                 Some(b',') if !is_new => {
                     *count += 1;
                     self.at += 1;
-                    return self.place(is_object).map(Some);
+                    return self.role(is_object).map(Some);
                 }
                 _ if is_new => {
                     *count += 1;
-                    return self.place(is_object).map(Some);
+                    return self.role(is_object).map(Some);
                 }
                 _ if is_object => return Err(self.unexpected("`,` or `}`")),
                 _ => return Err(self.unexpected("`,` or `]`")),
@@ -136,9 +136,9 @@ impl<'t, 'e> Reader<'t, 'e> {
         Ok(None)
     }
 
-    fn place(&mut self, is_object: bool) -> Result<Place, Unread> {
+    fn role(&mut self, is_object: bool) -> Result<Role, ReadError> {
         if !is_object {
-            return Ok(Place::Element);
+            return Ok(Role::Element);
         }
         if self.after_blanks() != Some(b'"') {
             return Err(self.unexpected("a key in double quotes"));
@@ -148,19 +148,19 @@ impl<'t, 'e> Reader<'t, 'e> {
             return Err(self.unexpected("`:`"));
         }
         self.at += 1;
-        Ok(Place::Member(key))
+        Ok(Role::Member(key))
     }
 
-    fn open(&mut self, kind: Kind) -> Result<Kind, Unread> {
+    fn open(&mut self, kind: Kind) -> Result<Kind, ReadError> {
         if self.open.len() == MAX_DEPTH {
-            return Err(Unread::TooDeep);
+            return Err(ReadError::TooDeep);
         }
         self.open.push(self.records.len());
         self.at += 1;
         Ok(kind)
     }
 
-    fn close(&mut self, container: usize) -> Result<(), Unread> {
+    fn close(&mut self, container: usize) -> Result<(), ReadError> {
         self.at += 1;
         self.open.pop();
         let end = self.records.len();
@@ -170,12 +170,12 @@ impl<'t, 'e> Reader<'t, 'e> {
         self.replace_repeated(container)
     }
 
-    /// Of members with one key, the last one counts, as nearly everybody has it.
-    fn replace_repeated(&mut self, container: usize) -> Result<(), Unread> {
+    /// Of members with the same key the last one counts, as in nearly all parsers.
+    fn replace_repeated(&mut self, container: usize) -> Result<(), ReadError> {
         let Some(Kind::Object { count: count @ 2.. }) = self.kind(container) else {
             return Ok(());
         };
-        self.limits.effort.take(count * PER_KEY)?;
+        self.limits.effort.charge(count * PER_KEY)?;
         let memory = self.limits.memory.without(self.records.memory());
         let mut keys = memory.list(count)?;
         let mut member = container + 1;
@@ -204,7 +204,7 @@ impl<'t, 'e> Reader<'t, 'e> {
 
     fn replace(&mut self, container: usize, member: usize) {
         if let Some(record) = self.records.get_mut(member) {
-            record.place = Place::Replaced;
+            record.role = Role::Replaced;
         }
         if let Some(Kind::Object { count }) = self.records.get_mut(container).map(|record| &mut record.kind) {
             *count -= 1;
@@ -216,16 +216,16 @@ impl<'t, 'e> Reader<'t, 'e> {
     }
 
     fn key(&self, index: usize) -> Option<Characters<'t>> {
-        match self.records.get(index)?.place {
-            Place::Member(span) => {
+        match self.records.get(index)?.role {
+            Role::Member(span) => {
                 let written = self.text.get(span.start..span.end)?;
                 Some(Characters::new(written, span.is_escaped))
             }
-            Place::Element | Place::Replaced => None,
+            Role::Element | Role::Replaced => None,
         }
     }
 
-    fn text(&mut self) -> Result<Span, Unread> {
+    fn text(&mut self) -> Result<Span, ReadError> {
         self.at += 1;
         let start = self.at;
         let mut is_escaped = false;
@@ -249,7 +249,7 @@ impl<'t, 'e> Reader<'t, 'e> {
         })
     }
 
-    fn escape(&mut self) -> Result<(), Unread> {
+    fn escape(&mut self) -> Result<(), ReadError> {
         self.at += 1;
         let digits = match self.byte() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 0,
@@ -266,7 +266,7 @@ impl<'t, 'e> Reader<'t, 'e> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Span, Unread> {
+    fn number(&mut self) -> Result<Span, ReadError> {
         let start = self.at;
         self.at += usize::from(self.byte() == Some(b'-'));
         match self.byte() {
@@ -289,7 +289,7 @@ impl<'t, 'e> Reader<'t, 'e> {
         })
     }
 
-    fn digits(&mut self) -> Result<(), Unread> {
+    fn digits(&mut self) -> Result<(), ReadError> {
         let start = self.at;
         while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
@@ -300,7 +300,7 @@ impl<'t, 'e> Reader<'t, 'e> {
         Ok(())
     }
 
-    fn word(&mut self, word: &str, kind: Kind) -> Result<Kind, Unread> {
+    fn word(&mut self, word: &str, kind: Kind) -> Result<Kind, ReadError> {
         match self.text.as_bytes().get(self.at..) {
             Some(rest) if rest.starts_with(word.as_bytes()) => {
                 self.at += word.len();
@@ -321,13 +321,13 @@ impl<'t, 'e> Reader<'t, 'e> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn unexpected(&self, expected: &'static str) -> Unread {
+    fn unexpected(&self, expected: &'static str) -> ReadError {
         if self.at >= self.text.len() {
-            return Unread::EndsEarly;
+            return ReadError::EndsEarly;
         }
         let before = self.text.get(..self.at).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
-        Unread::Unexpected {
+        ReadError::Unexpected {
             expected,
             line: before.matches('\n').count() + 1,
             column: line.chars().count() + 1,

@@ -1,12 +1,12 @@
-//! The values of a document, in pieces of one size: as many as there are, in whatever places the memory of a run has free.
+//! The values of a document, stored in chunks of one size, so that fragmented memory can hold them.
 
 use super::Record;
-use crate::memory::{Memory, OutOfMemory};
+use crate::memory::{MemoryBudget, OutOfMemory};
 
-/// Values in one piece.
+/// Values per chunk.
 const PIECE: usize = 2_048;
 
-/// All of them, in the order of the text.
+/// All values, in the order of the text.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pieces: Vec<Vec<Record>>,
@@ -31,11 +31,11 @@ impl Records {
         self.pieces.len() * PIECE * size_of::<Record>()
     }
 
-    /// Adds one, where there is memory for it besides those that are there.
+    /// Appends a value, if there is memory for it besides the existing ones.
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn push(&mut self, record: Record, memory: Memory) -> Result<(), OutOfMemory> {
+    pub(super) fn push(&mut self, record: Record, memory: MemoryBudget) -> Result<(), OutOfMemory> {
         if self.pieces.last().is_none_or(|last| last.len() == PIECE) {
             memory.without(self.memory()).reserve(&mut self.pieces, 1)?;
             self.pieces.push(Vec::new());
@@ -45,7 +45,7 @@ impl Records {
             return Err(OutOfMemory);
         };
         if last.len() == last.capacity() {
-            // Most documents are small, and a piece grows fast.
+            // Most documents are small, so a chunk grows exponentially.
             let more = last.len().clamp(1, PIECE - last.len());
             memory.without(taken).reserve(last, more)?;
         }
@@ -56,13 +56,13 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, Place};
+    use super::super::{Kind, Role};
     use super::*;
 
     fn record(next: usize) -> Record {
         Record {
             kind: Kind::Null,
-            place: Place::Element,
+            role: Role::Element,
             next,
         }
     }
@@ -71,7 +71,7 @@ mod tests {
     fn each_is_where_it_was_put() {
         let mut records = Records::default();
         for number in 0..3 * PIECE {
-            records.push(record(number), Memory::default()).unwrap();
+            records.push(record(number), MemoryBudget::default()).unwrap();
             assert_eq!(records.len(), number + 1);
         }
         for number in 0..3 * PIECE {
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn there_are_no_more_than_there_is_memory_for() {
-        let memory = Memory::within((4 << 20) + 10 * (PIECE * size_of::<Record>()) as u64);
+        let memory = MemoryBudget::for_quota((4 << 20) + 10 * (PIECE * size_of::<Record>()) as u64);
         let mut records = Records::default();
         let refused = (0..20 * PIECE).find(|number| records.push(record(*number), memory).is_err());
         let refused = refused.unwrap();

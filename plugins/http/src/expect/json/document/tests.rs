@@ -6,10 +6,10 @@ use super::*;
 use crate::expect::json::equality::same;
 use crate::memory::OutOfMemory;
 
-fn parse(text: &str) -> Result<Document<'_>, Unread> {
+fn parse(text: &str) -> Result<Document<'_>, ReadError> {
     Document::parse(
         Cow::Borrowed(text),
-        Memory::default().without(text.len()),
+        MemoryBudget::default().without(text.len()),
         &Effort::default(),
     )
 }
@@ -57,10 +57,10 @@ fn it_reads_what_serde_json_reads() {
 
 #[test]
 fn it_refuses_what_serde_json_refuses() {
-    // Every text with one character more, less, or another one.
+    // Every text with one character added, removed or replaced.
     for text in DOCUMENTS {
-        for (place, _) in text.char_indices() {
-            let (before, after) = text.split_at(place);
+        for (role, _) in text.char_indices() {
+            let (before, after) = text.split_at(role);
             let rest: String = after.chars().skip(1).collect();
             for piece in [
                 "", "\"", "\\", ",", ":", "[", "]", "{", "}", "0", "-", ".", "e", "u", " ", "\u{1}",
@@ -70,7 +70,7 @@ fn it_refuses_what_serde_json_refuses() {
                     format!("{before}{piece}{rest}"),
                 ] {
                     let expected = serde_json::from_str::<Value>(&changed);
-                    // It does not take half of a surrogate pair and what no double holds, which RFC 8259 allows.
+                    // It rejects lone surrogates and numbers beyond a double, which RFC 8259 allows.
                     let is_half = expected.as_ref().is_err_and(|error| {
                         let error = error.to_string();
                         ["hex escape", "surrogate", "out of range"]
@@ -125,7 +125,7 @@ fn of_members_with_one_key_the_last_one_counts() {
 #[test]
 fn a_body_of_many_values_is_refused_before_it_fills_the_memory() {
     let objects = format!("[{}0]", "{\"a\":[]},".repeat(300_000));
-    assert_eq!(parse(&objects).map(drop), Err(Unread::TooLarge(OutOfMemory)));
+    assert_eq!(parse(&objects).map(drop), Err(ReadError::TooLarge(OutOfMemory)));
     let numbers = format!("[{}0]", "0,".repeat(250_000));
     assert_eq!(parse(&numbers).unwrap().values(), 250_002);
 }
@@ -134,8 +134,8 @@ fn a_body_of_many_values_is_refused_before_it_fills_the_memory() {
 fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(parse(&nested(1_000)).unwrap().values(), 1_000);
-    assert_eq!(parse(&nested(1_001)).map(drop), Err(Unread::TooDeep));
-    assert_eq!(parse(&"[".repeat(100_000)).map(drop), Err(Unread::TooDeep));
+    assert_eq!(parse(&nested(1_001)).map(drop), Err(ReadError::TooDeep));
+    assert_eq!(parse(&"[".repeat(100_000)).map(drop), Err(ReadError::TooDeep));
 }
 
 #[test]

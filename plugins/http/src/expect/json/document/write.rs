@@ -1,18 +1,18 @@
-//! Values as JSON again, without blanks.
+//! Serialises values as JSON without blanks.
 
 use super::{Node, View};
 
-/// Something that is written from its start, and closed where another value begins.
+/// A container whose end is not written yet.
 struct Open {
     end: usize,
     close: &'static str,
 }
 
 impl Node<'_> {
-    /// Hands out its JSON piece by piece, until one is refused.
+    /// Passes its JSON to `put` piece by piece, until one is refused.
     ///
     /// # Errors
-    /// That of the piece.
+    /// The error of `put`.
     pub(in crate::expect::json) fn write<E>(
         self,
         mut put: impl FnMut(&str) -> Result<(), E>,
@@ -56,10 +56,10 @@ impl Node<'_> {
         open.iter().rev().try_for_each(|open| put(open.close))
     }
 
-    /// The first bytes of its JSON, at least so many where there are so many.
+    /// The first bytes of its JSON: at least this many, if there are as many.
     pub(in crate::expect::json) fn start(self, bytes: usize) -> Vec<u8> {
         let mut start = Vec::new();
-        // A large value is not written to its end for the sake of its beginning.
+        // A large value is not serialised to its end to show its beginning.
         let _cut = self.write(|piece| {
             start.extend_from_slice(piece.as_bytes().get(..bytes).unwrap_or(piece.as_bytes()));
             if start.len() < bytes { Ok(()) } else { Err(()) }
@@ -77,7 +77,7 @@ fn quoted<E>(text: super::Characters<'_>, put: &mut impl FnMut(&str) -> Result<(
     put("\"")
 }
 
-/// Escapes what JSON wants escaped, and nothing else.
+/// Escapes what JSON requires to be escaped, and nothing else.
 fn escaped<E>(character: char, put: &mut impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
     match character {
         '"' => put("\\\""),

@@ -1,4 +1,4 @@
-//! What a filter compares, by RFC 9535, section 2.3.5.2.2.
+//! Comparisons in filters (RFC 9535, section 2.3.5.2.2).
 
 use std::cmp::Ordering;
 
@@ -10,12 +10,12 @@ use crate::expect::json::equality::same;
 
 /// One side of a comparison.
 pub(super) enum Comparable<'o> {
-    /// A path led nowhere, or a function has no answer.
+    /// A path selected nothing, or a function has no result.
     Nothing,
     Null,
     Bool(bool),
     Number(Decimal<'o>),
-    /// A number of things.
+    /// A count.
     Count(OwnedDecimal),
     Text(Characters<'o>),
     /// A list or an object.
@@ -23,15 +23,15 @@ pub(super) enum Comparable<'o> {
 }
 
 impl<'o> Comparable<'o> {
-    /// A number of things.
+    /// A count.
     pub(super) fn count(count: usize) -> Self {
         OwnedDecimal::parse(&count.to_string()).map_or(Self::Nothing, Self::Count)
     }
 
-    /// What the function `length` makes of it.
+    /// The result of the function `length`.
     ///
     /// # Errors
-    /// To find out costs too much.
+    /// Counting costs too much effort.
     pub(super) fn length(&self, lengths: &Lengths, effort: &Effort) -> Result<Self, TooCostly> {
         Ok(match self {
             Self::Text(text) => Self::count(lengths.of(*text, effort)?),
@@ -48,10 +48,10 @@ impl<'o> Comparable<'o> {
         }
     }
 
-    /// Whether both are the same.
+    /// Whether both are equal.
     ///
     /// # Errors
-    /// To find out costs too much.
+    /// The comparison costs too much effort.
     pub(super) fn is(&self, other: &Self, effort: &Effort) -> Result<bool, TooCostly> {
         match (self, other) {
             (Self::Nothing, Self::Nothing) | (Self::Null, Self::Null) => Ok(true),
@@ -62,10 +62,10 @@ impl<'o> Comparable<'o> {
         }
     }
 
-    /// How two numbers, or two texts, stand to each other; other values have no order.
+    /// Compares two numbers or two texts; other values have no order.
     ///
     /// # Errors
-    /// To find out costs too much.
+    /// The comparison costs too much effort.
     pub(super) fn order(&self, other: &Self, effort: &Effort) -> Result<Option<Ordering>, TooCostly> {
         match (self, other) {
             (Self::Text(one), Self::Text(other)) => one.order(*other, effort).map(Some),

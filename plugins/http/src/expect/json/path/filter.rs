@@ -1,18 +1,18 @@
-//! Reads the expression of a filter.
+//! The parser of filter expressions.
 
 use super::parser::{Mistake, Parsed, Parser};
 use super::{Expression, Operand, Operator, Query};
 use crate::expect::decimal::OwnedDecimal;
 
-/// What a comparison or a test begins with.
+/// The first operand of a comparison, or a test.
 enum Term {
     Query(Query),
-    /// A literal, or what a function makes.
+    /// A literal, or the result of a function.
     Value(Operand),
 }
 
 impl Parser<'_> {
-    /// Alternatives, with `||` between them.
+    /// Alternatives, separated by `||`.
     pub(super) fn any(&mut self) -> Parsed<Expression> {
         self.separated("||", Self::all, Expression::Any)
     }
@@ -163,7 +163,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A literal without quotes, or a function.
+    /// A keyword literal, or a function call.
     fn word(&mut self) -> Parsed<Operand> {
         let start = self.at();
         let is_part = |part: char| part.is_ascii_lowercase() || part.is_ascii_digit() || part == '_';

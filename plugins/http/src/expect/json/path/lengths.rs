@@ -1,33 +1,33 @@
-//! Lengths of texts in a filter: those of a long one are counted once, and not for each value that they are compared with.
+//! Cached lengths of texts in a filter: a long text is counted once, and not for each value that it is compared with.
 
-use super::remembered::Remembered;
+use super::recent_cache::RecentCache;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::json::document::Characters;
 
-/// Units to look whether a length is known.
+/// Effort units to look up a cached length.
 const PER_TEXT: usize = 100;
-/// Units of effort that it takes at most to count a short text.
+/// Maximum effort units to count a short text.
 const SHORT: usize = 100;
 
-/// Those that were counted last.
+/// Recently counted lengths.
 #[derive(Debug, Default)]
-pub(super) struct Lengths(Remembered<usize>);
+pub(super) struct Lengths(RecentCache<usize>);
 
 impl Lengths {
-    /// The characters of a text.
+    /// The number of characters of a text.
     ///
     /// # Errors
-    /// To count them costs too much.
+    /// Counting costs too much effort.
     pub(super) fn of(&self, text: Characters<'_>, effort: &Effort) -> Result<usize, TooCostly> {
         let count = || {
-            effort.take(text.cost())?;
+            effort.charge(text.cost())?;
             Ok(text.count())
         };
         if text.cost() <= SHORT {
             return count();
         }
-        effort.take(PER_TEXT)?;
-        self.0.of(text.written(), count)
+        effort.charge(PER_TEXT)?;
+        self.0.get_or_compute(text.written(), count)
     }
 }
 
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_long_text_is_counted_once() {
         let text = "é".repeat(50_000);
-        let (lengths, effort) = (Lengths::default(), Effort::of(120_000));
+        let (lengths, effort) = (Lengths::default(), Effort::with_units(120_000));
         for _ in 0..100 {
             let length = lengths.of(Characters::plain_text(&text), &effort);
             assert_eq!(length, Ok(50_000));

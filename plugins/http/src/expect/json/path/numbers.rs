@@ -1,30 +1,31 @@
-//! Numbers of a document that a filter compares: a long one is read once, and not for each value that it is compared with.
+//! Cached numbers of a document in a filter: a long number is parsed once, and not for each value that it is compared
+//! with.
 
-use super::remembered::Remembered;
+use super::recent_cache::RecentCache;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::{Decimal, PER_DIGIT};
 
-/// Units to read a short number.
+/// Effort units to parse a short number.
 const PER_SHORT: usize = 100;
-/// Bytes that a short number has at most.
+/// Maximum bytes of a short number.
 const SHORT: usize = 32;
 
-/// Those that were read last.
+/// Recently parsed numbers.
 #[derive(Debug, Default)]
-pub(super) struct Numbers<'d>(Remembered<Option<Decimal<'d>>>);
+pub(super) struct Numbers<'d>(RecentCache<Option<Decimal<'d>>>);
 
 impl<'d> Numbers<'d> {
-    /// Reads a number as it is written.
+    /// Parses a number.
     ///
     /// # Errors
-    /// To read it costs too much.
+    /// Parsing costs too much effort.
     pub(super) fn read(&self, written: &'d str, effort: &Effort) -> Result<Option<Decimal<'d>>, TooCostly> {
-        effort.take(PER_SHORT)?;
+        effort.charge(PER_SHORT)?;
         if written.len() <= SHORT {
             return Ok(Decimal::parse(written));
         }
-        self.0.of(written, || {
-            effort.take(written.len() * PER_DIGIT)?;
+        self.0.get_or_compute(written, || {
+            effort.charge(written.len() * PER_DIGIT)?;
             Ok(Decimal::parse(written))
         })
     }
@@ -38,7 +39,7 @@ mod tests {
     fn a_long_number_is_paid_for_once() {
         let digits = "9".repeat(100_000);
         let numbers = Numbers::default();
-        let effort = Effort::of(400_000);
+        let effort = Effort::with_units(400_000);
         for _ in 0..100 {
             assert!(numbers.read(&digits, &effort).unwrap().is_some());
         }

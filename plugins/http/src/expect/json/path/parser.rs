@@ -1,17 +1,17 @@
-//! Reads a path, each character once.
+//! The parser of paths, which reads each character once.
 
 use super::{Segment, Selector};
 
-/// Filters, parentheses and functions in one another at most: reading and following them takes stack.
+/// Maximum nesting of filters, parentheses and functions: parsing and evaluation are recursive.
 pub(super) const MAX_NESTING: usize = 32;
-/// Segments of a path at most, those of its filters included: following them takes stack.
+/// Maximum segments of a path, including those of its filters: evaluation is recursive.
 pub(super) const MAX_SEGMENTS: usize = 256;
-/// An index is between this and its negative.
+/// Indices are between this and its negative.
 const MAX_INTEGER: i64 = (1 << 53) - 1;
 
-/// Where a text stops to be a path, in bytes from 0.
+/// A syntax error, with its position in bytes from 0.
 pub(super) enum Mistake {
-    Unreadable {
+    DecompressError {
         at: usize,
     },
     TooDeep {
@@ -20,15 +20,15 @@ pub(super) enum Mistake {
     TooLong {
         at: usize,
     },
-    /// It may lead to several values where only one can be.
+    /// A path that may select several values where only one is allowed.
     NotSingular {
         at: usize,
     },
-    /// A function that there is not.
+    /// An unknown function.
     NoFunction {
         at: usize,
     },
-    /// A literal or a function stands alone.
+    /// A literal or a function result that is not compared.
     NotCompared {
         at: usize,
     },
@@ -53,7 +53,7 @@ impl<'p> Parser<'p> {
         }
     }
 
-    /// All of the text as a path.
+    /// Parses the whole text as a path.
     pub(super) fn path(mut self) -> Parsed<Vec<Segment>> {
         self.expect("$")?;
         let segments = self.segments()?;
@@ -84,10 +84,13 @@ impl<'p> Parser<'p> {
         let is_descendant = self.eat("..");
         let selectors = match self.peek() {
             Some('[') => self.bracketed()?,
-            _ if is_descendant || self.eat(".") => match self.eat("*") {
-                true => vec![Selector::Wildcard],
-                false => vec![Selector::Name(self.name()?)],
-            },
+            _ if is_descendant || self.eat(".") => {
+                if self.eat("*") {
+                    vec![Selector::Wildcard]
+                } else {
+                    vec![Selector::Name(self.name()?)]
+                }
+            }
             _ => return Ok(None),
         };
         Ok(Some(Segment {
@@ -174,7 +177,7 @@ impl<'p> Parser<'p> {
         Ok(number)
     }
 
-    /// Reads what stands one level deeper.
+    /// Parses one nesting level deeper.
     pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.nesting == MAX_NESTING {
             return Err(Mistake::TooDeep { at: self.at });
@@ -208,10 +211,7 @@ impl<'p> Parser<'p> {
     }
 
     pub(super) fn expect(&mut self, word: &str) -> Parsed<()> {
-        match self.eat(word) {
-            true => Ok(()),
-            false => self.unreadable(),
-        }
+        if self.eat(word) { Ok(()) } else { self.unreadable() }
     }
 
     pub(super) fn take_while(&mut self, is_part: impl Fn(char) -> bool) -> &'p str {
@@ -221,12 +221,12 @@ impl<'p> Parser<'p> {
         rest.get(..end).unwrap_or_default()
     }
 
-    /// Bytes that are read.
+    /// Bytes that were read.
     pub(super) fn at(&self) -> usize {
         self.at
     }
 
-    /// Goes back to a place of [`Parser::at`].
+    /// Goes back to a position of [`Parser::at`].
     pub(super) fn back_to(&mut self, at: usize) {
         self.at = at;
     }
@@ -236,7 +236,7 @@ impl<'p> Parser<'p> {
     }
 
     pub(super) fn unreadable<T>(&self) -> Parsed<T> {
-        Err(Mistake::Unreadable { at: self.at })
+        Err(Mistake::DecompressError { at: self.at })
     }
 
     fn rest(&self) -> &'p str {

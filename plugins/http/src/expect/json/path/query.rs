@@ -1,4 +1,4 @@
-//! Follows a path through a document. Values are handed out one by one, in the order of RFC 9535.
+//! Evaluation of a path on a document. Selected values are passed on one by one, in the order of RFC 9535.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -11,18 +11,18 @@ use super::{Expression, Operand, Operator, Path, Query, Segment, Selector};
 use crate::effort::{Effort, TooCostly};
 use crate::expect::json::document::{Characters, Document, Node, View};
 use crate::expect::json::equality::member;
-use crate::memory::{Memory, OutOfMemory};
+use crate::memory::{MemoryBudget, OutOfMemory};
 
-/// Units for one value that a step leads to.
+/// Effort units per value that a step selects.
 const PER_VALUE: usize = 25;
-/// Units to skip one element.
+/// Effort units to skip one element.
 const PER_ELEMENT: usize = 4;
-/// Units for one part of a filter.
+/// Effort units per part of a filter.
 const PER_PART: usize = 60;
 
-/// Why a walk ends before it has seen everything.
+/// Why an evaluation ends early.
 pub(in crate::expect::json) enum Stop {
-    /// All that is wanted is known.
+    /// The caller needs no more values.
     Enough,
     TooCostly,
     /// There is no memory for it.
@@ -41,15 +41,15 @@ impl From<OutOfMemory> for Stop {
     }
 }
 
-/// Takes the values that a path leads to.
+/// The callback for selected values.
 type Found<'f, 'd> = &'f mut dyn FnMut(Node<'d>) -> Result<(), Stop>;
 
-/// A walk through a document.
+/// The evaluation of paths on a document.
 pub(in crate::expect::json) struct Walk<'d> {
     root: Node<'d>,
     effort: &'d Effort,
-    /// What is left of it.
-    memory: Cell<Memory>,
+    /// Memory that is left.
+    memory: Cell<MemoryBudget>,
     numbers: Numbers<'d>,
     lengths: Lengths,
 }
@@ -65,10 +65,10 @@ impl<'d> Walk<'d> {
         }
     }
 
-    /// Hands out each value that the path leads to, and the same one again where it leads there again.
+    /// Passes each value that the path selects to `found`, repeatedly if it is selected repeatedly.
     ///
     /// # Errors
-    /// That of `found`, or it costs too much.
+    /// The error of `found`, or the evaluation costs too much effort.
     pub(in crate::expect::json) fn follow(&self, path: &Path, found: Found<'_, 'd>) -> Result<(), Stop> {
         self.steps(self.root, &path.segments, found)
     }
@@ -81,7 +81,7 @@ impl<'d> Walk<'d> {
             return self.select(node, &segment.selectors, rest, found);
         }
         for node in node.descendants() {
-            self.effort.take(PER_VALUE)?;
+            self.effort.charge(PER_VALUE)?;
             self.select(node, &segment.selectors, rest, found)?;
         }
         Ok(())
@@ -95,7 +95,7 @@ impl<'d> Walk<'d> {
         found: Found<'_, 'd>,
     ) -> Result<(), Stop> {
         for selector in selectors {
-            self.effort.take(PER_VALUE)?;
+            self.effort.charge(PER_VALUE)?;
             match selector {
                 Selector::Name(name) => {
                     if let Some(child) = self.member(node, name)? {
@@ -104,7 +104,7 @@ impl<'d> Walk<'d> {
                 }
                 Selector::Wildcard => {
                     for child in node.children() {
-                        self.effort.take(PER_VALUE)?;
+                        self.effort.charge(PER_VALUE)?;
                         self.steps(child, rest, found)?;
                     }
                 }
@@ -120,7 +120,7 @@ impl<'d> Walk<'d> {
                 }
                 Selector::Filter(expression) => {
                     for child in node.children() {
-                        self.effort.take(PER_VALUE)?;
+                        self.effort.charge(PER_VALUE)?;
                         if self.holds(expression, child)? {
                             self.steps(child, rest, found)?;
                         }
@@ -152,7 +152,7 @@ impl<'d> Walk<'d> {
         let Some(place) = place.filter(|place| *place < count) else {
             return Ok(None);
         };
-        self.effort.take(place * PER_ELEMENT)?;
+        self.effort.charge(place * PER_ELEMENT)?;
         Ok(node.children().nth(place))
     }
 
@@ -161,16 +161,17 @@ impl<'d> Walk<'d> {
             .first
             .saturating_add(range.count.saturating_mul(range.stride));
         self.effort
-            .take(skipped.min(elements(node)) * PER_ELEMENT + range.count * PER_VALUE)?;
+            .charge(skipped.min(elements(node)) * PER_ELEMENT + range.count * PER_VALUE)?;
         let children = node.children().skip(range.first).step_by(range.stride);
         let mut children = children.take(range.count);
-        match range.is_reversed {
-            false => children.try_for_each(found),
-            true => self.reversed(children, range.count, found),
+        if range.is_reversed {
+            self.reversed(children, range.count, found)
+        } else {
+            children.try_for_each(found)
         }
     }
 
-    /// A value does not know the one before it, so those of a range that is walked backwards are remembered.
+    /// A value has no link to the one before it, so the values of a backward range are collected first.
     fn reversed(
         &self,
         children: impl Iterator<Item = Node<'d>>,
@@ -178,16 +179,16 @@ impl<'d> Walk<'d> {
         found: Found<'_, 'd>,
     ) -> Result<(), Stop> {
         let memory = self.memory.get();
-        let mut remembered = memory.list(count)?;
+        let mut collected = memory.list(count)?;
         self.memory.set(memory.without(count * size_of::<Node<'_>>()));
-        remembered.extend(children);
-        let seen = remembered.into_iter().rev().try_for_each(found);
+        collected.extend(children);
+        let seen = collected.into_iter().rev().try_for_each(found);
         self.memory.set(memory);
         seen
     }
 
     fn holds(&self, expression: &Expression, node: Node<'d>) -> Result<bool, Stop> {
-        self.effort.take(PER_PART)?;
+        self.effort.charge(PER_PART)?;
         match expression {
             Expression::Any(parts) => {
                 for part in parts {
@@ -273,7 +274,7 @@ impl<'d> Walk<'d> {
         })
     }
 
-    /// The value that a query leads to, unless it leads to several.
+    /// The value that a query selects, unless it selects several.
     fn only(&self, query: &Query, node: Node<'d>) -> Result<Option<Node<'d>>, Stop> {
         let mut only = None;
         let seen = self.query(query, node, &mut |node| match only.replace(node) {
@@ -293,7 +294,7 @@ impl<'d> Walk<'d> {
         operator: Operator,
         right: &Comparable<'_>,
     ) -> Result<bool, Stop> {
-        self.effort.take(PER_PART)?;
+        self.effort.charge(PER_PART)?;
         let is = || left.is(right, self.effort);
         let order = || left.order(right, self.effort);
         Ok(match operator {

@@ -1,4 +1,4 @@
-//! Which elements a slice takes, by RFC 9535, section 2.3.4.2.2.
+//! The elements that a slice selects (RFC 9535, section 2.3.4.2.2).
 
 /// Elements of a list, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -6,17 +6,17 @@ pub(super) struct Range {
     /// The first one in the order of the list.
     pub(super) first: usize,
     pub(super) count: usize,
-    /// From one to the next.
+    /// The distance from one to the next.
     pub(super) stride: usize,
     pub(super) is_reversed: bool,
 }
 
 impl Range {
-    /// Those of a slice; nothing where it takes none.
+    /// The range of a slice; `None` if it selects nothing.
     pub(super) fn of(length: usize, start: Option<i64>, end: Option<i64>, step: i64) -> Option<Self> {
         let length = i64::try_from(length).ok()?;
         let from_start = |place: i64| if place < 0 { length + place } else { place };
-        // The range without its end, in the order of the list.
+        // The bounds of the range, in the order of the list.
         let (lower, upper) = if step > 0 {
             let lower = from_start(start.unwrap_or(0)).clamp(0, length);
             (lower, from_start(end.unwrap_or(length)).clamp(0, length))
@@ -60,7 +60,7 @@ mod tests {
         }
     }
 
-    /// The algorithm of RFC 9535 as it stands there.
+    /// The algorithm of RFC 9535, as written there.
     fn expected(length: usize, start: Option<i64>, end: Option<i64>, step: i64) -> Vec<usize> {
         let length = i64::try_from(length).unwrap();
         let (first, last) = if step >= 0 {

@@ -1,9 +1,9 @@
-//! Names and texts in quotes.
+//! Quoted names and texts.
 
 use super::parser::{Parsed, Parser};
 
 impl Parser<'_> {
-    /// A text in quotes of either kind, its escapes resolved.
+    /// A quoted text of either kind, its escapes resolved.
     pub(super) fn string(&mut self) -> Parsed<String> {
         let Some(quote) = self.next() else {
             return self.unreadable();
@@ -41,7 +41,7 @@ impl Parser<'_> {
         })
     }
 
-    /// The character of `\uXXXX`, or of two of them.
+    /// Decodes `\uXXXX`, or a pair of them.
     fn unicode(&mut self) -> Parsed<char> {
         let before = self.at();
         let first = self.hex()?;

@@ -6,11 +6,11 @@ use serde_json_path::JsonPath;
 use super::*;
 use crate::effort::Effort;
 use crate::expect::json::document::Document;
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 
 const DOCUMENT: &str = r#"{"a":[{"b":1,"c":"x"},{"b":2.0,"c":"y","d":[1,[2,[3]]]},{"b":-1,"e":null}],"b":{"a":true,"b":[]},"c":"é😀","d":[0,1,2,3,4,5,"1",false,null],"e":{},"é":1}"#;
 
-/// All that a path leads to, as JSON, one after the other.
+/// Everything that a path selects, as JSON, in order.
 fn found(path: &str, document: &Document<'_>, effort: &Effort) -> Result<Vec<String>, Stop> {
     let path = Path::parse(path).map_err(|_| ()).unwrap();
     let mut found = Vec::new();
@@ -22,7 +22,7 @@ fn found(path: &str, document: &Document<'_>, effort: &Effort) -> Result<Vec<Str
 }
 
 fn parse(text: &str) -> Document<'_> {
-    Document::parse(Cow::Borrowed(text), Memory::default(), &Effort::default()).unwrap()
+    Document::parse(Cow::Borrowed(text), MemoryBudget::default(), &Effort::default()).unwrap()
 }
 
 fn all(path: &str, text: &str) -> Vec<String> {
@@ -31,7 +31,7 @@ fn all(path: &str, text: &str) -> Vec<String> {
         .unwrap()
 }
 
-/// SplitMix64: the same paths in every run.
+/// SplitMix64, so that every run uses the same paths.
 struct Choice(u64);
 
 impl Choice {
@@ -83,7 +83,7 @@ impl Choice {
     fn expression(&mut self, depth: usize) -> String {
         match self.of(&["compare", "compare", "exists", "and", "or", "not", "parentheses"]) {
             "compare" => {
-                // The library takes no two things that are nothing for the same under `<=`, against RFC 9535.
+                // The library does not treat two absent values as equal under `<=`, contrary to RFC 9535.
                 if self.of(&["limit", "other", "other"]) == "limit" {
                     return format!("{}{}1.5", self.operand(depth), self.of(&["<=", " >= "]));
                 }
@@ -115,7 +115,7 @@ impl Choice {
     }
 }
 
-/// The library is what others know as right. It compares numbers as doubles, which makes no difference here.
+/// The library is the reference. It compares numbers as doubles, which makes no difference here.
 #[test]
 fn paths_lead_where_those_of_serde_json_path_lead() {
     let value: Value = serde_json::from_str(DOCUMENT).unwrap();
@@ -128,7 +128,7 @@ fn paths_lead_where_those_of_serde_json_path_lead() {
             Ok(expected) => expected,
             Err(error) => panic!("{path}: {error}"),
         };
-        let Ok(found) = found(&path, &document, &Effort::of(100_000_000)) else {
+        let Ok(found) = found(&path, &document, &Effort::with_units(100_000_000)) else {
             continue;
         };
         let expected: Vec<_> = expected
@@ -192,7 +192,7 @@ fn refused(path: &str) -> String {
         .unwrap_err()
 }
 
-/// What reads JSONPaths elsewhere calls itself for each level, and reads some twice.
+/// Other JSONPath parsers are recursive, and parse some levels twice.
 #[test]
 fn nesting_is_bounded_before_anything_is_read_twice() {
     for (open, inner, close) in [
@@ -205,10 +205,12 @@ fn nesting_is_bounded_before_anything_is_read_twice() {
     ] {
         let nested = |depth: usize| {
             let inner = format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
-            match open.starts_with("[?") {
-                true => format!("${inner}"),
-                false if open.ends_with("h(") => format!("$[?{inner}==1]"),
-                false => format!("$[?{inner}]"),
+            if open.starts_with("[?") {
+                format!("${inner}")
+            } else if open.ends_with("h(") {
+                format!("$[?{inner}==1]")
+            } else {
+                format!("$[?{inner}]")
             }
         };
         assert!(
@@ -240,7 +242,7 @@ fn what_cannot_be_compared_says_so() {
 fn a_path_that_visits_values_again_and_again_is_given_up() {
     let text = format!("[{}0]", "[[1]],".repeat(1_000));
     let document = parse(&text);
-    let costs = |path: &str| found(path, &document, &Effort::of(2_000_000)).is_err();
+    let costs = |path: &str| found(path, &document, &Effort::with_units(2_000_000)).is_err();
     for path in ["$[*]", "$..*", "$..[?@ == 1]"] {
         assert!(!costs(path), "{path}");
     }
@@ -254,7 +256,7 @@ fn a_path_that_visits_values_again_and_again_is_given_up() {
 }
 
 #[test]
-fn what_all_values_are_compared_with_is_looked_at_once() {
+fn what_all_values_are_compared_with_is_read_once() {
     let values = vec!["1"; 1_000].join(",");
     for (max, path) in [
         (
@@ -269,7 +271,7 @@ fn what_all_values_are_compared_with_is_looked_at_once() {
     ] {
         let text = format!("{{\"max\":{max},\"values\":[{values}]}}");
         let document = parse(&text);
-        let found = found(path, &document, &Effort::of(5_000_000));
+        let found = found(path, &document, &Effort::with_units(5_000_000));
         assert_eq!(found.map_err(drop).unwrap().len(), 1_000, "{path}");
     }
 }
@@ -285,7 +287,7 @@ fn what_is_walked_backwards_has_to_fit_the_memory() {
             .len(),
         1_001
     );
-    document.memory = Memory::of(1_000 * size_of::<super::super::document::Node<'_>>());
+    document.memory = MemoryBudget::with_bytes(1_000 * size_of::<super::super::document::Node<'_>>());
     let refused = found("$[::-1]", &document, &Effort::default());
     assert!(matches!(refused, Err(Stop::TooLarge)));
 }

@@ -1,14 +1,14 @@
-//! How long requests are kept, whatever the clock is set to.
+//! The maximum age of requests, independent of changes of the wall clock.
 
 use super::*;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Lets time pass, and sets the time of day by so many seconds.
+/// Advances the time and shifts the wall clock by `set_by` seconds.
 fn pass(seconds: u64, set_by: i64) {
-    let (wall, boot) = TOLD.get();
+    let (wall, boot) = CLOCK.get();
     let wall = (wall + seconds).checked_add_signed(set_by).unwrap();
-    TOLD.set((wall, boot + seconds));
+    CLOCK.set((wall, boot + seconds));
 }
 
 fn spooled(folder: &Path) -> Fixture {
@@ -20,7 +20,7 @@ fn spooled(folder: &Path) -> Fixture {
 
 fn waiting(fixture: &mut Fixture) -> u64 {
     fixture.store.push(Signal::Traces, b"anything".to_vec());
-    fixture.of(Signal::Metrics).waiting
+    fixture.report(Signal::Metrics).waiting
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,20 +31,23 @@ async fn a_clock_that_is_set_forth_and_back_drops_nothing() {
         let set_by = i64::try_from(set_by).unwrap();
         pass(5, set_by);
         assert_eq!(waiting(&mut fixture), 1);
-        // Begun while the clock was wrong.
+        // Created while the clock was wrong.
         fixture.store.push(Signal::Metrics, b"later".to_vec());
         drop(fixture);
         fixture = Fixture::new(Some(folder.path()));
         assert_eq!(waiting(&mut fixture), 2, "after a restart as well");
         pass(5, -set_by);
         assert_eq!(waiting(&mut fixture), 2);
-        assert_eq!(fixture.answer(Signal::Metrics, Answer::accepted()), b"waits");
+        assert_eq!(
+            fixture.answer(Signal::Metrics, ExportResult::accepted()),
+            b"waits"
+        );
         assert_eq!(fixture.answer(Signal::Metrics, away()), b"later");
         fixture.drain(Signal::Metrics);
         fixture.store.push(Signal::Metrics, b"waits".to_vec());
         fixture.answer(Signal::Metrics, away());
     }
-    assert!(fixture.of(Signal::Metrics).dropped.is_empty());
+    assert!(fixture.report(Signal::Metrics).dropped.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +60,7 @@ async fn a_clock_that_stays_behind_keeps_nothing_for_longer() {
     let mut fixture = Fixture::new(Some(folder.path()));
     pass(1_801, 0);
     assert_eq!(waiting(&mut fixture), 0);
-    assert_eq!(fixture.of(Signal::Metrics).dropped[&DropReason::Expired], 1);
+    assert_eq!(fixture.report(Signal::Metrics).dropped[&DropReason::Expired], 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,6 +77,6 @@ async fn what_an_older_boot_left_is_dropped_only_when_the_time_of_day_is_settled
     }
     pass(61, 0);
     assert_eq!(waiting(&mut fixture), 0);
-    assert_eq!(fixture.of(Signal::Metrics).dropped[&DropReason::Expired], 1);
+    assert_eq!(fixture.report(Signal::Metrics).dropped[&DropReason::Expired], 1);
     assert!(files(&metrics).is_empty());
 }

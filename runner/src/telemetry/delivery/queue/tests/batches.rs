@@ -1,4 +1,4 @@
-//! What is known of an open batch, and what becomes of it.
+//! Open batches and how they are closed.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::telemetry::delivery::simulated::fail_disk;
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_is_woken_for_a_batch_that_begins_or_is_full_and_not_for_each_frame() {
+async fn a_worker_is_woken_for_a_batch_that_begins_or_is_full_and_not_for_each_frame() {
     let mut fixture = Fixture::new(None);
     let frame = Frame::new(Owner::RUNNER, b"a".to_vec());
     let woken = (0..513).filter(|_| fixture.store.append(Signal::Traces, &frame));
@@ -24,55 +24,59 @@ async fn a_batch_that_is_full_goes_to_disk_at_once_while_the_collector_is_away()
     for _ in 0..512 {
         fixture.append(b"frame");
     }
-    let report = fixture.of(Signal::Traces);
+    let report = fixture.report(Signal::Traces);
     assert_eq!((report.waiting, report.memory_bytes), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn delivery_is_settled_when_each_signal_is_sent_or_has_nobody_to_be_sent_to() {
+async fn delivery_is_idle_when_each_signal_is_sent_or_has_nobody_to_be_sent_to() {
     let mut fixture = Fixture::new(None);
-    assert!(fixture.store.is_settled());
+    assert!(fixture.store.is_idle());
     fixture.store.push(Signal::Metrics, b"1".to_vec());
-    assert!(!fixture.store.is_settled());
-    let (stamp, _) = fixture.send(Signal::Metrics).unwrap();
-    assert!(!fixture.store.is_settled());
-    fixture.store.conclude(Signal::Metrics, stamp, away());
-    assert!(fixture.store.is_settled());
+    assert!(!fixture.store.is_idle());
+    let (id, _) = fixture.send(Signal::Metrics).unwrap();
+    assert!(!fixture.store.is_idle());
+    fixture.store.complete(Signal::Metrics, id, away());
+    assert!(fixture.store.is_idle());
     assert!(fixture.send(Signal::Metrics).is_some());
-    assert!(!fixture.store.is_settled(), "an attempt goes on");
+    assert!(!fixture.store.is_idle(), "an attempt goes on");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_collector_that_answers_gets_what_is_new_from_memory_whatever_it_answers() {
-    for answer in [Answer::accepted(), refused(), pieces::too_large()] {
+    for answer in [ExportResult::accepted(), refused(), pieces::too_large()] {
         let folder = tempfile::tempdir().unwrap();
         let mut fixture = Fixture::new(Some(folder.path()));
         fixture.store.push(Signal::Metrics, b"1".to_vec());
         fixture.answer(Signal::Metrics, away());
         fixture.answer(Signal::Metrics, answer.clone());
         fixture.store.push(Signal::Metrics, b"2".to_vec());
-        let report = fixture.of(Signal::Metrics);
+        let report = fixture.report(Signal::Metrics);
         assert_eq!((report.memory_bytes, report.spool_bytes), (1, 0), "{answer:?}");
-        let is_kept = u64::from(answer != Answer::accepted());
-        assert_eq!(report.dead_letters, is_kept);
+        let dead_letters = u64::from(answer != ExportResult::accepted());
+        assert_eq!(report.dead_letters, dead_letters);
         let refusals = fixture.notices();
         let refusals = refusals.iter().filter(|notice| notice.contains("refuses"));
-        assert_eq!(refusals.count() as u64, is_kept);
+        assert_eq!(refusals.count() as u64, dead_letters);
     }
     let mut nowhere = Fixture::new(None);
     nowhere.store.push(Signal::Metrics, b"1".to_vec());
     nowhere.answer(Signal::Metrics, refused());
-    assert_eq!(nowhere.of(Signal::Metrics).dead_letters, 0, "there is no disk");
+    assert_eq!(
+        nowhere.report(Signal::Metrics).dead_letters,
+        0,
+        "there is no disk"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_open_batch_is_the_oldest_that_waits_where_nothing_else_does() {
     let mut fixture = Fixture::new(None);
     fixture.append(b"open");
-    let (wall, boot) = TOLD.get();
-    TOLD.set((wall + 30, boot + 30));
+    let (wall, boot) = CLOCK.get();
+    CLOCK.set((wall + 30, boot + 30));
     assert!(fixture.send(Signal::Metrics).is_none());
-    let age = fixture.of(Signal::Traces).oldest_age;
+    let age = fixture.report(Signal::Traces).oldest_age;
     assert_eq!(age, Some(Duration::from_secs(30)));
 }
 
@@ -84,8 +88,8 @@ async fn a_batch_that_has_no_room_on_disk_in_the_end_is_kept_by_its_journal() {
     fixture.answer(Signal::Metrics, away());
     assert!(fixture.send(Signal::Metrics).is_some(), "it makes no room now");
     fixture.append(&[b'1'; 50]);
-    fixture.store.end();
-    assert!(fixture.of(Signal::Traces).dropped.is_empty());
+    fixture.store.shutdown();
+    assert!(fixture.report(Signal::Traces).dropped.is_empty());
     assert_eq!(count(&folder.path().join("traces"), "segment"), 1);
 }
 
@@ -112,9 +116,11 @@ async fn a_batch_has_no_journal_while_what_cannot_be_removed_takes_all_the_room(
     let mut fixture = Fixture::bounded(Some(folder.path()), 100);
     fixture.store.push(Signal::Metrics, vec![b'0'; 100]);
     fixture.answer(Signal::Metrics, away());
-    let (stamp, _) = fixture.send(Signal::Metrics).unwrap();
+    let (id, _) = fixture.send(Signal::Metrics).unwrap();
     fail_disk(Some(libc::EIO));
-    fixture.store.conclude(Signal::Metrics, stamp, Answer::accepted());
+    fixture
+        .store
+        .complete(Signal::Metrics, id, ExportResult::accepted());
     fail_disk(None);
     fixture.append(b"frame");
     assert!(files(&folder.path().join("traces")).is_empty());

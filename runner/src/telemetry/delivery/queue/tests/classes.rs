@@ -1,11 +1,11 @@
-//! A disk that cannot be used just now: nothing is given up for that.
+//! A temporarily unusable disk loses nothing.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::io_class::IoClass;
 
-/// A spool with one request in it and nobody who takes it.
+/// A spool with one request and an unreachable collector.
 fn spooled(folder: &Path) -> Fixture {
     let mut fixture = Fixture::new(Some(folder));
     fixture.store.push(Signal::Metrics, b"waits".to_vec());
@@ -14,7 +14,7 @@ fn spooled(folder: &Path) -> Fixture {
     fixture
 }
 
-/// A file that is there and whose reading fails: a folder in its place does (EISDIR), for root as well.
+/// Makes reading an existing file fail, with a folder in its place (EISDIR), also for root.
 fn spoil(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     fs::remove_file(path).unwrap();
@@ -36,7 +36,7 @@ async fn a_request_that_cannot_be_read_waits_while_the_others_go_and_goes_when_i
     let bytes = spoil(&path);
     fixture.store.push(Signal::Metrics, b"behind".to_vec());
     assert_eq!(fixture.drain(Signal::Metrics), [b"behind"]);
-    let report = fixture.of(Signal::Metrics);
+    let report = fixture.report(Signal::Metrics);
     assert_eq!((report.waiting, report.dropped.len()), (1, 0));
     assert_eq!(fixture.store.report().disk_failures[&IoClass::Io], 1);
     mend(&path, &bytes);
@@ -44,7 +44,7 @@ async fn a_request_that_cannot_be_read_waits_while_the_others_go_and_goes_when_i
         fixture.send(Signal::Metrics).is_none(),
         "it is left alone for a while"
     );
-    advance(READ_AGAIN).await;
+    advance(READ_RETRY_INTERVAL).await;
     assert_eq!(fixture.drain(Signal::Metrics), [b"waits"]);
 }
 
@@ -57,9 +57,9 @@ async fn a_folder_that_is_gone_as_a_whole_is_not_taken_for_requests_that_were_re
     assert!(fixture.send(Signal::Metrics).is_none());
     assert_eq!(fixture.store.report().disk_failures[&IoClass::Gone], 1);
     fs::rename(&elsewhere, &metrics).unwrap();
-    advance(READ_AGAIN).await;
+    advance(READ_RETRY_INTERVAL).await;
     assert_eq!(fixture.drain(Signal::Metrics), [b"waits"]);
-    assert!(fixture.of(Signal::Metrics).dropped.is_empty());
+    assert!(fixture.report(Signal::Metrics).dropped.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,7 +87,7 @@ async fn what_an_earlier_process_left_is_found_when_its_folder_can_be_read_again
     fs::rename(&metrics, &elsewhere).unwrap();
     fs::write(&metrics, b"a file in its place").unwrap();
     let mut fixture = Fixture::new(Some(folder.path()));
-    assert_eq!(fixture.of(Signal::Metrics).waiting, 0);
+    assert_eq!(fixture.report(Signal::Metrics).waiting, 0);
     fs::remove_file(&metrics).unwrap();
     fs::rename(&elsewhere, &metrics).unwrap();
     advance(Duration::from_secs(11)).await;
@@ -114,7 +114,7 @@ async fn a_journal_with_damage_in_it_is_set_aside_and_never_deleted() {
     assert!(files(&traces).is_empty());
 }
 
-/// Whether this process may do what permissions deny, as root may.
+/// Whether this process bypasses permissions, as root does.
 fn is_root(folder: &Path) -> bool {
     let path = folder.join("denied");
     fs::write(&path, b"").unwrap();
@@ -135,6 +135,6 @@ async fn a_spool_without_permission_is_used_when_there_is_one() {
     assert!(fixture.send(Signal::Metrics).is_none());
     assert_eq!(fixture.store.report().disk_failures[&IoClass::Permission], 1);
     permit(0o700);
-    advance(READ_AGAIN).await;
+    advance(READ_RETRY_INTERVAL).await;
     assert_eq!(fixture.drain(Signal::Metrics), [b"waits"]);
 }

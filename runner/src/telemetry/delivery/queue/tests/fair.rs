@@ -1,4 +1,4 @@
-//! One check that reports much, and the others.
+//! Fairness between a check that reports a lot and the others.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -9,7 +9,7 @@ use super::pieces::names;
 use super::*;
 use crate::telemetry::name;
 
-/// The root span of a check's run, with the name of the check.
+/// The root span of a check's run, named after the check.
 pub(super) fn root(check: &str, bytes: usize) -> Frame {
     named_root(check, check, bytes)
 }
@@ -33,17 +33,17 @@ pub(super) fn named_root(check: &str, name: &str, bytes: usize) -> Frame {
         spans: vec![span],
         ..Default::default()
     };
-    Frame::new(Owner::of(check), spans.encode_to_vec())
+    Frame::new(Owner::of_check(check), spans.encode_to_vec())
 }
 
-/// A collector is away while six checks run a hundred times, one of which reports as much as a frame may have.
+/// The collector is unreachable while six checks run a hundred times, one of them with frames of the maximum size.
 async fn outage(folder: Option<&Path>, max_bytes: u64) -> Fixture {
     let mut fixture = Fixture::with(
         folder,
         max_bytes,
         Envelope::new(&Default::default(), &Default::default()),
     );
-    fixture.store.divide(6);
+    fixture.store.set_check_count(6);
     for _ in 0..100 {
         for _ in 0..10 {
             fixture.store.append(Signal::Traces, &root("loud", 60 << 10));
@@ -52,11 +52,11 @@ async fn outage(folder: Option<&Path>, max_bytes: u64) -> Fixture {
             fixture.store.append(Signal::Traces, &root(check, 500));
         }
         advance(DELAY).await;
-        if let Some((stamp, _)) = fixture.send(Signal::Traces) {
-            fixture.store.conclude(Signal::Traces, stamp, away());
+        if let Some((id, _)) = fixture.send(Signal::Traces) {
+            fixture.store.complete(Signal::Traces, id, away());
         }
     }
-    // Nothing is held back any more.
+    // Nothing is deferred any more.
     advance(Duration::from_secs(30)).await;
     fixture
 }
@@ -76,7 +76,7 @@ fn arrived(fixture: &mut Fixture) -> BTreeMap<String, usize> {
 async fn a_full_spool_takes_from_the_check_that_fills_it_and_the_others_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut fixture = outage(Some(folder.path()), 16 << 20).await;
-    let report = fixture.of(Signal::Traces);
+    let report = fixture.report(Signal::Traces);
     assert!(report.spool_bytes <= 16 << 20, "{report:?}");
     assert!(report.dropped_items > 500, "{report:?}");
     assert!(!report.dropped.contains_key(&DropReason::SpoolFull), "{report:?}");
@@ -110,11 +110,11 @@ async fn who_fills_a_spool_is_known_after_a_restart() {
         16 << 20,
         Envelope::new(&Default::default(), &Default::default()),
     );
-    fixture.store.divide(6);
+    fixture.store.set_check_count(6);
     for _ in 0..8 {
         fixture.store.push(Signal::Metrics, b"anything".to_vec());
     }
-    assert!(fixture.of(Signal::Traces).spool_bytes <= 16 << 20);
+    assert!(fixture.report(Signal::Traces).spool_bytes <= 16 << 20);
     let arrived = arrived(&mut fixture);
     for check in ["a", "b", "c", "d", "e"] {
         assert_eq!(arrived[check], 100, "{arrived:?}");

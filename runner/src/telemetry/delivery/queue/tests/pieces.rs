@@ -1,4 +1,4 @@
-//! A collector that takes less at once than there is.
+//! A collector that accepts less at once than is queued.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
@@ -19,7 +19,7 @@ pub(super) fn span(name: &str, bytes: usize) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// Names of the spans of a request.
+/// The span names in a request.
 pub(super) fn names(request: &[u8]) -> Vec<String> {
     let request = ExportTraceServiceRequest::decode(request).unwrap();
     let scopes = request
@@ -32,28 +32,25 @@ pub(super) fn names(request: &[u8]) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn too_large() -> Answer {
-    Answer::TooLarge {
-        cause: Cause::Http(StatusCode::PAYLOAD_TOO_LARGE),
+pub(super) fn too_large() -> ExportResult {
+    ExportResult::TooLarge {
+        cause: ExportFailure::Http(StatusCode::PAYLOAD_TOO_LARGE),
         message: "too large".to_owned(),
     }
 }
 
-/// Sends all that waits to a collector that takes requests up to a size. What it took, and how many it refused.
+/// Sends everything to a collector with a size limit; returns what it accepted and the number of refusals.
 fn send_to(fixture: &mut Fixture, most: usize) -> (Vec<String>, usize) {
     let (mut taken, mut refused) = (Vec::new(), 0);
-    while let Some((stamp, request)) = fixture.send(Signal::Traces) {
-        let answer = match request.len() > most {
-            true => {
-                refused += 1;
-                too_large()
-            }
-            false => {
-                taken.extend(names(&request));
-                Answer::accepted()
-            }
+    while let Some((id, request)) = fixture.send(Signal::Traces) {
+        let answer = if request.len() > most {
+            refused += 1;
+            too_large()
+        } else {
+            taken.extend(names(&request));
+            ExportResult::accepted()
         };
-        fixture.store.conclude(Signal::Traces, stamp, answer);
+        fixture.store.complete(Signal::Traces, id, answer);
     }
     (taken, refused)
 }
@@ -67,7 +64,7 @@ fn fixture(folder: &Path) -> Fixture {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_large_goes_in_halves_and_one_that_is_too_large_alone_is_laid_aside_alone() {
+async fn what_is_too_large_goes_in_halves_and_one_that_is_too_large_alone_becomes_a_dead_letter_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut fixture = fixture(folder.path());
     for name in ["1", "2", "3", "4", "5", "6", "7"] {
@@ -76,7 +73,7 @@ async fn what_is_too_large_goes_in_halves_and_one_that_is_too_large_alone_is_lai
     fixture.store.close_batches();
     let (taken, _) = send_to(&mut fixture, 1_000);
     assert_eq!(taken, ["1", "2", "4", "5", "6", "7"]);
-    let report = fixture.of(Signal::Traces);
+    let report = fixture.report(Signal::Traces);
     assert_eq!((report.waiting, report.dead_letters), (0, 1));
     assert_eq!(report.dropped, BTreeMap::from([(DropReason::Rejected, 1)]));
     let dead = folder.path().join("dead");
@@ -115,11 +112,11 @@ async fn a_request_that_is_half_sent_goes_on_where_it_was_when_the_collector_is_
     fixture.store.close_batches();
     fixture.answer(Signal::Traces, too_large());
     assert_eq!(
-        names(&fixture.answer(Signal::Traces, Answer::accepted())),
+        names(&fixture.answer(Signal::Traces, ExportResult::accepted())),
         ["1", "2"]
     );
     fixture.answer(Signal::Traces, away());
-    assert!(fixture.of(Signal::Traces).spool_bytes > 0);
+    assert!(fixture.report(Signal::Traces).spool_bytes > 0);
     let (taken, _) = send_to(&mut fixture, 1_000);
     assert_eq!(taken, ["3", "4"]);
 }
@@ -131,7 +128,7 @@ async fn no_request_is_larger_than_a_mebibyte_whatever_lies_in_the_spool() {
     let envelope = Envelope::new(&Default::default(), &Default::default());
     let traces = folder.path().join("traces");
     fs::create_dir_all(&traces).unwrap();
-    let name = format!("{}.request", Stamp::at(clock().0).number());
+    let name = format!("{}.request", RequestId::from_wall_clock(clock().0).number());
     fs::write(traces.join(name), envelope.request(&frames)).unwrap();
     let mut fixture = fixture(folder.path());
     let (mut taken, mut largest) = (0, 0);

@@ -1,4 +1,4 @@
-//! A collector that does not want the data of one check.
+//! A collector that refuses the data of one check.
 
 use super::fair::root;
 use super::pieces::names;
@@ -13,22 +13,21 @@ fn fixture(folder: Option<&Path>) -> Fixture {
     )
 }
 
-/// Sends all that waits to a collector that refuses each request with what `is_bad` names. What it took, and how many
-/// requests it got.
+/// Sends everything to a collector that refuses each request with data that `is_bad` selects; returns what it accepted
+/// and the number of requests.
 fn send(fixture: &mut Fixture, is_bad: impl Fn(&str) -> bool) -> (Vec<String>, usize) {
     let (mut taken, mut requests) = (Vec::new(), 0);
     fixture.store.close_batches();
-    while let Some((stamp, request)) = fixture.send(Signal::Traces) {
+    while let Some((id, request)) = fixture.send(Signal::Traces) {
         requests += 1;
         let names = names(&request);
-        let answer = match names.iter().any(|name| is_bad(name)) {
-            true => refused(),
-            false => {
-                taken.extend(names);
-                Answer::accepted()
-            }
+        let answer = if names.iter().any(|name| is_bad(name)) {
+            refused()
+        } else {
+            taken.extend(names);
+            ExportResult::accepted()
         };
-        fixture.store.conclude(Signal::Traces, stamp, answer);
+        fixture.store.complete(Signal::Traces, id, answer);
     }
     (taken, requests)
 }
@@ -59,7 +58,7 @@ async fn data_of_one_check_that_are_refused_cost_the_other_checks_nothing() {
     }
     assert!(requests[0] <= 16, "{}", requests[0]);
     assert!(requests[1..].iter().all(|sent| *sent == 2), "{requests:?}");
-    let report = fixture.of(Signal::Traces);
+    let report = fixture.report(Signal::Traces);
     assert_eq!(report.dropped, BTreeMap::from([(DropReason::Rejected, 300)]));
     assert_eq!((report.rejected_items, report.dead_letters), (300, 300));
     assert_eq!(report.failing_for, None);
@@ -81,7 +80,7 @@ async fn of_a_check_only_the_span_that_is_refused_is_dropped() {
     fixture.append(&spans);
     let (taken, _) = send(&mut fixture, |name| name == "bad");
     assert_eq!(taken.len(), 11);
-    assert_eq!(fixture.of(Signal::Traces).rejected_items, 1);
+    assert_eq!(fixture.report(Signal::Traces).rejected_items, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +113,7 @@ async fn a_collector_that_refuses_everything_gets_two_requests_for_one_and_a_hun
         }
         assert!(sent <= 2 * 60 + 120, "{sent}");
     }
-    let report = fixture.of(Signal::Traces);
+    let report = fixture.report(Signal::Traces);
     assert_eq!((report.waiting, report.rejected_items), (0, 5 * 60 * 100));
     assert!(report.failing_for > Some(Duration::from_secs(290)), "{report:?}");
     assert!(fixture.notices().len() <= 9);
@@ -127,7 +126,7 @@ async fn a_collector_that_goes_away_in_between_gets_the_rest_when_it_is_back() {
     run_all(&mut fixture, &checks(8));
     fixture.store.close_batches();
     fixture.answer(Signal::Traces, refused());
-    let first = names(&fixture.answer(Signal::Traces, Answer::accepted()));
+    let first = names(&fixture.answer(Signal::Traces, ExportResult::accepted()));
     fixture.answer(Signal::Traces, away());
     let (rest, _) = send(&mut fixture, |_| false);
     let mut all = [first, rest].concat();
@@ -139,7 +138,7 @@ async fn a_collector_that_goes_away_in_between_gets_the_rest_when_it_is_back() {
 async fn a_collector_that_takes_all_requests_and_rejects_all_that_is_in_them_is_failing() {
     let folder = tempfile::tempdir().unwrap();
     let mut fixture = fixture(Some(folder.path()));
-    let rejects = |rejected| Answer::Accepted {
+    let rejects = |rejected| ExportResult::Accepted {
         rejected,
         message: "too old".to_owned(),
     };
@@ -149,7 +148,7 @@ async fn a_collector_that_takes_all_requests_and_rejects_all_that_is_in_them_is_
         fixture.answer(Signal::Traces, rejects(rejected));
         advance(Duration::from_secs(60)).await;
     }
-    let report = fixture.of(Signal::Traces);
+    let report = fixture.report(Signal::Traces);
     assert_eq!(report.exports, BTreeMap::from([("rejected".into(), 3)]));
     assert_eq!(
         (report.rejected_items, report.waiting, report.dead_letters),
@@ -168,7 +167,7 @@ async fn a_collector_that_takes_all_requests_and_rejects_all_that_is_in_them_is_
     run_all(&mut fixture, &checks(3));
     fixture.store.close_batches();
     fixture.answer(Signal::Traces, rejects(2));
-    let report = fixture.of(Signal::Traces);
+    let report = fixture.report(Signal::Traces);
     assert_eq!(
         (report.rejected_items, report.failing_for),
         (11, None),

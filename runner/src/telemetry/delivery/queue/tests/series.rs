@@ -1,11 +1,11 @@
-//! Requests that the runner makes faster than they go out.
+//! Series of requests that are produced faster than they are sent.
 
 use std::collections::HashMap;
 
 use super::*;
 use crate::telemetry::delivery::request::Request;
 
-/// Pushes requests of 512 KiB while there is room, 100 at most; returns how many there were.
+/// Pushes requests of 512 KiB while there is room, at most 100; returns their number.
 fn push_while_there_is_room(fixture: &mut Fixture) -> usize {
     let mut pushed = 0;
     while pushed < 100 && fixture.store.has_room(Signal::Metrics) {
@@ -23,9 +23,9 @@ async fn the_next_request_of_a_series_waits_until_most_of_those_before_it_are_de
         fixture.store.begin_series(Signal::Metrics);
         assert_eq!(push_while_there_is_room(&mut fixture), 4);
         assert_eq!(push_while_there_is_room(&mut fixture), 0);
-        fixture.answer(Signal::Metrics, Answer::accepted());
+        fixture.answer(Signal::Metrics, ExportResult::accepted());
         assert_eq!(push_while_there_is_room(&mut fixture), 1);
-        let report = fixture.of(Signal::Metrics);
+        let report = fixture.report(Signal::Metrics);
         assert!(report.dropped.is_empty() && report.spool_bytes == 0, "{report:?}");
     }
 }
@@ -39,9 +39,9 @@ async fn of_a_collector_that_is_away_a_series_makes_room_of_older_requests_and_n
     fixture.answer(Signal::Metrics, away());
     fixture.store.begin_series(Signal::Metrics);
     assert_eq!(push_while_there_is_room(&mut fixture), 16);
-    let dropped = fixture.of(Signal::Metrics).dropped;
+    let dropped = fixture.report(Signal::Metrics).dropped;
     assert_eq!(dropped, BTreeMap::from([(DropReason::MemoryFull, 16)]));
-    // The next one has as much room.
+    // The next series has as much room.
     fixture.store.begin_series(Signal::Metrics);
     assert_eq!(push_while_there_is_room(&mut fixture), 16);
     let sent = fixture.drain(Signal::Metrics);
@@ -56,11 +56,11 @@ async fn a_series_for_a_collector_that_is_away_waits_on_disk() {
     fixture.answer(Signal::Metrics, away());
     fixture.store.begin_series(Signal::Metrics);
     let pushed = push_while_there_is_room(&mut fixture);
-    let report = fixture.of(Signal::Metrics);
+    let report = fixture.report(Signal::Metrics);
     assert_eq!((pushed, report.memory_bytes), (33, 0), "half of the spool");
     assert!(report.dropped.is_empty(), "{report:?}");
-    // It is back, and what comes now waits behind what is there.
-    fixture.answer(Signal::Metrics, Answer::accepted());
+    // It is reachable again, and new requests queue behind the old ones.
+    fixture.answer(Signal::Metrics, ExportResult::accepted());
     assert_eq!(push_while_there_is_room(&mut fixture), 0);
     fixture.drain(Signal::Metrics);
     assert!(fixture.store.has_room(Signal::Metrics));
@@ -75,7 +75,7 @@ async fn a_signal_that_goes_nowhere_has_room_for_everything() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_known_of_a_request_who_fills_it() {
-    let owners = HashMap::from([(Owner::of("loud"), 10), (Owner::RUNNER, 20)]);
+    let owners = HashMap::from([(Owner::of_check("loud"), 10), (Owner::RUNNER, 20)]);
     let request = Request::new(vec![0; 30], &owners);
     assert_ne!(request.share, Share::default());
     assert_eq!(Request::from(vec![0; 30]).share, Share::default());

@@ -1,58 +1,58 @@
-//! Which request goes out when, where something else is in its way.
+//! The order of requests when some of them are blocked.
 
-use super::leftovers::Desk;
 use super::pieces::{names, span};
+use super::recovery::QueueFixture;
 use super::*;
 use crate::telemetry::delivery::simulated::fail_disk;
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_cannot_be_read_for_now_holds_up_no_batch() {
     let folder = tempfile::tempdir().unwrap();
-    let mut desk = Desk::new(folder.path());
-    let mut waits_for = |work: fn(&mut Queue, &mut Around<'_>)| {
-        desk.with(|queue, around| {
-            work(queue, around);
-            match queue.next(around) {
+    let mut fixture = QueueFixture::new(folder.path());
+    let mut waits_for = |work: fn(&mut Queue, &mut QueueContext<'_>)| {
+        fixture.with(|queue, context| {
+            work(queue, context);
+            match queue.next(context) {
                 Next::Wait(until) => until.map(|until| until - Instant::now()),
                 Next::Send(..) => None,
             }
         })
     };
-    let unread = waits_for(|queue, around| {
-        queue.push(b"spooled".to_vec(), around);
-        queue.spill(around);
+    let unread = waits_for(|queue, context| {
+        queue.push(b"spooled".to_vec(), context);
+        queue.spill(context);
         fail_disk(Some(libc::EIO));
     });
     fail_disk(None);
-    assert_eq!(unread, Some(READ_AGAIN));
-    let frame = waits_for(|queue, around| {
-        queue.append(&Frame::new(Owner::RUNNER, b"frame".to_vec()), DELAY, around);
+    assert_eq!(unread, Some(READ_RETRY_INTERVAL));
+    let frame = waits_for(|queue, context| {
+        queue.append(&Frame::new(Owner::RUNNER, b"frame".to_vec()), DELAY, context);
     });
     assert_eq!(frame, Some(DELAY));
-    advance(READ_AGAIN + DELAY).await;
-    assert_eq!(desk.drain(), [b"spooled".to_vec(), request(b"frame")]);
+    advance(READ_RETRY_INTERVAL + DELAY).await;
+    assert_eq!(fixture.drain(), [b"spooled".to_vec(), request(b"frame")]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_goes_in_pieces_goes_on_where_it_was_though_another_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
-    let mut desk = Desk::new(folder.path());
-    desk.envelope = Envelope::new(&Default::default(), &Default::default());
+    let mut fixture = QueueFixture::new(folder.path());
+    fixture.envelope = Envelope::new(&Default::default(), &Default::default());
     let frames = ["1", "2", "3"].map(|name| span(name, 600 << 10)).concat();
-    let large = desk.envelope.request(&frames);
-    let first = desk.with(|queue, around| {
-        queue.push(large, around);
-        queue.push(b"dropped".to_vec(), around);
-        let Next::Send(stamp, piece) = queue.next(around) else {
+    let large = fixture.envelope.request(&frames);
+    let first = fixture.with(|queue, context| {
+        queue.push(large, context);
+        queue.push(b"dropped".to_vec(), context);
+        let Next::Send(id, piece) = queue.next(context) else {
             panic!("there is something to send");
         };
-        queue.conclude(stamp, Answer::accepted(), around);
+        queue.complete(id, ExportResult::accepted(), context);
         let dropped = *queue.waiting.keys().last().unwrap();
-        queue.lose(dropped, DropReason::Expired, around);
+        queue.drop_request(dropped, DropReason::Expired, context);
         piece
     });
     assert_eq!(names(&first), ["1"]);
-    let rest: Vec<_> = desk.drain().iter().flat_map(|piece| names(piece)).collect();
+    let rest: Vec<_> = fixture.drain().iter().flat_map(|piece| names(piece)).collect();
     assert_eq!(rest, ["2", "3"]);
 }
 
@@ -65,12 +65,12 @@ async fn who_fills_a_request_is_forgotten_with_it_also_where_that_shows_only_lat
     fixture.store.close_batches();
     fixture.answer(Signal::Traces, away());
     drop(fixture);
-    let mut desk = Desk::new(folder.path());
-    let nothing = format!("{:?}", desk.shares);
-    assert_eq!(desk.taken_over(), 1);
-    let thinned = desk.with(|queue, around| queue.thin_disk(around));
-    assert_eq!(thinned, Thinned::Looked);
-    assert_ne!(format!("{:?}", desk.shares), nothing);
-    assert_eq!(desk.drain().len(), 1);
-    assert_eq!(format!("{:?}", desk.shares), nothing);
+    let mut fixture = QueueFixture::new(folder.path());
+    let nothing = format!("{:?}", fixture.shares);
+    assert_eq!(fixture.recovered(), 1);
+    let thinned = fixture.with(|queue, context| queue.shed_disk(context));
+    assert_eq!(thinned, Shed::Scanned);
+    assert_ne!(format!("{:?}", fixture.shares), nothing);
+    assert_eq!(fixture.drain().len(), 1);
+    assert_eq!(format!("{:?}", fixture.shares), nothing);
 }

@@ -1,4 +1,4 @@
-//! A server that speaks the protocols well and answers every request alike.
+//! A conforming server that answers every request alike.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::net::tls::provider;
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) uri: String,
@@ -44,15 +44,15 @@ struct Reply {
     grpc_status: Option<u32>,
 }
 
-/// TCP, or TLS on it.
+/// TCP, or TLS over it.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// How it shows itself.
+/// The server's TLS configuration.
 pub(super) struct Tls(TlsAcceptor);
 
 impl Tls {
-    /// With `clients`, only those have access that this authority signed.
+    /// With `clients`, a client certificate signed by this authority is required.
     pub(super) fn new(chain: &Path, key: &Path, clients: Option<&Path>) -> Self {
         let certificate = |path| CertificateDer::from_pem_file(path).unwrap();
         let builder = ServerConfig::builder_with_provider(provider())
@@ -91,7 +91,7 @@ impl Server {
         Self::start(reply, tls).await
     }
 
-    /// Answers with a framed message and a status in the trailers.
+    /// Responds with a framed message and a status in the trailers.
     pub(super) async fn grpc(status: u32, body: Vec<u8>) -> Self {
         let reply = Reply {
             status: StatusCode::OK,
@@ -118,7 +118,7 @@ impl Server {
         format!("{scheme}://{}{path}", self.address)
     }
 
-    /// The only request that came.
+    /// The only received request.
     pub(super) fn seen(&self) -> Seen {
         let record = self.record.lock().unwrap();
         assert_eq!(record.requests.len(), 1);
@@ -151,15 +151,14 @@ async fn connection(stream: TcpStream, reply: Reply, tls: Option<TlsAcceptor>, r
     let is_grpc = reply.grpc_status.is_some();
     let service = service_fn(move |request| answer(request, reply.clone(), Arc::clone(&record)));
     let stream = TokioIo::new(stream);
-    let served = match is_grpc {
-        true => {
-            http2::Builder::new(TokioExecutor::new())
-                .serve_connection(stream, service)
-                .await
-        }
-        false => http1::Builder::new().serve_connection(stream, service).await,
+    let served = if is_grpc {
+        http2::Builder::new(TokioExecutor::new())
+            .serve_connection(stream, service)
+            .await
+    } else {
+        http1::Builder::new().serve_connection(stream, service).await
     };
-    // A client that goes away in the middle is part of some tests.
+    // In some tests the client disconnects early.
     drop(served);
 }
 

@@ -1,0 +1,42 @@
+//! The health probes `/livez` and `/readyz`, evaluated for each request.
+
+use http::{HeaderMap, StatusCode};
+
+use super::AdminState;
+use super::response::{Response, json};
+use crate::report::admin_api::{HealthProblem, HealthStatus};
+use crate::watch::health::{HealthIssue, HealthReport};
+
+/// Liveness: fails only for problems that require a restart, and lists no others.
+pub(super) fn live(request_headers: &HeaderMap, state: &AdminState) -> Response {
+    let report = (state.health)();
+    let fatal = report.issues.iter().filter(|issue| issue.is_fatal());
+    response(request_headers, &HealthStatus::new(fatal.map(problem).collect()))
+}
+
+/// Readiness: fails for any problem.
+pub(super) fn ready(request_headers: &HeaderMap, state: &AdminState) -> Response {
+    response(request_headers, &HealthStatus::new(problems(&(state.health)())))
+}
+
+fn response(request_headers: &HeaderMap, health: &HealthStatus) -> Response {
+    let status = if health.is_ok() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    json(request_headers, status, health)
+}
+
+/// All current problems, in the form of the API.
+pub(super) fn problems(report: &HealthReport) -> Vec<HealthProblem> {
+    report.issues.iter().map(problem).collect()
+}
+
+fn problem(complaint: &HealthIssue) -> HealthProblem {
+    HealthProblem {
+        what: complaint.code().to_owned(),
+        message: complaint.to_string(),
+        checks: complaint.checks().iter().map(ToString::to_string).collect(),
+    }
+}

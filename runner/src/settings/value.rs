@@ -1,0 +1,213 @@
+//! A configured value and its origin: an environment variable, or a key of the file.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Problem, Report};
+use crate::suite::{Location, Position, quoted, quoted_path, suggest, units};
+
+/// Where a value is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An environment variable.
+    Variable(String),
+    /// A key of the file.
+    Key {
+        /// Such as `telemetry.timeout`.
+        path: String,
+        /// Location of the value.
+        location: Location,
+    },
+    /// The file as a whole.
+    File(Location),
+}
+
+impl Origin {
+    /// The position in the file; none for a variable.
+    pub(super) fn position(&self) -> Option<Option<Position>> {
+        match self {
+            Self::Variable(_) => None,
+            Self::Key { location, .. } | Self::File(location) => Some(location.at),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => write!(f, "`{name}`"),
+            Self::Key { path, location } => write!(f, "{location}: `{path}`"),
+            Self::File(location) => write!(f, "{location}"),
+        }
+    }
+}
+
+/// A configured value; never empty. `Debug` shows its origin only.
+#[derive(Clone)]
+pub struct ConfigValue {
+    text: String,
+    /// With `***` in place of interpolated values.
+    masked: String,
+    origin: Origin,
+}
+
+impl fmt::Debug for ConfigValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigValue({})", self.origin)
+    }
+}
+
+impl ConfigValue {
+    /// The value of an environment variable; an empty value is treated as unset
+    /// (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#empty-value>).
+    pub(crate) fn variable(name: &str, environment: &dyn crate::suite::Environment) -> Option<Self> {
+        let text = environment.variable(name)?;
+        let origin = Origin::Variable(name.to_owned());
+        (!text.trim().is_empty()).then(|| Self::new(text.trim().to_owned(), origin))
+    }
+
+    pub(super) fn new(text: String, origin: Origin) -> Self {
+        Self {
+            masked: text.clone(),
+            text,
+            origin,
+        }
+    }
+
+    pub(super) fn redacted(text: String, masked: String, origin: Origin) -> Self {
+        Self { text, masked, origin }
+    }
+
+    /// A part of this value, with the same origin.
+    pub(crate) fn part(&self, text: String) -> Self {
+        Self::new(text, self.origin.clone())
+    }
+
+    /// The value, with secrets in the clear.
+    pub(crate) fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// The value for a message: interpolated values are masked, and a long value is truncated. Not for headers.
+    pub(crate) fn quoted(&self) -> String {
+        quoted(&self.masked)
+    }
+
+    /// A path for a message: not truncated, since its end identifies the file.
+    pub(crate) fn quoted_path(&self) -> String {
+        quoted_path(Path::new(&self.masked))
+    }
+
+    pub(crate) fn is_variable(&self) -> bool {
+        matches!(self.origin, Origin::Variable(_))
+    }
+
+    /// A problem with this value.
+    pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem {
+            origin: self.origin.clone(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The value of one of these words, case-insensitively.
+    pub(crate) fn one_of<T: Copy>(&self, what: &str, words: &[(&str, T)], report: &mut Report) -> Option<T> {
+        let is_meant = |(word, _): &&(&str, T)| word.eq_ignore_ascii_case(&self.text);
+        let found = words.iter().find(is_meant).map(|(_, value)| *value);
+        if found.is_none() {
+            let problem = self.problem(format!("{} is no {what}", self.quoted()));
+            let hint = suggest::hint(&self.text, words.iter().map(|(word, _)| *word));
+            report.add(problem.maybe_hint(hint));
+        }
+        found
+    }
+
+    /// `true` or `false`, case-insensitively
+    /// (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#boolean>).
+    pub(crate) fn boolean(&self, report: &mut Report) -> Option<bool> {
+        let value = [("true", true), ("false", false)]
+            .into_iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(&self.text))
+            .map(|(_, value)| value);
+        if value.is_none() {
+            let problem = self.problem(format!("{} is no boolean", self.quoted()));
+            report.add(problem.hint("write `true` or `false`"));
+        }
+        value
+    }
+
+    /// Milliseconds in a variable
+    /// (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#duration>), a number with
+    /// a unit in the file.
+    pub(crate) fn duration(&self, range: RangeInclusive<Duration>, report: &mut Report) -> Option<Duration> {
+        let parsed = if self.is_variable() {
+            millis(&self.text)
+        } else {
+            units::duration(&self.text).map_err(|error| (error.to_string(), error.hint()))
+        };
+        self.parsed(parsed, range, |limit| units::show(*limit), report)
+    }
+
+    /// Bytes, or a number with a unit.
+    pub(crate) fn size(&self, range: RangeInclusive<u64>, report: &mut Report) -> Option<u64> {
+        let parsed = units::size(&self.text).map_err(|error| (error.to_string(), error.hint()));
+        self.parsed(parsed, range, |limit| crate::quota::format_bytes(*limit), report)
+    }
+
+    /// A whole number.
+    pub(crate) fn count(&self, range: RangeInclusive<u64>, report: &mut Report) -> Option<u64> {
+        let parsed = self.text.parse();
+        let parsed = parsed.map_err(|_| ("is no whole number".to_owned(), "write digits only"));
+        self.parsed(parsed, range, u64::to_string, report)
+    }
+
+    /// A file or folder of the runner, which is recorded in `report`: this is the only way from a setting to a path.
+    /// Relative to the file; for a variable, relative to the working directory at start.
+    pub(crate) fn path(&self, report: &mut Report) -> PathBuf {
+        let path = self.resolve_path();
+        report.add_path(path.clone());
+        path
+    }
+
+    /// The same for a path that suites may read, which is not recorded.
+    pub(super) fn resolve_path(&self) -> PathBuf {
+        let file = match &self.origin {
+            Origin::Variable(_) => None,
+            Origin::Key { location, .. } | Origin::File(location) => location.file.parent(),
+        };
+        file.unwrap_or(Path::new("")).join(&self.text)
+    }
+
+    fn parsed<T: PartialOrd>(
+        &self,
+        parsed: Result<T, (String, &'static str)>,
+        range: RangeInclusive<T>,
+        show: impl Fn(&T) -> String,
+        report: &mut Report,
+    ) -> Option<T> {
+        match parsed {
+            Ok(value) if range.contains(&value) => return Some(value),
+            Ok(value) => {
+                let (low, high) = (show(range.start()), show(range.end()));
+                report.add(self.problem(format!("is {}; allowed: {low} to {high}", show(&value))));
+            }
+            Err((message, hint)) => {
+                report.add(self.problem(format!("{} {message}", self.quoted())).hint(hint));
+            }
+        }
+        None
+    }
+}
+
+fn millis(text: &str) -> Result<Duration, (String, &'static str)> {
+    let millis = text.parse().map(Duration::from_millis);
+    millis.map_err(|_| {
+        (
+            "is no number of milliseconds".to_owned(),
+            "write a whole number without a unit, such as `10000` for ten seconds",
+        )
+    })
+}
