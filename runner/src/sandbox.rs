@@ -239,6 +239,10 @@ impl Sandbox {
         let page = self
             .ledger
             .open_page(bounds.owner, bounds.quota, Arc::clone(recorder));
+        page.set_cpu_meter(Box::new({
+            let meter = Arc::clone(&meter);
+            move || meter.used()
+        }));
         let client = Client::new(
             Arc::clone(&self.shared),
             Arc::clone(&page),

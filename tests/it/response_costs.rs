@@ -357,3 +357,53 @@ fn no_line_ends_a_conversation_before_its_verdict() {
         }
     });
 }
+
+/// The host takes apart what comes, so that bytes are the dearer the smaller the pieces are.
+#[test]
+fn no_answer_in_tiny_pieces_ends_a_check_before_its_verdict() {
+    alone(async {
+        let harness = Harness::new().await;
+        for (name, head, piece) in [
+            ("chunks", "transfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
+            (
+                "chunks of white space",
+                "transfer-encoding: chunked\r\n\r\n",
+                "1 \r\n\n\r\n",
+            ),
+            (
+                "compressed chunks",
+                "content-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n",
+                "1\r\nx\r\n",
+            ),
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\n{head}{}", piece.repeat(1 << 20));
+            let peer = canned_on(
+                Ipv4Addr::LOCALHOST,
+                move |_| answer.clone().into_bytes(),
+                Then::Closes,
+            );
+            for body in [json!({}), json!({ "contains": "y" })] {
+                let trial = harness
+                    .plugin("http")
+                    .against(&peer)
+                    .set("expect", json!({ "body": body }));
+                let ran = trial
+                    .timeout(ms(60_000))
+                    .quota(|quota| quota.cpu = ms(200))
+                    .run()
+                    .await;
+                assert_eq!(
+                    ran.leaves_nothing().ended(),
+                    "fail",
+                    "{name}, {body}: {:?}",
+                    ran.outcome
+                );
+                assert!(
+                    ran.outcome.summary().contains("raise the quota `cpu`"),
+                    "{:?}",
+                    ran.outcome
+                );
+            }
+        }
+    });
+}

@@ -265,7 +265,10 @@ impl AsyncRead for LeasedStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let allowed = clamp(self.lease.page.remaining_in(), buffer.remaining());
+        let Some(max) = self.lease.page.max_read() else {
+            return Poll::Ready(Err(self.lease.deny(QuotaKind::Cpu)));
+        };
+        let allowed = clamp(self.lease.page.remaining_in(), buffer.remaining().min(max));
         if allowed == 0 && buffer.remaining() > 0 {
             return self.poll_end_of_stream(cx);
         }
@@ -363,6 +366,9 @@ impl LeasedUdp {
         self.lease.traffic.on_wait();
         let mut buffer = ReadBuf::new(buffer);
         std::future::poll_fn(|cx| {
+            if self.lease.page.max_read().is_none() {
+                return Poll::Ready(Err(self.lease.deny(QuotaKind::Cpu)));
+            }
             self.slot.poll(cx, Op::Read, |socket, cx| {
                 match socket.poll_recv(cx, &mut buffer) {
                     Poll::Pending => poll_error(socket, cx),

@@ -4,7 +4,7 @@ mod state;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -30,6 +30,16 @@ const LOG_LINE_BYTES: u64 = size_of::<LogLine>() as u64;
 /// Record budget used by a closed connection, in bytes.
 const CONNECTION_BYTES: u64 = size_of::<Connection>() as u64;
 
+/// Percentage of the quota `cpu` after which nothing more is received: the rest is for the guest's verdict.
+const CPU_FOR_RECEIVING: u32 = 90;
+/// Percentage of the quota `cpu` after which reads are small.
+const CPU_BEFORE_SMALL_READS: u32 = 25;
+/// Size of a small read, in bytes: one-byte pieces cost about a microsecond each.
+const SMALL_READ: usize = 4 << 10;
+
+/// Returns the CPU time that a run has used so far, including the current poll.
+type CpuUsed = dyn Fn() -> Duration + Send + Sync;
+
 /// The account of one attempt: its quotas, its usage and its open descriptors.
 pub struct Page {
     ledger: Arc<Ledger>,
@@ -40,6 +50,8 @@ pub struct Page {
     opened_at: Instant,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    /// Absent for a service of the host.
+    cpu_used: OnceLock<Box<CpuUsed>>,
     /// Shared by the run's task and the live view; held for a few assignments.
     state: Mutex<State>,
 }
@@ -62,6 +74,7 @@ impl Page {
             opened_at: Instant::now(),
             bytes_in,
             bytes_out,
+            cpu_used: OnceLock::new(),
             state: Mutex::default(),
         })
     }
@@ -313,6 +326,27 @@ impl Page {
             ClosedBy::Guest
         };
         self.record_closed(&mut state, entry, by);
+    }
+
+    /// Sets how the run's CPU time is measured, so that receiving is denied before it uses up the quota `cpu`: a peer
+    /// must not be able to end a run without a verdict. `used` is called on the thread that polls the run. Only the
+    /// first call has an effect.
+    pub fn set_cpu_meter(&self, used: Box<CpuUsed>) {
+        let _first_wins = self.cpu_used.set(used);
+    }
+
+    /// Maximum size of the next read, in bytes; `None` if there is no CPU time left to process what it returns.
+    pub(super) fn max_read(&self) -> Option<usize> {
+        let Some(used) = self.cpu_used.get() else {
+            return Some(usize::MAX);
+        };
+        let used = used();
+        let part = |percent: u32| self.quota.cpu.saturating_mul(percent) / 100;
+        if used < part(CPU_BEFORE_SMALL_READS) {
+            Some(usize::MAX)
+        } else {
+            (used < part(CPU_FOR_RECEIVING)).then_some(SMALL_READ)
+        }
     }
 
     /// Bytes that may still be received.

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -57,6 +58,35 @@ async fn a_peer_closed_a_stream_that_ended_or_was_reset() {
     assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
     drop(ours);
     assert_eq!(closed_by(&page), ClosedBy::Peer);
+}
+
+#[tokio::test]
+async fn what_a_peer_sends_is_refused_before_it_uses_up_the_cpu_time_of_a_run() {
+    let second = Quota {
+        cpu: Duration::from_secs(1),
+        ..Quota::default()
+    };
+    let (_ledger, page, mut ours, mut theirs) = pair(second).await;
+    theirs.write_all(&[0; 20_000]).await.unwrap();
+    let used = Arc::new(AtomicU64::new(249));
+    let measured = Arc::clone(&used);
+    page.set_cpu_meter(Box::new(move || {
+        Duration::from_millis(measured.load(Ordering::Relaxed))
+    }));
+    let mut buffer = [0; 10_000];
+    assert_eq!(ours.read(&mut buffer).await.unwrap(), 10_000);
+    used.store(899, Ordering::Relaxed);
+    assert_eq!(ours.read(&mut buffer).await.unwrap(), 4 << 10, "little at once");
+    assert!(page.usage().denials.is_empty());
+    used.store(900, Ordering::Relaxed);
+    let refused = ours.read(&mut buffer).await.unwrap_err();
+    let refused = Refusal::find(&refused).unwrap();
+    let denial = Denial {
+        what: QuotaKind::Cpu,
+        limit: 1_000,
+    };
+    assert_eq!(refused, Refusal::Quota(denial));
+    assert_eq!(page.usage().denials, [(QuotaKind::Cpu, 1)].into());
 }
 
 #[tokio::test]

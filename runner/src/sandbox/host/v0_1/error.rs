@@ -41,7 +41,7 @@ fn quota(denial: Denial) -> types::NetError {
         QuotaKind::Lookups => types::ResourceKind::Lookups,
         QuotaKind::BytesIn => types::ResourceKind::BytesIn,
         QuotaKind::BytesOut => types::ResourceKind::BytesOut,
-        // Not network quotas: they end the run or drop a line, and never reach a client.
+        // This version of the contract has no kind for these.
         QuotaKind::Memory | QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => {
             return types::NetError::Other(denial.to_string());
         }

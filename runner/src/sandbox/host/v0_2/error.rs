@@ -73,10 +73,10 @@ fn quota_phase(what: QuotaKind) -> Option<Phase> {
         QuotaKind::Sockets | QuotaKind::Fds | QuotaKind::Connections => Some(Phase::Connect),
         QuotaKind::Lookups => Some(Phase::Resolve),
         // The buffered part of a response counts as memory.
-        QuotaKind::BytesIn | QuotaKind::Memory => Some(Phase::Receive),
+        QuotaKind::BytesIn | QuotaKind::Memory | QuotaKind::Cpu => Some(Phase::Receive),
         QuotaKind::BytesOut => Some(Phase::Send),
-        // Not network quotas: they end the run or drop a line, and never reach a client.
-        QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => None,
+        // Not network quotas: they drop a line, and never reach a client.
+        QuotaKind::LogLines | QuotaKind::Record => None,
     }
 }
 
@@ -84,6 +84,9 @@ fn quota_phase(what: QuotaKind) -> Option<Phase> {
 fn message(error: &NetError) -> String {
     match error {
         NetError::Denied(text) => format!("the suite does not allow it: {text}"),
+        NetError::Quota(denial) if denial.what == QuotaKind::Cpu => {
+            "what the peer sends takes more computing than the run has (raise the quota `cpu`)".to_owned()
+        }
         NetError::Quota(denial) => {
             let (what, limit) = (denial.what, denial.limit);
             format!("the quota of {limit} `{what}` is used up")
