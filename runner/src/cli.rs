@@ -11,10 +11,11 @@ mod settings;
 mod units;
 mod usage;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use log::LogArgs;
@@ -26,12 +27,30 @@ use crate::plugin::isolated::{SUBCOMMAND, WorkerLimits};
 use crate::report::Detail;
 use crate::suite::{VariableOverride, VariableOverrides};
 
+/// The end of `canary --help`.
+const EXIT_CODES_AND_EXAMPLES: &str = "\
+Exit codes:
+  0      success; for `check` and `probe`: every run passed or warned
+  1      a check, readiness probe or test alert failed, or any other error
+  2      a run was stopped or a plugin faulted, or a limit of the process is too low
+  3      the suite is invalid
+  64     invalid usage or settings
+  124    `run` did not stop within `--grace` and 15 s
+  128+N  a second signal, number N, ended the process at once
+
+Examples:
+  canary probe http https://example.com/       Run a single check
+  canary check suite.yaml                      Run every check of a suite once
+  canary run --config canary.yaml suite.yaml   Run a suite on its schedule
+  canary status                                Show the health of a running instance";
+
 /// Health checks that can't go silent.
 #[derive(Debug, Parser)]
 #[command(
     name = "canary",
     version,
     about,
+    after_long_help = EXIT_CODES_AND_EXAMPLES,
     max_term_width = 100,
     disable_help_subcommand = true
 )]
@@ -45,6 +64,18 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Parses the arguments and their environment variables, and records which of the two each value is from.
+    ///
+    /// # Errors
+    /// The arguments are invalid, or ask for the help or the version.
+    fn parse_with_sources(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(arguments)?;
+        let parsed = Self::from_arg_matches(&matches);
+        let mut cli = parsed.map_err(|error| error.format(&mut Self::command()))?;
+        cli.host.record_sources(&matches);
+        Ok(cli)
+    }
+
     /// Whether the command runs until it is stopped.
     fn is_service(&self) -> bool {
         matches!(
@@ -79,107 +110,107 @@ enum Command {
     Local(LocalCommand),
     #[command(flatten)]
     Client(ClientCommand),
-    /// Examine a plugin for the process that starts this.
+    /// Examine a plugin for the parent process.
     #[command(name = SUBCOMMAND, hide = true)]
     PluginWorker(WorkerLimits),
 }
 
-/// They run something themselves.
+/// Commands that run in this process.
 #[derive(Debug, Subcommand)]
 enum LocalCommand {
-    /// Run a suite at its cadence until SIGTERM or SIGINT, and print every change of status.
+    /// Run a suite on its schedule until SIGTERM or SIGINT, printing status changes.
     Run {
-        /// Suite files or folders of them; together they are one suite.
+        /// Suite files, or folders of them; all together form one suite.
         #[arg(required = true)]
         suites: Vec<PathBuf>,
         #[command(flatten)]
         variables: VariableArgs,
-        /// How long runs under way may go on after the signal.
+        /// How long running checks may take to finish after SIGTERM.
         #[arg(long, default_value = "10s", value_parser = units::duration)]
         grace: Duration,
     },
-    /// Run every check once, now.
+    /// Run every check once and exit.
     Check {
-        /// Suite files or folders of them; together they are one suite.
+        /// Suite files, or folders of them; all together form one suite.
         #[arg(required = true)]
         suites: Vec<PathBuf>,
         #[command(flatten)]
         variables: VariableArgs,
-        /// Only the checks of this name; may be given several times.
+        /// Run only checks with this name; may be repeated.
         #[arg(long, value_name = "NAME")]
         only: Vec<String>,
         #[command(flatten)]
         output: Output,
     },
-    /// Find every problem of a suite, and run nothing.
+    /// Report every problem of a suite without running it.
     Validate {
-        /// Suite files or folders of them; together they are one suite.
+        /// Suite files, or folders of them; all together form one suite.
         #[arg(required = true)]
         suites: Vec<PathBuf>,
         #[command(flatten)]
         variables: VariableArgs,
     },
-    /// Run one check without a suite, and show what it did and what was said on the wire.
+    /// Run one check without a suite and show its steps and wire traffic.
     Probe(ProbeArgs),
-    /// Run a bundled suite against bundled targets on loopback, the leaking one included.
+    /// Run a demo suite against local targets, including a leaking plugin.
     Demo {
-        /// Run each check once, print, and exit.
+        /// Run each check once, print the results and exit.
         #[arg(long)]
         once: bool,
-        /// Send the demo's telemetry to this collector, such as `http://127.0.0.1:4318`.
+        /// Export telemetry to this collector, such as `http://127.0.0.1:4318`.
         #[arg(long, value_name = "URL")]
         otlp: Option<Url>,
     },
-    /// Try what tells people of alerts.
+    /// Test alert notifiers.
     #[command(subcommand)]
     Alert(AlertCommand),
-    /// Look at plugins.
+    /// List and inspect plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Print the JSON Schema of a suite, for editors.
+    /// Print the JSON Schema of suites, for editors.
     Schema,
 }
 
-/// They ask a runner that is going, at its admin address.
+/// Clients of the admin API of a running instance.
 #[derive(Debug, Subcommand)]
 enum ClientCommand {
-    /// Ask a runner how it is, and how its checks are.
+    /// Show the health of a running instance and its checks.
     Status {
-        /// Print what the runner answers, as JSON.
+        /// Print the JSON response of the admin API.
         #[arg(long)]
         json: bool,
-        /// Only say whether the runner is alive, or all is well with it: one line, and 0 or 1.
+        /// Print liveness or readiness in one line; exits 0 or 1.
         #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["check", "limit"])]
         probe: Option<Probe>,
-        /// Only the checks of this name or id.
+        /// Show only checks with this name or id.
         #[arg(long, value_name = "NAME")]
         check: Option<String>,
-        /// Lines at most, 1 to 100000; 1000 unless told otherwise.
-        #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        /// Maximum number of rows, up to 100000 [default: 1000]
+        #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: Option<u32>,
         #[command(flatten)]
         admin_client: AdminClientArgs,
     },
-    /// Ask a runner who holds which connection, and which ones it had to close.
+    /// List open connections and recently reclaimed ones.
     Connections {
-        /// Print what the runner answers, as JSON.
+        /// Print the JSON response of the admin API.
         #[arg(long)]
         json: bool,
-        /// Only those of the checks of this name or id.
+        /// Show only connections of checks with this name or id.
         #[arg(long, value_name = "NAME")]
         check: Option<String>,
-        /// Lines at most, 1 to 100000; 1000 unless told otherwise.
-        #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        /// Maximum number of rows, up to 100000 [default: 1000]
+        #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: Option<u32>,
         #[command(flatten)]
         admin_client: AdminClientArgs,
     },
-    /// Watch a runner, the worst checks first, until `q` or Ctrl-C.
+    /// Watch a running instance, worst checks first, until `q` or Ctrl-C.
     Top {
         #[command(flatten)]
         admin_client: AdminClientArgs,
     },
-    /// Have a runner read its suite again, and wait for what comes of it. Takes the runner's token.
+    /// Reload the suite and report the result (requires the admin token).
     Reload {
         #[command(flatten)]
         admin_client: AdminClientArgs,
@@ -188,7 +219,7 @@ enum ClientCommand {
 
 #[derive(Debug, Args)]
 struct AdminClientArgs {
-    /// Certificates that the runner's own may end in, in PEM; the system's unless told otherwise.
+    /// CA certificates (PEM) for the admin server [default: system roots]
     #[arg(long, value_name = "FILE")]
     admin_ca: Option<PathBuf>,
 }
@@ -201,9 +232,9 @@ enum Probe {
 
 #[derive(Debug, Subcommand)]
 enum AlertCommand {
-    /// Tell of an alert that begins and is over, through each notifier of the file of `--config`.
+    /// Send a test alert (firing, then resolved) through the configured notifiers.
     Test {
-        /// Only these; all of them when none is named.
+        /// Names of the notifiers to test [default: all]
         #[arg(value_name = "NOTIFIER")]
         notifiers: Vec<String>,
     },
@@ -211,33 +242,33 @@ enum AlertCommand {
 
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
-    /// The plugins that are compiled in.
+    /// List the built-in plugins.
     List,
-    /// What a plugin says of itself: an embedded one by name, another by its file.
+    /// Show a plugin's metadata and config schema.
     Inspect {
-        /// `http`, `tls`, `tcp`, or a path.
+        /// Built-in plugin (`http`, `tls`, `tcp`) or path of a plugin file.
         plugin: String,
-        /// Only the JSON Schema of its `config:`.
+        /// Print only the JSON Schema of its `config`.
         #[arg(long)]
         schema: bool,
     },
 }
 
-/// What a suite is to have instead of what it says.
+/// Overrides of suite variables.
 #[derive(Debug, Clone, Args)]
 struct VariableArgs {
-    /// Value of a variable of the suite (`${var:NAME}`), over its `vars`; may be given several times.
+    /// Set a suite variable (`${var:NAME}`), overriding `vars`; may be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE")]
     given: Vec<VariableOverride>,
 }
 
-/// How `canary check` prints.
+/// Output options of `canary check` and `canary probe`.
 #[derive(Debug, Clone, Copy, Args)]
 struct Output {
-    /// What to print; `json` and `junit` have everything that a run found.
+    /// Output format; `json` and `junit` have all details of every run.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Print every assertion, measurement and attribute, also of runs that passed.
+    /// Print all assertions, measurements and attributes, also of passed runs.
     #[arg(long)]
     verbose: bool,
 }
@@ -273,12 +304,29 @@ enum Format {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_an_argument_or_command_is_one_short_line() {
+        fn lengths(command: &clap::Command, too_long: &mut Vec<String>) {
+            let arguments = command.get_arguments().filter_map(clap::Arg::get_help);
+            for help in arguments.chain(command.get_about()) {
+                let help = help.to_string();
+                if help.contains('\n') || help.chars().count() >= 80 {
+                    too_long.push(help);
+                }
+            }
+            for subcommand in command.get_subcommands() {
+                lengths(subcommand, too_long);
+            }
+        }
+        let mut too_long = Vec::new();
+        lengths(&Cli::command(), &mut too_long);
+        assert_eq!(too_long, [""; 0]);
     }
 }

@@ -51,7 +51,7 @@ impl Console {
     /// The operating system refuses a thread.
     pub fn start(registry: &Registry, format: Format, filter: &Filter) -> io::Result<Self> {
         let report_unread = |count| {
-            tracing::warn!("{count} texts for standard output were dropped: nobody read them in time");
+            tracing::warn!("dropped {count} messages: standard output was not read in time");
             None
         };
         let report_missing = move |count| Some(logging::dropped_lines(format, count));

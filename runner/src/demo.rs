@@ -34,16 +34,16 @@ pub enum DemoError {
     #[error("cannot start the bundled targets")]
     Targets(#[source] io::Error),
     /// The certificates for the bundled targets cannot be made.
-    #[error("cannot make certificates for the bundled targets")]
+    #[error("cannot create certificates for the bundled targets")]
     Certificates(#[source] rcgen::Error),
     /// The bundled suite is invalid, which is a bug of this build.
-    #[error("the bundled suite is broken")]
+    #[error("the bundled suite is invalid")]
     Suite(#[source] Problems),
     /// The bundled suite cannot be written to a temporary file.
     #[error("cannot write the bundled suite")]
     Write(#[source] io::Error),
     /// Signals or descriptors are not available.
-    #[error("the operating system refused")]
+    #[error("operating system error")]
     System(#[source] io::Error),
     /// The service that runs the bundled suite cannot be started.
     #[error(transparent)]
@@ -161,16 +161,13 @@ impl DemoResult {
         let ledger = host.sandbox.ledger();
         let expected = match self.unexpected.as_slice() {
             [] => format!(
-                "all {} checks ended as the demo says they should (some are meant to fail)",
+                "all {} checks ended as expected (some are meant to fail)",
                 runs.len()
             ),
-            names => format!(
-                "these checks ended otherwise than the demo says: {}",
-                names.join(", ")
-            ),
+            names => format!("checks with unexpected outcomes: {}", names.join(", ")),
         };
         format!(
-            "{expected}\ndescriptors: {} lent of {}, {} reclaimed from plugins that kept them, {} unaccounted\n",
+            "{expected}\ndescriptors: {} of {} leased, {} reclaimed from leaking plugins, {} unaccounted\n",
             ledger.leased(),
             ledger.capacity(),
             ledger.reclaimed(),

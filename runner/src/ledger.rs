@@ -54,7 +54,7 @@ pub enum Refusal {
     #[error(transparent)]
     Quota(#[from] Denial),
     /// The host has no descriptors left to lend.
-    #[error("the host has no descriptor left to lend")]
+    #[error("the host is out of file descriptors")]
     HostExhausted,
     /// The run is over: its descriptors are closed and it gets no new ones.
     #[error("the run is over and its connections are closed")]

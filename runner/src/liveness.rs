@@ -66,7 +66,7 @@ impl fmt::Display for Stall {
         if self.is_dead {
             write!(
                 f,
-                "`{name}` ended unexpectedly {time} s ago: the log says why if it panicked, and a restart brings it back"
+                "`{name}` ended unexpectedly {time} s ago; see the log for a panic, and restart to recover"
             )
         } else {
             write!(f, "`{name}` has made no progress for {time} s ({activity})")

@@ -165,7 +165,7 @@ pub enum StopCause {
     },
     /// The host had no descriptor to lease, and the guest failed without.
     #[error(
-        "stopped: the host had no descriptor left to lend; raise the limit on open files, or lower `--concurrency`"
+        "stopped: the host was out of file descriptors; raise the limit on open files, or lower `--concurrency`"
     )]
     Descriptors,
     /// The host's trusted certificates cannot be read, and the guest failed without.
@@ -175,7 +175,7 @@ pub enum StopCause {
     TrustStore,
     /// The host has too many DNS queries in flight, and the guest failed without an answer.
     #[error(
-        "stopped: the host is busy with other DNS questions: name servers are slow, or other checks ask too much"
+        "stopped: the host is busy with other DNS queries: name servers are slow, or other checks send too many"
     )]
     DnsBusy,
     /// The host had no slot for another instance of the plugin.
@@ -189,11 +189,11 @@ pub enum StopCause {
     )]
     HostMemory,
     /// The runner is shutting down and the grace period has passed.
-    #[error("stopped: the runner shuts down")]
+    #[error("stopped: the runner is shutting down")]
     Shutdown,
     /// The host was overloaded for so much of the check's `timeout` that a failure says nothing about the target.
     #[error(
-        "stopped: the host was overloaded for {} of the run, so that its failure says nothing about the target",
+        "stopped: the host was overloaded for {} of the run, so its failure says nothing about the target",
         humantime::format_duration(Duration::from_millis(u64::try_from(.lost.as_millis()).unwrap_or(u64::MAX)))
     )]
     Overload {
@@ -231,7 +231,7 @@ pub enum Fault {
     #[error("the plugin gave up: {0}")]
     GaveUp(Text),
     /// The guest exceeded a limit of what it may hold or pass, such as component handles.
-    #[error("the plugin overran a limit: {0}")]
+    #[error("the plugin exceeded a limit: {0}")]
     Limit(Text),
     /// The plugin could not be instantiated.
     #[error("the plugin could not be started: {0}")]

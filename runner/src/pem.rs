@@ -10,13 +10,13 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PemError {
     /// It contains no such item.
-    #[error("holds no {0} in PEM form")]
+    #[error("contains no {0} in PEM format")]
     Missing(&'static str),
     /// The item is encrypted and needs a password.
-    #[error("holds an encrypted {0}, which nobody here can decrypt")]
+    #[error("contains an encrypted {0}; encrypted keys are not supported")]
     Encrypted(&'static str),
     /// The item is truncated or malformed.
-    #[error("holds a broken {what}: {why}")]
+    #[error("contains an invalid {what}: {why}")]
     Broken {
         /// The kind of item.
         what: &'static str,
@@ -63,9 +63,9 @@ pub fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
 fn sanitized_error(what: &'static str, error: &pem::Error) -> PemError {
     let why = match error {
         pem::Error::NoItemsFound => return PemError::Missing(what),
-        pem::Error::MissingSectionEnd { .. } => "a section has no line that ends it",
-        pem::Error::IllegalSectionStart { .. } => "the line that begins a section is malformed",
-        pem::Error::Base64Decode(_) => "a section is not base64",
+        pem::Error::MissingSectionEnd { .. } => "a section has no END line",
+        pem::Error::IllegalSectionStart { .. } => "malformed BEGIN line of a section",
+        pem::Error::Base64Decode(_) => "invalid base64 in a section",
         pem::Error::SectionTooLarge => "a section is too large",
         _ => "it cannot be read",
     };

@@ -56,7 +56,7 @@ pub enum PluginError {
         path: PathBuf,
     },
     /// The digest of the file is not the one in the suite.
-    #[error("the file has digest sha256:{found}, the suite says sha256:{wanted}")]
+    #[error("the file has digest sha256:{found}, the suite requires sha256:{wanted}")]
     Digest {
         /// Digest of the file.
         found: String,
@@ -65,7 +65,7 @@ pub enum PluginError {
     },
     /// All loaded plugins together would exceed their memory limit.
     #[error(
-        "it takes {wanted} MiB of memory, and the plugins that are in it have {taken} of {most} MiB; use fewer or \
+        "it needs {wanted} MiB of memory, and the loaded plugins use {taken} of {most} MiB; use fewer or \
          smaller plugins"
     )]
     OverMemoryLimit {
@@ -83,7 +83,7 @@ pub enum PluginError {
     #[error(transparent)]
     Isolation(#[from] IsolationError),
     /// No plugin of this name is compiled in.
-    #[error("there is no embedded plugin `{name}`; there are {}", EMBEDDED.map(|(name, _)| name).join(", "))]
+    #[error("unknown embedded plugin `{name}`; available: {}", EMBEDDED.map(|(name, _)| name).join(", "))]
     Unknown {
         /// The name in the suite.
         name: String,

@@ -11,6 +11,7 @@ mod record;
 mod restored;
 mod silence;
 mod snapshot;
+mod stage_counts;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use record::{CheckRecord, LastRun};
 pub use restored::Restored;
 pub use silence::SilenceLimits;
 pub use snapshot::{CheckLiveness, CheckSnapshot, Snapshot, Stage};
+use stage_counts::StageCounts;
 
 use crate::account::{MissReason, RunAccount};
 use crate::age::Since;
@@ -52,23 +54,6 @@ struct State {
     archived: RunAccount,
     /// Whether records of an earlier process may still be merged.
     expects_records: bool,
-}
-
-/// The number of checks at each stage, maintained incrementally.
-#[derive(Debug, Clone, Copy, Default)]
-struct StageCounts {
-    waiting: u64,
-    running: u64,
-}
-
-impl StageCounts {
-    fn get_mut(&mut self, stage: Stage) -> Option<&mut u64> {
-        match stage {
-            Stage::Idle => None,
-            Stage::Waiting => Some(&mut self.waiting),
-            Stage::Running => Some(&mut self.running),
-        }
-    }
 }
 
 #[derive(Debug)]

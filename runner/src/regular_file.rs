@@ -37,7 +37,7 @@ pub enum Refused {
     #[error("not a regular file")]
     NotRegular,
     /// A pseudo-file such as in `/proc`, `/sys` or `/dev`, by any path.
-    #[error("a file that the kernel makes up ({0}), not one of a disk")]
+    #[error("a kernel pseudo-file ({0})")]
     Kernel(&'static str),
     /// A file that the caller's policy forbids.
     #[error("{0}")]

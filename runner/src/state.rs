@@ -201,13 +201,17 @@ struct Thread {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another runner uses the folder.
-    #[error("another runner keeps its state in `{}`; name another folder with `--state-dir`, or keep none with `--state none`", .path.display())]
+    #[error(
+        "state directory `{}` is in use by another instance; set another one with `--state-dir`, or use \
+         `--state none`",
+        .path.display()
+    )]
     InUse {
         /// The folder.
         path: PathBuf,
     },
     /// The writer thread cannot be started.
-    #[error("cannot start the thread that keeps state")]
+    #[error("cannot start the state thread")]
     Thread(#[source] io::Error),
 }
 

@@ -212,14 +212,15 @@ fn judge_all<C>(
 fn note_unchecked(found: &AddressList, combined: &mut Combined) {
     if !found.complete {
         combined.leave_out(
-            "it is not known whether the name has more, since name servers did not answer about IPv4 or IPv6; \
-             `ip_family` asks for one of them only"
+            "the list may be incomplete, since name servers did not answer for IPv4 or IPv6; set `ip_family` to query only one of them"
                 .to_owned(),
         );
     }
     let more = found.addresses.len().saturating_sub(MAX_CHECKED);
     if more > 0 {
-        combined.leave_out(format!("{more} more were not checked, {MAX_CHECKED} are at most"));
+        combined.leave_out(format!(
+            "{more} more were not checked; the limit is {MAX_CHECKED}"
+        ));
     }
 }
 

@@ -208,7 +208,7 @@ impl ErrorCode {
         match self {
             Self::Denied => "the suite does not allow it",
             Self::Quota => "a quota is used up",
-            Self::HostExhausted => "the host has no descriptor left to lend",
+            Self::HostExhausted => "the host is out of file descriptors",
             Self::Timeout => "timed out",
             Self::Unresolved => "the name does not resolve",
             Self::Refused => "connection refused",

@@ -161,7 +161,7 @@ impl Networks {
         };
         if !self.0.iter().any(|network| is_tried(&network.address)) {
             problems.report(format_args!(
-                "none of these is {wanted}, and `ip_family` allows no other"
+                "none of these is {wanted}, the only family that `ip_family` allows"
             ));
         }
     }

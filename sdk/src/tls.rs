@@ -176,11 +176,11 @@ pub struct Settings {
     /// ALPN protocols, in order of preference.
     #[schemars(length(min = 1))]
     pub alpn: Vec<String>,
-    /// The oldest version to agree on.
+    /// The minimum TLS version.
     pub min_version: Option<Version>,
-    /// The newest version to agree on.
+    /// The maximum TLS version.
     pub max_version: Option<Version>,
-    /// PEM of the authorities to trust; default: the host's store.
+    /// PEM of the CA certificates to trust; default: the host's store.
     pub ca: Option<String>,
     /// PEM of the client's certificate chain.
     pub client_cert: Option<String>,

@@ -35,17 +35,17 @@ pub struct ByteSize(u64);
 
 /// Why a text is not a duration, or not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` {reason}; {}", .reason.hint())]
+#[error("{message}")]
 pub struct UnitError {
-    text: String,
-    reason: canary_units::UnitError,
+    message: String,
 }
 
 impl UnitError {
     fn new(text: &str, reason: canary_units::UnitError) -> Self {
+        let text: String = text.chars().take(MAX_QUOTED).collect();
+        let message = reason.message(&format!("`{text}`"));
         Self {
-            text: text.chars().take(MAX_QUOTED).collect(),
-            reason,
+            message: format!("{message}; {}", reason.hint()),
         }
     }
 }
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(
             error,
             format!(
-                "`soon` is not a duration; {}",
+                "invalid duration `soon`; {}",
                 canary_units::UnitError::Duration.hint()
             )
         );

@@ -216,7 +216,7 @@ fn a_component_of_another_contract_is_refused_with_all_versions_named() {
                 assert_eq!(
                     refused(&scripted::with_contract_version(component, number)).await,
                     format!(
-                        "no plugin of this host: it was built for contract {contract}; this runner serves 0.1 and 0.2"
+                        "not a plugin for this host: it was built for contract {contract}; this runner serves 0.1 and 0.2"
                     )
                 );
             }
@@ -235,7 +235,7 @@ fn a_component_that_is_not_what_it_says_is_refused_for_what_it_lacks() {
         let reason = refused(&scripted::with_contract_version(EMPTY_0_1, "0.2.0")).await;
         assert!(
             reason.starts_with(
-                "no plugin of this host: its `canary:check/probe` is not that of the contract: "
+                "not a plugin for this host: its `canary:check/probe` does not match the contract: "
             ),
             "{reason}"
         );

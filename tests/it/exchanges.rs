@@ -215,7 +215,9 @@ fn the_quotas_are_those_of_every_connection() {
         );
         let attempt = harness.guest_with("stream", json!({ "piece": 1 })).against(&peer);
         let ran = attempt.quota(|quota| quota.cpu = ms(50)).run().await;
-        assert_eq!(ran.leaves_nothing().ended(), "stopped: quota", "{ran:?}");
+        // Receiving is denied before the guest is stopped, unless it still has something to read.
+        let is_denied = ran.leaves_nothing().denied(QuotaKind::Cpu) > 0;
+        assert!(is_denied || ran.ended() == "stopped: quota", "{ran:?}");
     });
 }
 

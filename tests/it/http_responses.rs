@@ -167,8 +167,8 @@ fn a_body_over_http2_whose_connection_is_closed_fails_as_over_http1() {
 
 #[test]
 fn what_breaks_http2_is_said_as_far_as_it_is_known() {
-    let answer = "its answer breaks the rules, such as those of headers and of its length";
-    let rules = "it sent a frame that breaks the rules, by its kind, its size or what is in it";
+    let answer = "its response is invalid, for example its headers or its length";
+    let rules = "it sent a frame of an invalid type, size or content";
     let cases = [
         (frame(1, 5, 1, b""), answer),
         (frame(1, 4, 1, &[0xff; 5]), rules),
@@ -176,7 +176,7 @@ fn what_breaks_http2_is_said_as_far_as_it_is_known() {
         (frame(0, 1, 0, b"x"), rules),
         (
             frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff]).repeat(2),
-            "it sent more than it was allowed to",
+            "it exceeded the flow control window",
         ),
     ];
     alone(async {
@@ -184,7 +184,7 @@ fn what_breaks_http2_is_said_as_far_as_it_is_known() {
         for (frame, said) in cases {
             let ran = check(&harness, &over_http2(&[frame]), &json!({ "version": "2" })).await;
             let summary = ran.leaves_nothing().outcome.summary();
-            let expected = format!("the peer broke HTTP/2: {said}");
+            let expected = format!("the peer violated HTTP/2: {said}");
             assert!(summary.contains(&expected), "{summary}");
         }
     });

@@ -113,7 +113,6 @@ fn list(value: &str, count: usize) -> String {
 }
 
 /// Texts that are expensive to process.
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn texts() -> Vec<(&'static str, String)> {
     vec![
         ("zeros", list("0", 500_000)),
@@ -235,7 +234,6 @@ fn no_answers_end_a_run_before_its_verdict() {
 
 /// The same verdicts hold for several addresses, within the quotas.
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn sound_answers_pass_at_several_addresses_and_in_every_encoding() {
     let records = list(
         r#"{"id":1234,"name":"service-12","healthy":true,"latency_ms":17,"region":"eu","tags":["a","b"]}"#,

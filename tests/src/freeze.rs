@@ -5,15 +5,21 @@
     reason = "a thread that cannot be stopped must fail its test"
 )]
 
+use std::fs;
 use std::marker::PhantomData;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::command::Running;
+
+/// How often a thread is looked at before it is stopped while it works.
+const IDLE_CHECKS: u32 = 200;
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Stopped threads of a process. They resume when this is dropped.
 #[derive(Debug)]
@@ -42,9 +48,26 @@ impl<'program> Frozen<'program> {
     }
 }
 
+/// Waits until a thread sleeps, for a while: one that is stopped in the middle of its work may hold a lock, which stops
+/// others that a test expects to continue.
+fn wait_until_idle(thread: Pid) {
+    let is_asleep = || {
+        let stat = fs::read_to_string(format!("/proc/{thread}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_none_or(|(_, rest)| rest.starts_with('S'))
+    };
+    for _ in 0..IDLE_CHECKS {
+        if is_asleep() {
+            return;
+        }
+        thread::park_timeout(IDLE_CHECK_INTERVAL);
+    }
+}
+
 fn trace(threads: &[i32], stopped: &Sender<()>, thawing: &Receiver<()>) {
     let threads = || threads.iter().map(|thread| Pid::from_raw(*thread));
     for thread in threads() {
+        wait_until_idle(thread);
         ptrace::seize(thread, ptrace::Options::empty()).expect("it may be traced");
         ptrace::interrupt(thread).expect("it is traced");
         waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");

@@ -1,4 +1,4 @@
-// A dashboard's JSON: its variables, what its panels ask, and how a field is to be shown.
+// A dashboard's JSON: its variables, the queries of its panels, and the format of a field.
 
 import { readFileSync } from "node:fs";
 

@@ -1,9 +1,9 @@
-// Whether every expression finds data: those of the dashboards as they are, those of the rules by what they select.
+// Checks that every expression finds data: those of the dashboards as written, those of the rules by their selectors.
 
 import { readFileSync } from "node:fs";
 import { interpolate, load, stepOf, variables } from "./dashboard.mjs";
 
-// A panel half of a wide screen.
+// The width of a panel: half a wide screen.
 const PIXELS = 800;
 
 /** `[{ where, expr, series }]` for every query of a dashboard. */

@@ -1,4 +1,4 @@
-// A dashboard as one HTML page in its own grid. Only what the server answered is drawn.
+// A dashboard as one HTML page in its own grid. It draws only the server's data.
 
 import { interpolate, nameOf, stepOf } from "./dashboard.mjs";
 import { bargauge } from "./panels/bargauge.mjs";

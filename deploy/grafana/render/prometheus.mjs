@@ -1,4 +1,4 @@
-// The four calls of the Prometheus HTTP API that a dashboard needs. Anything that serves it will do.
+// The four calls of the Prometheus HTTP API that a dashboard needs. Works with any compatible server.
 
 /** A server that speaks the Prometheus query API; `base` is its URL without `/api/v1`. */
 export class Prometheus {

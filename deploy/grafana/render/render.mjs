@@ -1,4 +1,4 @@
-// Draws dashboards without a Grafana, or checks that every expression finds data. README.md of the folder above says how.
+// Draws dashboards without Grafana, or checks that every expression finds data. ../README.md describes the usage.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

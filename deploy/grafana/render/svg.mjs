@@ -6,7 +6,7 @@ export const THEME = { page: "#111217", panel: "#181B1F", edge: "#25282E", grid:
 /** Colours for series without one of their own. */
 export const PALETTE = ["#73BF69", "#F2CC0C", "#5794F2", "#FF9830", "#E02F44", "#37B7C3", "#B877D9", "#A5B4C8", "#56A64B", "#C0D8FF", "#FF7383", "#8F3BB8"];
 
-// Round spans of time.
+// Round durations.
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800];
 
 export function escape(text) {

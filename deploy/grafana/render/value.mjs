@@ -1,4 +1,4 @@
-// Numbers as a person reads them: units, mappings, threshold colours, reductions.
+// Human-readable numbers: units, mappings, threshold colours, reductions.
 
 /** The series' one number by a Grafana calculation. */
 export function reduce(calc, points) {

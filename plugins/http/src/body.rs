@@ -92,7 +92,7 @@ pub(crate) fn compression_hint(response: &Response) -> Option<String> {
     let word = applied.first()?;
     let shown = quote(word.as_bytes());
     Some(if encoding::is_known(word) {
-        format!("compressed with {shown}, which `accept_encoding: {word}` reads")
+        format!("compressed with {shown}, which `accept_encoding: {word}` decompresses")
     } else {
         format!("compressed with {shown}")
     })

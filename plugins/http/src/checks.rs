@@ -57,11 +57,11 @@ fn keys_that_exclude_each_other_are_named() {
         ),
         (
             json!({ "bearer_token": "x", "headers": { "AUTHORIZATION": "y" } }),
-            "/config/headers/AUTHORIZATION: is set by `basic_auth` or `bearer_token` already",
+            "/config/headers/AUTHORIZATION: is already set by `basic_auth` or `bearer_token`",
         ),
         (
             json!({ "accept_encoding": "gzip", "headers": { "Accept-Encoding": "br" } }),
-            "/config/headers/Accept-Encoding: is set by `accept_encoding` already",
+            "/config/headers/Accept-Encoding: is already set by `accept_encoding`",
         ),
         (
             json!({ "tls": { "client_key": "x" } }),
@@ -73,7 +73,7 @@ fn keys_that_exclude_each_other_are_named() {
         ),
         (
             json!({ "expect": { "json": { "$.a": { "exists": false, "equals": 1 } } } }),
-            "/config/expect/json/$.a/exists: a path that must lead to nothing has no value for the other rules",
+            "/config/expect/json/$.a/exists: a path that must not exist has no value for the other rules",
         ),
     ] {
         assert_eq!(problems(&config), [expected], "{config}");
@@ -85,23 +85,23 @@ fn what_a_request_cannot_be_is_refused() {
     for (config, expected) in [
         (
             json!({ "method": "CONNECT" }),
-            "/config/method: `CONNECT` asks a proxy for a tunnel, and no server",
+            "/config/method: `CONNECT` is for proxies, not for servers",
         ),
         (
             json!({ "read_for": "0s" }),
-            "/config/read_for: nothing comes in no time",
+            "/config/read_for: must be more than 0",
         ),
         (
             json!({ "version": ["1.0", "1.1"], "expect": { "version": "2" } }),
-            "/config/expect/version: what is spoken is `1.0` or `1.1`",
+            "/config/expect/version: the request uses `1.0` or `1.1`",
         ),
         (
             json!({ "ip_family": "ipv4", "expect": { "peer_address": "::1" } }),
-            "/config/expect/peer_address: none of these is IPv4, and `ip_family` allows no other",
+            "/config/expect/peer_address: none of these is IPv4, the only family that `ip_family` allows",
         ),
         (
             json!({ "version": "2", "expect": { "version": ["1.0", "1.1"] } }),
-            "/config/expect/version: what is spoken is `2`",
+            "/config/expect/version: the request uses `2`",
         ),
     ] {
         assert_eq!(problems(&config), [expected], "{config}");
@@ -141,7 +141,7 @@ fn where_no_redirect_is_followed_the_target_is_what_answers() {
     let config = |version: Value| json!({ "follow_redirects": false, "version": version, "expect": { "version": "2" } });
     assert_eq!(
         of("http://example.com/", config(json!(["2", "1.1"]))),
-        ["/config/expect/version: what is spoken without TLS is `1.1`"]
+        ["/config/expect/version: without TLS, the request uses `1.1`"]
     );
     assert_eq!(of("http://example.com/", config(json!(["2", "1.0"]))), [""; 0]);
     assert_eq!(of("https://example.com/", config(json!(["2", "1.1"]))), [""; 0]);
@@ -163,19 +163,19 @@ fn limits_have_an_order() {
         problems(
             &json!({ "expect": { "json": { "$.a": { ">": 5, "<=": 5 }, "$.b": { ">=": 5, "<=": 5.0 } } } })
         ),
-        ["/config/expect/json/$.a/>: nothing is > 5 and <= 5"]
+        ["/config/expect/json/$.a/>: no number is > 5 and <= 5"]
     );
     assert_eq!(
         problems(&json!({ "expect": { "body": { "length": { ">=": 10, "<": 2 } } } })),
-        ["/config/expect/body/length/>=: nothing is >= 10 and < 2"]
+        ["/config/expect/body/length/>=: no number is >= 10 and < 2"]
     );
     assert_eq!(
         problems(&json!({ "expect": { "latency": { "fail": "0s" } } })),
-        ["/config/expect/latency/fail: every answer takes longer than no time"]
+        ["/config/expect/latency/fail: must be more than 0"]
     );
     assert_eq!(
         problems(&json!({ "expect": { "body": { "contains": ["a", "x"], "not_contains": ["b", "x"] } } })),
-        ["/config/expect/body/not_contains/1: `x` is in `contains` as well"]
+        ["/config/expect/body/not_contains/1: `x` is also in `contains`"]
     );
     assert_eq!(
         problems(&json!({ "expect": { "latency": { "warn": "2s", "fail": "1s" } } })),
@@ -319,7 +319,7 @@ fn no_list_may_be_empty() {
 
 #[test]
 fn an_empty_list_says_what_to_do() {
-    let said = "an empty list; put something into it, or leave the key out";
+    let said = "an empty list; add an element, or omit the key";
     for (config, place) in [
         (json!({ "version": [] }), "version"),
         (json!({ "accept_encoding": [] }), "accept_encoding"),
@@ -369,7 +369,7 @@ fn an_upgrade_is_asked_for_over_the_version_that_has_it() {
         }
         of(&FakeHost::new(), target, &config)
     };
-    let lost = ["/config/headers/Upgrade: is of HTTP/1.1, and HTTP/2, which has none, may be spoken"];
+    let lost = ["/config/headers/Upgrade: is an HTTP/1.1 header, which HTTP/2 does not allow"];
     assert_eq!(of("https://example.com/", json!(null)), lost);
     assert_eq!(of("https://example.com/", json!(["1.1", "2"])), lost);
     assert_eq!(of("http://example.com/", json!("2")), lost);

@@ -18,7 +18,7 @@ use crate::body::Encodings;
 use crate::expect::Expect;
 pub(crate) use one_or_many::{OneOrMany, add_type};
 
-/// The request to send, and what is expected of the answer.
+/// The request to send, and the expectations of the response.
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("not" = { "required": ["body", "body_json"] }))]
@@ -40,20 +40,19 @@ pub struct Config {
     pub(crate) basic_auth: Option<BasicAuth>,
     /// Sends `authorization: Bearer` with this token.
     pub(crate) bearer_token: Option<String>,
-    /// Whether to follow redirects. If not, the redirect itself is judged.
+    /// Whether to follow redirects. If not, the redirect itself is checked.
     pub(crate) follow_redirects: bool,
     /// How many redirects to follow; one more is a failure.
     #[schemars(range(max = 20))]
     pub(crate) max_redirects: u32,
-    /// Whether to read the body where no expectation needs it. If not, the answer is judged by its head.
+    /// Whether to read the body even if no expectation needs it. If not, only the head is checked.
     pub(crate) read_body: bool,
-    /// How long to read the body for, from the end of the head, such as `2s`; default: to its end. What came by then is
-    /// judged, for a body that never ends.
+    /// How long to read the body for, from the end of the head, such as `2s`; default: to its end. What was received by
+    /// then is checked, for a body that never ends.
     pub(crate) read_for: Option<Duration>,
-    /// Encodings to ask for: `gzip`, `br`, `zstd`, `deflate`. The answer is decompressed before it is judged.
+    /// Encodings to request: `gzip`, `br`, `zstd`, `deflate`. The response is decompressed before it is checked.
     pub(crate) accept_encoding: Encodings,
-    /// The version of HTTP to speak, or a list of those to choose from, in order of preference; default: 2 and 1.1, of which
-    /// it is 1.1 without TLS.
+    /// The HTTP version to use, or a list in order of preference; default: 2 and 1.1, of which 1.1 is used without TLS.
     pub(crate) version: OneOrMany<Version>,
     /// Local address to connect from.
     pub(crate) source_address: Option<String>,
@@ -61,23 +60,23 @@ pub struct Config {
     pub(crate) ip_family: IpFamily,
     /// Whether one address of the host has to meet the expectations, or each of them.
     pub(crate) addresses: Addresses,
-    /// `HOST:PORT` to connect to in place of the URL's, which still names the `host` header and the certificate.
+    /// `HOST:PORT` to connect to instead of the URL's, which still sets the `host` header and the certificate name.
     #[schemars(
         regex(pattern = r"^\S+:[0-9]+$"),
-        extend("patternErrorMessage" = "a place in the form `HOST:PORT`")
+        extend("patternErrorMessage" = "an address in the form `HOST:PORT`")
     )]
     pub(crate) connect_to: Option<String>,
-    /// URL of an HTTP or SOCKS5 proxy to go through, or `environment` for the one that the environment names for the URL.
+    /// URL of an HTTP or SOCKS5 proxy, or `environment` for the one that the environment sets for the URL.
     #[schemars(
         regex(pattern = r"^(http://|socks5h?://|environment$)"),
         extend("patternErrorMessage" = "a URL that begins with `http://` or `socks5://`, or `environment`")
     )]
     pub(crate) proxy: Option<String>,
-    /// How to shake hands with an `https` target.
+    /// TLS options for an `https` target.
     pub(crate) tls: Option<Tls>,
     /// Adds `traceparent`, so that the service's own trace joins that of the run.
     pub(crate) propagate_trace: bool,
-    /// What is expected of the answer.
+    /// Expectations of the response.
     pub(crate) expect: Expect,
 }
 
@@ -122,12 +121,12 @@ pub(crate) struct BasicAuth {
     pub(crate) password: String,
 }
 
-/// How to shake hands. The SDK's settings have `alpn` as well, which is for `version` to decide here.
+/// TLS options. Unlike the SDK's settings they have no `alpn`, which follows from `version`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("dependentRequired" = { "client_cert": ["client_key"], "client_key": ["client_cert"] }))]
 pub(crate) struct Tls {
-    /// PEM of the authorities to trust; default: the host's store.
+    /// PEM of the CA certificates to trust; default: the host's store.
     ca: Option<String>,
     /// PEM of the client's certificate chain.
     client_cert: Option<String>,
@@ -135,11 +134,11 @@ pub(crate) struct Tls {
     client_key: Option<String>,
     /// Name sent as SNI and matched against the certificate; default: the host of the URL.
     server_name: Option<String>,
-    /// The oldest version to agree on.
+    /// The minimum TLS version.
     min_version: Option<tls::Version>,
-    /// The newest version to agree on.
+    /// The maximum TLS version.
     max_version: Option<tls::Version>,
-    /// Whether a certificate chain that does not verify is a failure. If not, the request goes on.
+    /// Whether a certificate chain that does not verify is a failure. If not, the request continues.
     trusted: bool,
 }
 

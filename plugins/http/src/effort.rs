@@ -17,7 +17,7 @@ const TIME_CHECKS: u64 = 64;
 
 /// Continuing costs more than is left of the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("takes more computing than a run has (raise the quota `cpu`)")]
+#[error("takes more CPU time than a run has (raise the quota `cpu`)")]
 pub(crate) struct TooCostly;
 
 /// The effort budget, shared by all addresses and all expectations of a check.

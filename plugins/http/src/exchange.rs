@@ -13,9 +13,9 @@ const PER_BYTE: usize = 6;
 /// Why an address is not queried.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSent {
-    #[error("not asked: to judge one more answer {0}")]
+    #[error("not checked: evaluating one more response {0}")]
     TooCostly(#[from] TooCostly),
-    #[error("not asked: to keep its body takes {0}")]
+    #[error("not checked: retaining its body takes {0}")]
     OutOfMemory(#[from] OutOfMemory),
 }
 

@@ -38,11 +38,11 @@ pub(crate) const RETAINED_BODY: u32 = 1 << 20;
 /// them.
 const MAX_RETAINED_BODY: u64 = 8 << 20;
 
-/// What is expected of the answer.
+/// Expectations of the response.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Expect {
-    /// Statuses and ranges of them, such as `[200, 301-302]`; default: `200-299`.
+    /// Accepted statuses and ranges, such as `[200, 301-302]`; default: `200-299`.
     status: Option<OneOrMany<status::Range>>,
     /// Header name to its value, or to an object of rules.
     headers: BTreeMap<String, header::Rules>,
@@ -55,15 +55,15 @@ pub(crate) struct Expect {
         "format": "json-path"
     }))]
     json: BTreeMap<String, json::Rules>,
-    /// How long it may take, redirects included.
+    /// Limits of the total time, redirects included.
     latency: Option<latency::Limits>,
     /// How long the certificate must still be valid.
     certificate: Option<certificate::Limits>,
-    /// The version of HTTP that was spoken, or a list of those that may be.
+    /// The HTTP version of the response, or a list of accepted versions.
     version: Option<OneOrMany<Version>>,
     /// The URL that answered after all redirects, or an object of rules.
     final_url: Option<final_url::Rules>,
-    /// Addresses and networks that the address that answered must be one of.
+    /// Addresses and networks, one of which must contain the address that answered.
     peer_address: Option<Networks>,
 }
 
@@ -125,8 +125,8 @@ impl Expect {
             let spoken: Vec<_> = spoken.iter().map(|version| format!("`{version}`")).collect();
             problems.at("version", |problems| {
                 problems.report_with(
-                    format_args!("what is spoken is {}", spoken.join(" or ")),
-                    "the `version` of the request says what may be spoken",
+                    format_args!("the request uses {}", spoken.join(" or ")),
+                    "see the `version` of the request",
                 );
             });
         }
@@ -153,7 +153,7 @@ impl Expect {
         let versions = self.version.as_ref().filter(|_| !is_secure);
         if versions.is_some_and(|versions| !versions.as_slice().contains(&in_plain)) {
             problems.at("version", |problems| {
-                problems.report(format_args!("what is spoken without TLS is `{in_plain}`"));
+                problems.report(format_args!("without TLS, the request uses `{in_plain}`"));
             });
         }
     }

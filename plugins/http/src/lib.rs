@@ -28,7 +28,7 @@ impl Probe for Http {
     type Config = Config;
     const NAME: &'static str = "http";
     const SUMMARY: &'static str =
-        "Sends an HTTP request and judges status, headers, body, JSON, latency and certificate";
+        "Sends an HTTP request and checks status, headers, body, JSON, latency and certificate";
     const TARGETS: &'static [TargetForm] = &[TargetForm::Url(&["http", "https"])];
 
     const MEASUREMENTS: &'static [Metric] = report::MEASUREMENTS;

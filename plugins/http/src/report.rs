@@ -13,26 +13,22 @@ use crate::text;
 
 /// All measurements of a verdict.
 pub(crate) const MEASUREMENTS: &[Metric] = &[
-    Metric::new("http.status", "{status_code}", "Status of the answer."),
-    Metric::new(
-        "http.response.size",
-        "By",
-        "Bytes of body that came, as far as it was read.",
-    ),
+    Metric::new("http.status", "{status_code}", "Status of the response."),
+    Metric::new("http.response.size", "By", "Bytes of the body that were read."),
     Metric::new(
         "http.duration",
         "s",
-        "From the first look-up to the last byte, redirects included.",
+        "Time from the first lookup to the last byte, redirects included.",
     ),
     Metric::new(
         "http.phase.duration",
         "s",
-        "How long one phase took, over all redirects.",
+        "Time of one phase, over all redirects.",
     ),
     Metric::new(
         "certificate.days_left",
         "d",
-        "Until the server's certificate ends; negative once it has.",
+        "Time until the server's certificate expires; negative once it has.",
     ),
 ];
 
@@ -122,7 +118,7 @@ pub(crate) fn describe_failure(error: &NetError) -> Verdict {
 
 /// The verdict on an address that was not queried, which says nothing about it.
 pub(crate) fn describe_not_sent(reason: impl fmt::Display) -> Verdict {
-    let mut verdict = Verdict::pass("not asked");
+    let mut verdict = Verdict::pass("not checked");
     verdict.extend([Assertion::unknown("quota", reason.to_string())]);
     verdict
 }

@@ -56,12 +56,12 @@ fn a_demand_for_a_password_may_be_the_proxys_or_the_targets() {
         (
             PLAIN,
             json!({ "proxy": "http://proxy.test:3128" }),
-            "; the proxy asks for a password, or the target behind it does",
+            "; the proxy or the target behind it requires a password",
         ),
         (
             PLAIN,
             json!({ "proxy": "environment" }),
-            "; a proxy of the environment asks for a password, or the target behind it does",
+            "; a proxy of the environment or the target behind it requires a password",
         ),
         (PLAIN, json!({ "proxy": "socks5://proxy.test" }), ""),
         (PLAIN, json!({}), ""),
@@ -185,7 +185,7 @@ fn a_long_compressed_body_matters_only_to_those_who_look_into_it() {
     assert!(verdict.is_unknown());
     assert_eq!(
         verdict.assertion("body").unwrap().message,
-        "the compressed body is longer than 1.0 MiB, the most that is kept of it (see `max_size`)"
+        "the compressed body is longer than the limit of 1.0 MiB (see `max_size`)"
     );
 }
 
@@ -341,7 +341,7 @@ fn all_addresses_share_what_a_run_may_compute() {
     let last = verdict.assertion("address 192.0.2.8").unwrap();
     assert_eq!(
         last.message,
-        "quota: not asked: to judge one more answer takes more computing than a run has (raise the quota `cpu`)"
+        "quota: not checked: evaluating one more response takes more CPU time than a run has (raise the quota `cpu`)"
     );
 }
 
@@ -352,6 +352,6 @@ fn an_answer_that_has_no_room_is_not_asked_for() {
     let first = verdict.assertion("address 192.0.2.1").unwrap();
     assert_eq!(
         first.message,
-        "quota: not asked: to keep its body takes more memory than a run has (raise the quota `memory`)"
+        "quota: not checked: retaining its body takes more memory than a run has (raise the quota `memory`)"
     );
 }

@@ -18,7 +18,7 @@ pub struct Config {
     /// How many connections to open and keep.
     #[schemars(range(min = 1, max = 1000))]
     pub connections: u32,
-    /// What to ask for on each. Ask for something large: the answer is not read.
+    /// Path to request on each. Use a large one: the response is not read.
     pub path: String,
 }
 

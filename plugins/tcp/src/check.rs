@@ -55,9 +55,7 @@ pub(crate) fn check_endpoint(endpoint: &Endpoint, config: &Config) -> Option<Pro
 fn check_latency(limits: &Latency, problems: &mut Problems) {
     for (key, limit) in [("warn", limits.warn), ("fail", limits.fail)] {
         if limit.is_some_and(|limit| limit.get().is_zero()) {
-            problems.at(key, |problems| {
-                problems.report("every connection takes longer than no time")
-            });
+            problems.at(key, |problems| problems.report("must be more than 0"));
         }
     }
     if let (Some(warn), Some(fail)) = (limits.warn, limits.fail)

@@ -49,18 +49,18 @@ fn every_step_that_cannot_be_taken_is_found_at_once() {
     assert_eq!(
         problems(&config),
         [
-            "/config/dialogue/0/send: `${later}` is captured by no earlier step",
-            "/config/dialogue/2/send: a `${` has no `}`",
+            "/config/dialogue/0/send: `${later}` is not captured by an earlier step",
+            "/config/dialogue/2/send: unclosed `${`",
             "/config/dialogue/3/expect/matches: not a regular expression for bytes: unclosed group",
-            "/config/dialogue/4/expect/matches: not a regular expression for bytes: classes of Unicode, and characters beyond ASCII within `[]`, are not for bytes",
-            "/config/dialogue/5/expect/matches: compiled, it is beyond the size limit of 1 MiB",
+            "/config/dialogue/4/expect/matches: not a regular expression for bytes: Unicode classes, and non-ASCII characters within `[]`, are not supported for bytes",
+            "/config/dialogue/5/expect/matches: the compiled pattern exceeds the size limit of 1 MiB",
             "/config/dialogue/6/expect/contains: is longer than `max_bytes` (1B)",
             "/config/dialogue/7/expect/hex: is longer than `max_bytes` (1B)",
-            "/config/dialogue/8/expect/max_bytes: nothing can come in 0 bytes",
+            "/config/dialogue/8/expect/max_bytes: must be more than 0",
             "/config/dialogue/9/start_tls/client_cert: needs a `client_key`",
-            "/config/dialogue/10/start_tls: the connection is TLS already",
+            "/config/dialogue/10/start_tls: the connection already uses TLS",
             "/config/dialogue/11/send: there is nothing to send",
-            "/config/dialogue/12/expect/within: nothing comes in no time",
+            "/config/dialogue/12/expect/within: must be more than 0",
         ]
     );
 }
@@ -79,7 +79,7 @@ fn an_address_that_answers_is_of_a_family_that_is_tried() {
     let config = |family: &str| json!({ "ip_family": family, "peer_address": ["192.0.2.0/24", "192.0.2.1"] });
     assert_eq!(
         problems(&config("ipv6")),
-        ["/config/peer_address: none of these is IPv6, and `ip_family` allows no other"]
+        ["/config/peer_address: none of these is IPv6, the only family that `ip_family` allows"]
     );
     assert_eq!(problems(&config("prefer_ipv6")), [""; 0]);
 }
@@ -88,7 +88,7 @@ fn an_address_that_answers_is_of_a_family_that_is_tried() {
 fn tls_begins_once() {
     assert_eq!(
         problems(&json!({ "tls": {}, "dialogue": [{ "start_tls": {} }] })),
-        ["/config/dialogue/0/start_tls: the connection is TLS already"]
+        ["/config/dialogue/0/start_tls: the connection already uses TLS"]
     );
 }
 
@@ -96,7 +96,7 @@ fn tls_begins_once() {
 fn limits_have_an_order() {
     assert_eq!(
         problems(&json!({ "latency": { "fail": "0s" } })),
-        ["/config/latency/fail: every connection takes longer than no time"]
+        ["/config/latency/fail: must be more than 0"]
     );
     assert_eq!(
         problems(&json!({ "latency": { "warn": "2s", "fail": "1s" } })),
@@ -137,7 +137,7 @@ fn what_the_peer_sent_cannot_be_sent_back_without_end() {
     let verdict = host.run::<Tcp>("db:5432", config).unwrap();
     assert_eq!(
         verdict.summary(),
-        "step 2 send: 9437184 bytes to send, of which the peer's own are most; at most 8388608 can be sent"
+        "step 2 send: 9437184 bytes to send, mostly captured from the peer; at most 8388608 can be sent"
     );
 }
 

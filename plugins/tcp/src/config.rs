@@ -9,21 +9,21 @@ use serde::Deserialize;
 /// Bytes that one `expect` reads by default.
 pub const DEFAULT_MAX_BYTES: ByteSize = ByteSize::from_bytes(8192);
 
-/// How to connect, and what to say.
+/// How to connect, and what to send and expect.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Addresses to try.
     pub ip_family: IpFamily,
-    /// Whether one address of the name has to be as expected, or each of them.
+    /// Whether one address of the name has to meet the expectations, or each of them.
     pub addresses: Addresses,
     /// Local address to connect from.
     pub source_address: Option<String>,
-    /// Addresses and networks that the address that answered must be one of.
+    /// Addresses and networks, one of which must contain the address that answered.
     pub peer_address: Option<Networks>,
-    /// How long it may take to resolve, to connect and, with `tls`, to shake hands.
+    /// Limits of the time to resolve, to connect and, with `tls`, for the handshake.
     pub latency: Option<Latency>,
-    /// TLS from the first byte; `{}` takes the defaults.
+    /// TLS from the first byte; `{}` uses the defaults.
     pub tls: Option<Settings>,
     /// The conversation, step by step. Without one a connection is enough.
     #[schemars(length(min = 1, max = 100))]
@@ -48,30 +48,30 @@ pub enum Step {
     Send(String),
     /// Bytes to send.
     SendHex(Hex),
-    /// What must come.
+    /// What must be received.
     Expect(Expect),
-    /// TLS from here on; `{}` takes the defaults.
+    /// TLS from here on; `{}` uses the defaults.
     StartTls(Settings),
 }
 
-/// What must come: exactly one of `matches`, `contains`, `equals` and `hex`.
+/// What must be received: exactly one of `matches`, `contains`, `equals` and `hex`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     { "required": ["matches"] }, { "required": ["contains"] }, { "required": ["equals"] }, { "required": ["hex"] },
 ]))]
 pub struct Expect {
-    /// A regular expression that a line must match; lines before it are skipped. `(?<name>..)` captures.
+    /// A regular expression that a received line must match; lines before it are skipped. `(?<name>..)` captures.
     pub matches: Option<String>,
-    /// Text that must come; what comes before it is skipped.
+    /// Text that must be received; anything before it is skipped.
     #[schemars(length(min = 1))]
     pub contains: Option<String>,
-    /// Text that must come next, to the byte.
+    /// Text that must be received next, exactly.
     #[schemars(length(min = 1))]
     pub equals: Option<String>,
-    /// Bytes that must come next.
+    /// Bytes that must be received next.
     pub hex: Option<Hex>,
-    /// Bytes to read at most.
+    /// Maximum bytes to read.
     pub max_bytes: ByteSize,
     /// How long it may take.
     pub within: Option<Duration>,
@@ -91,7 +91,7 @@ impl Default for Expect {
     }
 }
 
-/// Bytes in hexadecimal, blanks and colons between them allowed.
+/// Bytes in hexadecimal; spaces and colons between them are allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(extend(

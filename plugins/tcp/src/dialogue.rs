@@ -51,30 +51,30 @@ pub(crate) struct Limits {
 pub(crate) enum Failure {
     #[error("{}{}", .error.explain(), and_received(.received))]
     Net { error: NetError, received: Vec<u8> },
-    #[error("the peer closed before it came{}", and_received(.0))]
+    #[error("the peer closed the connection{}", and_received(.0))]
     Ended(Vec<u8>),
-    #[error("something else came{}", and_received(.0))]
+    #[error("unexpected data{}", and_received(.0))]
     Else(Vec<u8>),
-    #[error("not within {max_bytes} bytes{}", and_received(.received))]
+    #[error("not found within {max_bytes} bytes{}", and_received(.received))]
     TooLong { max_bytes: usize, received: Vec<u8> },
-    #[error("came after {took:.1?}, expected within {within}")]
+    #[error("received after {took:.1?}, expected within {within}")]
     Slow {
         took: Duration,
         within: canary_sdk::Duration,
     },
-    #[error("did not come within {within}{}", and_received(.received))]
+    #[error("not received within {within}{}", and_received(.received))]
     Late {
         within: canary_sdk::Duration,
         received: Vec<u8>,
     },
-    #[error("{0} bytes to send, of which the peer's own are most; at most {MAX_SEND} can be sent")]
+    #[error("{0} bytes to send, mostly captured from the peer; at most {MAX_SEND} can be sent")]
     TooMuch(usize),
-    #[error("the peer sent more before TLS began{}", and_received(.0))]
+    #[error("the peer sent more before TLS started{}", and_received(.0))]
     Injected(Vec<u8>),
-    #[error("to keep what came takes more memory than a run has (raise the quota `memory`){}", and_received(.0))]
+    #[error("keeping the received data takes more memory than a run has (raise the quota `memory`){}", and_received(.0))]
     OutOfMemory(Vec<u8>),
     #[error(
-        "to look through what came takes more computing than a run has (raise the quota `cpu`){}",
+        "searching the received data takes more CPU time than a run has (raise the quota `cpu`){}",
         and_received(.0)
     )]
     OutOfTime(Vec<u8>),

@@ -31,18 +31,18 @@ impl Probe for Tcp {
     const TARGETS: &'static [TargetForm] = &[TargetForm::HostPort];
 
     const MEASUREMENTS: &'static [Metric] = &[
-        Metric::new("resolve.duration", "s", "How long it took to look the name up."),
-        Metric::new("connect.duration", "s", "How long it took to connect."),
+        Metric::new("resolve.duration", "s", "Time to resolve the name."),
+        Metric::new("connect.duration", "s", "Time to connect."),
         Metric::new(
             "handshake.duration",
             "s",
-            "How long the TLS handshake took that began the connection.",
+            "Time of the TLS handshake at the start of the connection.",
         ),
-        Metric::new("dialogue.duration", "s", "How long all steps took together."),
+        Metric::new("dialogue.duration", "s", "Total time of all steps."),
         Metric::new(
             "certificate.days_left",
             "d",
-            "Until the server's certificate ends; negative once it has.",
+            "Time until the server's certificate expires; negative once it has.",
         ),
     ];
     const SECRETS: &'static [&'static str] = &["/tls/client_key", "/dialogue/*/start_tls/client_key"];

@@ -96,7 +96,7 @@ impl Progress {
             }),
             Step::StartTls(settings) => problems.at("start_tls", |problems| {
                 if std::mem::replace(&mut self.is_tls, true) {
-                    problems.report("the connection is TLS already");
+                    problems.report("the connection already uses TLS");
                 }
                 start_tls(settings, problems).map(Action::StartTls)
             }),
@@ -108,12 +108,12 @@ impl Progress {
             problems.report("there is nothing to send");
         }
         let Ok(template) = Template::parse(text) else {
-            problems.report_with("a `${` has no `}`", "write `$${` for the text itself");
+            problems.report_with("unclosed `${`", "write `$${` for a literal `${`");
             return None;
         };
         for name in template.names().filter(|name| !self.captured.contains(*name)) {
             problems.report_with(
-                format_args!("`${{{name}}}` is captured by no earlier step"),
+                format_args!("`${{{name}}}` is not captured by an earlier step"),
                 "a step before it captures with `expect: { matches: \"(?<NAME>..)\" }`",
             );
         }
@@ -159,12 +159,10 @@ impl Expectation {
             }
         };
         if max_bytes == 0 {
-            problems.at("max_bytes", |problems| {
-                problems.report("nothing can come in 0 bytes")
-            });
+            problems.at("max_bytes", |problems| problems.report("must be more than 0"));
         }
         if expect.within.is_some_and(|within| within.get().is_zero()) {
-            problems.at("within", |problems| problems.report("nothing comes in no time"));
+            problems.at("within", |problems| problems.report("must be more than 0"));
         }
         Some(Self {
             pattern,
@@ -188,7 +186,7 @@ fn compile(pattern: &str, problems: &mut Problems) -> Option<Pattern> {
             Some(Pattern::Line(regex))
         }
         Err(regex::Error::CompiledTooBig(_)) => {
-            problems.report("compiled, it is beyond the size limit of 1 MiB");
+            problems.report("the compiled pattern exceeds the size limit of 1 MiB");
             None
         }
         Err(error) => {

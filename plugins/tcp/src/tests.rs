@@ -163,7 +163,7 @@ fn a_failing_step_shows_its_number_and_what_came() {
     );
     assert_eq!(
         verdict.summary(),
-        r"step 1 expect: the peer closed before it came; received `554 go away\r\n`"
+        r"step 1 expect: the peer closed the connection; received `554 go away\r\n`"
     );
     assert!(verdict.assertion("step 2 send").is_none());
     assert_eq!(verdict.attribute("error.reason"), Some("closed"));
@@ -177,7 +177,7 @@ fn other_bytes_fail_at_once() {
     );
     assert_eq!(
         verdict.summary(),
-        "step 1 expect: something else came; received `-ERR`"
+        "step 1 expect: unexpected data; received `-ERR`"
     );
 }
 
@@ -205,7 +205,7 @@ fn what_a_step_may_read_does_not_depend_on_what_came_with_an_earlier_one() {
     for script in [at_once, Script::new().send(first).send(second)] {
         let summary = verdict_of_dialogue(script, dialogue.clone()).summary();
         assert!(
-            summary.starts_with("step 2 expect: not within 8 bytes"),
+            summary.starts_with("step 2 expect: not found within 8 bytes"),
             "{summary}"
         );
     }
@@ -219,7 +219,7 @@ fn a_peer_that_goes_on_for_ever_is_cut() {
         json!([{ "expect": { "contains": "y", "max_bytes": "1KiB" } }]),
     );
     let expected = format!(
-        "not within 1024 bytes; received `{}… (1024 bytes)`",
+        "not found within 1024 bytes; received `{}… (1024 bytes)`",
         "x".repeat(256)
     );
     assert_eq!(message_of(&verdict, "step 1 expect"), expected);
@@ -237,7 +237,7 @@ fn an_answer_may_come_too_late() {
     assert_eq!(within("2s").status(), Status::Pass);
     assert_eq!(
         within("1s").summary(),
-        "step 1 expect: did not come within 1s; nothing received"
+        "step 1 expect: not received within 1s; nothing received"
     );
     assert_eq!(within("1s").measurement("dialogue.duration"), Some(1.0));
     assert_eq!(within("2s").measurement("dialogue.duration"), Some(2.0));
@@ -251,7 +251,7 @@ fn a_step_waits_no_longer_than_it_may_and_the_next_one_as_long_as_the_run() {
     let verdict = verdict_of_dialogue(silent, steps);
     assert_eq!(
         verdict.summary(),
-        "step 2 expect: did not come within 300ms; nothing received"
+        "step 2 expect: not received within 300ms; nothing received"
     );
     assert_eq!(verdict.measurement("dialogue.duration"), Some(0.3));
     let slow = Script::new().send("a").wait(Duration::from_secs(2)).send("b");
@@ -296,7 +296,7 @@ fn what_comes_before_tls_in_clear_is_not_taken_for_an_answer() {
     );
     assert_eq!(
         verdict.summary(),
-        r"step 2 start_tls: the peer sent more before TLS began; received `250 injected\r\n`"
+        r"step 2 start_tls: the peer sent more before TLS started; received `250 injected\r\n`"
     );
 }
 
@@ -323,9 +323,9 @@ fn mistakes_name_their_step() {
     for (step, message) in [
         (
             json!({ "send": "${id}" }),
-            "send: `${id}` is captured by no earlier step",
+            "send: `${id}` is not captured by an earlier step",
         ),
-        (json!({ "send": "${id" }), "send: a `${` has no `}`"),
+        (json!({ "send": "${id" }), "send: unclosed `${`"),
         (
             json!({ "expect": {} }),
             "expect: needs exactly one of `matches`, `contains`, `equals` and `hex`",
@@ -353,7 +353,7 @@ fn mistakes_in_the_shape_name_their_field() {
     );
     let error = mistake(json!({ "dialogue": [{ "expect": { "contains": "x", "max_bytes": "1 parsec" } }] }));
     assert!(
-        error.starts_with("config: `dialogue[0].expect.max_bytes`: `1 parsec` is not a size"),
+        error.starts_with("config: `dialogue[0].expect.max_bytes`: invalid size `1 parsec`"),
         "{error}"
     );
 }
@@ -371,6 +371,6 @@ fn a_conversation_ends_while_there_is_time_for_a_verdict() {
     assert!(verdict.is_unknown());
     assert_eq!(
         message_of(&verdict, "step 1 expect"),
-        "to look through what came takes more computing than a run has (raise the quota `cpu`); nothing received"
+        "searching the received data takes more CPU time than a run has (raise the quota `cpu`); nothing received"
     );
 }

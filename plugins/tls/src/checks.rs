@@ -48,7 +48,7 @@ fn what_contradicts_itself_is_named() {
         ),
         (
             json!({ "ip_family": "ipv4", "peer_address": ["::1"] }),
-            "/config/peer_address: none of these is IPv4, and `ip_family` allows no other",
+            "/config/peer_address: none of these is IPv4, the only family that `ip_family` allows",
         ),
         (
             json!({ "chain": { "warn_within": "1d", "fail_within": "2d" } }),

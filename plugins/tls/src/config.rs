@@ -16,7 +16,7 @@ pub const DEFAULT_FAIL_WITHIN: Duration = Duration::from_days(7);
 /// The client name in greetings to mail servers: a name that never resolves (RFC 6761).
 const CLIENT_NAME: &str = "canary.invalid";
 
-/// How to shake hands, and what to expect of what is shown.
+/// TLS options, and the expectations of the handshake and the certificates.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("dependentRequired" = { "client_cert": ["client_key"], "client_key": ["client_cert"] }))]
@@ -25,41 +25,41 @@ pub struct Config {
     pub server_name: Option<String>,
     /// Addresses to try.
     pub ip_family: IpFamily,
-    /// Whether one address of the name has to be as expected, or each of them.
+    /// Whether one address of the name has to meet the expectations, or each of them.
     pub addresses: Addresses,
-    /// Addresses and networks that the address that answered must be one of.
+    /// Addresses and networks, one of which must contain the address that answered.
     pub peer_address: Option<Networks>,
-    /// Protocol that is spoken before TLS begins.
+    /// Protocol to use before TLS starts.
     pub starttls: Option<Protocol>,
-    /// Name or address literal that a mail server is greeted with; default: `canary.invalid`.
+    /// Name or address literal for the greeting to a mail server; default: `canary.invalid`.
     #[schemars(
         regex(pattern = r"^[!-~]{1,255}$"),
-        extend("patternErrorMessage" = "a name or an address in brackets, in ASCII and without blanks")
+        extend("patternErrorMessage" = "a name or an address in brackets, in ASCII and without spaces")
     )]
     pub ehlo: Option<String>,
     /// ALPN protocols to offer, in order of preference. The server must choose one of them.
     #[schemars(length(min = 1))]
     pub alpn: Vec<String>,
-    /// PEM of the authorities to trust; default: the host's store.
+    /// PEM of the CA certificates to trust; default: the host's store.
     pub ca: Option<String>,
     /// PEM of the client's certificate chain.
     pub client_cert: Option<String>,
     /// PEM of the client's key.
     pub client_key: Option<String>,
-    /// Whether the chain must be trusted; false does not judge it.
+    /// Whether the chain must be trusted; false does not check it.
     pub trusted: bool,
-    /// Warn when the certificate ends within this time.
+    /// Warn when the certificate expires within this time.
     pub warn_within: Duration,
-    /// Fail when the certificate ends within this time.
+    /// Fail when the certificate expires within this time.
     pub fail_within: Duration,
-    /// The same for every certificate of the chain; default: only the leaf is judged.
+    /// The same for every certificate of the chain; default: only the leaf is checked.
     pub chain: Option<ChainExpiry>,
     /// DNS names and IP addresses that the certificate must cover.
     #[schemars(length(min = 1))]
     pub names: Vec<String>,
-    /// The oldest version of TLS that the server may choose.
+    /// The minimum TLS version that the server may choose.
     pub min_version: Option<Version>,
-    /// The least number of bits of an RSA key.
+    /// Minimum bits of an RSA key.
     pub min_key_bits: Option<u32>,
     /// Text that the issuer's distinguished name must contain.
     #[schemars(length(min = 1))]
@@ -69,13 +69,13 @@ pub struct Config {
     pub fingerprints: Vec<Fingerprint>,
 }
 
-/// When certificates of the chain are too close to their end.
+/// When certificates of the chain are too close to their expiry.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChainExpiry {
-    /// Warn when the first of them ends within this time.
+    /// Warn when the first of them expires within this time.
     pub warn_within: Duration,
-    /// Fail when the first of them ends within this time.
+    /// Fail when the first of them expires within this time.
     pub fail_within: Duration,
 }
 
@@ -84,7 +84,7 @@ pub struct ChainExpiry {
 #[serde(from = "String")]
 #[schemars(extend(
     "pattern" = "^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$",
-    "patternErrorMessage" = "a SHA-256 of 64 hexadecimal digits, colons between them or not"
+    "patternErrorMessage" = "a SHA-256 of 64 hexadecimal digits, with or without colons"
 ))]
 pub struct Fingerprint(#[schemars(with = "String")] pub String);
 

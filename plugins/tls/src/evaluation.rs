@@ -65,12 +65,12 @@ fn evaluate_chain(verdict: &mut Verdict, presented: PresentedChain<'_>, config: 
         return;
     };
     if let Some(place) = presented.unreadable() {
-        let message = format!("certificate {place} of the chain cannot be read, the leaf being 0");
+        let message = format!("certificate {place} of the chain cannot be read (the leaf is 0)");
         verdict.assert("chain expiry", false, message);
         return;
     }
     let message = format!(
-        "`{}` is the first to end: {}",
+        "`{}` expires first: {}",
         first.subject,
         expiry_message(first, limits, now)
     );

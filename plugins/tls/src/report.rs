@@ -11,23 +11,23 @@ const MAX_NAMES: usize = 20;
 
 /// All measurements of a verdict.
 pub(crate) const MEASUREMENTS: &[Metric] = &[
-    Metric::new("resolve.duration", "s", "How long it took to look the name up."),
-    Metric::new("connect.duration", "s", "How long it took to connect."),
-    Metric::new("handshake.duration", "s", "How long the TLS handshake took."),
+    Metric::new("resolve.duration", "s", "Time to resolve the name."),
+    Metric::new("connect.duration", "s", "Time to connect."),
+    Metric::new("handshake.duration", "s", "Time of the TLS handshake."),
     Metric::new(
         "certificate.days_left",
         "d",
-        "Until the server's certificate ends; negative once it has.",
+        "Time until the server's certificate expires; negative once it has.",
     ),
     Metric::new(
         "certificate.not_after",
         "s",
-        "When the server's certificate ends, as Unix time.",
+        "When the server's certificate expires, as Unix time.",
     ),
     Metric::new(
         "chain.days_left",
         "d",
-        "Until the first certificate of the chain ends; negative once it has.",
+        "Time until the first certificate of the chain expires; negative once it has.",
     ),
 ];
 

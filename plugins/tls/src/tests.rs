@@ -125,7 +125,7 @@ fn a_certificate_of_the_chain_that_cannot_be_read_has_no_dates() {
     assert_eq!(status_of(&verdict, "chain expiry"), Status::Fail);
     assert_eq!(
         message_of(&verdict, "chain expiry"),
-        "certificate 1 of the chain cannot be read, the leaf being 0"
+        "certificate 1 of the chain cannot be read (the leaf is 0)"
     );
 }
 
@@ -199,7 +199,7 @@ fn the_chain_is_evaluated_by_the_first_to_end_when_asked() {
     );
     let verdict = evaluate(chain.clone(), json!({ "chain": {} }));
     assert_eq!(status_of(&verdict, "chain expiry"), Status::Warn);
-    assert!(message_of(&verdict, "chain expiry").starts_with("`CN=Middle` is the first to end"));
+    assert!(message_of(&verdict, "chain expiry").starts_with("`CN=Middle` expires first"));
     let verdict = evaluate(
         chain,
         json!({ "chain": { "warn_within": "30d", "fail_within": "14d" } }),

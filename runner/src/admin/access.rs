@@ -38,17 +38,17 @@ impl AccessPolicy {
             (Permission::Write, None) => {
                 return Some(error_response(
                     StatusCode::FORBIDDEN,
-                    "nothing can be changed here while the runner has no token: set CANARY_ADMIN_TOKEN, or \
-                     `admin.token` in the file of `--config`, and start it again",
+                    "write access is disabled: no admin token configured (set CANARY_ADMIN_TOKEN or `admin.token` \
+                     and restart)",
                 ));
             }
             (Permission::Read | Permission::Write, Some(token)) => token,
         };
         match bearer(headers) {
             Some(guess) if token.matches(guess) => None,
-            Some(_) => Some(unauthorized("this is not the runner's token")),
+            Some(_) => Some(unauthorized("invalid admin token")),
             None => Some(unauthorized(
-                "this takes the runner's token, as `Authorization: Bearer TOKEN`",
+                "missing admin token: send `Authorization: Bearer TOKEN`",
             )),
         }
     }

@@ -24,9 +24,9 @@ impl Hosts {
         let mut named = headers.get_all(HOST).iter();
         let host = named.next().map(|host| Authority::try_from(host.as_bytes()));
         let host = match host {
-            _ if named.next().is_some() => return Some(bad("more than one `Host`")),
-            Some(Err(_)) => return Some(bad("`Host` is not a host")),
-            None if request.version() >= Version::HTTP_11 => return Some(bad("`Host` is missing")),
+            _ if named.next().is_some() => return Some(bad("more than one `Host` header")),
+            Some(Err(_)) => return Some(bad("invalid `Host` header")),
+            None if request.version() >= Version::HTTP_11 => return Some(bad("missing `Host` header")),
             Some(Ok(host)) => Some(host),
             None => None,
         };
@@ -37,7 +37,7 @@ impl Hosts {
             .find(|name| !self.is_allowed(name.host()))
         {
             let message = format!(
-                "{} is not a name of this runner; ask by its address, or add the name to `admin.hosts`",
+                "unknown host {}; use an IP address, or add the name to `admin.hosts`",
                 other.host()
             );
             return Some(error_response(StatusCode::MISDIRECTED_REQUEST, message));
@@ -72,12 +72,8 @@ pub(super) fn foreign_origin(headers: &HeaderMap) -> Option<Response> {
         .get("sec-fetch-site")
         .is_some_and(|site| site != "same-origin" && site != "none");
     let is_foreign = headers.get_all(ORIGIN).iter().any(|origin| !is_own(origin));
-    (is_foreign || is_cross_site).then(|| {
-        error_response(
-            StatusCode::FORBIDDEN,
-            "a page of another site cannot change anything here",
-        )
-    })
+    (is_foreign || is_cross_site)
+        .then(|| error_response(StatusCode::FORBIDDEN, "cross-site write requests are not allowed"))
 }
 
 fn matches(name: &str, host: &str) -> bool {

@@ -35,7 +35,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The certificate or its key cannot be used.
-    #[error("the admin address cannot have TLS")]
+    #[error("cannot set up TLS for the admin server")]
     Tls(#[from] TlsError),
 }
 

@@ -68,21 +68,21 @@ fn statuses(text: &str) -> Result<Vec<Status>, String> {
     words
         .map(|word| {
             let found = STATUSES.into_iter().find(|status| status.as_str() == word);
-            found.ok_or_else(|| format!("`{word}` is no status; known: up, degraded, down, unknown"))
+            found.ok_or_else(|| format!("unknown status `{word}`; known: up, degraded, down, unknown"))
         })
         .collect()
 }
 
 fn limit(text: &str) -> Result<usize, String> {
     let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    limit.ok_or_else(|| format!("`limit` is a number from 1 to {MAX_LIMIT}"))
+    limit.ok_or_else(|| format!("invalid `limit`: expected a number from 1 to {MAX_LIMIT}"))
 }
 
 fn order(text: &str) -> Result<Order, String> {
     match text {
         "id" => Ok(Order::Id),
         "worst" => Ok(Order::Worst),
-        _ => Err("`order` is `id` or `worst`".to_owned()),
+        _ => Err("invalid `order`: expected `id` or `worst`".to_owned()),
     }
 }
 
@@ -114,11 +114,14 @@ mod tests {
         );
         assert_eq!(
             wrong("status=dwon"),
-            "`dwon` is no status; known: up, degraded, down, unknown"
+            "unknown status `dwon`; known: up, degraded, down, unknown"
         );
         for limit in ["limit=0", "limit=100001", "limit=-1", "limit="] {
-            assert_eq!(wrong(limit), "`limit` is a number from 1 to 100000");
+            assert_eq!(
+                wrong(limit),
+                "invalid `limit`: expected a number from 1 to 100000"
+            );
         }
-        assert_eq!(wrong("order=name"), "`order` is `id` or `worst`");
+        assert_eq!(wrong("order=name"), "invalid `order`: expected `id` or `worst`");
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn reload(request_headers: &HeaderMap, state: &AdminState) -> R
         ),
         Err(_) => error_response(
             StatusCode::GATEWAY_TIMEOUT,
-            "the reload goes on; `suite` of /api/v1/status tells what comes of it",
+            "the reload is still running; see `suite` in /api/v1/status for its result",
         ),
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn json(request_headers: &HeaderMap, status: StatusCode, value: &impl
     let Ok(text) = safe_json(value) else {
         return error_response(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the answer cannot be written as JSON",
+            "cannot encode the response as JSON",
         );
     };
     let mut page = gzip_if_accepted(request_headers, text);
@@ -55,7 +55,7 @@ pub(super) fn json_chunks(request_headers: &HeaderMap, chunks: TextChunks) -> Re
     page
 }
 
-const BUSY: &str = "too many answers are being sent; try again in a second";
+const BUSY: &str = "too many responses are being sent; try again in a second";
 
 /// 503: too many responses are being sent.
 pub(super) fn overloaded() -> Response {
@@ -94,7 +94,10 @@ pub(super) fn error_response(status: StatusCode, error: impl Into<String>) -> Re
 
 /// 405 with the allowed methods.
 pub(super) fn method_not_allowed(allowed: &'static str) -> Response {
-    let mut page = error_response(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}"));
+    let mut page = error_response(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("method not allowed; use {allowed}"),
+    );
     page.headers_mut()
         .insert(ALLOW, HeaderValue::from_static(allowed));
     page

@@ -17,14 +17,14 @@ use super::{hosts, probes, reload};
 
 const HOME: &str = "canary
 
-/livez                whether the runner goes on at all; 503 when it does not
-/readyz               whether all is well with it; 503 when it is not
-/metrics              in the formats of Prometheus and OpenMetrics
-/api/v1/status        the runner and its checks; ?check=NAME&status=down,unknown&order=worst&limit=N
-/api/v1/checks/ID     one check, with its last run in full
-/api/v1/connections   who holds which connection, and what was taken back; ?check=NAME&limit=N
-/api/v1/reload        POST reads the suite again; takes the token
-/openapi.json         all this for a program
+/livez                liveness; 503 if only a restart helps
+/readyz               readiness; 503 if there is any problem
+/metrics              metrics in the Prometheus or OpenMetrics format
+/api/v1/status        status of the runner and its checks; ?check=NAME&status=down,unknown&order=worst&limit=N
+/api/v1/checks/ID     status of one check, with the details of its last run
+/api/v1/connections   open connections and recently reclaimed ones; ?check=NAME&limit=N
+/api/v1/reload        POST reloads the suite; requires the admin token
+/openapi.json         OpenAPI description of these endpoints
 ";
 const OPENAPI: &str = include_str!("openapi.json");
 const CHECKS: &str = "/api/v1/checks/";
@@ -87,7 +87,7 @@ pub(super) fn is_probe(path: &str) -> bool {
 /// Cancellation: a requested change may still take effect.
 pub(super) async fn handle<B>(request: &Request<B>, state: &AdminState, access: &AccessPolicy) -> Response {
     let Some(route) = Route::from_path(request.uri().path()) else {
-        return error_response(StatusCode::NOT_FOUND, "not here; see /");
+        return error_response(StatusCode::NOT_FOUND, "not found; see / for available endpoints");
     };
     let is_allowed = match route {
         Route::Reload => *request.method() == Method::POST,
@@ -128,13 +128,13 @@ async fn respond<B>(request: &Request<B>, route: &Route, state: &AdminState) -> 
                 Ok(chunks) => json_chunks(request_headers, chunks),
                 Err(_) => error_response(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    "the answer cannot be written as JSON",
+                    "cannot encode the response as JSON",
                 ),
             }
         }
         Route::Check(id) => match detail(state, id) {
             Some(detail) => json(request_headers, StatusCode::OK, &detail),
-            None => error_response(StatusCode::NOT_FOUND, format!("no check has the id `{id}`")),
+            None => error_response(StatusCode::NOT_FOUND, format!("no check with id `{id}`")),
         },
         Route::Connections => {
             let query = Query::parse(query, &["check", "limit"])?;

@@ -43,7 +43,7 @@ pub enum TlsError {
         problem: PemError,
     },
     /// The key is not supported, or does not match the certificate.
-    #[error("the key in `{}` does not go with the certificate", .path.display())]
+    #[error("the key in `{}` does not match the certificate", .path.display())]
     Setup {
         /// The file of the key.
         path: PathBuf,
@@ -147,7 +147,7 @@ impl Files {
                 }
                 if !std::mem::replace(&mut loaded.is_failing, is_transient) || !is_transient {
                     tracing::warn!(
-                        "the admin address keeps its old certificate: {:#}",
+                        "cannot reload the admin certificate, keeping the current one: {:#}",
                         anyhow::Error::new(error)
                     );
                 }

@@ -75,7 +75,7 @@ impl DeliveryResult {
         Self::Retry(
             Failure {
                 code: "timeout".into(),
-                message: format!("no answer within {limit}"),
+                message: format!("no response within {limit}"),
             },
             None,
         )
@@ -113,17 +113,15 @@ impl DeliveryResult {
         let failure = |what: &str| Failure {
             code: format!("http_{}", status.as_u16()).into(),
             message: match excerpt {
-                "" => format!("the answer is {status}{what}"),
-                excerpt => format!("the answer is {status}{what}: {excerpt}"),
+                "" => format!("HTTP {status}{what}"),
+                excerpt => format!("HTTP {status}{what}: {excerpt}"),
             },
         };
         match (status.as_u16(), http_client::body_error(headers, body)) {
             (200..300, None) => Self::Sent,
             (200..300, Some(BodyError::HtmlPage)) => Self::Blocked(Failure {
                 code: "page".into(),
-                message: format!(
-                    "the answer is {status} with a page for people: is this the receiver's address?"
-                ),
+                message: format!("HTTP {status} with an HTML page: is the URL correct?"),
             }),
             (200..300, Some(BodyError::Error(_))) => Self::Refused(Failure {
                 code: "denied".into(),
@@ -276,8 +274,8 @@ mod tests {
             );
             answer.failure().unwrap().message.clone()
         };
-        assert_eq!(message(""), "the answer is 404 Not Found");
-        assert_eq!(message("no_service"), "the answer is 404 Not Found: no_service");
+        assert_eq!(message(""), "HTTP 404 Not Found");
+        assert_eq!(message("no_service"), "HTTP 404 Not Found: no_service");
     }
 
     #[test]

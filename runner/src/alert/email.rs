@@ -176,7 +176,7 @@ impl Email {
             Ok(IpAddr::V4(ip)) => Ok(Host::Ipv4(ip)),
             Ok(IpAddr::V6(ip)) => Ok(Host::Ipv6(ip)),
             Err(_) if name.contains(['\r', '\n', '\0', ' ']) => {
-                let message = format!("`{name}` is not the name of a host");
+                let message = format!("invalid host name `{name}`");
                 Err(http_client::Failure::new(FailureCause::Settings, message))
             }
             Err(_) => Ok(Host::Domain(name)),
@@ -236,7 +236,7 @@ impl Email {
     }
 
     fn rejection(&self, reply: &Reply, recipients: &str) -> Failure {
-        let message = format!("the mail server takes none for {recipients}");
+        let message = format!("the mail server rejected {recipients}");
         Failure {
             code: format!("smtp_{}", reply.code).into(),
             message: excerpt(message.as_bytes(), &self.secrets),

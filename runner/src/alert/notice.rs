@@ -10,16 +10,14 @@ use super::report::DropReason;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Notice {
     /// The first of a series of temporary failures.
-    #[error("notifier `{notifier}` does not deliver: {message}; {waiting} wait and are sent later")]
+    #[error("notifier `{notifier}` failed: {message}; retrying ({waiting} queued)")]
     Failing {
         notifier: Arc<str>,
         message: String,
         waiting: usize,
     },
     /// The first of a series of failures that waiting does not fix.
-    #[error(
-        "notifier `{notifier}` does not deliver: {message}; mend its settings, until then {waiting} wait"
-    )]
+    #[error("notifier `{notifier}` failed: {message}; fix its configuration ({waiting} queued)")]
     Blocked {
         notifier: Arc<str>,
         message: String,
@@ -27,8 +25,8 @@ pub(super) enum Notice {
     },
     /// One notification fails while the receiver accepts others; logged for the first of the queued ones.
     #[error(
-        "notifier `{notifier}` does not deliver the notification `{id}`: {message}; it is retried later, and the others go \
-         ahead"
+        "notifier `{notifier}` cannot deliver notification `{id}`: {message}; sending others first, \
+         retrying it later"
     )]
     FaultyNotification {
         notifier: Arc<str>,
@@ -36,35 +34,33 @@ pub(super) enum Notice {
         message: String,
     },
     /// The first delivery after a series of failures.
-    #[error("notifier `{notifier}` delivers again; {waiting} wait and are sent now")]
+    #[error("notifier `{notifier}` recovered; sending {waiting} queued")]
     Recovered { notifier: Arc<str>, waiting: usize },
     /// A notification does not reach one of its recipients, for the first time since one did.
-    #[error("notifier `{notifier}` does not reach everybody: {message}; {}", if *.is_temporary { "it is tried again for this one" } else { "mend its settings" })]
+    #[error("notifier `{notifier}` does not reach all recipients: {message}; {}", if *.is_temporary { "retrying" } else { "fix its configuration" })]
     PartlySent {
         notifier: Arc<str>,
         message: String,
         is_temporary: bool,
     },
     /// The receiver refused a notification for good, for the first time since the last delivery.
-    #[error("notifier `{notifier}`: the notification `{id}` is refused and given up: {message}")]
+    #[error("notifier `{notifier}`: notification `{id}` was rejected and dropped: {message}")]
     Refused {
         notifier: Arc<str>,
         id: String,
         message: String,
     },
     /// Notifications are dropped, for the first time since the last delivery.
-    #[error("notifier `{notifier}` loses notifications: {}", describe(.reason))]
+    #[error("notifier `{notifier}` is dropping notifications: {}", describe(.reason))]
     Dropping { notifier: Arc<str>, reason: DropReason },
     /// Notifications of an earlier process were queued for a notifier that no longer exists.
-    #[error(
-        "{count} notifications waited for the notifier `{notifier}`, which the settings no longer name; they are dropped"
-    )]
+    #[error("dropped {count} queued notifications of notifier `{notifier}`, which is no longer configured")]
     Removed { notifier: Arc<str>, count: u64 },
     /// Stored notifications cannot be parsed.
-    #[error("{count} notifications that waited cannot be read; they are dropped")]
+    #[error("dropped {count} queued notifications that cannot be read")]
     Unreadable { count: u64 },
     /// Stored alerts cannot be parsed.
-    #[error("{count} alerts that were firing cannot be read; nobody is notified of their end")]
+    #[error("cannot read {count} stored alerts; no resolved notifications will be sent for them")]
     UnreadableAlerts { count: u64 },
 }
 
@@ -86,10 +82,10 @@ impl Notice {
 
 fn describe(reason: &DropReason) -> &'static str {
     match reason {
-        DropReason::Full => "the queue is full; dropping what later ones replace, or else the oldest",
-        DropReason::Expired => "they waited for longer than `max_age`",
-        DropReason::Refused => "they are refused",
-        DropReason::Removed => "the settings no longer name it",
+        DropReason::Full => "queue full, dropping superseded ones first, then the oldest",
+        DropReason::Expired => "they are older than `max_age`",
+        DropReason::Refused => "they are rejected by the receiver",
+        DropReason::Removed => "it is no longer configured",
         DropReason::Unreadable => "they are damaged on disk",
     }
 }

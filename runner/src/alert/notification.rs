@@ -130,7 +130,7 @@ impl Notification {
             (Event::Changed, None) => format!("{id} {phrase}"),
             (Event::Reminder, _) => format!("{id} {phrase}, still"),
             (Event::Resolved, _) if self.status == Status::Up => format!("{id} is up again"),
-            (Event::Resolved, _) => format!("{id}: the alert is over"),
+            (Event::Resolved, _) => format!("{id}: alert resolved"),
         }
     }
 
@@ -164,7 +164,7 @@ impl fmt::Display for StatusPhrase {
             Status::Up => "is up",
             Status::Degraded => "is degraded",
             Status::Down => "is down",
-            Status::Unknown => "cannot be judged",
+            Status::Unknown => "is unknown",
         })
     }
 }

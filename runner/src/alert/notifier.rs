@@ -101,7 +101,7 @@ impl Notifier {
         is_resent.then_some(alertmanager::RESEND_INTERVAL)
     }
 
-    /// Makes one attempt to send, within the time-out. `link` is shown where the service has a place for it.
+    /// Makes one attempt to send, within the timeout. `link` is shown where the service has a place for it.
     ///
     /// Cancellation: closes the connection; the receiver may have the notification.
     pub async fn send(
@@ -149,7 +149,7 @@ impl Notifier {
                     Ok(body) => target.sender.send(body, internal_fds, limit).await,
                     Err(error) => DeliveryResult::Rejected(Failure {
                         code: "template".into(),
-                        message: format!("the template does not render: {}", error.message),
+                        message: format!("cannot render the template: {}", error.message),
                     }),
                 },
                 NotifierKind::Email(target) => {

@@ -73,8 +73,8 @@ impl Settings {
         let mut statuses = self.notifiers.iter().flat_map(|notifier| &notifier.on);
         let is_noticed = self.notifiers.is_empty() || statuses.any(|status| *status == Status::Unknown);
         (!is_noticed).then_some(
-            "no notifier has `unknown` in `on`: nobody is notified when a check that was up cannot be judged any more; \
-             add it, or leave `on` out",
+            "no notifier has `unknown` in `on`: no notification is sent when a check becomes unknown; add \
+             it, or leave `on` out",
         )
     }
 
@@ -127,9 +127,9 @@ fn notifier(
 ) -> Option<Notifier> {
     let is_allowed = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
     if name.is_empty() || name.chars().nth(MAX_NAME).is_some() || !name.chars().all(is_allowed) {
-        let problem = section.problem(format!("{} is no name of a notifier", quoted(&name)));
+        let problem = section.problem(format!("invalid notifier name {}", quoted(&name)));
         report.add(problem.hint(format!(
-            "a name has letters, digits, `-`, `_` and `.`, up to {MAX_NAME} of them"
+            "use letters, digits, `-`, `_` and `.`, up to {MAX_NAME} characters"
         )));
     }
     let on = on(&mut section, report);
@@ -161,7 +161,7 @@ fn on(section: &mut Section, report: &mut Report) -> BTreeSet<Status> {
         report.add(problem.hint("leave `on` out for `[down, unknown]`, or leave the notifier out"));
     }
     let statuses = words.iter();
-    let statuses = statuses.filter_map(|word| word.one_of("status that begins an alert", &STATUSES, report));
+    let statuses = statuses.filter_map(|word| word.one_of("alert status", &STATUSES, report));
     statuses.collect()
 }
 
@@ -170,7 +170,7 @@ pub(super) fn parse_url(setting: &ConfigValue, report: &mut Report) -> Option<Ur
     let url = match Url::parse(setting.expose()) {
         Ok(url) => url,
         Err(error) => {
-            let problem = setting.problem(format!("this is no URL: {error}"));
+            let problem = setting.problem(format!("invalid URL: {error}"));
             report.add(problem.hint("write `https://HOST/PATH`"));
             return None;
         }
@@ -178,9 +178,9 @@ pub(super) fn parse_url(setting: &ConfigValue, report: &mut Report) -> Option<Ur
     let wrong = if !matches!(url.scheme(), "http" | "https") {
         ("the URL is neither `http://` nor `https://`", "write one of them")
     } else if url.fragment().is_some() {
-        ("the URL holds a `#`", "leave out what follows it")
+        ("the URL contains a `#`", "leave out what follows it")
     } else if url.port() == Some(0) {
-        ("the URL has the port 0", "write the receiver's")
+        ("the URL has port 0", "set the receiver's port")
     } else {
         return Some(url);
     };

@@ -27,10 +27,10 @@ pub(super) enum SmtpError {
     #[error(transparent)]
     Transport(#[from] http_client::Failure),
     /// The connection was lost.
-    #[error("the connection ended: {0}")]
+    #[error("the connection was lost: {0}")]
     Closed(String),
     /// The server's reply is not SMTP.
-    #[error("the answer is not SMTP: {0}")]
+    #[error("invalid SMTP reply: {0}")]
     InvalidReply(&'static str),
     /// The server rejected a command.
     #[error("the mail server answered {stage} with {} {}", reply.code, reply.text())]
@@ -71,7 +71,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Session => "the session",
             Self::Sender => "the sender",
-            Self::Recipients => "the receivers",
+            Self::Recipients => "the recipients",
             Self::Message => "the mail",
         })
     }
@@ -180,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpConnection<S> {
     ) -> Result<(), SmtpError> {
         if user.contains('\0') || password.contains('\0') {
             return Err(SmtpError::Unsupported(
-                "a login cannot have a NUL character in it",
+                "the user or password contains a NUL character",
             ));
         }
         let reply = if extensions.plain {
@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpConnection<S> {
             self.command(&STANDARD.encode(password)).await?
         } else {
             return Err(SmtpError::Unsupported(
-                "the mail server offers no login by PLAIN or LOGIN",
+                "the mail server offers neither AUTH PLAIN nor AUTH LOGIN",
             ));
         };
         reply.expect(2, Stage::Session).map(drop)
@@ -249,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpConnection<S> {
 
     async fn command(&mut self, line: &str) -> Result<Reply, SmtpError> {
         if line.contains(['\r', '\n']) {
-            return Err(SmtpError::Unsupported("a command cannot have more than one line"));
+            return Err(SmtpError::Unsupported("an SMTP command cannot span lines"));
         }
         self.write(format!("{line}\r\n").as_bytes()).await?;
         self.reply().await

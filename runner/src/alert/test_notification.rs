@@ -38,7 +38,7 @@ pub async fn send_test(
     now: SystemTime,
 ) -> TestNotification {
     let mut notification = Notification {
-        summary: "this is a test: nothing is the matter".to_owned(),
+        summary: "this is a test notification, no action is needed".to_owned(),
         ..sample(now)
     };
     let firing = notifier.send(&notification, link, internal_fds).await;

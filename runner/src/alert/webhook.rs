@@ -130,7 +130,7 @@ impl Template {
         // The smallest one, so that the message is deterministic.
         match named.iter().filter(|name| !is_known(name)).min() {
             Some(name) => Err(TemplateError {
-                message: format!("there is no {}", quoted(name)),
+                message: format!("unknown variable {}", quoted(name)),
                 line: None,
                 hint: suggest::hint(name, KEYS),
             }),

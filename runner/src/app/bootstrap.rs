@@ -1,5 +1,6 @@
 //! `canary run`: wires up the service and its components, in start-up order.
 
+mod admin;
 #[cfg(test)]
 mod tests;
 
@@ -23,26 +24,22 @@ use super::supervisor::{self, RunObserver};
 use super::systemd::SystemdNotifier;
 use super::{Host, health_signals, slow_poll_thread, telemetry_thread};
 use crate::account::RunAccount;
-use crate::admin::{self, AdminListener, AdminState};
+use crate::admin::AdminListener;
 use crate::alert;
 use crate::ledger::audit::Audit;
-use crate::liveness::{Component, Impact, Thread, runtime};
+use crate::liveness::Thread;
 use crate::publish::{Restored, StatusStore};
 use crate::report::Screen;
 use crate::signal::Hangup;
 use crate::state::{self, State, StateError, StoredRows, Table};
 use crate::telemetry::settings as telemetry;
 use crate::telemetry::{MetricsHandle, Telemetry};
-use crate::watch::health::{Health, Sources};
+use crate::watch::health::Sources;
 use crate::watch::heartbeat;
 use crate::watch::reload_status::ReloadStatus;
 use crate::watch::slow_polls::SlowPolls;
 use crate::watch::supervisor_status::SupervisorStatus;
-
-const ADMIN: Component = Component {
-    name: "admin",
-    impact: Impact::Readiness,
-};
+use admin::{admin_state, spawn_admin};
 
 /// Service configuration set by the operator.
 pub struct Settings {
@@ -71,10 +68,10 @@ pub enum ServiceError {
     #[error(transparent)]
     State(#[from] StateError),
     /// The operating system refused a thread, a runtime or a signal handler.
-    #[error("the operating system refuses what the service needs")]
+    #[error("cannot allocate the resources that the service needs")]
     System(#[source] io::Error),
     /// A process limit is too low.
-    #[error("the service cannot start")]
+    #[error("cannot start the service")]
     Limit(#[from] LimitError),
 }
 
@@ -282,8 +279,8 @@ fn open_state(
         && let state::Health::Unread(reason) = state.health()
     {
         tracing::error!(
-            "state in `{}` cannot be read: {reason}; the checks run all the same, alerts are held back for 60 s at most, \
-             and it is tried again",
+            "cannot read the state in `{}`: {reason}; retrying, checks run meanwhile and alerts are delayed \
+             by up to 60 s",
             folder.display()
         );
     }
@@ -304,7 +301,7 @@ fn start_alerts(
     if settings.notifiers.is_empty() {
         let waiting = stored.rows_in(Table::Notification).count();
         if waiting > 0 {
-            tracing::error!("{waiting} notifications wait on disk, and the settings name no notifier");
+            tracing::error!("{waiting} notifications are queued on disk, but no notifier is configured");
         }
         return Ok(None);
     }
@@ -364,10 +361,9 @@ fn on_reload(
                 systemd.refused();
                 let wait = retry_at.map(|at| at.saturating_duration_since(Instant::now()));
                 let seconds = wait.map(|wait| wait.as_millis().div_ceil(1_000));
-                let retry =
-                    seconds.map(|seconds| format!("\nthis may pass: it is read again in {seconds} s"));
+                let retry = seconds.map(|seconds| format!("\nretrying in {seconds} s"));
                 let retry = retry.unwrap_or_default();
-                tracing::error!("the old suite goes on; the new one has problems:\n{problems}{retry}");
+                tracing::error!("reload failed, keeping the current suite:\n{problems}{retry}");
             }
         }
         telemetry.suite_reloaded(
@@ -377,43 +373,4 @@ fn on_reload(
                 .map_err(String::as_str),
         );
     }
-}
-
-/// What the admin address serves.
-fn admin_state(
-    host: &Host,
-    (statuses, reloads): (StatusStore, ReloadStatus),
-    reload: ReloadHandle,
-    health: Health,
-    metrics: MetricsHandle,
-) -> AdminState {
-    AdminState {
-        store: statuses,
-        ledger: Arc::clone(host.sandbox.ledger()),
-        reloads,
-        started: (SystemTime::now(), Instant::now()),
-        health: Box::new(move || health.check()),
-        metrics: Box::new(move |format| Box::new(metrics.render(format))),
-        reload: Box::new(move || {
-            let reload = reload.clone();
-            Box::pin(async move { reload.request().await.map(|reloaded| reloaded.checks) })
-        }),
-    }
-}
-
-/// Starts the thread of the admin server.
-fn spawn_admin(
-    host: &Host,
-    listener: Option<AdminListener>,
-    admin_state: AdminState,
-    begin: &CancellationToken,
-) -> io::Result<Thread> {
-    let internal_fds = host.internal_fds.clone();
-    let liveness = &host.settings().liveness;
-    Thread::start(ADMIN, liveness, runtime()?, begin, |stop| async move {
-        match listener {
-            Some(listener) => admin::serve(listener, internal_fds, admin_state, stop.cancelled()).await,
-            None => stop.cancelled().await,
-        }
-    })
 }

@@ -63,10 +63,10 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// The limit on descriptors cannot be read or raised, or `/proc/self/fd` cannot be read.
-    #[error("cannot tell how many descriptors this process may open")]
+    #[error("cannot determine the limit on open files")]
     Descriptors(#[source] io::Error),
     /// The thread that reads trusted certificates could not be started.
-    #[error("cannot start the thread that reads trusted certificates")]
+    #[error("cannot start the thread for trusted certificates")]
     TrustThread(#[source] io::Error),
     /// The wasm engine does not start.
     #[error(transparent)]
@@ -194,8 +194,8 @@ impl Host {
         let capacity = self.sandbox.ledger().capacity();
         (wanted > capacity).then(|| {
             format!(
-                "{} runs at once may want {wanted} sockets, and this host can lend {capacity}: raise the limit on \
-                 open files (ulimit -n), or lower `--concurrency` or the checks' `sockets`",
+                "{} concurrent runs may need {wanted} sockets, but only {capacity} are available: raise the limit \
+                 on open files (ulimit -n), or lower `--concurrency` or the checks' `sockets`",
                 at_once.min(sockets.len())
             )
         })

@@ -44,7 +44,7 @@ pub enum ProcessKind {
 pub enum LimitError {
     /// Limit on open descriptors.
     #[error(
-        "RLIMIT_NOFILE lets this process have {limit} files open at once, and it needs {needed}: raise the limit \
+        "RLIMIT_NOFILE is {limit}, but the service needs {needed} open files: raise the limit \
          (`ulimit -n`, or `LimitNOFILE=` of systemd)"
     )]
     Files {
@@ -55,7 +55,7 @@ pub enum LimitError {
     },
     /// Limit on address space or memory.
     #[error(
-        "{name} lets this process have {} of memory, and it needs {} besides that of the checks: raise the limit \
+        "{name} is {}, but the service needs {} of memory besides that of the checks: raise the limit \
          (`{option}`, or `{directive}=` of systemd), or limit the memory of its control group instead",
         format_bytes(*limit),
         format_bytes(*needed)
@@ -187,19 +187,17 @@ mod tests {
         let files = check_files(Some(40), 60).unwrap_err().to_string();
         assert_eq!(
             files,
-            "RLIMIT_NOFILE lets this process have 40 files open at once, and it needs 60: raise the limit (`ulimit -n`, or \
+            "RLIMIT_NOFILE is 40, but the service needs 60 open files: raise the limit (`ulimit -n`, or \
              `LimitNOFILE=` of systemd)"
         );
         let space = check_memory(Some(512 << 20), None, 4).unwrap_err().to_string();
         assert!(
-            space.starts_with(
-                "RLIMIT_AS lets this process have 512 MiB of memory, and it needs 1280 MiB besides"
-            ),
+            space.starts_with("RLIMIT_AS is 512 MiB, but the service needs 1280 MiB of memory besides"),
             "{space}"
         );
         let data = check_memory(None, Some(64 << 20), 4).unwrap_err().to_string();
         assert!(
-            data.starts_with("RLIMIT_DATA lets this process have 64 MiB of memory, and it needs 136 MiB"),
+            data.starts_with("RLIMIT_DATA is 64 MiB, but the service needs 136 MiB"),
             "{data}"
         );
     }

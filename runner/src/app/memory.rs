@@ -48,8 +48,8 @@ fn shortage_with(suite: &Suite, concurrency: u32, limits: impl IntoIterator<Item
         .filter(|(bytes, _)| *bytes < needed);
     let (bytes, Limit { name, option, .. }) = exceeded.min_by_key(|(bytes, _)| *bytes)?;
     Some(format!(
-        "{} runs at once may need {} of memory with the runner, and {name} is {}: beyond that runs are stopped, and the \
-         runner can be killed for want of memory; raise the limit ({option}), or lower `--concurrency` or the checks' `memory`",
+        "{} concurrent runs and the service may need {} of memory, but {name} is {}: runs may be stopped or \
+         the service killed; raise the limit ({option}), or lower `--concurrency` or the checks' `memory`",
         runs.len(),
         format_bytes(needed),
         format_bytes(bytes),
@@ -89,7 +89,7 @@ mod tests {
         let warning = warning_for(20, 1_000, None, Some(512 << 20)).unwrap();
         assert!(
             warning.starts_with(
-                "20 runs at once may need 936 MiB of memory with the runner, and RLIMIT_DATA is 512 MiB"
+                "20 concurrent runs and the service may need 936 MiB of memory, but RLIMIT_DATA is 512 MiB"
             ),
             "{warning}"
         );

@@ -84,7 +84,7 @@ impl RunObserver for Publisher {
             tracing::warn!("{note}");
         }
         if stored.notes.is_empty() {
-            tracing::info!("state was read; statuses, streaks and alerts go on from it");
+            tracing::info!("state restored: statuses, streaks and alerts continue");
         }
         if let Some(router) = &mut self.router {
             let (alerts, notifications) = (rows(stored, Table::Alert), rows(stored, Table::Notification));
@@ -114,7 +114,7 @@ impl RunObserver for Publisher {
     }
 
     fn clock_set(&mut self, seconds: i64) {
-        tracing::warn!("the clock was set by {seconds} s");
+        tracing::warn!("the system clock was stepped by {seconds} s");
     }
 }
 

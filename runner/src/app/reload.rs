@@ -60,11 +60,11 @@ impl ReloadHandle {
     pub async fn request(&self) -> ReloadResult {
         let (result_tx, result_rx) = oneshot::channel();
         if self.0.try_send(result_tx).is_err() {
-            return Err("too many ask for a reload at once, or the runner goes down".to_owned());
+            return Err("too many pending reloads, or shutting down".to_owned());
         }
         result_rx
             .await
-            .unwrap_or_else(|_| Err("the runner goes down".to_owned()))
+            .unwrap_or_else(|_| Err("the runner is shutting down".to_owned()))
     }
 }
 
@@ -230,8 +230,8 @@ impl Reloader {
     /// Part of a suite may be a valid suite; applying it would drop checks and their alerts.
     fn report_incomplete(&mut self, path: &Path) {
         let problem = format!(
-            "{}: it is still being written, and is read once it has been left alone for a while; write it beside and \
-             rename it, or ask for a reload",
+            "{}: still being written, reloading once it has been unchanged for a while; write a temporary \
+             file and rename it, or request a reload",
             path.display()
         );
         let secrets = self.dependencies.host.settings().secrets.secrets();

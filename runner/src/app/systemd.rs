@@ -49,7 +49,7 @@ impl SystemdNotifier {
 
     /// The new suite was rejected; the old one stays active.
     pub(super) fn refused(&self) {
-        let status = "the suite was read again and refused; the old one goes on";
+        let status = "reload failed, keeping the current suite";
         self.send(Notice::Ready(status.to_owned()));
     }
 
@@ -76,10 +76,10 @@ fn send_all(notices: &Receiver<Notice>, progress: &Progress) {
         let sent = match notice {
             Notice::Ready(status) => systemd::ready(&status),
             Notice::Reloading => systemd::reloading(),
-            Notice::Stopping => systemd::stopping("waiting for the runs under way"),
+            Notice::Stopping => systemd::stopping("waiting for running checks"),
         };
         if let Err(error) = sent {
-            tracing::warn!("cannot tell systemd how the service is: {error}");
+            tracing::warn!("cannot notify systemd: {error}");
         }
     }
 }

@@ -31,19 +31,19 @@ const MAX_RESPONSE: usize = 256 << 20;
 /// Why a request to the admin API failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AdminClientError {
-    #[error("no runner answers at {origin}; is `canary run` going, with another `--admin`? ({source})")]
-    Unreachable { origin: String, source: Failure },
-    #[error("{origin} {wants} token; set CANARY_ADMIN_TOKEN, or name its file with `--admin-token-file`")]
-    Unauthorized { origin: String, wants: &'static str },
-    #[error("{origin} answers with {status}: {error}")]
+    #[error("cannot reach canary at {origin}: {failure}; is it running, and is `--admin` right?")]
+    Unreachable { origin: String, failure: Failure },
+    #[error("{origin} {problem}; set CANARY_ADMIN_TOKEN or `--admin-token-file`")]
+    Unauthorized { origin: String, problem: &'static str },
+    #[error("{origin} responded with {status}: {error}")]
     Rejected {
         origin: String,
         status: StatusCode,
         error: String,
     },
-    #[error("what {origin} answers is not to be understood; is it a runner of this version? ({reason})")]
+    #[error("unexpected response from {origin}: {reason}; is it the same canary version?")]
     UnexpectedResponse { origin: String, reason: String },
-    #[error("cannot start what it takes to ask")]
+    #[error("cannot start the HTTP client")]
     Io(#[from] std::io::Error),
 }
 
@@ -128,9 +128,9 @@ impl<'a> AdminClient<'a> {
             url.query_pairs_mut().extend_pairs(parameters);
         }
         let result = self.runtime.block_on(self.send_with_retries(method, url, times));
-        result.map_err(|source| AdminClientError::Unreachable {
+        result.map_err(|failure| AdminClientError::Unreachable {
             origin: self.origin(),
-            source,
+            failure,
         })
     }
 
@@ -143,9 +143,17 @@ impl<'a> AdminClient<'a> {
         [timeout, attempt]: [Duration; 2],
     ) -> Result<HttpResponse, Failure> {
         let deadline = Instant::now() + timeout;
+        let mut earlier: Option<Failure> = None;
         loop {
             let time = attempt.min(deadline.saturating_duration_since(Instant::now()));
-            let result = self.exchange(method.clone(), url.clone(), time).await;
+            let mut result = self.exchange(method.clone(), url.clone(), time).await;
+            // The last attempt may have had no time to find out more than the one before it.
+            if let Err(failure) = &result
+                && failure.cause == FailureCause::Timeout
+                && let Some(earlier) = &earlier
+            {
+                result = Err(earlier.clone());
+            }
             let is_busy = match &result {
                 Ok(reply) => is_busy(reply),
                 Err(failure) => matches!(
@@ -156,6 +164,7 @@ impl<'a> AdminClient<'a> {
             if method != Method::GET || !is_busy || Instant::now() + RETRY_DELAY >= deadline {
                 return result;
             }
+            earlier = result.err().or(earlier);
             sleep(RETRY_DELAY).await;
         }
     }
@@ -193,7 +202,7 @@ impl<'a> AdminClient<'a> {
             reason,
         };
         if !reply.is_complete {
-            return Err(unexpected("it breaks off".to_owned()));
+            return Err(unexpected("the body is incomplete".to_owned()));
         }
         let text = String::from_utf8_lossy(&reply.body).into_owned();
         let value = serde_json::from_str(&text).map_err(|error| unexpected(error.to_string()))?;
@@ -206,9 +215,9 @@ impl<'a> AdminClient<'a> {
         match rejection {
             Ok(_) if status == StatusCode::UNAUTHORIZED => AdminClientError::Unauthorized {
                 origin,
-                wants: match self.target.token {
-                    Some(_) => "has another",
-                    None => "wants the runner's",
+                problem: match self.target.token {
+                    Some(_) => "rejected the admin token",
+                    None => "requires the admin token",
                 },
             },
             Ok(ErrorBody { error }) => AdminClientError::Rejected {

@@ -13,10 +13,10 @@ use crate::report::sanitize;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AlertError {
     /// No notifier is configured.
-    #[error("there is no notifier: write `alerts.notifiers` in the file of `--config`")]
+    #[error("no notifiers are configured; set `alerts.notifiers` in the file of `--config`")]
     NoNotifier,
     /// No notifier has this name.
-    #[error("no notifier is named `{name}`; there are {known}")]
+    #[error("unknown notifier `{name}`; configured: {known}")]
     NoSuchNotifier {
         /// The requested name.
         name: String,
@@ -45,8 +45,8 @@ pub(super) async fn test(
         all_well &= delivery.is_delivered();
         let result = match (&delivery.firing, &delivery.resolved) {
             (DeliveryResult::Sent, Some(resolved)) => match resolved.failure() {
-                None => "ok: the begin and the end of an alert were taken".to_owned(),
-                Some(failure) => format!("failed at the end of an alert: {}", failure.message),
+                None => "ok: firing and resolved notifications sent".to_owned(),
+                Some(failure) => format!("failed to send the resolved notification: {}", failure.message),
             },
             (failed, _) => {
                 let message = failed.failure().map(|failure| failure.message.as_str());

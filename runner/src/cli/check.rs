@@ -15,11 +15,11 @@ use crate::console::Console;
 use crate::dispatch::Dispatcher;
 use crate::outcome::Run;
 use crate::report::{self, Screen};
-use crate::suite::{Check, Suite};
+use crate::suite::{Check, Suite, suggest};
 
 /// `--only` names a check that the suite does not have.
 #[derive(Debug, thiserror::Error)]
-#[error("no check is named `{name}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+#[error("no check named `{name}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
 pub(super) struct NoSuchCheck {
     name: String,
     nearest: Option<String>,
@@ -84,12 +84,8 @@ pub(super) fn print_runs(
 fn select(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
     for name in only {
         if !suite.checks.iter().any(|check| check.name == *name) {
-            let similarity = |check: &&Arc<Check>| strsim::damerau_levenshtein(&check.name, name);
-            let nearest = suite
-                .checks
-                .iter()
-                .min_by_key(similarity)
-                .map(|check| check.name.clone());
+            let known = suite.checks.iter().map(|check| check.name.as_str());
+            let nearest = suggest::closest(name, known).map(str::to_owned);
             return Err(NoSuchCheck {
                 name: name.clone(),
                 nearest,

@@ -140,7 +140,10 @@ fn reload(client: &AdminClient<'_>, console: &Console) -> anyhow::Result<u8> {
         }
         ReloadAnswer::Refused(ReloadFailed { problems }) => {
             let problems: Vec<String> = problems.lines().map(sanitize).collect();
-            let refused = anyhow::anyhow!("{}\nthe old suite goes on", problems.join("\n"));
+            let refused = anyhow::anyhow!(
+                "{}\nreload failed, keeping the current suite",
+                problems.join("\n")
+            );
             console.log_failure(&refused, None);
             Ok(EXIT_INVALID_SUITE)
         }
@@ -172,7 +175,7 @@ fn top(client: &AdminClient<'_>, console: &Console, screen: Screen) -> anyhow::R
         let screen = Screen { width, ..screen };
         let text = match &status {
             Ok(response) => admin_api::top(&response.value, SystemTime::now(), screen, height),
-            Err(error) => format!("{error}\n\nq ends"),
+            Err(error) => format!("{error}\n\npress q to quit"),
         };
         terminal.draw(&text);
         if terminal.is_quit_requested()? || client.is_shutdown_requested(&mut shutdown) {

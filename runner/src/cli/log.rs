@@ -5,11 +5,12 @@ use clap::{Args, ValueEnum};
 use crate::console::logging::{Filter, Format};
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(super) struct LogArgs {
-    /// Level of the log, or levels of modules: `info`, `warn,canary::alert=debug` [default: info]
+    /// Log level, or levels of modules (`warn,canary::alert=debug`) [default: info]
     #[arg(long, global = true, env = "CANARY_LOG", value_name = "FILTER")]
     log_level: Option<Filter>,
-    /// Format of the log on standard error [default: text for `run` and `demo`]
+    /// Log format on standard error [default: text for `run` and `demo`]
     #[arg(
         long,
         global = true,

@@ -27,24 +27,24 @@ const OF_CHECK: &str = "check `probe`: ";
 /// Part of a hint that makes no sense without a suite.
 const DECLARE: &str = "declare it under `vars`, or ";
 
-/// A check, as flags say it.
+/// A check that is configured by arguments.
 #[derive(Debug, Args)]
 pub(super) struct ProbeArgs {
-    /// `http`, `tls`, `tcp`, or the file of a plugin.
+    /// Built-in plugin (`http`, `tls`, `tcp`) or path of a plugin file.
     plugin: String,
-    /// What is examined, in the plugin's own syntax.
+    /// Target to check, in the plugin's syntax.
     target: String,
-    /// Setting of the plugin, such as `expect.status=[200,204]`: JSON, or else a text; may be given several times.
+    /// Plugin setting as JSON or text, such as `expect.status=[200,204]`; repeatable.
     ///
-    /// A key with dots is quoted, `headers."a.b"=c`, unless it is a JSONPath: `expect.json.$.a.b=5`.
+    /// Quote keys that contain dots (`headers."a.b"=c`), except for a JSONPath: `expect.json.$.a.b=5`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<Setting>,
     #[command(flatten)]
     pub(super) variables: VariableArgs,
-    /// Place that the check may go to besides its target, as under `allow` in a suite; may be given several times.
+    /// Additional destination to allow, as under `allow` in a suite; repeatable.
     #[arg(long, value_name = "DESTINATION")]
     allow: Vec<String>,
-    /// The one deadline of the run.
+    /// Deadline of the run.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     timeout: Duration,
     #[command(flatten)]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 
 use super::alert::{self, AlertError};
 use super::settings::{AdminAddressError, SecretArgument, Settings};
@@ -48,7 +47,7 @@ const FAILURE_LOG_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything that takes time.
     let hangup = HeldHangup::hold();
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::parse_with_sources(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             return usage::print_refusal(&error, EXIT_USAGE);
@@ -276,13 +275,13 @@ fn log_endpoints(
     listener.map_or(Ok(()), log_admin_address)?;
     if telemetry.is_unconfigured {
         tracing::warn!(
-            "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or `telemetry.endpoint` in the file of `--config`",
+            "telemetry export is off; set OTEL_EXPORTER_OTLP_ENDPOINT, or `telemetry.endpoint` in the file of `--config`",
         );
     }
     let is_sent = |signal: &Signal| matches!(telemetry.exporter(*signal), Exporter::Otlp(_));
     if telemetry.spool.is_none() && Signal::ALL.iter().any(is_sent) {
         tracing::warn!(
-            "what cannot be sent waits in memory only, and not for long: name a folder with `--state-dir`",
+            "no spool: unsent telemetry is buffered in memory only, for a short time (set `--state-dir`)",
         );
     }
     Ok(())

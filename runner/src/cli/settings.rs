@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, ValueEnum};
 use url::Url;
 
 pub(super) use self::admin::{AdminAddressError, AdminTarget, SecretArgument};
@@ -36,17 +36,18 @@ const DEFAULT_CONCURRENCY: u32 = 1_000;
 /// The port of OTLP/gRPC.
 const OTLP_GRPC_PORT: u16 = 4_317;
 
-/// What an operator decides for all suites.
+/// The settings of the operator, which apply to all suites.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(super) struct HostArgs {
-    /// The runner's own settings, in YAML.
+    /// Settings file of the runner (YAML).
     #[arg(long, global = true, env = "CANARY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Runs at once; 1000 unless told otherwise.
+    /// Maximum concurrent runs [default: 1000]
     #[arg(long, global = true, env = "CANARY_CONCURRENCY", value_name = "RUNS",
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     concurrency: Option<u32>,
-    /// Networks that no check may reach: `private`, `link-local`, `metadata`, `loopback` or a CIDR.
+    /// Blocked networks: `private`, `link-local`, `metadata`, `loopback` or a CIDR.
     #[arg(
         long,
         global = true,
@@ -55,24 +56,24 @@ pub(super) struct HostArgs {
         value_name = "NETWORK"
     )]
     block_networks: Vec<String>,
-    /// Where compiled plugins are kept between starts.
+    /// Directory for compiled plugins.
     #[arg(long, global = true, env = "CANARY_CACHE_DIR", value_name = "FOLDER")]
     cache_dir: Option<PathBuf>,
-    /// Keep no compiled plugins.
+    /// Do not cache compiled plugins.
     #[arg(long, global = true, conflicts_with = "cache_dir")]
     no_cache: bool,
-    /// Time that examining one plugin may take, such as `30s`.
+    /// Time limit for examining one plugin, such as `30s`.
     #[arg(long, global = true, env = "CANARY_PLUGIN_LOAD_TIMEOUT", value_name = "TIME", default_value = "30s",
           value_parser = units::duration)]
     plugin_load_timeout: Duration,
-    /// Memory that examining one plugin may take, such as `1GiB`.
+    /// Memory limit for examining one plugin, such as `1GiB`.
     #[arg(long, global = true, env = "CANARY_PLUGIN_LOAD_MEMORY", value_name = "SIZE", default_value = "1GiB",
           value_parser = units::size)]
     plugin_load_memory: u64,
-    /// Where everything lies that survives a restart.
+    /// Directory for persistent state.
     #[arg(long, global = true, env = "CANARY_STATE_DIR", value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
-    /// What `run` keeps of checks through restarts: `disk`, in the state folder, or `none`.
+    /// Where `run` persists check state; `disk` uses the state directory.
     #[arg(long, global = true, env = "CANARY_STATE", value_name = "WHERE", value_enum, default_value_t = StateMode::Disk)]
     state: StateMode,
     #[command(flatten)]
@@ -169,6 +170,11 @@ fn register_secrets<'a>(
 }
 
 impl HostArgs {
+    /// Records whether values are from flags or from their variables, so that errors name what the user has set.
+    pub(super) fn record_sources(&mut self, matches: &ArgMatches) {
+        self.admin.record_sources(matches);
+    }
+
     /// Reads and merges the settings. `otlp` overrides all other telemetry endpoints. From now on, every text that is
     /// redacted with `known` hides the secrets of the settings.
     pub(super) fn settings(&self, otlp: Option<&Url>, known: &SecretRegistry) -> anyhow::Result<Settings> {
@@ -299,7 +305,7 @@ impl HostArgs {
         Ok(cache.unwrap_or_else(|error| {
             let error = anyhow::Error::new(error);
             tracing::warn!(
-                "plugins are compiled at each start: {error:#}; name another folder with `--cache-dir`, or none with \
+                "compiled plugins are not cached: {error:#}; set another directory with `--cache-dir`, or use \
                  `--no-cache`"
             );
             Cache::disabled()
@@ -310,7 +316,7 @@ impl HostArgs {
     pub(super) fn refuse_secrets(&self, otlp: Option<&Url>) -> Result<(), SecretArgument> {
         self.admin.refuse_secrets()?;
         otlp.map_or(Ok(()), |url| {
-            refuse_credentials(url, "a password after `--otlp`", "set OTEL_EXPORTER_OTLP_HEADERS")
+            refuse_credentials(url, "the password in `--otlp`", "set OTEL_EXPORTER_OTLP_HEADERS")
         })
     }
 

@@ -32,7 +32,7 @@ pub(super) fn install(log: Output, format: Format, filter: &Filter, secrets: Sec
 
 /// The line that reports dropped lines.
 pub(super) fn dropped_lines(format: Format, count: u64) -> String {
-    let message = format!("{count} lines of the log were dropped: nobody read them in time");
+    let message = format!("dropped {count} log lines: standard error was not read in time");
     let secrets = Secrets::default();
     format.line(&Record::new(SystemTime::now(), Level::WARN, module_path!(), &secrets).with_message(&message))
 }

@@ -59,8 +59,8 @@ impl LiveTable {
         let account = store.total_account();
         let (finished, missed) = (account.total_finished(), account.total_missed());
         format!(
-            "{}\nruns: {} scheduled = {finished} finished + {missed} missed + {} under way   \
-             descriptors: {} lent of {}, {} reclaimed   Ctrl-C ends\n",
+            "{}\nruns: {} scheduled = {finished} finished + {missed} missed + {} in flight   \
+             descriptors: {} of {} leased, {} reclaimed   Ctrl-C to quit\n",
             report::live(&store.live_rows(&self.checks), self.screen),
             account.scheduled(),
             store.in_flight(),

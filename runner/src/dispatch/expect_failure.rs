@@ -15,7 +15,7 @@ pub(super) fn invert(outcome: Outcome, usage: &Usage) -> Outcome {
     let (status, prefix) = match (verdict.status, usage.own_fault()) {
         (VerdictStatus::Fail, Some(OwnFault::Refused)) => (
             VerdictStatus::Fail,
-            "failed for want of a grant or quota, not as expected: ",
+            "failed for lack of a grant or quota, not as expected: ",
         ),
         (VerdictStatus::Fail, Some(OwnFault::Unworkable)) => (
             VerdictStatus::Fail,

@@ -26,7 +26,7 @@ pub enum GrantError {
         text: String,
     },
     /// Neither `http` nor `https`.
-    #[error("`{text}` is not an origin; write `https://HOST` or `https://HOST:PORT`")]
+    #[error("invalid origin `{text}`; write `https://HOST` or `https://HOST:PORT`")]
     Origin {
         /// As written.
         text: String,
@@ -38,7 +38,7 @@ pub enum GrantError {
         text: String,
     },
     /// Port 0, a range, or no number.
-    #[error("`{port}` is no port; allowed: 1 to 65535, or `*` in a grant")]
+    #[error("invalid port `{port}`; allowed: 1 to 65535, or `*` in a grant")]
     Port {
         /// What stands after the host.
         port: String,
@@ -50,7 +50,7 @@ pub enum GrantError {
         text: String,
     },
     /// No name and no address.
-    #[error("`{host}` is no host name or address")]
+    #[error("invalid host `{host}`; write a name or an IP address")]
     Host {
         /// As written.
         host: String,
@@ -76,15 +76,18 @@ pub enum GrantError {
         endpoint: String,
     },
     /// An empty label, or a `*` where none may be.
-    #[error("`{host}` is no host name; a `*` stands alone, or for the first labels as in `*.example.com`")]
+    #[error(
+        "invalid host `{host}`; no label may be empty, and `*` stands alone or for the first labels, as in \
+         `*.example.com`"
+    )]
     Name {
         /// As written.
         host: String,
     },
     /// Not a name that can be queried in DNS, such as an address.
     #[error(
-        "`{name}` is not a DNS name; between its dots it has letters, digits and signs such as `-` and `_`, 63 at most, and \
-         nothing behind them"
+        "invalid DNS name `{name}`; each label has up to 63 letters, digits and characters such as `-` and `_`, \
+         and nothing follows the name"
     )]
     DnsName {
         /// As written; cut.
@@ -97,7 +100,7 @@ pub enum GrantError {
         limit: usize,
     },
     /// Not a network in CIDR notation.
-    #[error("`{text}` is no network, such as `10.0.0.0/8` or `[fd00::/8]`")]
+    #[error("invalid network `{text}`; write a CIDR such as `10.0.0.0/8` or `[fd00::/8]`")]
     Cidr {
         /// As written.
         text: String,
@@ -122,7 +125,9 @@ pub enum GrantError {
         text: String,
     },
     /// A name server that is not written as an address.
-    #[error("`{text}` is not the address of a name server, such as `192.0.2.53` or `[2001:db8::53]:53`")]
+    #[error(
+        "invalid name server address `{text}`; write an IP address such as `192.0.2.53` or `[2001:db8::53]:53`"
+    )]
     NameServer {
         /// As written.
         text: String,
@@ -141,7 +146,7 @@ pub enum GrantError {
         scheme: String,
     },
     /// The target does not match the plugin's target syntax.
-    #[error("the target does not fit the plugin's syntax `{syntax}`")]
+    #[error("the target does not match the plugin's syntax `{syntax}`")]
     Target {
         /// The plugin's target syntax.
         syntax: String,

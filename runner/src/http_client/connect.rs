@@ -103,7 +103,11 @@ impl TlsClient {
         let handshake = self.connector.connect(self.name, stream);
         let session = within(deadline, "no TLS handshake", handshake).await?;
         session.map_err(|error| {
-            let message = format!("no TLS session with `{}`: {}", self.host, explain_io(&error));
+            let message = format!(
+                "TLS handshake failed with `{}`: {}",
+                self.host,
+                explain_io(&error)
+            );
             Failure::new(FailureCause::Tls, message)
         })
     }
@@ -142,7 +146,7 @@ pub(crate) async fn dial(
             ),
             Err(_) => Failure::new(
                 FailureCause::Timeout,
-                format!("no connection to {address} within the time-out"),
+                format!("no connection to {address} within the timeout"),
             ),
         };
     }

@@ -199,7 +199,7 @@ pub(super) async fn within<T>(
 ) -> Result<T, Failure> {
     timeout_at(deadline, work)
         .await
-        .map_err(|_| Failure::new(FailureCause::Timeout, format!("{what} within the time-out")))
+        .map_err(|_| Failure::new(FailureCause::Timeout, format!("{what} within the timeout")))
 }
 
 /// Converts an error on an established connection.

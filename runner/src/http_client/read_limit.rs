@@ -68,9 +68,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for LimitedStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.read_limit.remaining() == 0 {
-            return Poll::Ready(Err(io::Error::other(
-                "the peer sends more than an answer may have",
-            )));
+            return Poll::Ready(Err(io::Error::other("the response is too large")));
         }
         // The limit may be exceeded once, by the size of the buffer.
         let before = buffer.filled().len();
@@ -122,10 +120,7 @@ mod tests {
         let mut stream = LimitedStream::new(tokio::io::join(repeat(b'x'), tokio::io::sink()));
         let mut read = Vec::new();
         let error = stream.read_to_end(&mut read).await.unwrap_err();
-        assert!(
-            error.to_string().contains("more than an answer may have"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("the response is too large"), "{error}");
         assert!(
             (OVERHEAD_BYTES..OVERHEAD_BYTES + (1 << 20)).contains(&read.len()),
             "{}",

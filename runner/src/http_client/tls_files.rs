@@ -151,7 +151,7 @@ impl TlsFileCache {
     /// Logs a warning, once until the files can be read again.
     fn warn(&self, error: &TlsError) {
         if !std::mem::replace(&mut self.lock().is_stale, true) {
-            tracing::warn!("{error}; what was read before is used until it can be read again");
+            tracing::warn!("{error}; using the previous contents until it can be read again");
         }
     }
 

@@ -79,7 +79,7 @@ impl Drop for ActiveStep {
         let failed = if Instant::now() >= self.limit {
             ("timeout", Text::from_static("timed out"))
         } else {
-            (CANCELLED, Text::from_static("given up before its end"))
+            (CANCELLED, Text::from_static("canceled before it finished"))
         };
         self.finish(Some(failed));
     }

@@ -1,5 +1,6 @@
 //! The account of one attempt.
 
+mod cpu;
 mod state;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use crate::pool::PoolPermit;
 use crate::quota::{Quota, QuotaKind};
 use crate::record::{ConnectionLog, MAX_TEXT, Recorder, Section};
 use crate::trace::{ClosedBy, Connection, EndCause, Phase, PhaseTime, Shortage, Step, StepKind, Trail};
+use cpu::CpuUsed;
 pub(super) use state::{Entry, State};
 
 /// Maximum number of closed connections recorded per page; further ones are only counted.
@@ -29,16 +31,6 @@ const MAX_STEPS: usize = 128;
 const LOG_LINE_BYTES: u64 = size_of::<LogLine>() as u64;
 /// Record budget used by a closed connection, in bytes.
 const CONNECTION_BYTES: u64 = size_of::<Connection>() as u64;
-
-/// Percentage of the quota `cpu` after which nothing more is received: the rest is for the guest's verdict.
-const CPU_FOR_RECEIVING: u32 = 90;
-/// Percentage of the quota `cpu` after which reads are small.
-const CPU_BEFORE_SMALL_READS: u32 = 25;
-/// Size of a small read, in bytes: one-byte pieces cost about a microsecond each.
-const SMALL_READ: usize = 4 << 10;
-
-/// Returns the CPU time that a run has used so far, including the current poll.
-type CpuUsed = dyn Fn() -> Duration + Send + Sync;
 
 /// The account of one attempt: its quotas, its usage and its open descriptors.
 pub struct Page {
@@ -326,27 +318,6 @@ impl Page {
             ClosedBy::Guest
         };
         self.record_closed(&mut state, entry, by);
-    }
-
-    /// Sets how the run's CPU time is measured, so that receiving is denied before it uses up the quota `cpu`: a peer
-    /// must not be able to end a run without a verdict. `used` is called on the thread that polls the run. Only the
-    /// first call has an effect.
-    pub fn set_cpu_meter(&self, used: Box<CpuUsed>) {
-        let _first_wins = self.cpu_used.set(used);
-    }
-
-    /// Maximum size of the next read, in bytes; `None` if there is no CPU time left to process what it returns.
-    pub(super) fn max_read(&self) -> Option<usize> {
-        let Some(used) = self.cpu_used.get() else {
-            return Some(usize::MAX);
-        };
-        let used = used();
-        let part = |percent: u32| self.quota.cpu.saturating_mul(percent) / 100;
-        if used < part(CPU_BEFORE_SMALL_READS) {
-            Some(usize::MAX)
-        } else {
-            (used < part(CPU_FOR_RECEIVING)).then_some(SMALL_READ)
-        }
     }
 
     /// Bytes that may still be received.

@@ -96,8 +96,8 @@ impl Traffic {
         };
         let who = match by {
             ClosedBy::Guest => "closed by the check".to_owned(),
-            ClosedBy::Peer => "closed, by the peer first".to_owned(),
-            ClosedBy::Host(cause) => format!("taken back by the host ({})", cause.as_str()),
+            ClosedBy::Peer => "closed, first by the peer".to_owned(),
+            ClosedBy::Host(cause) => format!("reclaimed by the host ({})", cause.as_str()),
         };
         let bytes = |count: &AtomicU64| format_bytes(count.load(Ordering::Relaxed));
         let (sent, received) = (bytes(&self.bytes_out), bytes(&self.bytes_in));

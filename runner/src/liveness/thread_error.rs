@@ -7,7 +7,7 @@ use rustix::process::{Resource, getrlimit};
 
 /// The operating system does not start a thread.
 #[derive(Debug, thiserror::Error)]
-#[error("the operating system does not start {what}: {limits}")]
+#[error("cannot start {what}: {limits}")]
 pub struct ThreadError {
     /// Such as ``the thread `canary-suite` ``.
     what: String,
@@ -64,7 +64,7 @@ fn limits() -> String {
 
 fn name_limits(mut limits: Vec<String>) -> String {
     limits.push("its control group has a limit as well (`TasksMax=` of systemd)".to_owned());
-    format!("raise the limit that is used up: {}", limits.join(", "))
+    format!("raise the exhausted limit: {}", limits.join(", "))
 }
 
 #[cfg(test)]
@@ -76,9 +76,8 @@ mod tests {
         let error = spawn_error("canary-suite", io::Error::from_raw_os_error(11));
         let text = error.to_string();
         assert!(
-            text.starts_with(
-                "the operating system does not start the thread `canary-suite`: raise the limit"
-            ) && text.ends_with("(`TasksMax=` of systemd)"),
+            text.starts_with("cannot start the thread `canary-suite`: raise the exhausted limit")
+                && text.ends_with("(`TasksMax=` of systemd)"),
             "{text}"
         );
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
@@ -90,7 +89,7 @@ mod tests {
     fn each_limit_is_named_with_its_value() {
         assert_eq!(
             name_limits(vec!["RLIMIT_NPROC is 2 (`ulimit -u`)".to_owned()]),
-            "raise the limit that is used up: RLIMIT_NPROC is 2 (`ulimit -u`), its control group has a limit as well \
+            "raise the exhausted limit: RLIMIT_NPROC is 2 (`ulimit -u`), its control group has a limit as well \
              (`TasksMax=` of systemd)"
         );
     }

@@ -50,7 +50,7 @@ impl ConnectOptions {
     pub fn check_source(&self) -> Result<(), NetError> {
         match self.source {
             Some(source) if !self.family.admits(source.to_canonical()) => Err(NetError::Invalid(format!(
-                "source address `{source}` is of the family that is not to be used"
+                "source address `{source}` is not of the selected IP family"
             ))),
             _ => Ok(()),
         }
@@ -176,12 +176,12 @@ async fn race(
 ) -> Result<LeasedStream, NetError> {
     if let (true, Some(source)) = (peers.is_empty(), source) {
         page.record_own_failure();
-        let cause = NetError::Other("no address of the target is of its family".to_owned());
+        let cause = NetError::Other("the target has no address of the same family".to_owned());
         return Err(cause.into_own_failure(format!("cannot connect from `{source}`")));
     }
     let mut waiting = peers.into_iter();
     let mut attempts = FuturesUnordered::new();
-    let mut last = NetError::Unresolved("no address can be tried".to_owned());
+    let mut last = NetError::Unresolved("no address to try".to_owned());
     loop {
         if waiting.len() > 0 && !attempts.is_empty() && !page.has_room() {
             let turn_timeout = turn_timeout(limit, waiting.len());

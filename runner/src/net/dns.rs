@@ -138,7 +138,7 @@ impl Client {
             .map_err(|_| NetError::Invalid(format!("`{text}` is not ADDRESS:PORT")))?;
         if matches!(server, SocketAddr::V6(v6) if v6.scope_id() != 0) {
             return Err(NetError::Invalid(format!(
-                "`{text}` has a zone, which no grant can name"
+                "`{text}` has a zone, which grants do not support"
             )));
         }
         let destination =
@@ -172,7 +172,7 @@ fn record_type(text: &str) -> Result<RecordType, NetError> {
     let parsed = text.to_ascii_uppercase().parse().ok();
     parsed
         .filter(|kind| QUERYABLE_TYPES.contains(kind))
-        .ok_or_else(|| NetError::Invalid(format!("`{text}` is not a record type that can be asked for")))
+        .ok_or_else(|| NetError::Invalid(format!("`{text}` is not a supported record type")))
 }
 
 fn invalid(error: GrantError) -> NetError {

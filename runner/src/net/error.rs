@@ -61,13 +61,13 @@ pub enum NetError {
     #[error(transparent)]
     Quota(#[from] Denial),
     /// The host has no descriptors left to lend.
-    #[error("the host has no descriptor left to lend")]
+    #[error("the host is out of file descriptors")]
     HostExhausted,
     /// The host's root certificates cannot be read, and the check provides none.
     #[error("the host's trusted certificates cannot be read: {0}")]
     TrustStore(String),
     /// The host has too many other DNS queries in flight.
-    #[error("the host is busy with other DNS questions")]
+    #[error("the host is busy with other DNS queries")]
     DnsBusy,
     /// The run's deadline passed, or a shorter time limit set by the plugin.
     #[error("timed out in phase {}", .0.as_str())]

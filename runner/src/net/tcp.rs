@@ -100,14 +100,14 @@ impl Stream {
         options: &TlsOptions,
     ) -> Result<(TlsSession, Duration), NetError> {
         if !self.buffered.is_empty() {
-            let reason = "the peer sent more in plain text before TLS".to_owned();
+            let reason = "the peer sent more plain text before TLS".to_owned();
             return Err(NetError::Protocol(reason).in_phase(Phase::Handshake));
         }
         let stream = match self.transport.take() {
             Some(Transport::Plain(stream)) => stream,
             Some(tls) => {
                 self.transport = Some(tls);
-                return Err(NetError::Invalid("the connection is TLS already".to_owned()));
+                return Err(NetError::Invalid("the connection already uses TLS".to_owned()));
             }
             None => return Err(closed()),
         };

@@ -314,7 +314,7 @@ fn server_name<'a>(options: &'a TlsOptions, host: &'a str) -> &'a str {
 /// The name for SNI and verification, in ASCII and without a trailing dot.
 fn parse_server_name(text: &str) -> Result<ServerName<'static>, NetError> {
     // The name may come from a redirect: if it is not a valid server name, that is not the plugin's fault.
-    let unfit = |_| NetError::Tls(format!("`{text}` cannot be a server name in TLS"));
+    let unfit = |_| NetError::Tls(format!("`{text}` is not a valid server name for TLS"));
     match Host::parse(text).map_err(|error| NetError::Tls(error.to_string()))? {
         Host::Name(name) => ServerName::try_from(name).map_err(unfit),
         Host::Address(address) => Ok(ServerName::from(address)),

@@ -32,7 +32,7 @@ impl Artefact {
     /// The description exceeds a limit.
     pub(super) fn new(description: Description, code: &[u8]) -> Result<Self, Refusal> {
         validate(&description)?;
-        let unwritable = |error: String| Refusal::Describe(format!("it cannot be written down: {error}"));
+        let unwritable = |error: String| Refusal::Describe(format!("it cannot be serialized: {error}"));
         let text = serde_json::to_vec(&description).map_err(|error| unwritable(error.to_string()))?;
         let length = u32::try_from(text.len()).map_err(|error| unwritable(error.to_string()))?;
         let bytes = [&length.to_le_bytes(), text.as_slice(), code].concat();

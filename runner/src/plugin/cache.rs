@@ -43,7 +43,7 @@ pub enum CacheError {
         source: io::Error,
     },
     /// Other users could write machine code there.
-    #[error("others may write to `{}`", .folder.display())]
+    #[error("`{}` is writable by other users", .folder.display())]
     WritableByOthers {
         /// Which folder.
         folder: PathBuf,

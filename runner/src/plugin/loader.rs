@@ -174,7 +174,7 @@ impl Loader {
         if let Err(error) = cache_written {
             let error = anyhow::Error::new(error);
             tracing::warn!(
-                "plugin `{name}` is not cached and will be compiled again at the next start: {error:#}"
+                "cannot cache plugin `{name}`, it will be recompiled at the next start: {error:#}"
             );
         }
         Ok((program, artefact))
@@ -199,7 +199,7 @@ impl Loader {
             Ok(Some((program, Arc::new(artefact))))
         });
         Ok(restored.unwrap_or_else(|reason| {
-            tracing::warn!("plugin `{}` is compiled again: {reason}", wasm.name);
+            tracing::warn!("recompiling plugin `{}`: {reason}", wasm.name);
             None
         }))
     }

@@ -14,7 +14,7 @@ pub enum Refusal {
     #[error("not a wasm component: {0}")]
     NotAComponent(String),
     /// It cannot be linked to this host.
-    #[error("no plugin of this host")]
+    #[error("not a plugin for this host")]
     Link(#[source] LinkError),
     /// The plugin may be sound: the host lacks a resource to link it.
     #[error(transparent)]
@@ -23,7 +23,7 @@ pub enum Refusal {
     #[error("there is too little memory to load it: {0}")]
     NoMemory(String),
     /// Its `describe` failed.
-    #[error("it does not describe itself: {0}")]
+    #[error("it failed to describe itself: {0}")]
     Describe(String),
 }
 

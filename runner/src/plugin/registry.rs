@@ -113,7 +113,7 @@ mod tests {
         let refused = registry.reserve_memory(MAX_BYTES / 2, 1).err().unwrap();
         assert_eq!(
             refused.to_string(),
-            "it takes 513 MiB of memory, and the plugins that are in it have 512 of 1024 MiB; use fewer or smaller plugins"
+            "it needs 513 MiB of memory, and the loaded plugins use 512 of 1024 MiB; use fewer or smaller plugins"
         );
         let second = registry.reserve_memory(MAX_BYTES / 2, 0).unwrap();
         assert!(registry.reserve_memory(1, 0).is_err());

@@ -21,7 +21,6 @@ fn secrets(values: &[&str]) -> Secrets {
 }
 
 /// `value` as written by an encoder.
-#[expect(clippy::too_many_lines, reason = "a table of encodings")]
 pub(crate) fn encodings(value: &str) -> Vec<String> {
     let json = serde_json::to_string(value).unwrap();
     let debug = format!("{value:?}");

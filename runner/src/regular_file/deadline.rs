@@ -20,16 +20,16 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum Stalled {
     /// It timed out.
-    #[error("no answer from the disk within {} s", .limit.as_secs_f32())]
+    #[error("no response from the disk within {} s", .limit.as_secs_f32())]
     TimedOut {
         /// The timeout.
         limit: Duration,
     },
     /// An earlier read of the same file is still blocked.
-    #[error("an earlier read of it still waits for the disk")]
+    #[error("an earlier read of the file is still waiting for the disk")]
     StillBlocked,
     /// Too many reads of other files by the same owner are still blocked.
-    #[error("{0} earlier reads still wait for the disk")]
+    #[error("{0} earlier reads are still waiting for the disk")]
     TooMany(usize),
     /// All reads of a session together timed out.
     #[error("the disk is too slow: reading all files took longer than {} s", .limit.as_secs_f32())]

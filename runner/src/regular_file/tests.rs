@@ -61,7 +61,7 @@ fn a_file_of_the_kernel_is_refused_by_whatever_name() {
     let folder = TempDir::new().unwrap();
     let link = folder.path().join("link");
     symlink("/proc/self/environ", &link).unwrap();
-    let is_made_up = |path: &Path| reason(path).starts_with("a file that the kernel makes up");
+    let is_made_up = |path: &Path| reason(path).starts_with("a kernel pseudo-file");
     for path in [
         "/proc/self/environ",
         "/proc/kmsg",
@@ -161,7 +161,7 @@ fn what_hangs_for_one_owner_takes_no_place_from_another() {
                 .to_string()
         };
         for name in 0..owner.max_abandoned() {
-            assert!(attempt(name).starts_with("no answer"), "{owner:?} {name}");
+            assert!(attempt(name).starts_with("no response"), "{owner:?} {name}");
         }
         // The number of blocked threads is bounded.
         assert_eq!(attempt(999), Stalled::TooMany(owner.max_abandoned()).to_string());

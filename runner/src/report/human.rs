@@ -134,14 +134,20 @@ fn refused(run: &Run) -> Option<Note> {
 
 fn reclaimed(run: &Run) -> Option<Note> {
     let count = run.usage.reclaimed;
-    (count > 0).then(|| host_note(format!("closed what the plugin left open: {count}")))
+    let connections = if count == 1 { "connection" } else { "connections" };
+    (count > 0).then(|| host_note(format!("closed {count} {connections} leaked by the plugin")))
 }
 
 fn truncated(run: &Run) -> Option<Note> {
     let record = &run.usage.record;
     let texts = if record.cut == 1 { "text" } else { "texts" };
     let bytes = format_bytes(record.cut_bytes);
-    (record.cut > 0).then(|| host_note(format!("cut {} {texts} of the record, {bytes}", record.cut)))
+    (record.cut > 0).then(|| {
+        host_note(format!(
+            "truncated {} {texts} of the run record by {bytes}",
+            record.cut
+        ))
+    })
 }
 
 fn host_note(text: String) -> Note {

@@ -24,7 +24,7 @@ pub fn steps(run: &Run, screen: Screen) -> String {
     let rows: Vec<Row> = steps.into_iter().map(row).collect();
     let lost = match run.trail.steps_lost {
         0 => String::new(),
-        lost => format!("and {lost} more\n"),
+        lost => format!("... and {lost} more\n"),
     };
     format!("{}{lost}", render(&COLUMNS, &rows, screen))
 }
@@ -87,7 +87,7 @@ fn certificate(handshake: &Handshake) -> Vec<Note> {
 fn format_request(request: &Request) -> String {
     let status = request
         .status
-        .map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        .map_or_else(|| "no response".to_owned(), |status| status.to_string());
     let version = request
         .version
         .map_or_else(String::new, |version| format!(" over HTTP/{version}"));

@@ -103,7 +103,7 @@ fn trap(
 ) -> wasmtime::Result<()> {
     match item {
         ComponentItem::ComponentFunc(_) => {
-            let message = format!("it called `{name}` of `{interface}`, which this host does not serve");
+            let message = format!("it called `{name}` of `{interface}`, which this host does not provide");
             stub.func_new(name, move |_, _, _, _| Err(wasmtime::Error::msg(message.clone())))
         }
         ComponentItem::Resource(_) => stub.resource(name, ResourceType::host::<()>(), |_, _| Ok(())),

@@ -29,7 +29,7 @@ enum Linked {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum LinkError {
     /// Its imports do not match this host.
-    #[error("its imports do not fit this host: {0}")]
+    #[error("its imports do not match this host: {0}")]
     Imports(String),
     /// It is a component of another world.
     #[error(
@@ -47,7 +47,7 @@ pub enum LinkError {
         built_for: String,
     },
     /// Its export under the contract's name has another type.
-    #[error("its `canary:check/probe` is not that of the contract: {0}")]
+    #[error("its `canary:check/probe` does not match the contract: {0}")]
     Probe(String),
     /// It needs more of the instance pool than one component may have.
     #[error(transparent)]

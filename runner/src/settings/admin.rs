@@ -16,7 +16,7 @@ use crate::suite::Environment;
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9_464);
 /// Allowed lengths of a token, in characters. A shorter one can be guessed.
 const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=4_096;
-const TOKEN_HINT: &str = "make one with `openssl rand -hex 32`";
+const TOKEN_HINT: &str = "generate one with `openssl rand -hex 32`";
 
 /// Whether and where the admin server listens.
 #[derive(Debug, Clone)]
@@ -70,17 +70,14 @@ impl Listen {
         let missing = match (&access.token, &access.tls) {
             _ if access.insecure => return,
             (Some(_), Some(_)) => return,
-            (None, Some(_)) => "a token",
-            (Some(_), None) => "TLS",
-            (None, None) => "a token and TLS",
+            (None, Some(_)) => "`admin.token` is required",
+            (Some(_), None) => "`admin.tls` is required",
+            (None, None) => "`admin.token` and `admin.tls` are required",
         };
-        let problem = value.problem(format!(
-            "{} can be reached from other machines, which takes {missing}",
-            value.quoted()
-        ));
+        let problem = value.problem(format!("{} is not a loopback address: {missing}", value.quoted()));
         report.add(problem.hint(
             "set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, \
-             or say `admin.insecure: true` where the network itself is trusted",
+             or set `admin.insecure: true` on a trusted network",
         ));
     }
 }
@@ -142,7 +139,7 @@ impl Token {
             Ok(Ok(text)) if !text.trim().is_empty() => {
                 return Self::read(&ConfigValue::new(text.trim().to_owned(), origin), report);
             }
-            Ok(_) => "holds no token".to_owned(),
+            Ok(_) => "contains no token".to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         };
@@ -155,7 +152,7 @@ impl Token {
         let text = value.expose();
         let problem = match text.chars().count() {
             _ if !text.chars().all(|char| char.is_ascii_graphic()) => {
-                "the token has characters that no header can carry".to_owned()
+                "the token contains characters that are not allowed in a header".to_owned()
             }
             length if !TOKEN_LENGTH.contains(&length) => {
                 let (least, most) = (TOKEN_LENGTH.start(), TOKEN_LENGTH.end());
@@ -236,7 +233,7 @@ fn host(value: &ConfigValue, report: &mut Report) -> Option<String> {
 
 fn address(value: ConfigValue, report: &mut Report) -> Option<Listen> {
     let Ok(address) = value.expose().parse() else {
-        let problem = value.problem(format!("{} is no address with a port", value.quoted()));
+        let problem = value.problem(format!("invalid listen address {}", value.quoted()));
         report.add(problem.hint("write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`"));
         return None;
     };
@@ -252,7 +249,7 @@ fn identity(section: &mut Section, report: &mut Report) -> Option<Identity> {
     tls.finish(report);
     let half = |value: &ConfigValue, missing: &str| -> Problem {
         value.problem(format!(
-            "a certificate and its key go together: `admin.tls.{missing}` is missing"
+            "certificate and key must be set together: `admin.tls.{missing}` is missing"
         ))
     };
     match (certificate, key) {

@@ -53,14 +53,14 @@ pub(crate) fn headers(
 
 fn header(name: &str, value: &ConfigValue, report: &mut Report) -> Option<(HeaderName, HeaderValue)> {
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
-        let problem = value.problem("a name is not that of a header");
-        report.add(problem.hint("a name holds letters, digits and `-`, such as `authorization`"));
+        let problem = value.problem("invalid header name");
+        report.add(problem.hint("use letters, digits and `-`, such as `authorization`"));
         return None;
     };
     if RESERVED.contains(&name.as_str()) || name.as_str().starts_with(RESERVED_PREFIX) {
         report.add(
             value
-                .problem(format!("the header `{name}` is Canary's own"))
+                .problem(format!("the header `{name}` is set by Canary"))
                 .hint("leave it out"),
         );
         return None;
@@ -74,9 +74,9 @@ fn header(name: &str, value: &ConfigValue, report: &mut Report) -> Option<(Heade
     let content = HeaderValue::from_str(value.expose()).ok();
     let Some(mut content) = content.filter(|_| value.expose().is_ascii()) else {
         let problem = value.problem(format!(
-            "the value of the header `{name}` holds what no header may hold"
+            "the value of the header `{name}` contains characters that are not allowed"
         ));
-        report.add(problem.hint("a value holds printable ASCII characters, in one line"));
+        report.add(problem.hint("use printable ASCII characters, in one line"));
         return None;
     };
     content.set_sensitive(true);

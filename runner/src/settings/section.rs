@@ -238,7 +238,7 @@ fn text(path: String, value: Value, report: &mut Report) -> Option<ConfigValue> 
         content @ (Content::Text { .. } | Content::Nothing) => config_value(origin, content),
         other => {
             let hint = matches!(other, Content::Plain(_)).then(|| "put it in quotes".to_owned());
-            report.add(unexpected(origin, "a text", &other).maybe_hint(hint));
+            report.add(unexpected(origin, "a string", &other).maybe_hint(hint));
             None
         }
     }

@@ -83,7 +83,7 @@ concurency: 1
 telemetry: on",
     );
     insta::assert_snapshot!(messages, @"
-    canary.yaml:1:14: `concurrency`: is 0; allowed: 1 to 100000
+    canary.yaml:1:14: `concurrency`: 0 is out of range; allowed: 1 to 100000
 
     canary.yaml:2:18: `block_networks`: unknown network `privat`; allowed: `private`, `link-local`, `metadata`, `loopback`, or a CIDR such as `10.0.0.0/8`
 
@@ -94,7 +94,7 @@ telemetry: on",
     canary.yaml:4:12: the environment variable `NOTHING` is not set
     hint: set it, or give a default: `${env:NOTHING:-default}`
 
-    canary.yaml:5:18: `admin.listen`: `localhost` is no address with a port
+    canary.yaml:5:18: `admin.listen`: invalid listen address `localhost`
     hint: write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`
 
     canary.yaml:5:29: unknown key `prot` in `admin`
@@ -103,7 +103,7 @@ telemetry: on",
     canary.yaml:6:1: unknown key `concurency`
     hint: did you mean `concurrency`?
 
-    canary.yaml:7:12: `telemetry`: expected a mapping, found a text
+    canary.yaml:7:12: `telemetry`: expected a mapping, found a string
 
     9 problems with the settings
     ");
@@ -117,12 +117,12 @@ fn a_file_that_is_no_mapping_is_a_problem() {
     1 problem with the settings
     ");
     insta::assert_snapshot!(file("admin: loopback").1, @"
-    canary.yaml:1:8: `admin`: expected a mapping, found a text
+    canary.yaml:1:8: `admin`: expected a mapping, found a string
 
     1 problem with the settings
     ");
     insta::assert_snapshot!(file("a: [").1, @"
-    canary.yaml:1:4: not YAML: unclosed bracket '['
+    canary.yaml:1:4: invalid YAML: unclosed bracket '['
 
     1 problem with the settings
     ");
@@ -179,20 +179,20 @@ fn a_file_configures_access_to_the_admin_server() {
 fn access_settings_that_admit_no_client_are_a_problem() {
     insta::assert_snapshot!(file("admin:\n  token: short\n  tls: { key: admin.pem }\n  insecure: 1").1, @"
     canary.yaml:2:10: `admin.token`: the token has 5 characters; allowed: 16 to 4096
-    hint: make one with `openssl rand -hex 32`
+    hint: generate one with `openssl rand -hex 32`
 
-    canary.yaml:3:15: `admin.tls.key`: a certificate and its key go together: `admin.tls.certificate` is missing
+    canary.yaml:3:15: `admin.tls.key`: certificate and key must be set together: `admin.tls.certificate` is missing
 
-    canary.yaml:4:13: `admin.insecure`: `1` is no boolean
+    canary.yaml:4:13: `admin.insecure`: invalid boolean `1`
     hint: write `true` or `false`
 
     3 problems with the settings
     ");
     insta::assert_snapshot!(file("admin: { token: \"with a blank in it\", tls: { certificate: a.pem, keys: b } }").1, @"
-    canary.yaml:1:17: `admin.token`: the token has characters that no header can carry
-    hint: make one with `openssl rand -hex 32`
+    canary.yaml:1:17: `admin.token`: the token contains characters that are not allowed in a header
+    hint: generate one with `openssl rand -hex 32`
 
-    canary.yaml:1:59: `admin.tls.certificate`: a certificate and its key go together: `admin.tls.key` is missing
+    canary.yaml:1:59: `admin.tls.certificate`: certificate and key must be set together: `admin.tls.key` is missing
 
     canary.yaml:1:66: unknown key `keys` in `admin.tls`
     hint: did you mean `key`?
@@ -220,13 +220,13 @@ fn listen_problems(listen: &str, more: &str) -> String {
 fn an_address_that_others_reach_takes_a_token_and_tls() {
     let (token, tls) = ("token: correct-horse-battery", "tls: { certificate: a, key: b }");
     insta::assert_snapshot!(listen_problems("0.0.0.0:9464", ""), @"
-    canary.yaml:1:18: `admin.listen`: `0.0.0.0:9464` can be reached from other machines, which takes a token and TLS
-    hint: set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, or say `admin.insecure: true` where the network itself is trusted
+    canary.yaml:1:18: `admin.listen`: `0.0.0.0:9464` is not a loopback address: `admin.token` and `admin.tls` are required
+    hint: set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, or set `admin.insecure: true` on a trusted network
 
     1 problem with the settings
     ");
-    assert!(listen_problems("[::]:9464", token).contains("takes TLS\n"));
-    assert!(listen_problems("192.0.2.1:9464", tls).contains("takes a token\n"));
+    assert!(listen_problems("[::]:9464", token).contains("`admin.tls` is required\n"));
+    assert!(listen_problems("192.0.2.1:9464", tls).contains("`admin.token` is required\n"));
     for fine in [
         "127.0.0.1:9464",
         "127.1.2.3:1",

@@ -118,7 +118,7 @@ impl ConfigValue {
         let is_meant = |(word, _): &&(&str, T)| word.eq_ignore_ascii_case(&self.text);
         let found = words.iter().find(is_meant).map(|(_, value)| *value);
         if found.is_none() {
-            let problem = self.problem(format!("{} is no {what}", self.quoted()));
+            let problem = self.problem(format!("unknown {what} {}", self.quoted()));
             let hint = suggest::hint(&self.text, words.iter().map(|(word, _)| *word));
             report.add(problem.maybe_hint(hint));
         }
@@ -133,7 +133,7 @@ impl ConfigValue {
             .find(|(word, _)| word.eq_ignore_ascii_case(&self.text))
             .map(|(_, value)| value);
         if value.is_none() {
-            let problem = self.problem(format!("{} is no boolean", self.quoted()));
+            let problem = self.problem(format!("invalid boolean {}", self.quoted()));
             report.add(problem.hint("write `true` or `false`"));
         }
         value
@@ -144,23 +144,26 @@ impl ConfigValue {
     /// a unit in the file.
     pub(crate) fn duration(&self, range: RangeInclusive<Duration>, report: &mut Report) -> Option<Duration> {
         let parsed = if self.is_variable() {
-            millis(&self.text)
+            self.millis()
         } else {
-            units::duration(&self.text).map_err(|error| (error.to_string(), error.hint()))
+            units::duration(&self.text).map_err(|error| (error.message(&self.quoted()), error.hint()))
         };
         self.parsed(parsed, range, |limit| units::show(*limit), report)
     }
 
     /// Bytes, or a number with a unit.
     pub(crate) fn size(&self, range: RangeInclusive<u64>, report: &mut Report) -> Option<u64> {
-        let parsed = units::size(&self.text).map_err(|error| (error.to_string(), error.hint()));
+        let parsed = units::size(&self.text).map_err(|error| (error.message(&self.quoted()), error.hint()));
         self.parsed(parsed, range, |limit| crate::quota::format_bytes(*limit), report)
     }
 
     /// A whole number.
     pub(crate) fn count(&self, range: RangeInclusive<u64>, report: &mut Report) -> Option<u64> {
         let parsed = self.text.parse();
-        let parsed = parsed.map_err(|_| ("is no whole number".to_owned(), "write digits only"));
+        let parsed = parsed.map_err(|_| {
+            let message = format!("invalid number {}", self.quoted());
+            (message, "write digits only")
+        });
         self.parsed(parsed, range, u64::to_string, report)
     }
 
@@ -192,22 +195,21 @@ impl ConfigValue {
             Ok(value) if range.contains(&value) => return Some(value),
             Ok(value) => {
                 let (low, high) = (show(range.start()), show(range.end()));
-                report.add(self.problem(format!("is {}; allowed: {low} to {high}", show(&value))));
+                let message = format!("{} is out of range; allowed: {low} to {high}", show(&value));
+                report.add(self.problem(message));
             }
-            Err((message, hint)) => {
-                report.add(self.problem(format!("{} {message}", self.quoted())).hint(hint));
-            }
+            Err((message, hint)) => report.add(self.problem(message).hint(hint)),
         }
         None
     }
-}
 
-fn millis(text: &str) -> Result<Duration, (String, &'static str)> {
-    let millis = text.parse().map(Duration::from_millis);
-    millis.map_err(|_| {
-        (
-            "is no number of milliseconds".to_owned(),
-            "write a whole number without a unit, such as `10000` for ten seconds",
-        )
-    })
+    fn millis(&self) -> Result<Duration, (String, &'static str)> {
+        let millis = self.text.parse().map(Duration::from_millis);
+        millis.map_err(|_| {
+            (
+                format!("invalid number of milliseconds {}", self.quoted()),
+                "write a whole number without a unit, such as `10000` for ten seconds",
+            )
+        })
+    }
 }

@@ -12,10 +12,10 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
     /// The file is not a valid database.
-    #[error("it is damaged: {0}")]
+    #[error("corrupt database: {0}")]
     Corrupt(String),
     /// The schema is newer than this version supports. The newer version can still use the rows.
-    #[error("it was written by a newer version of canary (schema {0}): run that one, or name another folder")]
+    #[error("written by a newer version of canary (schema {0}); run that version, or use another directory")]
     Newer(i64),
     /// For example by a backup or a person with a database tool.
     #[error("the database is locked by another process")]
@@ -32,7 +32,7 @@ pub(super) enum StoreError {
     #[error(transparent)]
     Other(rusqlite::Error),
     /// Another runner holds the lock file.
-    #[error("another runner keeps its state there")]
+    #[error("it is in use by another instance")]
     InUse,
     /// The path no longer refers to the opened file: it was deleted, replaced, or mounted over.
     #[error("the database was deleted or replaced")]
@@ -40,7 +40,7 @@ pub(super) enum StoreError {
     /// A file or folder beside the database.
     #[error("cannot use `{}`: {source}", .path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("{0} damaged databases lie beside it; remove some to have state kept again")]
+    #[error("{0} damaged databases beside it; remove some to persist state again")]
     TooManyQuarantined(usize),
 }
 

@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Contents, StoreError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         // SQLite would delete a log without its database, and the commits in it.
-        Err(_) if has_log(path) => return Err(StoreError::Corrupt("only its log is there".to_owned())),
+        Err(_) if has_log(path) => return Err(StoreError::Corrupt("only its log exists".to_owned())),
         Err(_) => return Ok(Contents::default()),
         Ok(found) if !found.is_file() => {
             return Err(failed(io::Error::new(
@@ -117,9 +117,7 @@ fn has_table(connection: &Connection) -> Result<bool, StoreError> {
     match counts {
         (0, _) => Ok(false),
         (_, 3) => Ok(true),
-        (_, _) => Err(StoreError::Corrupt(
-            "it was not written by this program".to_owned(),
-        )),
+        (_, _) => Err(StoreError::Corrupt("not written by canary".to_owned())),
     }
 }
 

@@ -339,8 +339,8 @@ fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
 
 fn quarantine_note(path: &Path, quarantined: &Path, reason: &StoreError) -> String {
     format!(
-        "state in `{}` cannot be read ({reason}); it is set aside as `{}`, and statuses, streaks and waiting notifications \
-         begin anew",
+        "cannot read the state in `{}` ({reason}); moved it to `{}`, starting without statuses, streaks and \
+         queued notifications",
         path.display(),
         quarantined.display()
     )

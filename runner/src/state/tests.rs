@@ -62,7 +62,7 @@ fn a_file_that_is_not_a_database_is_quarantined_with_a_note() {
     let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
     assert!(rows(&stored, Table::Check).is_empty());
     let note = stored.notes.first().unwrap();
-    assert!(note.contains("it is set aside as"), "{note}");
+    assert!(note.contains("moved it to"), "{note}");
     let quarantined = fs::read_dir(folder.path())
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().path().extension() == Some("broken".as_ref()));

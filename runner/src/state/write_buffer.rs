@@ -129,12 +129,12 @@ impl WriteBuffer {
         match (&inner.failing, &inner.phase) {
             (Some(reason), Phase::Unread) => return Health::Unread(reason.clone()),
             (Some(reason), _) => return Health::Failing(reason.clone()),
-            (None, Phase::Unread) => return Health::Unread("the disk does not answer".to_owned()),
+            (None, Phase::Unread) => return Health::Unread("the disk is not responding".to_owned()),
             (None, _) => {}
         }
         match inner.since.map(|since| since.elapsed()) {
             Some(time) if time > STALL_TIMEOUT => {
-                Health::Failing(format!("the disk has taken nothing for {} s", time.as_secs()))
+                Health::Failing(format!("state writes have been stalled for {} s", time.as_secs()))
             }
             _ => Health::Healthy,
         }

@@ -33,7 +33,6 @@ pub(super) enum Opened {
 }
 
 /// The loop of the writer thread.
-
 pub(super) struct DatabaseWriter {
     write_buffer: Arc<WriteBuffer>,
     store: Store,

@@ -86,7 +86,7 @@ pub(super) fn alert(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawAlert> 
             }
         }
         _ => {
-            let hint = "write `none`, or such as `{ notify: [ops], remind: 4h }`".to_owned();
+            let hint = "write `none`, or a mapping such as `{ notify: [ops], remind: 4h }`".to_owned();
             reader.unexpected(entry, "`none` or a mapping", Some(hint));
             return None;
         }

@@ -19,7 +19,7 @@ pub(super) const MAX_NAME_SERVERS: usize = 3;
 /// The grants below `allow`.
 pub(super) fn allow(reader: &mut Reader<'_>, entry: &Entry) -> Option<Arc<[Grant]>> {
     let schemes = ["tcp", "tls", "http", "https", "dns"];
-    let example = "such as `tcp://*.example.com:5432`, `https://10.0.0.0/8:443` or `dns://*.example.com`";
+    let example = "for example `tcp://*.example.com:5432`, `https://10.0.0.0/8:443` or `dns://*.example.com`";
     grants(reader, entry, &schemes, example)
 }
 
@@ -29,7 +29,7 @@ pub(super) fn redirect_secrets_to(reader: &mut Reader<'_>, entry: &Entry) -> Opt
         reader,
         entry,
         &["http", "https"],
-        "such as `https://login.example.com`",
+        "for example `https://login.example.com`",
     )
 }
 

@@ -36,17 +36,14 @@ pub(super) fn runbook_url(reader: &mut Reader<'_>, entry: &Entry) -> Option<Loca
             format!("its scheme is {}", quoted(url.scheme()))
         }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            let hint = "whoever gets an alert reads it".to_owned();
+            let hint = "every recipient of an alert can read it".to_owned();
             reader.problem_with(entry.value.at, "`runbook_url` holds credentials", Some(hint));
             return None;
         }
         Ok(url) => return Some(Located::new(entry, url.as_str().into())),
     };
-    let message = format!(
-        "`runbook_url`: {} is not the address of a page: {reason}",
-        quoted(text)
-    );
-    let hint = "write such as `https://wiki.example.com/runbooks/website`".to_owned();
+    let message = format!("`runbook_url`: invalid URL {}: {reason}", quoted(text));
+    let hint = "write a URL such as `https://wiki.example.com/runbooks/website`".to_owned();
     reader.problem_with(entry.value.at, message, Some(hint));
     None
 }

@@ -82,7 +82,8 @@ pub(super) fn schedule(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located
         Kind::Map(_) => reader.fields("`schedule`: ", &entry.value, &KEYS)?,
         _ => {
             let hint =
-                "write such as `{ cron: \"*/5 8-18 * * mon-fri\", timezone: Europe/Berlin }`".to_owned();
+                "write a mapping such as `{ cron: \"*/5 8-18 * * mon-fri\", timezone: Europe/Berlin }`"
+                    .to_owned();
             reader.unexpected(entry, "a cron expression, or a mapping with one", Some(hint));
             return None;
         }
@@ -118,7 +119,7 @@ fn cron(
         .map(|cron| Located::new(entry, Arc::new(cron)))
         .map_err(|error| {
             let message = format!(
-                "`{}`: {} is not a cron expression: {error}",
+                "`{}`: invalid cron expression {}: {error}",
                 entry.key,
                 quoted(text)
             );

@@ -214,7 +214,7 @@ fn require(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) {
     }
     match (find("target"), find("targets")) {
         (None, None) => {
-            let hint = "write `target: ..`, or `targets: [..]` for one check a target".to_owned();
+            let hint = "write `target: ..`, or `targets: [..]` for one check per target".to_owned();
             reader.problem_with(node.at, "`target` is missing", Some(hint));
         }
         (Some(_), Some(targets)) => reader.problem(targets.at, "both `target` and `targets` are given"),
@@ -275,7 +275,7 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
         exposed
             .chars()
             .any(char::is_control)
-            .then(|| "the target holds a control character".to_owned())
+            .then(|| "the target contains a control character".to_owned())
     };
     if let Some(message) = message {
         reader.problem(node.at, message);

@@ -119,7 +119,7 @@ fn validate_uncached(reader: &mut Reader<'_>, raw: &RawCheck, schema: &ConfigSch
             if !with_findings {
                 reader.report.omit();
             } else if findings.is_empty() {
-                let message = "`config` does not fit the schema of its plugin";
+                let message = "`config` does not match the schema of its plugin";
                 reader.problem(written.key, message);
             }
             for finding in findings {

@@ -88,7 +88,7 @@ impl Content {
     pub(crate) fn found(&self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Text { .. } => "a text",
+            Self::Text { .. } => "a string",
             Self::Plain(_) => "a number or a boolean",
             Self::List(_) => "a list",
             Self::Map(_) => "a mapping",

@@ -266,10 +266,10 @@ impl Draft {
                 let subject = format!("plugin {}: ", quoted(&plugin.name));
                 let message = match plugins.iter().find(|known| known.name == plugin.name) {
                     _ if embedded.contains(&plugin.name.as_str()) => {
-                        "the name is that of a built-in plugin".to_owned()
+                        "the name is reserved for a built-in plugin".to_owned()
                     }
                     Some(known) if known.source == plugin.source => continue,
-                    Some(known) => format!("declared in another way at {}", known.location),
+                    Some(known) => format!("already declared differently at {}", known.location),
                     None => {
                         plugins.push(plugin);
                         continue;
@@ -328,7 +328,7 @@ impl Draft {
                     plugin.value
                 ),
             };
-            let message = format!("{}there is no plugin {}", check.subject(), quoted(&plugin.value));
+            let message = format!("{}unknown plugin {}", check.subject(), quoted(&plugin.value));
             let problem = source_of(plugin.at, check).problem(plugin.at, message);
             problems.push(problem.hint(hint));
         }
@@ -343,7 +343,10 @@ impl Draft {
         for check in self.files.iter_mut().flat_map(|file| &mut file.checks) {
             let Some(name) = check.name.clone() else { continue };
             if let Some(first) = seen.get(&name.value) {
-                let message = format!("{}the name is taken by the check at {first}", check.subject());
+                let message = format!(
+                    "{}the name is already used by the check at {first}",
+                    check.subject()
+                );
                 self.report.add(check.source.problem(name.at, message));
                 check.is_namesake = true;
                 check.is_invalid = true;
@@ -365,10 +368,10 @@ impl Draft {
             match (&first, file.defaults_at) {
                 (Some(first), Some(at)) => {
                     let message = format!(
-                        "`defaults` of the whole suite are given twice, first in {}",
+                        "`defaults` are set twice for the whole suite, first in {}",
                         first.display()
                     );
-                    let hint = "`defaults` in a file without checks hold for every file".to_owned();
+                    let hint = "`defaults` in a file without checks apply to every file".to_owned();
                     self.report.add(file.source.problem(at, message).hint(hint));
                 }
                 _ => {

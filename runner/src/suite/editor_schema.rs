@@ -55,22 +55,22 @@ fn file() -> Value {
 fn keys_of_file() -> Map<String, Value> {
     let keys = json!({
         "vars": {
-            "description": "Variables that are not secret: `${var:NAME}` stands for their values in any text.",
+            "description": "Non-secret variables: `${var:NAME}` is replaced by the value in any text.",
             "type": "object", "maxProperties": MAX_VARIABLES, "additionalProperties": { "$ref": "#/$defs/variable" },
             "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_-]{0,63}$" },
         },
-        "defaults": { "description": "Below every check and profile.", "$ref": "#/$defs/layer" },
+        "defaults": { "description": "Defaults for all checks and profiles.", "$ref": "#/$defs/layer" },
         "profiles": {
-            "description": "What checks have in common that name one by `profile`.",
+            "description": "Settings shared by the checks that name one in `profile`.",
             "type": "object", "maxProperties": MAX_PROFILES, "additionalProperties": { "$ref": "#/$defs/layer" },
         },
         "plugins": { "type": "object", "additionalProperties": { "$ref": "#/$defs/plugin" } },
         "groups": {
-            "description": "Checks that share a number of runs at once.",
+            "description": "Groups of checks that share a concurrency limit.",
             "type": "object", "maxProperties": MAX_GROUPS, "additionalProperties": { "$ref": "#/$defs/group" },
         },
         "maintenance": {
-            "description": "When alerts are held back while checks go on.",
+            "description": "Maintenance windows: alerts are suppressed, checks keep running.",
             "type": "array", "maxItems": MAX_WINDOWS, "items": { "$ref": "#/$defs/window" },
         },
         "checks": { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/check" } },
@@ -95,7 +95,7 @@ fn define(definitions: &mut Map<String, Value>, configs: Vec<Value>) {
 
 fn variable() -> Value {
     json!({
-        "description": "A value; nothing where the command line has to give it.",
+        "description": "A value; null if it must be set on the command line.",
         "type": ["string", "number", "boolean", "null"], "maxLength": MAX_VALUE,
     })
 }
@@ -135,24 +135,24 @@ fn check_properties() -> Map<String, Value> {
             "profile",
             text(
                 MAX_KEY_NAME,
-                "One of `profiles`, which holds where the check says nothing.",
+                "One of `profiles`; provides the settings that the check does not set.",
             ),
         ),
         (
             "target",
-            text(MAX_TARGET, "What is examined, in the plugin's own syntax."),
+            text(MAX_TARGET, "The target, in the plugin's own syntax."),
         ),
         (
             "targets",
             json!({
-                "description": "One check for each.",
+                "description": "Several targets: one check for each.",
                 "type": "array", "minItems": 1, "uniqueItems": true, "items": text(MAX_TARGET, "A target."),
             }),
         ),
         (
             "expect_failure",
             json!({
-                "description": "Whether the target is to fail: `fail` then counts as `pass`, `pass` and `warn` as `fail`; false.",
+                "description": "Whether the target is expected to fail: `fail` counts as `pass`, `pass` and `warn` as `fail` [default: false].",
                 "type": "boolean",
             }),
         ),
@@ -161,7 +161,7 @@ fn check_properties() -> Map<String, Value> {
             names(
                 MAX_DEPENDENCIES,
                 text(MAX_NAME, "The name of a check."),
-                "While one of these checks is down, this one alerts nobody.",
+                "Checks that this one depends on: while one of them is down, this one sends no alerts.",
             ),
         ),
     ])
@@ -205,8 +205,8 @@ fn reach_properties() -> Map<String, Value> {
         (
             "allow",
             json!({
-                "description": "Where the check may go besides its target, such as `tcp://*.example.com:5432`, and what it may \
-                look up, such as `dns://*.example.com`.",
+                "description": "Destinations that the check may reach besides its target, such as \
+                    `tcp://*.example.com:5432`, and names that it may look up, such as `dns://*.example.com`.",
                 "type": "array", "maxItems": MAX_GRANTS,
                 "items": { "type": "string", "pattern": "^[A-Za-z]+://" },
             }),
@@ -214,8 +214,8 @@ fn reach_properties() -> Map<String, Value> {
         (
             "redirect_secrets_to",
             json!({
-                "description": "Origins that a redirect may take secrets of the check to, such as `https://login.example.com`; \
-                    none but the target's.",
+                "description": "Origins to which a redirect may carry secrets of the check, such as `https://login.example.com` \
+                    [default: none but the target's].",
                 "type": "array", "maxItems": MAX_GRANTS,
                 "items": { "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" },
             }),
@@ -223,8 +223,8 @@ fn reach_properties() -> Map<String, Value> {
         (
             "name_servers",
             json!({
-                "description": "Addresses of the servers that the check asks for names, such as `192.0.2.53` or \
-                    `[2001:db8::53]:5353`; those of the machine.",
+                "description": "Addresses of the check's DNS servers, such as `192.0.2.53` or \
+                    `[2001:db8::53]:5353` [default: those of the machine].",
                 "type": "array", "minItems": 1, "maxItems": MAX_NAME_SERVERS,
                 "items": { "type": "string", "pattern": "^[0-9A-Fa-f.:\\[\\]]+$" },
             }),
@@ -241,21 +241,24 @@ fn labels(description: &str) -> Value {
 }
 
 fn group() -> Map<String, Value> {
-    properties([("concurrency", count(CONCURRENCY, "Runs at once of its checks."))])
+    properties([(
+        "concurrency",
+        count(CONCURRENCY, "Maximum concurrent runs of its checks."),
+    )])
 }
 
 fn alert() -> Value {
     let notify = names(
         MAX_NOTIFIERS,
         text(MAX_NOTIFIER, "The name of a notifier."),
-        "Who is told; everyone.",
+        "Notifiers to notify [default: all].",
     );
     let remind = json!({
-        "description": "From one reminder to the next, or `none`; as the runner's settings say.",
+        "description": "Interval between reminders, or `none` [default: the runner's setting].",
         "anyOf": [{ "$ref": "#/$defs/duration" }, { "const": "none" }],
     });
     let rules = closed(properties([("notify", notify), ("remind", remind)]), &[]);
-    json!({ "description": "Who is told of a change, or `none`.", "anyOf": [{ "const": "none" }, rules] })
+    json!({ "description": "Notifiers and reminders for status changes, or `none`.", "anyOf": [{ "const": "none" }, rules] })
 }
 
 /// A window that is active once, or repeatedly.
@@ -285,25 +288,34 @@ fn window_properties() -> Map<String, Value> {
             names(
                 MAX_NAMED_CHECKS,
                 text(MAX_NAME, "The name of a check."),
-                "Which checks; all.",
+                "Names of the checks [default: all].",
             ),
         ),
         (
             "labels",
-            labels("Which checks: those that have all of these; all."),
+            labels("Labels that a check must have, all of them [default: all checks]."),
         ),
-        ("from", moment("When it begins.")),
-        ("to", moment("When it is over.")),
+        ("from", moment("Start of the window.")),
+        ("to", moment("End of the window.")),
         (
             "for",
-            json!({ "$ref": "#/$defs/duration", "description": "How long it lasts." }),
+            json!({ "$ref": "#/$defs/duration", "description": "Duration of the window." }),
         ),
-        ("days", names(DAYS.len(), days, "When it begins; every day.")),
+        (
+            "days",
+            names(DAYS.len(), days, "Days on which it starts [default: every day]."),
+        ),
         (
             "at",
-            json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "description": "Local time, such as `02:00`." }),
+            json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "description": "Local start time, such as `02:00`." }),
         ),
-        ("timezone", text(MAX_ZONE, "Such as `Europe/Berlin`; UTC.")),
+        (
+            "timezone",
+            text(
+                MAX_ZONE,
+                "IANA time zone, such as `Europe/Berlin` [default: UTC].",
+            ),
+        ),
     ])
 }
 
@@ -319,7 +331,7 @@ fn plugin() -> Map<String, Value> {
     properties([
         (
             "path",
-            json!({ "type": "string", "description": "A component; relative to the suite file." }),
+            json!({ "type": "string", "description": "Path of a WebAssembly component, relative to the suite file." }),
         ),
         (
             "digest",

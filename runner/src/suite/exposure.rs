@@ -14,8 +14,7 @@ use super::syntax::RawFile;
 use super::tree::quoted;
 use crate::redact::ExposedSecrets;
 
-const HINT: &str =
-    "every output shows it: leave it out; what is not secret needs no reference and no place for secrets";
+const HINT: &str = "it would appear in every output: remove it, or do not use it as a secret elsewhere";
 
 /// Searches the public texts of checks, profiles, defaults and variables. Findings are reported without their source
 /// line.

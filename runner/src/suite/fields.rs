@@ -219,7 +219,7 @@ impl Reader<'_> {
                 format!("`{name}` is longer than {limit} characters"),
             );
         } else if text.chars().any(is_refused) {
-            self.problem(entry.value.at, format!("`{name}` holds a control character"));
+            self.problem(entry.value.at, format!("`{name}` contains a control character"));
         } else if has_reference(text) {
             let message =
                 format!("`{name}`: references are replaced in `target`, `targets` and `config` only");
@@ -236,7 +236,7 @@ impl Reader<'_> {
             return Some(text);
         }
         let scalar = matches!(entry.value.kind, Kind::Plain(_));
-        self.unexpected(entry, "a text", scalar.then(|| "put it in quotes".to_owned()));
+        self.unexpected(entry, "a string", scalar.then(|| "put it in quotes".to_owned()));
         None
     }
 
@@ -297,7 +297,7 @@ impl Reader<'_> {
     fn parsed<T>(&mut self, entry: &Entry, text: &str, result: Result<T, UnitError>) -> Option<T> {
         result
             .map_err(|error| {
-                let message = format!("`{}`: {} {error}", entry.key, quoted(text));
+                let message = format!("`{}`: {}", entry.key, error.message(&quoted(text)));
                 self.problem_with(entry.value.at, message, Some(error.hint().to_owned()));
             })
             .ok()

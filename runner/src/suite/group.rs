@@ -44,7 +44,7 @@ pub(super) fn groups(reader: &mut Reader<'_>, entry: &Entry) -> Vec<RawGroup> {
 fn concurrency(reader: &mut Reader<'_>, entry: &Entry) -> Option<u32> {
     if !syntax::is_key_name(&entry.key) {
         let hint = syntax::key_name_hint();
-        reader.problem_with(entry.at, "this is no name for a group", Some(hint));
+        reader.problem_with(entry.at, "invalid group name", Some(hint));
     }
     let mut fields = reader.fields("", &entry.value, &KEYS)?;
     let Some(field) = fields.find(|field| &*field.key == "concurrency") else {
@@ -67,7 +67,7 @@ pub(super) fn declared(files: &[RawFile], report: &mut Report) -> BTreeMap<Arc<s
             let full = groups.len() == MAX_GROUPS;
             let message = match groups.entry(Arc::clone(&group.name.value)) {
                 Slot::Occupied(known) if group.concurrency.is_none_or(|own| own == known.get().0) => continue,
-                Slot::Occupied(known) => format!("declared in another way at {}", known.get().1),
+                Slot::Occupied(known) => format!("already declared differently at {}", known.get().1),
                 Slot::Vacant(_) if full => format!("a suite holds at most {MAX_GROUPS} groups"),
                 Slot::Vacant(slot) => {
                     slot.insert((concurrency, file.source.location(at)));

@@ -210,12 +210,12 @@ impl<'e> Interpolator<'e> {
             Some(("file", path)) => self.file(&context.directory.join(path)).map(Value::Secret),
             Some(("var", _)) if context.variables => Ok(Value::Literal(format!("${{{inner}}}"))),
             Some(("var", _)) => Err(Unresolved::new(
-                "`${var:` stands in suites only".to_owned(),
+                "`${var:` is supported in suites only".to_owned(),
                 Some("write `${env:NAME}` or `${file:PATH}`".to_owned()),
             )),
             Some((kind, body)) if is_name(kind) => Err(unknown(kind, body)),
             None if !context.captures && is_name(inner) => Err(Unresolved::new(
-                format!("`${{{inner}}}` does not say where its value is"),
+                format!("`${{{inner}}}` does not name its source"),
                 Some(format!("write `${{env:{inner}}}`, or `$${{` for a plain `${{`")),
             )),
             _ => Ok(Value::Literal(format!("${{{inner}}}"))),
@@ -229,7 +229,7 @@ impl<'e> Interpolator<'e> {
         };
         if !is_name(name) || name.contains('-') {
             return Err(Unresolved::new(
-                format!("{} is no name of an environment variable", quoted(name)),
+                format!("invalid environment variable name {}", quoted(name)),
                 Some("write `${env:NAME}` or `${env:NAME:-default}`".to_owned()),
             ));
         }
@@ -288,7 +288,7 @@ impl<'e> Interpolator<'e> {
                     )
                 } else {
                     path.is_relative()
-                        .then(|| "relative paths are relative to the file that holds them".to_owned())
+                        .then(|| "relative paths are resolved against the file that contains them".to_owned())
                 },
             }),
         }
@@ -298,7 +298,7 @@ impl<'e> Interpolator<'e> {
         self.total_bytes = self.total_bytes.saturating_add(secret.expose().len());
         if self.total_bytes > MAX_TOTAL_BYTES {
             let limit = MAX_TOTAL_BYTES >> 20;
-            let message = format!("the references of the suite bring in more than {limit} MiB");
+            let message = format!("the references of the suite expand to more than {limit} MiB");
             return Err(Unresolved::new(message, None));
         }
         Ok(secret)
@@ -331,7 +331,7 @@ fn unknown(kind: &str, body: &str) -> Unresolved {
     } else {
         "write `${env:NAME}` or `${file:PATH}`, or `$${` for a plain `${`".to_owned()
     };
-    Unresolved::new(format!("`${{{kind}:` is no kind of reference"), Some(hint))
+    Unresolved::new(format!("unknown reference type `${{{kind}:`"), Some(hint))
 }
 
 /// Why the value of a file is not available.

@@ -222,11 +222,11 @@ impl FindingCollector<'_> {
         let at = own.min_by_key(|key| yaml_path.at_key(key));
         let at = at.map_or(yaml_path.key, |key| yaml_path.at_key(key));
         let shown: Vec<String> = keys.iter().map(|key| quoted(key)).collect();
-        let message = format!("`{}`: {} do not go together", yaml_path.path, shown.join(" and "));
+        let message = format!("`{}`: {} cannot be combined", yaml_path.path, shown.join(" and "));
         let inherited = keys
             .iter()
             .find(|key| !self.written.is_own(yaml_path.at_key(key)));
-        let hint = inherited.map(|key| format!("`{key}: null` takes back the one that is inherited"));
+        let hint = inherited.map(|key| format!("`{key}: null` removes the inherited one"));
         self.add_finding(at, FindingKind::Key, (message, hint));
     }
 
@@ -259,13 +259,13 @@ impl FindingCollector<'_> {
             .iter()
             .filter_map(Value::as_str);
         let examples: Vec<String> = examples.take(MAX_EXAMPLES).map(quoted).collect();
-        (!examples.is_empty()).then(|| format!("such as {}", examples.join(", ")))
+        (!examples.is_empty()).then(|| format!("for example {}", examples.join(", ")))
     }
 
     fn unexpected(&mut self, yaml_path: &YamlPath<'_>, key: &str, known: &[&str]) {
         let (path, shown) = (&yaml_path.path, quoted(key));
         if known.contains(&key) {
-            let message = format!("`{path}`: the key {shown} does not go with the others");
+            let message = format!("`{path}`: the key {shown} cannot be combined with the others");
             self.add_finding(yaml_path.at_key(key), FindingKind::Key, (message, None));
         } else {
             let hint = suggest::hint(key, known.iter().copied());

@@ -49,7 +49,7 @@ impl Limits<'_> {
                 group.value
             ),
         };
-        let message = format!("`group`: there is no group {}", quoted(&group.value));
+        let message = format!("`group`: unknown group {}", quoted(&group.value));
         reader.problem_with(group.at, message, Some(hint));
     }
 
@@ -67,10 +67,10 @@ impl Limits<'_> {
                 continue;
             }
             let hint = match known.as_slice() {
-                [] => Some("the runner has no notifiers; its own settings declare them".to_owned()),
+                [] => Some("the runner has no notifiers; declare them in its own settings".to_owned()),
                 known => suggest::hint(&name.value, known.iter().map(String::as_str)),
             };
-            let message = format!("`notify`: there is no notifier {}", quoted(&name.value));
+            let message = format!("`notify`: unknown notifier {}", quoted(&name.value));
             reader.problem_with(name.at, message, hint);
         }
     }
@@ -78,7 +78,7 @@ impl Limits<'_> {
     fn above_ceiling(&self, reader: &mut Reader<'_>, kind: QuotaKind, limit: Located<u64>, ceiling: u64) {
         let (asked, ceiling) = (kind.format_value(limit.value), kind.format_value(ceiling));
         let message = format!("`quota`: `{kind}` is {asked}; this runner allows at most {ceiling}");
-        let hint = "the operator sets the ceilings of a runner".to_owned();
+        let hint = "quota ceilings are set in the runner's own settings".to_owned();
         reader.problem_with(limit.at, message, Some(hint));
     }
 }

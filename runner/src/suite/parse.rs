@@ -123,7 +123,7 @@ impl<'a> Builder<'a> {
         if self.values > MAX_VALUES {
             let problem = self
                 .source
-                .problem(at, format!("the file holds more than {MAX_VALUES} values"));
+                .problem(at, format!("the file contains more than {MAX_VALUES} values"));
             return Err(problem.hint("split the suite into several files"));
         }
         match event {
@@ -152,10 +152,11 @@ impl<'a> Builder<'a> {
         if self.documents == 1 {
             return Ok(());
         }
-        let problem = self
-            .source
-            .problem(at, "a second YAML document starts here; a file holds one");
-        Err(problem.hint("put it into a file of its own: a suite may have many"))
+        let problem = self.source.problem(
+            at,
+            "a second YAML document starts here; only one per file is supported",
+        );
+        Err(problem.hint("move it to a file of its own: a suite may have several files"))
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, meaning: &TagMeaning, anchor: usize, at: Position) {
@@ -195,10 +196,8 @@ impl<'a> Builder<'a> {
         let meaning = scalar::meaning(tag);
         if let (TagMeaning::Unsupported, Some(tag)) = (&meaning, tag) {
             let name = quoted(&format!("{}{}", tag.original_handle(), tag.suffix()));
-            self.report.add(
-                self.source
-                    .problem(at, format!("the YAML tag {name} means nothing here")),
-            );
+            self.report
+                .add(self.source.problem(at, format!("unsupported YAML tag {name}")));
         }
         meaning
     }
@@ -236,18 +235,20 @@ impl<'a> Builder<'a> {
     /// Expands an alias, and charges its full size to the limit.
     fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Problem> {
         let Some(built) = self.anchors.get(&anchor).cloned() else {
-            return Err(self.source.problem(at, "the alias is part of what it stands for"));
+            return Err(self
+                .source
+                .problem(at, "the alias refers to a value that contains it"));
         };
         if self.open.len() + built.size.depth > MAX_DEPTH {
             return Err(too_deep(self.source, at));
         }
         self.aliased = self.aliased.saturating_add(built.size.values);
         if self.aliased > MAX_ALIASED {
-            let message = format!("the aliases of the file stand for more than {MAX_ALIASED} values");
+            let message = format!("the aliases of the file expand to more than {MAX_ALIASED} values");
             return Err(self
                 .source
                 .problem(at, message)
-                .hint("write less with aliases, or split the file"));
+                .hint("use fewer aliases, or split the file"));
         }
         self.add(built.node, built.size, 0);
         Ok(())
@@ -311,14 +312,14 @@ fn syntax(source: &Source, error: &ScanError) -> Problem {
     let line = source.line(at.line).into_iter().flatten();
     let tab = line.take_while(|c| c.is_whitespace()).any(|c| c == '\t');
     let hint = match error.kind() {
-        _ if tab => Some("indent with spaces: YAML allows no tab"),
-        ErrorKind::MappingValueNotAllowed => Some("put a text with `: ` in it in quotes"),
-        ErrorKind::InvalidColonPlacement => Some("a bracket or a quote before this may not be closed"),
-        ErrorKind::UnexpectedCharacter { .. } => Some("put a text that starts with this character in quotes"),
-        ErrorKind::UnknownQuotedScalarEscape => Some("in single quotes a backslash is only a backslash"),
+        _ if tab => Some("indent with spaces: YAML does not allow tabs"),
+        ErrorKind::MappingValueNotAllowed => Some("quote text that contains `: `"),
+        ErrorKind::InvalidColonPlacement => Some("a bracket or quote before this may be unclosed"),
+        ErrorKind::UnexpectedCharacter { .. } => Some("quote text that starts with this character"),
+        ErrorKind::UnknownQuotedScalarEscape => Some("in single quotes a backslash is literal"),
         ErrorKind::UnknownAnchor => Some("an alias `*name` needs an anchor `&name` above it"),
         _ => None,
     };
-    let problem = source.problem(at, format!("not YAML: {}", error.info()));
+    let problem = source.problem(at, format!("invalid YAML: {}", error.info()));
     problem.maybe_hint(hint.map(str::to_owned))
 }

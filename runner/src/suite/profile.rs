@@ -57,7 +57,7 @@ pub(super) fn profiles(
     for entry in entries.iter().take(MAX_PROFILES) {
         reader.subject = format!("profile {}: ", quoted(&entry.key));
         if !is_key_name(&entry.key) {
-            let message = "this is not a name for a profile";
+            let message = "invalid profile name";
             reader.problem_with(entry.at, message, Some(key_name_hint()));
         }
         profiles.push(Arc::new(Profile {
@@ -115,10 +115,10 @@ fn inherit(
 fn merge_limit_problem(check: &RawCheck) -> Problem {
     let limit = MAX_MERGED_BYTES >> 20;
     let message = format!(
-        "{}`profiles` and `defaults` bring more than {limit} MiB into checks with a `config` or `labels` of their own",
+        "{}`profiles` and `defaults` add more than {limit} MiB to checks with a `config` or `labels` of their own",
         check.subject()
     );
-    let hint = "let checks that are alike name a profile with all of it, which they share";
+    let hint = "move what these checks have in common to one profile, which they share";
     check.source.problem(check.at, message).hint(hint)
 }
 
@@ -128,7 +128,10 @@ fn declared(files: &[RawFile], report: &mut Report) -> BTreeMap<Arc<str>, Arc<Pr
     for profile in files.iter().flat_map(|file| &file.profiles) {
         if let Some(first) = profiles.get(&profile.name) {
             let first = first.source.location(first.at);
-            let message = format!("{}the name is taken by the profile at {first}", profile.subject());
+            let message = format!(
+                "{}the name is already used by the profile at {first}",
+                profile.subject()
+            );
             report.add(profile.source.problem(profile.at, message));
         } else {
             profiles.insert(Arc::clone(&profile.name), Arc::clone(profile));
@@ -164,7 +167,7 @@ fn unknown(
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "declare it under `profiles`".to_owned(),
     };
-    let message = format!("{}there is no profile {}", check.subject(), quoted(&named.value));
+    let message = format!("{}unknown profile {}", check.subject(), quoted(&named.value));
     check.source.problem(named.at, message).hint(hint)
 }
 

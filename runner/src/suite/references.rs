@@ -46,11 +46,11 @@ impl ReferencePolicy {
         }
         let is_own = RUNNER_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         if is_own || self.own_variables.contains(name) {
-            return Err("is the runner's own");
+            return Err("is reserved for the runner");
         }
         match listed {
             Some(listed) if !listed.iter().any(|pattern| is_match(pattern, name)) => {
-                Err("is not among those that this runner lets suites refer to")
+                Err("is not allowed in suites of this runner")
             }
             _ => Ok(()),
         }

@@ -87,7 +87,7 @@ impl<'a> Relations<'a> {
         if report.is_full() {
             return report.omit();
         }
-        let message = format!("{subject}`{key}`: there is no check {}", quoted(&name.value));
+        let message = format!("{subject}`{key}`: unknown check {}", quoted(&name.value));
         let hint = self.meant(&name.value);
         report.add(source.problem(name.at, message).maybe_hint(hint));
     }
@@ -184,11 +184,7 @@ fn cycle_message(check: &RawCheck, cycle: &[Step<'_>]) -> String {
         names.push("…".to_owned());
         names.extend(last);
     }
-    format!(
-        "{}`depends_on` goes round in a circle: {}",
-        check.subject(),
-        names.join(" -> ")
-    )
+    format!("{}circular `depends_on`: {}", check.subject(), names.join(" -> "))
 }
 
 fn unique_windows(files: &[RawFile], report: &mut Report) {
@@ -204,7 +200,7 @@ fn unique_windows(files: &[RawFile], report: &mut Report) {
         if let Some(first) = seen.get(&*name.value) {
             report.add(problem(
                 name.at,
-                format!("the name is taken by the window at {first}"),
+                format!("the name is already used by the window at {first}"),
             ));
         } else {
             seen.insert(&name.value, window.source.location(name.at));

@@ -261,7 +261,7 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
     let mut found = Vec::new();
     for (number, entry) in fs::read_dir(directory).map_err(failed)?.enumerate() {
         if number >= MAX_ENTRIES {
-            let message = format!("the directory holds more than {MAX_ENTRIES} entries");
+            let message = format!("the directory contains more than {MAX_ENTRIES} entries");
             return Err(
                 Problem::of_file(directory, message).hint("put the suite into a directory of its own")
             );
@@ -282,9 +282,8 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
         }
     }
     if found.is_empty() {
-        let hint =
-            "a suite is one or more files that end in `.yaml` or `.yml`; folders below are not searched";
-        return Err(Problem::of_file(directory, "the directory holds no suite").hint(hint));
+        let hint = "a suite is one or more files that end in `.yaml` or `.yml`; subfolders are not searched";
+        return Err(Problem::of_file(directory, "the directory contains no suite").hint(hint));
     }
     found.sort();
     Ok(found)
@@ -325,7 +324,7 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
         Some(nul) => Err(at_end(
             path,
             text.get(..nul).unwrap_or_default(),
-            "the file holds a NUL byte",
+            "the file contains a NUL byte",
         )),
         None => Ok(text),
     }

@@ -6,7 +6,7 @@ const MAX_CHARS: usize = 64;
 const MIN_SIMILARITY: f64 = 0.85;
 
 /// The candidate that is most similar to `word`: up to one typo per three letters, or a common prefix.
-pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = fold(word);
     let length = word.chars().count();
     if length > MAX_CHARS {

@@ -137,7 +137,7 @@ fn plugins(reader: &mut Reader<'_>, entry: &Entry) -> (Vec<PluginDeclaration>, V
 
 fn plugin(reader: &mut Reader<'_>, entry: &Entry) -> Option<PluginDeclaration> {
     if !is_key_name(&entry.key) {
-        reader.problem_with(entry.at, "this is no name for a plugin", Some(key_name_hint()));
+        reader.problem_with(entry.at, "invalid plugin name", Some(key_name_hint()));
     }
     let (mut path, mut digest) = (Setting::default(), Setting::default());
     for field in reader.fields("", &entry.value, &PLUGIN_KEYS)? {
@@ -230,10 +230,11 @@ pub(super) fn label_entries<'n>(reader: &mut Reader<'_>, entry: &'n Entry) -> &'
     let entries = entries.get(..MAX_LABELS).unwrap_or(entries);
     for label in entries {
         if !is_name(&label.key) {
-            let hint = format!("use up to {MAX_NAME} letters, digits, `_`, `.` and `-`, a letter first");
+            let hint =
+                format!("use up to {MAX_NAME} letters, digits, `_`, `.` and `-`, starting with a letter");
             reader.problem_with(
                 label.at,
-                format!("{} is no name for a label", quoted(&label.key)),
+                format!("invalid label name {}", quoted(&label.key)),
                 Some(hint),
             );
         }

@@ -39,7 +39,7 @@ struct Time {
 /// Reports contradictions within one layer.
 pub(super) fn validate_layer(reader: &mut Reader<'_>, own: &Settings) {
     if let (Some(_), Some(schedule)) = (own.interval.get(), own.schedule.get()) {
-        let hint = "keep the one that says when the check is due".to_owned();
+        let hint = "remove one of them".to_owned();
         let message = "both `interval` and `schedule` are given";
         reader.problem_with(schedule.key, message, Some(hint));
     }

@@ -99,8 +99,8 @@ impl Node {
             Kind::Null | Kind::Removed => "nothing".to_owned(),
             Kind::Plain(plain) => plain.found(),
             Kind::Variable(plain) if plain.is_exact() => plain.found(),
-            Kind::Variable(plain) => format!("the text {}", quoted(&plain.written)),
-            Kind::Text(text) => format!("the text {}", quoted(text)),
+            Kind::Variable(plain) => format!("the string {}", quoted(&plain.written)),
+            Kind::Text(text) => format!("the string {}", quoted(text)),
             Kind::List(_) => "a list".to_owned(),
             Kind::Map(_) => "a mapping".to_owned(),
         }

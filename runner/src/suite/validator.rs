@@ -198,7 +198,7 @@ impl Validator<'_> {
 fn duplicate_id(id: &CheckId, own: (&RawCheck, &RawTarget), first: (&RawCheck, &RawTarget)) -> Problem {
     let target = |target: &RawTarget| quoted(target.target.written());
     let message = format!(
-        "{}the target {} has the id {}, as has the target {} of {} at {}",
+        "{}the target {} has the id {}, which is already used by the target {} of {} at {}",
         own.0.subject(),
         target(own.1),
         quoted(id.as_str()),
@@ -206,7 +206,7 @@ fn duplicate_id(id: &CheckId, own: (&RawCheck, &RawTarget), first: (&RawCheck, &
         first.0.subject().trim_end_matches(": "),
         first.0.source.location(first.1.at),
     );
-    let hint = "statuses and alerts are kept by these ids: give one of the checks another name";
+    let hint = "statuses and alerts are stored by id: rename one of the checks";
     own.0.source.problem(own.1.at, message).hint(hint)
 }
 

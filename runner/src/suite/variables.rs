@@ -106,13 +106,13 @@ impl Variables {
         for (name, declaration) in declared {
             if let Some(first) = self.shared.get(&name) {
                 let message = format!(
-                    "the variable {} of the whole suite is given twice, first at {}",
+                    "the variable {} is set twice for the whole suite, first at {}",
                     quoted(&name),
                     first
                         .location()
                         .map_or_else(String::new, |first| first.to_string()),
                 );
-                let hint = "`vars` in a file without checks hold for every file";
+                let hint = "`vars` in a file without checks apply to every file";
                 report.add(source.problem(declaration.at, message).hint(hint));
             } else {
                 self.shared.insert(name, declaration);
@@ -142,7 +142,7 @@ impl Variables {
         let mut unknown: Vec<_> = self.unknown.iter().collect();
         unknown.sort();
         for name in unknown {
-            let message = format!("`--var`: the suite has no variable {}", quoted(name));
+            let message = format!("`--var`: unknown variable {}", quoted(name));
             let meant = suggest::closest(name, self.names(None).filter(|known| *known != &**name));
             let hint = meant.map(|meant| format!("did you mean `{meant}`?"));
             report.add(Problem::of_file(origin, message).maybe_hint(hint));

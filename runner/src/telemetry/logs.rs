@@ -60,7 +60,7 @@ pub fn encode_missed(check: &CheckId, reason: MissReason, count: u64, now: Syste
         ..record(
             SeverityNumber::Warn,
             format!(
-                "check {check}: {count} due times passed without a run ({})",
+                "check {check}: missed {count} scheduled runs ({})",
                 reason.as_str()
             ),
         )
@@ -72,13 +72,10 @@ pub fn encode_missed(check: &CheckId, reason: MissReason, count: u64, now: Syste
 #[must_use]
 pub fn encode_reload(answer: &Result<usize, String>, now: SystemTime) -> Option<Encoded> {
     let (severity, text) = match answer {
-        Ok(checks) => (
-            Severity::Info,
-            format!("the suite was read again: {checks} checks"),
-        ),
+        Ok(checks) => (Severity::Info, format!("reloaded the suite: {checks} checks")),
         Err(problems) => (
             Severity::Error,
-            format!("the suite was read again and refused, the old one goes on: {problems}"),
+            format!("reload failed, keeping the current suite: {problems}"),
         ),
     };
     encode_runner_event(severity, "canary.suite.reload", truncate(text), now)
@@ -155,7 +152,7 @@ fn reclaimed_record(check: &Check, connection: &Connection) -> Option<LogRecord>
         return None;
     };
     let text = format!(
-        "check {}: the plugin left a connection to {} open; the host closed it",
+        "check {}: closed a connection to {} that the plugin left open",
         check.id, connection.peer
     );
     let mut record = check_record(check, SeverityNumber::Warn, text);

@@ -34,8 +34,8 @@ const EVENT_BATCH_DELAY: Duration = Duration::from_millis(5);
 /// Maximum size of pending spans or records before they are appended to the journal, in bytes.
 const MAX_PENDING_BYTES: usize = 64 << 10;
 /// Logged when an export is not complete when the next one is due.
-const EXPORT_BEHIND: &str = "metrics are delivered more slowly than they are due: the next export comes when this one is through; \
-    see the collector, or raise OTEL_METRIC_EXPORT_INTERVAL";
+const EXPORT_BEHIND: &str = "exporting metrics takes longer than its interval, so the next export is late; check the \
+    collector, or raise OTEL_METRIC_EXPORT_INTERVAL";
 /// Time limit for the final export; what is not sent by then is spooled or lost.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -105,7 +105,7 @@ pub fn start(
 }
 
 impl Worker {
-    /// Runs until `stop`, then sends the rest within [`FLUSH`].
+    /// Runs until `stop`, then sends the rest within [`FLUSH_TIMEOUT`].
     pub async fn run(self, stop: CancellationToken) {
         let Self {
             mut events,
@@ -315,7 +315,7 @@ impl ExporterState {
         let new = lost - std::mem::replace(&mut self.reported_lost, lost);
         if new > 0 {
             self.registry.record_lost_events(lost);
-            let text = format!("{new} events were lost: telemetry did not keep up");
+            let text = format!("dropped {new} events: telemetry cannot keep up");
             self.log(Severity::Error, "canary.telemetry.lost", &text);
         }
     }

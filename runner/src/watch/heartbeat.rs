@@ -201,7 +201,7 @@ impl Heartbeat {
         };
         if let Some(stalled) = stalled_for(&self.runs).filter(|_| !input.is_draining) {
             return Some(format!(
-                "no run has come to a verdict for {}",
+                "no run has reached a verdict for {}",
                 in_seconds(stalled)
             ));
         }
@@ -210,7 +210,7 @@ impl Heartbeat {
             return Some(format!("exports have failed for {}", in_seconds(failing)));
         }
         let stalled = stalled_for(&self.exports)?;
-        Some(format!("no export has got through for {}", in_seconds(stalled)))
+        Some(format!("no export has succeeded for {}", in_seconds(stalled)))
     }
 }
 

@@ -40,7 +40,7 @@ impl fmt::Display for SlowPoll {
         ));
         write!(
             f,
-            "check {check} held up a worker thread for {took} in `{function}`"
+            "check {check} blocked a worker thread for {took} in `{function}`"
         )
     }
 }
@@ -129,7 +129,7 @@ mod tests {
         let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
-            ["check api held up a worker thread for 1s 50ms in `tcp.read-until`"]
+            ["check api blocked a worker thread for 1s 50ms in `tcp.read-until`"]
         );
         assert_eq!(polls.counts(), BTreeMap::from([("tcp.read-until", 1)]));
         assert_eq!(polls.recent().unwrap().took, Duration::from_millis(1_300));

@@ -25,8 +25,8 @@ async fn each_notifier_is_told_of_an_alert_that_begins_and_is_over() {
     assert_eq!(ending.code, 0, "{ending:?}");
     assert_eq!(
         ending.out,
-        "oncall           pagerduty    ok: the begin and the end of an alert were taken
-ops              slack        ok: the begin and the end of an alert were taken\n"
+        "oncall           pagerduty    ok: firing and resolved notifications sent
+ops              slack        ok: firing and resolved notifications sent\n"
     );
     assert_eq!((slack.delivered().len(), pagerduty.delivered().len()), (2, 2));
 }
@@ -41,7 +41,7 @@ async fn one_that_does_not_work_says_why_and_shows_no_secret() {
     assert_eq!(ending.code, 1, "{ending:?}");
     assert_eq!(
         ending.out,
-        "oncall           pagerduty    failed: the answer is 403 Forbidden: ***\n"
+        "oncall           pagerduty    failed: HTTP 403 Forbidden: ***\n"
     );
     assert!(slack.delivered().is_empty());
 }
@@ -54,13 +54,10 @@ fn a_notifier_that_is_not_there_is_a_mistake_of_usage() {
     )]);
     let ending = canary(&folder, &["alert", "test", "opps", "--config", "canary.yaml"]).run();
     assert_eq!(ending.code, 64);
-    assert_eq!(
-        ending.err,
-        "error: no notifier is named `opps`; there are `ops`\n"
-    );
+    assert_eq!(ending.err, "error: unknown notifier `opps`; configured: `ops`\n");
     let ending = canary(&folder, &["alert", "test"]).run();
     assert_eq!(ending.code, 64);
-    assert!(ending.err.contains("there is no notifier"), "{ending:?}");
+    assert!(ending.err.contains("no notifiers are configured"), "{ending:?}");
 }
 
 #[test]
@@ -74,7 +71,7 @@ fn settings_that_are_wrong_are_told_with_their_place_before_anything_starts() {
     assert!(
         ending
             .err
-            .contains("canary.yaml:3:18: `alerts.notifiers.ops.type`: `slak` is no type of a notifier"),
+            .contains("canary.yaml:3:18: `alerts.notifiers.ops.type`: unknown notifier type `slak`"),
         "{ending:?}"
     );
 }

@@ -82,6 +82,10 @@ fn help_and_version_are_no_errors() {
         let ending = canary(&folder, &[argument]).run();
         assert_eq!((ending.code, ending.err.as_str()), (0, ""), "{argument}");
     }
+    let help = canary(&folder, &["--help"]).run().out;
+    for part in ["\nExit codes:\n", "\nGlobal options:\n", "\nExamples:\n"] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +114,10 @@ fn a_name_that_no_check_has_is_a_usage_error_with_a_suggestion() {
     let folder = suite("checks: [{ name: website, plugin: tcp, target: \"localhost:1\" }]\n");
     let ending = canary(&folder, &["check", "suite.yaml", "--only", "wesbite"]).run();
     assert_eq!((ending.code, ending.out.as_str()), (64, ""));
-    assert_snapshot!(ending.err, @"error: no check is named `wesbite`; did you mean `website`?");
+    assert_snapshot!(ending.err, @"error: no check named `wesbite`; did you mean `website`?");
+    let ending = canary(&folder, &["check", "suite.yaml", "--only", "zzzzzz"]).run();
+    assert_eq!(ending.code, 64);
+    assert_snapshot!(ending.err, @"error: no check named `zzzzzz`");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,7 @@ fn page(peer: &Peer) -> String {
 /// A suite with a plugin that never closes its connections and waits for a response that does not come.
 fn leaking(peer: &Peer) -> String {
     format!(
-        "defaults: {{ interval: 2s, timeout: 2s, retries: 0 }}\nchecks:\n  - name: the leak of the story\n    \
+        "defaults: {{ interval: 2s, timeout: 2s, retries: 0 }}\nchecks:\n  - name: leaking plugin\n    \
          plugin: leak\n    target: {}\n    quota: {{ sockets: 4 }}\n    config: {{ connections: 1 }}\n",
         peer.url("http", "/")
     )
@@ -48,10 +48,10 @@ async fn connections_shows_the_leak_while_it_holds_its_sockets_and_that_they_are
     let peer = Hostile::Silent.start();
     let service = Service::start(&leaking(&peer), "", |program| program);
     peer.until(|counts| counts.open >= 1).await;
-    let arguments = ["connections", "--json", "--check", "the leak of the story"];
+    let arguments = ["connections", "--json", "--check", "leaking plugin"];
     let seen = service.until(&arguments, |seen| seen["matched"].as_u64() > Some(0));
     let open = &seen["open"][0];
-    assert_eq!(open["check"], "the leak of the story");
+    assert_eq!(open["check"], "leaking plugin");
     assert_eq!(open["plugin"], "leak");
     assert_eq!(open["peer"], peer.address().to_string());
     assert_eq!(open["phase"], "wait");
@@ -84,7 +84,7 @@ async fn connections_shows_the_leak_while_it_holds_its_sockets_and_that_they_are
         "{table}"
     );
     assert!(
-        table.contains(" ago the leak of the story leak 127.0.0.1:PORT "),
+        table.contains(" ago leaking plugin leak 127.0.0.1:PORT "),
         "{table}"
     );
     assert!(!text.contains('\x1b'));
@@ -96,7 +96,7 @@ fn the_leak_of_the_demo_is_seen_with_all_its_sockets_and_all_of_them_are_reclaim
     let demo = Service::demo();
     let reclaimed = || demo.json(&["status", "--json"])["descriptors"]["reclaimed"].as_u64();
     let before = reclaimed().unwrap();
-    let arguments = ["connections", "--json", "--check", "the leak of the story"];
+    let arguments = ["connections", "--json", "--check", "leaking plugin"];
     // The leak plugin tries to open eight connections.
     let seen = demo.until(&arguments, |seen| {
         // The other ends are in the same process, and accounted for.
@@ -220,7 +220,7 @@ async fn a_probe_is_one_line_and_an_exit_code() {
     assert!(
         ending
             .out
-            .starts_with("ready: failing: suite_refused: the changed suite has problems"),
+            .starts_with("ready: failing: suite_refused: reload failed, keeping the current suite"),
         "{ending:?}"
     );
     assert_eq!(ending.out.lines().count(), 1);
@@ -246,16 +246,19 @@ fn where_no_runner_is_the_error_says_so() {
     ] {
         let ending = canary(&folder, arguments).env("CANARY_ADMIN", &address).run();
         assert_eq!((ending.code, ending.out.as_str()), (1, ""), "{ending:?}");
-        let said = format!(
-            "error: no runner answers at http://{address}; is `canary run` going, with another `--admin`?"
-        );
+        let said = format!("error: cannot reach canary at http://{address}: ");
         assert!(ending.err.starts_with(&said), "{ending:?}");
+        assert!(
+            ending.err.ends_with("; is it running, and is `--admin` right?\n"),
+            "{ending:?}"
+        );
+        assert_eq!(ending.err.matches("Connection refused").count(), 1, "{ending:?}");
     }
     let ending = canary(&folder, &["status"]).run();
     assert_eq!(ending.code, 64, "{ending:?}");
     assert_eq!(
         ending.err,
-        "error: there is no admin address to ask at; name the runner's with `--admin`\n"
+        "error: the admin server is disabled; set the address of a running instance with `--admin`\n"
     );
 }
 
@@ -268,6 +271,9 @@ fn asking_starts_no_engine() {
         .env("CANARY_CACHE_DIR", "/proc/none")
         .run();
     assert_eq!(ending.code, 1, "{ending:?}");
-    assert!(ending.err.starts_with("error: no runner answers"), "{ending:?}");
+    assert!(
+        ending.err.starts_with("error: cannot reach canary at"),
+        "{ending:?}"
+    );
     assert!(began.elapsed() < Duration::from_secs(5));
 }

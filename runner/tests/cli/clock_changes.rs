@@ -99,7 +99,7 @@ async fn a_clock_that_is_set_forth_and_back_bends_no_cadence() {
     for step in ["set by 3600 s", "set by -7200 s"] {
         let is_logged = |line: &str| {
             let seconds = step.split(' ').nth(2).unwrap().parse::<i64>().unwrap();
-            let found = line.strip_prefix("the clock was set by ");
+            let found = line.strip_prefix("the system clock was stepped by ");
             found
                 .and_then(|rest| rest.strip_suffix(" s")?.parse::<i64>().ok())
                 .is_some_and(|found| (found - seconds).abs() <= 2)

@@ -75,9 +75,9 @@ async fn checks_keep_their_time_whatever_the_collector_does() {
         // Runs that waited for a collector would miss most due times; a busy machine may miss one or two.
         let [scheduled, _, missed] = account(&ending);
         assert!(missed * 20 <= scheduled, "{mode:?}: {}", ending.err);
-        let warnings = ending
-            .log_lines()
-            .filter(|line| line.starts_with("traces are not delivered"));
+        let warnings = ending.log_lines().filter(|line| {
+            line.starts_with("exporting traces failed") && line.ends_with("buffering and retrying")
+        });
         assert!(warnings.count() <= 1, "{mode:?}: {}", ending.err);
     }
 }
@@ -98,7 +98,7 @@ async fn a_refused_request_is_a_dead_letter_and_told_once() {
     }
     running.signal(Signal::TERM);
     let ending = running.end();
-    let is_refusal = |line: &&str| line.starts_with("the collector refuses traces of the check `");
+    let is_refusal = |line: &&str| line.starts_with("the collector rejected traces of check `");
     let refusals: Vec<&str> = ending.log_lines().filter(is_refusal).collect();
     let once: BTreeSet<&str> = refusals.iter().copied().collect();
     // The message names only some of many checks.
@@ -117,7 +117,7 @@ fn a_folder_that_cannot_be_a_spool_is_told_and_checks_go_on() {
     std::fs::write(folder.path().join("state"), "a file").unwrap();
     let mut running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
     let warnings = std::iter::from_fn(|| running.log_line()).find(|note| note.contains("spool folder"));
-    assert!(warnings.unwrap().ends_with("requests wait in memory"));
+    assert!(warnings.unwrap().ends_with("buffering requests in memory"));
     runtime.block_on(site.until(|counts| counts.accepted >= 50));
     collector.listen();
     collector.wait_for(LIMIT, |arrivals| runs(&arrivals.spans()).len() > 40);
@@ -148,6 +148,6 @@ async fn a_service_without_a_folder_says_that_what_cannot_be_sent_is_soon_lost()
     let program = super::canary(&folder, &["run", "suite.yaml"]);
     let mut running = started(program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http")));
     let note = running.log_line().unwrap();
-    assert!(note.ends_with("name a folder with `--state-dir`"), "{note}");
+    assert!(note.ends_with("for a short time (set `--state-dir`)"), "{note}");
     stopped(running);
 }

@@ -63,34 +63,34 @@ fn listed(text: &str) -> Vec<&str> {
 const FOUND: &[&str] = &[
     "4:39: check `web`: `target`: a user name belongs in `basic_auth`, not in the URL",
     "`config: { basic_auth: { username: .., password: .. } }`",
-    "6:18: check `web`: `config.headers.a b`: header `a b`: a name has letters, digits and some signs, no blank and no colon",
+    "6:18: check `web`: `config.headers.a b`: header `a b`: a name may have letters, digits and some symbols, but no spaces and no colon",
     "6:42: check `web`: `config.headers.x-one[1]`: header `x-one`: its value has a line break or another control character",
     "7:7: check `web`: `config.bearer_token`: only one of `basic_auth` and `bearer_token` can be sent",
     "9:7: check `web`: `config.connect_to`: connect-to `x:99999` is not HOST:PORT",
-    "11:14: check `web`: `config.tls.ca`: ca certificates: the text holds no certificate in PEM form",
+    "11:14: check `web`: `config.tls.ca`: ca certificates: the text contains no certificate in PEM format",
     "11:47: check `web`: `config.tls.max_version`: the minimum TLS version is above the maximum",
     "13:9: check `web`: `config.expect.status`: `300-200` ends before it begins",
-    "18:14: check `page`: `config.tls.client_cert`: client certificates: the text holds no certificate in PEM form",
-    "18:49: check `page`: `config.tls.client_key`: client key: the text holds no private key in PEM form",
+    "18:14: check `page`: `config.tls.client_cert`: client certificates: the text contains no certificate in PEM format",
+    "18:49: check `page`: `config.tls.client_key`: client key: the text contains no private key in PEM format",
     "20:25: check `page`: `config.expect.headers.x.absent`: a header that must be absent has no value for the other rules",
-    "21:35: check `page`: `config.expect.body.matches[1]`: compiled, it is beyond the size limit of 1 MiB",
-    "21:49: check `page`: `config.expect.body.not_matches`: compiled, it is beyond the size limit of 1 MiB",
-    "22:17: check `page`: `config.expect.json.$.disk-space`: not a JSONPath: it cannot be read from `-space` on",
+    "21:35: check `page`: `config.expect.body.matches[1]`: the compiled pattern exceeds the size limit of 1 MiB",
+    "21:49: check `page`: `config.expect.body.not_matches`: the compiled pattern exceeds the size limit of 1 MiB",
+    "22:17: check `page`: `config.expect.json.$.disk-space`: not a JSONPath: syntax error at `-space`",
     "a key with other characters than letters, digits and `_` needs quotes: `$['a-b']`",
-    "22:36: check `page`: `config.expect.json.$[?match(@.a, 'x')]`: not a JSONPath: it cannot be read from `match(@.a, 'x')]` on, since the only functions are `length`, `count` and `value`",
-    "it has no functions `match` and `search`; put the pattern under `matches`",
+    "22:36: check `page`: `config.expect.json.$[?match(@.a, 'x')]`: not a JSONPath: syntax error at `match(@.a, 'x')]`, the only functions are `length`, `count` and `value`",
+    "the functions `match` and `search` are not supported; use `matches`",
     "23:20: check `page`: `config.expect.latency.warn`: 2s is more than `fail` (1s): it would never warn",
     "24:9: check `page`: `config.expect.final_url.equals`: url `nonsense`: relative URL without a base",
     "29:7: check `port`: `config.source_address`: source address `nope` is not an IP address",
-    "31:13: check `port`: `config.dialogue[0].send`: `${name}` is captured by no earlier step",
+    "31:13: check `port`: `config.dialogue[0].send`: `${name}` is not captured by an earlier step",
     "a step before it captures with `expect: { matches: \"(?<NAME>..)\" }`",
     "32:23: check `port`: `config.dialogue[1].expect.matches`: not a regular expression for bytes: unclosed group",
-    "33:24: check `port`: `config.dialogue[2].start_tls.server_name`: `a:25` is no host name or address",
-    "34:11: check `port`: `config.dialogue[3].start_tls`: the connection is TLS already",
-    "38:23: check `certificate`: `config.names[0]`: `a b` is no host name or address",
+    "33:24: check `port`: `config.dialogue[2].start_tls.server_name`: invalid host `a:25`; write a name or an IP address",
+    "34:11: check `port`: `config.dialogue[3].start_tls`: the connection already uses TLS",
+    "38:23: check `certificate`: `config.names[0]`: invalid host `a b`; write a name or an IP address",
     "38:31: check `certificate`: `config.alpn`: an alpn protocol has 1 to 255 bytes",
     "38:43: check `certificate`: `config.warn_within`: 1d is less than `fail_within` (7d): it would never warn",
-    "39:74: check `both`: `config`: `body` and `body_json` do not go together",
+    "39:74: check `both`: `config`: `body` and `body_json` cannot be combined",
     "40:53: check `half`: `config`: `client_cert` is missing",
     "41:73: check `way`: `config.proxy`: proxy url: invalid IPv6 address",
 ];
@@ -161,8 +161,7 @@ fn a_plugin_that_ends_before_it_has_judged_is_one_problem_that_names_it() {
         assert_eq!(ending.code, 3, "{action}: {ending:?}");
         let found = listed(&ending.err);
         assert_eq!(found.len(), 2, "{action}: {ending:?}");
-        let named =
-            "1:12: plugin `mine`: it came to no answer when it judged the configuration of check `first`: ";
+        let named = "1:12: plugin `mine`: failed while validating the configuration of check `first`: ";
         assert!(
             found[0].starts_with(named) && reasons.iter().any(|reason| found[0].contains(reason)),
             "{action}: {ending:?}"

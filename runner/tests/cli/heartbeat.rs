@@ -71,12 +71,12 @@ async fn a_service_at_work_pings_and_systemd_hears_of_all_it_does() {
     assert!(notice(&systemd, &mut watchdog_pings).starts_with("RELOADING=1\n"));
     assert_eq!(
         notice(&systemd, &mut watchdog_pings),
-        "READY=1\nSTATUS=the suite was read again and refused; the old one goes on\n"
+        "READY=1\nSTATUS=reload failed, keeping the current suite\n"
     );
     running.signal(Signal::TERM);
     assert_eq!(
         notice(&systemd, &mut watchdog_pings),
-        "STOPPING=1\nSTATUS=waiting for the runs under way\n"
+        "STOPPING=1\nSTATUS=waiting for running checks\n"
     );
     assert!(watchdog_pings > 0, "the watchdog was not fed");
     let ending = running.end();
@@ -102,7 +102,7 @@ async fn a_service_whose_exports_fail_says_so_and_falls_silent() {
         pings(&address, address.accepted() + 1).await;
     };
     assert!(
-        reason.starts_with("exports have failed for") || reason.starts_with("no export has got through"),
+        reason.starts_with("exports have failed for") || reason.starts_with("no export has succeeded"),
         "{reason}"
     );
     drop(running);

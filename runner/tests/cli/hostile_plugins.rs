@@ -111,9 +111,9 @@ fn schemas_that_never_come_to_a_result_are_given_up() {
         let reasons = [
             TIME,
             MEMORY,
-            "schema of its configuration is wrong",
+            "invalid configuration schema",
             "crashed",
-            "does not describe itself",
+            "failed to describe itself",
         ];
         if ending.err.contains("plugin `p`: ") {
             is_refused(what, &ending, &reasons)
@@ -154,17 +154,17 @@ fn modules_that_take_a_compiler_for_ever_are_given_up() {
 #[test]
 fn a_plugin_that_does_not_describe_itself_is_refused() {
     let plugins = [
-        ("trap", scripted::plugin("trap"), "it does not describe itself"),
-        ("loop", scripted::plugin("loop"), "it does not describe itself"),
+        ("trap", scripted::plugin("trap"), "it failed to describe itself"),
+        ("loop", scripted::plugin("loop"), "it failed to describe itself"),
         (
             "start",
             scripted::with_endless_start(),
-            "it does not describe itself",
+            "it failed to describe itself",
         ),
         (
             "100 MB",
             scripted::plugin("large 100000000"),
-            "it does not describe itself",
+            "it failed to describe itself",
         ),
         (
             "2 MB",

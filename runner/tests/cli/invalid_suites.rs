@@ -56,7 +56,7 @@ fn every_problem_of_every_file_is_shown_at_its_place() {
           |             ^^^^^^^^^
     hint: did you mean `interval`?
 
-    suite/a.yaml:4:13: check `a`: there is no plugin `htpp`
+    suite/a.yaml:4:13: check `a`: unknown plugin `htpp`
         4 |     plugin: htpp
           |             ^^^^
     hint: did you mean `http`?
@@ -98,8 +98,8 @@ fn a_missing_file() {
 #[test]
 fn a_folder_without_suites() {
     assert_snapshot!(problems_of(&folder(&[("suite/notes.txt", "")]), "suite"), @r"
-    error: suite: the directory holds no suite
-    hint: a suite is one or more files that end in `.yaml` or `.yml`; folders below are not searched
+    error: suite: the directory contains no suite
+    hint: a suite is one or more files that end in `.yaml` or `.yml`; subfolders are not searched
 
     1 problem
     ");
@@ -127,10 +127,10 @@ fn a_bomb_of_aliases() {
         text += &format!("a{level}: &a{level} [{aliases}]\n");
     }
     assert_snapshot!(problems(&suite(&text)), @r"
-    error: suite.yaml:6:45: the aliases of the file stand for more than 1000000 values
+    error: suite.yaml:6:45: the aliases of the file expand to more than 1000000 values
         6 | a5: &a5 [*a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4]
           |                                             ^^^
-    hint: write less with aliases, or split the file
+    hint: use fewer aliases, or split the file
 
     1 problem
     ");
@@ -172,7 +172,7 @@ fn a_plugin_that_is_a_core_module() {
 #[test]
 fn a_plugin_that_lacks_the_export() {
     assert_snapshot!(problems(&with_plugin(EMPTY_COMPONENT)), @r"
-    error: suite.yaml:2:3: plugin `mine`: no plugin of this host: it does not export `canary:check/probe`; this runner serves contract 0.1 and 0.2
+    error: suite.yaml:2:3: plugin `mine`: not a plugin for this host: it does not export `canary:check/probe`; this runner serves contract 0.1 and 0.2
         2 |   mine: { path: mine.wasm }
           |   ^^^^
 
@@ -218,7 +218,7 @@ fn a_plugin_with_another_digest() {
     );
     fs::write(folder.path().join("suite.yaml"), text).unwrap();
     assert_snapshot!(problems(&folder), @r#"
-    error: suite.yaml:2:3: plugin `mine`: the file has digest sha256:24eaf3439a60c96764c4f2c92a0a81b52bd4fe5d5b91f090184a0f6486b1bf29, the suite says sha256:0000000000000000000000000000000000000000000000000000000000000000
+    error: suite.yaml:2:3: plugin `mine`: the file has digest sha256:24eaf3439a60c96764c4f2c92a0a81b52bd4fe5d5b91f090184a0f6486b1bf29, the suite requires sha256:0000000000000000000000000000000000000000000000000000000000000000
         2 |   mine: { path: mine.wasm, digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000" }
           |   ^^^^
 

@@ -168,7 +168,7 @@ async fn a_corrupt_state_is_set_aside_aloud_and_the_checks_run() {
     running.signal(Signal::TERM);
     let ending = running.end();
     assert_eq!(ending.code, 0);
-    assert!(ending.err.contains("it is set aside as"), "{}", ending.err);
+    assert!(ending.err.contains("moved it to"), "{}", ending.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +180,7 @@ async fn a_second_runner_does_not_touch_the_state_of_the_first() {
     let second = started(&folder).end();
     assert_eq!(second.code, 1);
     assert!(
-        second.err.contains("another runner keeps its state in"),
+        second.err.contains("is in use by another instance"),
         "{}",
         second.err
     );

@@ -42,12 +42,12 @@ async fn with_64_descriptors_it_says_so_goes_on_to_speak_and_records_every_run()
     let mut notes = Vec::new();
     while !notes
         .iter()
-        .any(|note: &String| note.contains("this host can lend"))
+        .any(|note: &String| note.contains("concurrent runs may need"))
     {
         notes.push(running.log_line().expect("it warns"));
     }
     let warning = notes.last().unwrap();
-    assert!(warning.contains("sockets, and this host can lend"), "{warning}");
+    assert!(warning.contains("sockets, but only"), "{warning}");
     let place = notes
         .iter()
         .find_map(|note| note.strip_prefix("metrics on http://"));

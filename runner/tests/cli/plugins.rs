@@ -32,7 +32,7 @@ fn without_digests(text: &str) -> String {
 #[test]
 fn the_embedded_plugins_are_listed() {
     assert_snapshot!(without_digests(&printed(&["plugin", "list"])), @r"
-    http   0.1.0    sha256:<digest>  Sends an HTTP request and judges status, headers, body, JSON, latency and certificate
+    http   0.1.0    sha256:<digest>  Sends an HTTP request and checks status, headers, body, JSON, latency and certificate
     tls    0.1.0    sha256:<digest>  Examines the certificate chain and the handshake of a TLS server
     tcp    0.1.0    sha256:<digest>  Connects to a TCP port and holds a conversation
     leak   0.1.0    sha256:<digest>  Opens connections and never closes them, to show that the host does
@@ -46,15 +46,15 @@ fn a_plugin_says_what_it_is() {
     assert_snapshot!(without_digests(facts), @r"
     name      http
     version   0.1.0
-    summary   Sends an HTTP request and judges status, headers, body, JSON, latency and certificate
+    summary   Sends an HTTP request and checks status, headers, body, JSON, latency and certificate
     target    http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]
     digest    sha256:<digest>
     contract  canary:check 0.2
-    measures  http.status {status_code}: Status of the answer.
-    measures  http.response.size By: Bytes of body that came, as far as it was read.
-    measures  http.duration s: From the first look-up to the last byte, redirects included.
-    measures  http.phase.duration s: How long one phase took, over all redirects.
-    measures  certificate.days_left d: Until the server's certificate ends; negative once it has.
+    measures  http.status {status_code}: Status of the response.
+    measures  http.response.size By: Bytes of the body that were read.
+    measures  http.duration s: Time from the first lookup to the last byte, redirects included.
+    measures  http.phase.duration s: Time of one phase, over all redirects.
+    measures  certificate.days_left d: Time until the server's certificate expires; negative once it has.
     secret    config/basic_auth/password
     secret    config/bearer_token
     secret    config/tls/client_key
@@ -107,11 +107,7 @@ fn the_schema_is_one_and_the_suite_of_the_demo_fits_it() {
 #[test]
 fn the_demo_ends_as_it_says_and_leaves_no_descriptor() {
     let text = printed(&["demo", "--once"]);
-    for part in [
-        "all 10 checks ended as the demo says they should",
-        "4 reclaimed",
-        "0 unaccounted",
-    ] {
+    for part in ["all 10 checks ended as expected", "4 reclaimed", "0 unaccounted"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains('\x1b'), "{text}");

@@ -166,7 +166,7 @@ async fn what_is_wrong_is_said_of_the_argument_that_was_written() {
 /// A plugin, a setting that a pattern does not allow, and the expected hint.
 const PATTERNS: [(&str, &str, &str); 10] = [
     ("http", "method=get", "a method in capital letters, such as `GET`"),
-    ("http", "connect_to=abc", "a place in the form `HOST:PORT`"),
+    ("http", "connect_to=abc", "an address in the form `HOST:PORT`"),
     (
         "http",
         "proxy=ftp://a",

@@ -38,7 +38,7 @@ fn suites_cannot_read_the_runners_own_variables() {
     for name in ["CANARY_ADMIN_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS", "PD_KEY"] {
         for reference in [format!("${{env:{name}}}"), format!("${{env:{name}:-default}}")] {
             let ending = validate(&files, &reference, set);
-            let reason = format!("the environment variable `{name}` is the runner's own");
+            let reason = format!("the environment variable `{name}` is reserved for the runner");
             refused(&ending, &reason, "`suites.env`");
         }
     }
@@ -74,7 +74,7 @@ fn suites_cannot_read_the_runners_own_files() {
         "hard",
     ] {
         let ending = validate(&files, &format!("${{file:{own}}}"), set);
-        refused(&ending, "it is the runner's own", "`suites.files`");
+        refused(&ending, "it belongs to the runner", "`suites.files`");
     }
     assert_eq!(validate(&files, "${file:other}", set).code, 0);
     for kernels in [
@@ -108,7 +108,7 @@ fn an_operator_narrows_what_suites_may_refer_to() {
             let ending = validate(&files, permitted, with);
             assert_eq!(ending.code, 0, "{permitted}: {ending:?}");
         }
-        let reason = "is not among those that this runner lets suites refer to";
+        let reason = "is not allowed in suites of this runner";
         refused(&validate(&files, "${env:DB_TOKEN}", with), reason, "`suites.env`");
         refused(&validate(&files, "${file:other}", with), reason, "`suites.files`");
     }
@@ -129,7 +129,7 @@ fn a_secret_on_the_command_line_is_refused() {
     ] {
         let ending = canary(&files, arguments).run();
         assert_eq!(ending.code, 64, "{ending:?}");
-        assert!(ending.err.contains("list of processes"), "{ending:?}");
+        assert!(ending.err.contains("process list"), "{ending:?}");
         assert!(!ending.err.contains("horse"), "{ending:?}");
     }
 }

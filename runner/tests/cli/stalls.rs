@@ -148,7 +148,7 @@ async fn assert_named(monitor: &Monitor, thread: &str) -> Value {
     let frozen = monitor.service.process.freeze(thread);
     let name = thread.strip_prefix("canary-").unwrap();
     let problem_text = match name {
-        "telemetry" => "telemetry did not come round".to_owned(),
+        "telemetry" => "the telemetry thread has been stalled".to_owned(),
         _ => format!("`{name}` has made no progress"),
     };
     let problem = named(&monitor.service, &problem_text);

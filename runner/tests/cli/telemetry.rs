@@ -212,7 +212,7 @@ async fn a_scraper_sees_what_the_collector_sees() {
         running
             .log_line()
             .unwrap()
-            .starts_with("nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT")
+            .starts_with("telemetry export is off; set OTEL_EXPORTER_OTLP_ENDPOINT")
     );
     site.until(|counts| counts.accepted >= 30).await;
     let text = scrape(url);

@@ -116,7 +116,7 @@ async fn top_shows_the_checks_and_each_change_of_a_status_until_q() {
             .all(|name| line(picture, name).contains(" up "))
     });
     assert!(up[0].starts_with("canary "), "{up:#?}");
-    assert_eq!(up.last().unwrap(), "q ends");
+    assert_eq!(up.last().unwrap(), "press q to quit");
     is_bad.store(true, Ordering::Relaxed);
     let down = watched.until(|picture| line(picture, "page 00").contains(" down "));
     assert!(down.iter().any(|line| line.contains("503")), "{down:#?}");
@@ -138,11 +138,15 @@ async fn top_fits_its_picture_to_the_window() {
     let small = watched.until(|picture| line(picture, "page 00").contains(" up "));
     let lines: Vec<&str> = small.iter().map(String::as_str).collect();
     assert!(fits(&lines, 120, 12), "{small:#?}");
-    let left_out = |picture: &[&str]| picture.last().is_some_and(|line| line.contains(" more; q ends"));
+    let left_out = |picture: &[&str]| {
+        picture
+            .last()
+            .is_some_and(|line| line.contains(" more; press q to quit"))
+    };
     assert!(left_out(&lines), "{small:#?}");
     // Higher: every check has its line.
     watched.terminal.resize(120, 50);
-    let high = watched.until(|picture| picture.contains(&"q ends"));
+    let high = watched.until(|picture| picture.contains(&"press q to quit"));
     assert!(high.iter().any(|line| line.starts_with("page 29")), "{high:#?}");
     // Narrower, and fewer lines again.
     watched.terminal.resize(60, 20);
@@ -155,12 +159,12 @@ async fn top_fits_its_picture_to_the_window() {
 async fn ctrl_c_and_signals_end_top_and_leave_the_terminal_as_it_was() {
     let site = site();
     let mut watched = Watched::start(&site, &pages(1), (80, 24));
-    watched.until(|picture| picture.contains(&"q ends"));
+    watched.until(|picture| picture.contains(&"press q to quit"));
     watched.terminal.press(CTRL_C);
     watched.ends().end();
     for signal in [Signal::TERM, Signal::INT] {
         let mut watched = Watched::start(&site, &pages(1), (80, 24));
-        watched.until(|picture| picture.contains(&"q ends"));
+        watched.until(|picture| picture.contains(&"press q to quit"));
         watched.top.signal(signal);
         watched.ends().end();
     }
@@ -172,10 +176,10 @@ async fn top_says_that_its_runner_is_gone_and_still_ends() {
     let mut watched = Watched::start(&site, &pages(1), (120, 24));
     watched.until(|picture| line(picture, "page 00").contains(" up "));
     watched.service.process.signal(Signal::KILL);
-    let said = format!("no runner answers at {}; ", watched.service.origin);
+    let said = format!("cannot reach canary at {}: ", watched.service.origin);
     let gone = watched.until(|picture| picture.first().is_some_and(|line| line.starts_with(&said)));
     assert!(gone.iter().all(|line| !line.contains("page 00")), "{gone:#?}");
-    assert_eq!(gone.last().unwrap(), "q ends");
+    assert_eq!(gone.last().unwrap(), "press q to quit");
     watched.terminal.press("q");
     drop(watched.ends());
 }

@@ -30,7 +30,7 @@ impl Combined {
         let mut message = findings(&verdict);
         let is_timeout = verdict.attribute("error.reason") == Some(ErrorCode::Timeout.as_str());
         if let Some(share) = share.filter(|_| is_timeout) {
-            message.push_str(&format!(", its share of the time being {share:.1?}"));
+            message.push_str(&format!(", its share of the time {share:.1?}"));
         }
         self.verdicts.push(AddressVerdict {
             address,

@@ -164,7 +164,7 @@ fn addresses_that_were_not_checked_are_a_warning() {
     assert!(
         verdict
             .summary()
-            .ends_with("; 4 more were not checked, 16 are at most"),
+            .ends_with("; 4 more were not checked; the limit is 16"),
         "{}",
         verdict.summary()
     );

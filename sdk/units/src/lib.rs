@@ -60,25 +60,35 @@ const SIZES: [(u64, &[&str]); 9] = [
     (1 << 40, &["ti", "tib"]),
 ];
 
-/// Why a text is not a duration, or not a size: the end of a sentence that names it.
+/// Why a text is not a duration, or not a size. [`UnitError::message`] names the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnitError {
     /// Not in one of the forms of the hint.
-    #[error("is not a duration")]
+    #[error("not a duration")]
     Duration,
     /// Not in one of the forms of the hint.
-    #[error("is not a size")]
+    #[error("not a size")]
     Size,
     /// More than 64 bits of seconds, or of bytes.
-    #[error("is too large")]
+    #[error("too large")]
     TooLarge,
     /// A fraction of a byte is left over.
-    #[error("is not a whole number of bytes")]
+    #[error("not a whole number of bytes")]
     PartOfByte,
 }
 
 impl UnitError {
+    /// The message about a text, which is passed as it is to be shown: quoted.
+    #[must_use]
+    pub fn message(self, quoted: &str) -> String {
+        match self {
+            Self::Duration => format!("invalid duration {quoted}"),
+            Self::Size => format!("invalid size {quoted}"),
+            Self::TooLarge | Self::PartOfByte => format!("{quoted} is {self}"),
+        }
+    }
+
     /// A hint at what to write.
     #[must_use]
     pub const fn hint(self) -> &'static str {

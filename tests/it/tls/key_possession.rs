@@ -257,8 +257,14 @@ fn a_key_whose_signatures_nobody_can_verify_proves_nothing() {
         let weak = authority.leaf(&NAMES).issue_for(&WeakKey::new());
         let garbage = CertificateDer::from(&b"garbage"[..]);
         for (leaf, said) in [
-            (weak, "cannot be verified: the key (RSA 1024) is too weak"),
-            (garbage, "cannot be verified: the certificate cannot be read"),
+            (
+                weak,
+                "holds the certificate's key: the key (RSA 1024) is too weak",
+            ),
+            (
+                garbage,
+                "holds the certificate's key: the certificate cannot be read",
+            ),
         ] {
             for version in [&TLS12, &TLS13] {
                 let peer = server(vec![leaf.clone()], &holder, Rightly, version);

@@ -59,7 +59,7 @@ fn servers(openssl: &Openssl) -> [(Server, &'static str, &'static str); 5] {
         (
             server("odd", &ODD, &[]),
             "fail",
-            "has parameters that are not supported: the hash, the mask and the salt",
+            "has unsupported parameters: hash, mask and salt",
         ),
         (
             server("old", &[], &["-tls1_2"]),

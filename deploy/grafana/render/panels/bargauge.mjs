@@ -1,4 +1,4 @@
-// A bar a series, from the field's minimum to its maximum.
+// One bar per series, from the field's minimum to its maximum.
 
 import { fieldOf } from "../dashboard.mjs";
 import { THEME, fit, rect, scale, svg, text } from "../svg.mjs";

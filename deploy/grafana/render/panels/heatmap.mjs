@@ -1,4 +1,4 @@
-// How many runs fell into which bucket of a classic histogram, over time.
+// The number of runs per bucket of a classic histogram, over time.
 
 import { rect, svg, text } from "../svg.mjs";
 import { show } from "../value.mjs";

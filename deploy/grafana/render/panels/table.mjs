@@ -1,4 +1,4 @@
-// Rows of instant queries: merged by their labels, columns chosen, named and ordered as the panel says.
+// Rows of instant queries: merged by their labels, with the columns, names and order of the panel.
 
 import { fieldOf } from "../dashboard.mjs";
 import { escape } from "../svg.mjs";

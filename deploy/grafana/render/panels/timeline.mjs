@@ -1,4 +1,4 @@
-// One band a series, coloured by the state that it is in.
+// One band per series, coloured by its state.
 
 import { fieldOf } from "../dashboard.mjs";
 import { escape, fit, rect, svg, text, THEME } from "../svg.mjs";

@@ -1,4 +1,4 @@
-// Lines, stacks and bars over time, with a legend of the numbers that the panel asks for.
+// Lines, stacks and bars over time, with a legend of the values that the panel selects.
 
 import { fieldOf } from "../dashboard.mjs";
 import { PALETTE, THEME, escape, path, rect, svg, text } from "../svg.mjs";

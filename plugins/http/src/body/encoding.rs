@@ -113,11 +113,11 @@ pub(crate) fn applied(response: &Response) -> Vec<String> {
 /// Why a body cannot be decompressed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecompressError {
-    #[error("the compressed body is longer than {}, the most that is kept of it (see `max_size`)", crate::text::size((*.0).into()))]
+    #[error("the compressed body is longer than the limit of {} (see `max_size`)", crate::text::size((*.0).into()))]
     NotKept(u32),
-    #[error("to decompress the body takes {0}")]
+    #[error("decompressing the body takes {0}")]
     OutOfMemory(#[from] OutOfMemory),
-    #[error("to decompress the body {0}")]
+    #[error("decompressing the body {0}")]
     TooCostly(#[from] TooCostly),
     #[error("the body cannot be decompressed: {0}")]
     Window(String),

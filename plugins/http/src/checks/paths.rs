@@ -285,14 +285,11 @@ fn a_path_says_where_it_stops_to_be_one_and_what_to_write() {
     };
     assert_eq!(
         shown("$.disk-space"),
-        "not a JSONPath: it cannot be read from `-space` on \
+        "not a JSONPath: syntax error at `-space` \
          (a key with other characters than letters, digits and `_` needs quotes: `$['a-b']`)"
     );
-    assert_eq!(
-        shown("$.status]"),
-        "not a JSONPath: it cannot be read from `]` on ()"
-    );
+    assert_eq!(shown("$.status]"), "not a JSONPath: syntax error at `]` ()");
     assert_eq!(shown("$."), "not a JSONPath: it ends too early ()");
-    let function = "it has no functions `match` and `search`; put the pattern under `matches`";
+    let function = "the functions `match` and `search` are not supported; use `matches`";
     assert!(shown("$[?match(@.a, 'x')]").ends_with(&format!("({function})")));
 }

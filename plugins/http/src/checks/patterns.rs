@@ -72,9 +72,7 @@ fn all_of_a_check_are_compiled_within_one_budget() {
     };
     assert!(problem.starts_with("/config/expect/body/matches/"), "{problem}");
     assert!(
-        problem.ends_with(
-            "compiled, all patterns up to this one are beyond the 6 MiB that a check has for them"
-        ),
+        problem.ends_with("the compiled patterns up to this one exceed the 6 MiB that a check has for them"),
         "{problem}"
     );
     let usual = ["^v[0-9]+", "\\bok\\b", "(?i)error|fatal", "\\d{4}-\\d\\d"].map(|pattern| vec![pattern; 20]);
@@ -94,7 +92,7 @@ fn one_that_is_refused_says_why() {
         ("(a)\\1", "backreferences are not supported"),
         (
             "((a{100}){100}){100}",
-            "compiled, it is beyond the size limit of 1 MiB",
+            "the compiled pattern exceeds the size limit of 1 MiB",
         ),
     ] {
         let found = super::problems(&json!({ "expect": { "body": { "matches": pattern } } }));

@@ -51,9 +51,9 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
         let parse = |value| T::deserialize(value).map_err(D::Error::custom);
         match Value::deserialize(deserializer)? {
             // An empty list has no clear meaning: it could always fail or always hold.
-            Value::Array(values) if values.is_empty() => Err(D::Error::custom(
-                "an empty list; put something into it, or leave the key out",
-            )),
+            Value::Array(values) if values.is_empty() => {
+                Err(D::Error::custom("an empty list; add an element, or omit the key"))
+            }
             Value::Array(values) => values
                 .into_iter()
                 .map(parse)

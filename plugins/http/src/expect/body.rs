@@ -26,9 +26,9 @@ pub(super) type Rules = Rule<String, Whole>;
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Whole {
-    /// Whether to compare bytes as they came, whatever charset they are in.
+    /// Whether to compare the received bytes, ignoring the charset.
     raw: bool,
-    /// Most bytes that the body may have.
+    /// Maximum size of the body.
     max_size: Option<ByteSize>,
 }
 
@@ -95,7 +95,7 @@ pub(super) fn evaluate(
     let text = match text {
         Ok(text) => text,
         Err(costly) => {
-            verdict.extend([Assertion::unknown("body", format!("to decode the body {costly}"))]);
+            verdict.extend([Assertion::unknown("body", format!("decoding the body {costly}"))]);
             return Ok(());
         }
     };
@@ -191,7 +191,10 @@ impl SearchedBody<'_> {
     fn evaluate_whole(&self, condition: &Condition<'_, String>) -> Assertion {
         let label = format!("body {}", condition.key());
         let mismatch = match self.may_hold(condition) {
-            Ok(true) => Some(Mismatch::unknown(format!("cannot be known of {}", self.extent))),
+            Ok(true) => Some(Mismatch::unknown(format!(
+                "cannot be determined from {}",
+                self.extent
+            ))),
             Ok(false) => condition.mismatch(self, self.effort),
             Err(costly) => {
                 let reason = format!("{} {}", self.extent, condition.too_costly(costly));

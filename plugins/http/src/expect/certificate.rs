@@ -18,7 +18,7 @@ pub(super) struct Limits {
     warn_within: Option<Duration>,
     /// Less than this left is a failure.
     fail_within: Option<Duration>,
-    /// Whether all of that holds for each certificate up to the root, and not for the server's own alone.
+    /// Whether this applies to every certificate up to the root, not only to the server's own.
     chain: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn evaluate(limits: &Limits, response: &Response, now: Timestamp) -> 
     };
     let result = evaluate_one(limits, first, now);
     Assertion {
-        message: format!("`{}` is the first to end: {}", first.subject, result.message),
+        message: format!("`{}` expires first: {}", first.subject, result.message),
         ..result
     }
 }
@@ -119,7 +119,7 @@ mod tests {
         let first = result(true, false);
         assert_eq!(first.status, Status::Fail);
         assert!(
-            first.message.contains("is the first to end: expires in"),
+            first.message.contains("expires first: expires in"),
             "{}",
             first.message
         );

@@ -40,7 +40,7 @@ pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
 fn check_ascii(text: &str, problems: &mut Problems) {
     if let Some(character) = text.chars().find(|character| !character.is_ascii()) {
         problems.report_with(
-            format_args!("a URL is sent in ASCII, so `{character}` is in none"),
+            format_args!("a URL is ASCII and cannot contain `{character}`"),
             format_args!(
                 "write it as it is sent: `{}` in a path or a query, `xn--…` in a host",
                 wire::escaped(character)

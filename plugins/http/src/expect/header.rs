@@ -20,9 +20,9 @@ pub(super) type Rules = Rule<String, Presence>;
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Presence {
-    /// True: the header must not be there. False: it must, whatever its value.
+    /// True: the header must be absent. False: it must be present, with any value.
     absent: Option<bool>,
-    /// Whether the other rules hold only where the header is there.
+    /// Whether the other rules apply only if the header is present.
     optional: bool,
 }
 
@@ -63,14 +63,14 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
     rules.each_value(problems, |value, problems| {
         if value.trim_ascii() != value || holds_line_end(value) {
             problems.report_with(
-                "a header's value has no blanks around it, and no line ends",
+                "a header value has no surrounding spaces and no line breaks",
                 "in YAML, a text after `|` ends with a line feed, and one after `|-` does not",
             );
         }
     });
     rules.each_search_text(problems, |text, problems| {
         if holds_line_end(text) {
-            problems.report("a header's value has no line ends");
+            problems.report("a header value has no line breaks");
         }
     });
     if rules.extra.absent == Some(true) && !rules.is_empty() {

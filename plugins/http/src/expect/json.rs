@@ -34,9 +34,9 @@ pub(super) type Rules = Rule<Expected, Presence>;
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Presence {
-    /// Whether the path leads to anything at all.
+    /// Whether the path must select a value.
     exists: Option<bool>,
-    /// Whether the other rules hold only where the path leads to something.
+    /// Whether the other rules apply only if the path selects a value.
     optional: bool,
 }
 
@@ -96,7 +96,7 @@ pub(super) fn check(path: &str, rules: &Rules, budget: &Budget, problems: &mut P
     rules.check(Mode::Text, budget, expected::mismatch, problems);
     if rules.extra.exists == Some(false) && !rules.is_empty() {
         problems.at("exists", |problems| {
-            problems.report("a path that must lead to nothing has no value for the other rules");
+            problems.report("a path that must not exist has no value for the other rules");
         });
     }
 }
@@ -105,7 +105,7 @@ pub(super) fn check(path: &str, rules: &Rules, budget: &Budget, problems: &mut P
 fn parse_body<'r>(response: &'r Response, context: &EvaluationContext<'_>) -> Result<Document<'r>, Mismatch> {
     let memory = context.memory.without(response.body.capacity());
     let text = body::json(response, memory, context.effort)
-        .map_err(|costly| Mismatch::unknown(format!("to decode the body {costly}")))?;
+        .map_err(|costly| Mismatch::unknown(format!("decoding the body {costly}")))?;
     if is_cut(response, text.read) {
         let extent = extent(response, text.read, context.is_decompressed);
         return Err(Mismatch::unknown(format!("cannot be read as JSON: {extent}")));
@@ -174,7 +174,7 @@ impl<'j> Evaluation<'j> {
     fn absent(&self) -> Evaluated {
         let Presence { exists, optional } = *self.presence;
         let may_be_absent = exists.map_or(optional, |exists| !exists);
-        let message = "leads to nothing".to_owned();
+        let message = "not found".to_owned();
         if may_be_absent {
             Ok(message)
         } else {
@@ -184,7 +184,7 @@ impl<'j> Evaluation<'j> {
 
     fn mismatch(&self, mut value: Value<'j>) -> Option<Mismatch> {
         if self.presence.exists == Some(false) {
-            return Some(Mismatch::new(format!("leads to {}", value.quoted())));
+            return Some(Mismatch::new(format!("found {}", value.quoted())));
         }
         let looks_into_text = self.conditions.iter().any(Condition::looks_into_text);
         if let Err(reason) = value.read(looks_into_text, self.document.memory, self.effort) {

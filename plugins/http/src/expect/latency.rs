@@ -24,9 +24,7 @@ impl Limits {
     pub(super) fn check(&self, problems: &mut Problems) {
         for (key, limit) in [("warn", self.warn), ("fail", self.fail)] {
             if limit.is_some_and(|limit| limit.get().is_zero()) {
-                problems.at(key, |problems| {
-                    problems.report("every answer takes longer than no time")
-                });
+                problems.at(key, |problems| problems.report("must be more than 0"));
             }
         }
         if let (Some(warn), Some(fail)) = (self.warn, self.fail)

@@ -79,7 +79,7 @@ impl Pattern {
         }
         match self.regex(mode, 1) {
             Ok(regex) if !budget.take(regex.memory()) => problems.report(format_args!(
-                "compiled, all patterns up to this one are beyond the {} MiB that a check has for them",
+                "the compiled patterns up to this one exceed the {} MiB that a check has for them",
                 budget::ALL >> 20
             )),
             Ok(_) => {}
@@ -104,7 +104,7 @@ impl Pattern {
         self.parse(mode)?;
         let syntax = syntax::Config::new().unicode(mode == Mode::Text).utf8(false);
         Regex::new(&self.written, syntax, MAX_COMPILED, many)
-            .ok_or_else(|| "compiled, it is beyond the size limit of 1 MiB".to_owned())
+            .ok_or_else(|| "the compiled pattern exceeds the size limit of 1 MiB".to_owned())
     }
 }
 

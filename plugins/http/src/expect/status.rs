@@ -100,9 +100,7 @@ impl Range {
         if self.first > self.last {
             problems.report(format_args!("`{self}` ends before it begins"));
         } else if all && self.is_before_answer() {
-            problems.report(format_args!(
-                "`{self}` comes before the answer, and is none itself"
-            ));
+            problems.report(format_args!("`{self}` is an interim status, never the final one"));
         }
     }
 
@@ -136,7 +134,7 @@ pub(super) fn evaluate(accepted: &[Range], status: u16, forwarder: Option<&str>)
     let wrong = format!("{shown} is not in {}", accepted.join(", "));
     let forwarder = forwarder.filter(|_| status == PROXY_AUTHENTICATION_REQUIRED);
     let message = match forwarder {
-        Some(forwarder) => format!("{wrong}; {forwarder} asks for a password, or the target behind it does"),
+        Some(forwarder) => format!("{wrong}; {forwarder} or the target behind it requires a password"),
         None => wrong,
     };
     Assertion::new("status", false, message)

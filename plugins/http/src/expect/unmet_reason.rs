@@ -32,7 +32,7 @@ impl UnmetReason {
     /// Why there is no body if its maximum size is 0.
     pub(super) fn no_body_for_zero_size() -> Self {
         Self {
-            reason: "a body of at most 0 bytes, as `max_size` wants it, is empty".to_owned(),
+            reason: "with `max_size: 0` the body is empty".to_owned(),
             hint: "raise `max_size`",
         }
     }

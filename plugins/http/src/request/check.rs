@@ -26,7 +26,7 @@ pub(super) fn contradictions(config: &Config, problems: &mut Problems) {
     if config.method == "CONNECT" {
         problems.at("method", |problems| {
             problems.report_with(
-                "`CONNECT` asks a proxy for a tunnel, and no server",
+                "`CONNECT` is for proxies, not for servers",
                 "set `proxy`, and use `GET`",
             );
         });
@@ -46,7 +46,7 @@ fn check_body(config: &Config, problems: &mut Problems) {
     }
     if config.read_for.is_some_and(|time| time.get().is_zero()) {
         problems.at("read_for", |problems| {
-            problems.report_with("nothing comes in no time", "`read_body: false` reads no body");
+            problems.report_with("must be more than 0", "`read_body: false` reads no body");
         });
     }
 }
@@ -63,7 +63,7 @@ fn check_credentials(config: &Config, problems: &mut Problems) {
         .is_some_and(|basic| basic.username.contains(':'))
     {
         problems.at("basic_auth", |problems| {
-            problems.at("username", |problems| problems.report("must not hold a colon"));
+            problems.at("username", |problems| problems.report("must not contain a colon"));
         });
     }
     if config.basic_auth.is_some() || config.bearer_token.is_some() {
@@ -80,7 +80,7 @@ fn check_credentials(config: &Config, problems: &mut Problems) {
 fn check_network_path(config: &Config, problems: &mut Problems) {
     if config.addresses == Addresses::All && config.proxy.is_some() {
         problems.at("addresses", |problems| {
-            problems.report("`all` does not go together with `proxy`, which connects in place of this host");
+            problems.report("`all` cannot be combined with `proxy`, which connects instead of this host");
         });
     }
 }
@@ -91,7 +91,7 @@ fn connection_headers(config: &Config, problems: &mut Problems) {
     for (name, values) in &config.headers {
         problems.at(name, |problems| match name.to_ascii_lowercase().as_str() {
             "content-length" | "transfer-encoding" => {
-                problems.report_with("follows from the body, which sets it", "leave it out");
+                problems.report_with("is set from the body", "leave it out");
             }
             "host" => values.check(problems, |_, problems| {
                 hosts += 1;
@@ -101,7 +101,7 @@ fn connection_headers(config: &Config, problems: &mut Problems) {
             }),
             "te" => values.check(problems, |value, problems| {
                 if !value.trim().eq_ignore_ascii_case("trailers") {
-                    problems.report("asks for codings that are not read; only `trailers` can be asked for");
+                    problems.report("requests encodings that are not supported; only `trailers` is allowed");
                 }
             }),
             _ => {}
@@ -122,7 +122,7 @@ fn own_header(config: &Config, name: &str, by: &str, problems: &mut Problems) {
     problems.at("headers", |problems| {
         for key in written {
             problems.at(key, |problems| {
-                problems.report(format_args!("is set by {by} already"))
+                problems.report(format_args!("is already set by {by}"))
             });
         }
     });
@@ -212,10 +212,7 @@ fn lost_upgrade(target: &str, config: &Config) -> Option<Problem> {
     };
     may_be_http2.then(|| {
         let place = Pointer::root().key("headers").key(written);
-        Problem::config(
-            &place,
-            "is of HTTP/1.1, and HTTP/2, which has none, may be spoken",
-        )
-        .hint("set `version: \"1.1\"`")
+        Problem::config(&place, "is an HTTP/1.1 header, which HTTP/2 does not allow")
+            .hint("set `version: \"1.1\"`")
     })
 }

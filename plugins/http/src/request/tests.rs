@@ -139,14 +139,14 @@ fn keys_that_contradict_each_other_are_refused() {
             URL,
             json!({ "bearer_token": "x", "headers": { "Authorization": "y" } })
         ),
-        "/config/headers/Authorization: is set by `basic_auth` or `bearer_token` already"
+        "/config/headers/Authorization: is already set by `basic_auth` or `bearer_token`"
     );
     assert_eq!(
         refused(
             URL,
             json!({ "basic_auth": { "username": "a:b", "password": "c" } })
         ),
-        "/config/basic_auth/username: must not hold a colon"
+        "/config/basic_auth/username: must not contain a colon"
     );
     assert_eq!(
         refused(URL, json!({ "tls": { "client_cert": "x" } })),

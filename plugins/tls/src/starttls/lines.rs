@@ -43,7 +43,7 @@ pub(super) fn imap(connection: &Connection) -> Result<(), Error> {
             return check_prefix("STARTTLS", &line, "a1 OK");
         }
     }
-    Err(Error::refused("STARTTLS", "more lines than a reply has"))
+    Err(Error::refused("STARTTLS", "too many lines"))
 }
 
 pub(super) fn pop3(connection: &Connection) -> Result<(), Error> {
@@ -68,7 +68,7 @@ fn numbered(connection: &Connection, step: &'static str, code: &str) -> Result<V
             return Ok(lines);
         }
     }
-    Err(Error::refused(step, "more lines than a reply has"))
+    Err(Error::refused(step, "too many lines"))
 }
 
 fn expect_prefix(connection: &Connection, step: &'static str, prefix: &str) -> Result<(), Error> {

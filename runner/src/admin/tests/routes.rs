@@ -160,10 +160,7 @@ async fn a_check_comes_with_its_last_run_in_full() {
     let assertion = json!({ "name": "status", "status": "fail", "message": "503, expected 200" });
     assert_eq!(bad["run"]["assertions"], json!([assertion]));
     let (code, none) = bench.get("/api/v1/checks/none").await;
-    assert_eq!(
-        (code, none),
-        (404, json!({ "error": "no check has the id `none`" }))
-    );
+    assert_eq!((code, none), (404, json!({ "error": "no check with id `none`" })));
 }
 
 #[tokio::test]
@@ -182,7 +179,7 @@ async fn livez_reports_only_what_a_restart_fixes() {
     assert_eq!(bench.get("/livez").await, (200, well));
     let problem = json!({
         "what": "checks_stale",
-        "message": "nothing was heard of 1 check (bad; 60 s at most)",
+        "message": "no recent outcome of 1 check (bad; longest 60 s)",
         "checks": ["bad"],
     });
     let expected = json!({ "status": "failing", "problems": [problem] });
@@ -282,7 +279,12 @@ async fn a_refused_suite_is_reported() {
 #[tokio::test]
 async fn each_route_has_its_methods() {
     let state = Bench::busy().state(|_| String::new());
-    let only = |methods: &str| (405, json!({ "error": format!("only {methods}") }));
+    let only = |methods: &str| {
+        (
+            405,
+            json!({ "error": format!("method not allowed; use {methods}") }),
+        )
+    };
     assert_eq!(
         ask(&state, Method::GET, "/api/v1/reload", TOKEN).await,
         only("POST")
@@ -295,7 +297,10 @@ async fn each_route_has_its_methods() {
         );
         assert_eq!(ask(&state, Method::HEAD, path, "").await.0, 200, "{path}");
     }
-    let nothing = (404, json!({ "error": "not here; see /" }));
+    let nothing = (
+        404,
+        json!({ "error": "not found; see / for available endpoints" }),
+    );
     for path in ["/api", "/api/v1/checks/", "/api/v1/status/", "/livez/x"] {
         assert_eq!(ask(&state, Method::GET, path, TOKEN).await, nothing, "{path}");
     }

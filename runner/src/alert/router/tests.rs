@@ -281,7 +281,7 @@ fn a_change_between_bad_states_is_notified_with_the_previous_status() {
     world.break_down("web");
     assert_eq!(
         world.sent(),
-        ["ops: web is down", "ops: web cannot be judged, was down"]
+        ["ops: web is down", "ops: web is unknown, was down"]
     );
 }
 
@@ -302,7 +302,7 @@ fn each_notifier_is_notified_of_the_statuses_that_it_subscribes_to() {
     world.warn("web");
     assert_eq!(
         world.sent(),
-        ["all: web is degraded, was down", "down: web: the alert is over"]
+        ["all: web is degraded, was down", "down: web: alert resolved"]
     );
     world.pass("web");
     assert_eq!(world.sent(), ["all: web is up again"]);

@@ -70,7 +70,7 @@ pub(super) fn read_type(section: &mut Section, report: &mut Report) -> Option<No
         report.add(problem.hint("write `alertmanager`, `slack`, `pagerduty`, `webhook` or `email`"));
         return None;
     };
-    word.one_of("type of a notifier", &TYPES, report)
+    word.one_of("notifier type", &TYPES, report)
 }
 
 /// Reads the keys of this type. Reads all of them even if some are invalid, so that all problems are reported at once.
@@ -184,14 +184,14 @@ fn webhook(
 ) -> Option<NotifierKind> {
     let sender = sender(section, ca, UrlPath::Secret, None, report);
     let method = section.value("method");
-    let method = method.and_then(|setting| setting.one_of("method that carries a body", &METHODS, report));
+    let method = method.and_then(|setting| setting.one_of("webhook method", &METHODS, report));
     let template = section.text("template", report);
     let content_type = section.text("content_type", report);
     let content_type = content_type.and_then(|setting| {
         let value = HeaderValue::from_str(setting.expose()).ok();
         if value.is_none() {
-            let problem = setting.problem(format!("{} is no type of content", setting.quoted()));
-            report.add(problem.hint("write one such as `text/plain`"));
+            let problem = setting.problem(format!("invalid content type {}", setting.quoted()));
+            report.add(problem.hint("for example `text/plain`"));
         }
         value
     });
@@ -229,7 +229,7 @@ fn template(
     });
     match rendered {
         Ok((_, text)) if is_json && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err() => {
-            let problem = setting.problem("the template makes no JSON");
+            let problem = setting.problem("the template does not render valid JSON");
             report.add(
                 problem
                     .hint("write `{{ summary | tojson }}` without quotes around it, or set `content_type`"),
@@ -249,7 +249,7 @@ fn template(
 fn email(section: &mut Section, ca: Option<PathBuf>, report: &mut Report) -> Option<NotifierKind> {
     let host = section.text("host", report);
     let tls = section.value("tls");
-    let tls = tls.and_then(|setting| setting.one_of("way to protect a session", &TLS, report));
+    let tls = tls.and_then(|setting| setting.one_of("TLS mode", &TLS, report));
     let tls = tls.unwrap_or(TlsMode::Starttls);
     let port = section
         .value("port")
@@ -289,11 +289,11 @@ fn login(section: &mut Section, report: &mut Report) -> Option<(String, String)>
     match (user, password) {
         (Some(user), Some(password)) => Some((user.expose().to_owned(), password.expose().to_owned())),
         (Some(user), None) => {
-            report.add(user.problem("there is no `password` to it"));
+            report.add(user.problem("requires `password`"));
             None
         }
         (None, Some(password)) => {
-            report.add(password.problem("there is no `user` to it"));
+            report.add(password.problem("requires `user`"));
             None
         }
         (None, None) => None,
@@ -310,7 +310,7 @@ fn recipients(section: &mut Section, report: &mut Report) -> Vec<Mailbox> {
         report.add(problem.hint("write `to: [oncall@example.com]`"));
     }
     if let Some(one) = setting.get(MAX_RECIPIENTS) {
-        let message = format!("{} receivers; allowed: up to {MAX_RECIPIENTS}", setting.len());
+        let message = format!("{} recipients; allowed: up to {MAX_RECIPIENTS}", setting.len());
         report.add(one.problem(message));
     }
     let recipients = setting.iter().take(MAX_RECIPIENTS);
@@ -325,7 +325,7 @@ fn mailbox(setting: &ConfigValue, report: &mut Report) -> Option<Mailbox> {
     let mailbox = text.parse::<Mailbox>().ok();
     let mailbox = mailbox.or_else(|| Some(Mailbox::new(None, text.parse::<Address>().ok()?)));
     if mailbox.is_none() {
-        let problem = setting.problem(format!("{} is no mail address", setting.quoted()));
+        let problem = setting.problem(format!("invalid email address {}", setting.quoted()));
         report.add(problem.hint("write `oncall@example.com` or `On call <oncall@example.com>`"));
     }
     mailbox

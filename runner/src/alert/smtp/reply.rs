@@ -26,9 +26,7 @@ impl Reply {
         match self.code / 100 {
             found if found == class => Ok(self),
             4 | 5 => Err(SmtpError::Rejected { stage, reply: self }),
-            _ => Err(SmtpError::InvalidReply(
-                "a reply code that is not for this command",
-            )),
+            _ => Err(SmtpError::InvalidReply("unexpected reply code")),
         }
     }
 
@@ -64,7 +62,7 @@ impl<S: AsyncRead + Unpin> SmtpConnection<S> {
             Ok(self.stream)
         } else {
             Err(SmtpError::InvalidReply(
-                "something was sent ahead of the TLS handshake",
+                "unexpected data before the TLS handshake",
             ))
         }
     }
@@ -86,7 +84,7 @@ impl<S: AsyncRead + Unpin> SmtpConnection<S> {
             if reply.lines.is_empty() {
                 reply.code = line.code;
             } else if reply.code != line.code {
-                return Err(SmtpError::InvalidReply("a reply of more than one code"));
+                return Err(SmtpError::InvalidReply("a reply with several codes"));
             }
             reply.lines.push(line.text);
             if line.is_last {
@@ -125,7 +123,7 @@ impl<S: AsyncRead + Unpin> SmtpConnection<S> {
         let mut buffer = [0; READ_SIZE];
         let read = self.stream.read(&mut buffer).await;
         match read.map(|length| buffer.get(..length).unwrap_or_default()) {
-            Ok([]) => Err(SmtpError::Closed("the mail server closed it".to_owned())),
+            Ok([]) => Err(SmtpError::Closed("closed by the mail server".to_owned())),
             Ok(bytes) => {
                 self.buffered.extend_from_slice(bytes);
                 Ok(())
@@ -144,7 +142,7 @@ struct Line {
 
 impl Line {
     fn parse(line: &[u8]) -> Result<Self, SmtpError> {
-        const BAD: SmtpError = SmtpError::InvalidReply("a line that does not begin with a reply code");
+        const BAD: SmtpError = SmtpError::InvalidReply("a line without a reply code");
         let (digits, rest) = line.split_first_chunk::<3>().ok_or(BAD)?;
         let is_code = matches!(digits, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9']);
         if !is_code {

@@ -99,7 +99,7 @@ async fn what_was_sent_ahead_of_a_tls_handshake_ends_the_session() {
     assert_eq!(
         answer.err(),
         Some(SmtpError::InvalidReply(
-            "something was sent ahead of the TLS handshake"
+            "unexpected data before the TLS handshake"
         ))
     );
 }

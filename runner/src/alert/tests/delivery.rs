@@ -76,7 +76,7 @@ fn a_slack_webhook_that_is_gone_blocks_its_notifications() {
         assert_eq!(outcome(&firing), "http_404 held");
         assert_eq!(
             firing.failure().unwrap().message,
-            "the answer is 404 Not Found: no_service"
+            "HTTP 404 Not Found: no_service"
         );
         assert_eq!(resolved, None);
     });

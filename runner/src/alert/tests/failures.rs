@@ -64,7 +64,7 @@ async fn one_notification_at_which_the_receiver_fails_delays_no_other_check() {
         let logged = world.logged();
         let at_fault = logged
             .iter()
-            .filter(|line| line.contains("the notification `bad/1/1`"));
+            .filter(|line| line.contains("cannot deliver notification `bad/1/1`"));
         assert_eq!(at_fault.count(), 1, "{logged:?}");
         assert_eq!(
             logged.len(),

@@ -140,7 +140,7 @@ fn a_receiver_that_is_gone_keeps_the_mail_from_no_other() {
         assert_eq!(outcome(&firing), "smtp_550 partly");
         assert_eq!(
             firing.failure().unwrap().message,
-            "the mail server takes none for a@example.com (550 5.1.1 no such user)"
+            "the mail server rejected a@example.com (550 5.1.1 no such user)"
         );
         assert_eq!(outcome(&resolved.unwrap()), "smtp_550 partly");
         let receivers = server.mails().into_iter().map(|mail| mail.to);

@@ -109,7 +109,7 @@ async fn what_is_refused_for_what_it_says_is_given_up_once_others_are_taken_and_
         assert_eq!(report.dropped[&DropReason::Refused], 3);
         assert_eq!((report.waiting, report.failing, world.on_disk()), (0, None, 0));
         let logged = world.logged();
-        let given_up = logged.iter().filter(|line| line.contains("refused and given up"));
+        let given_up = logged.iter().filter(|line| line.contains("rejected and dropped"));
         assert_eq!(given_up.count(), 3, "once after each delivery: {logged:?}");
     }
 }

@@ -83,7 +83,7 @@ async fn a_receiver_that_is_away_is_sent_nothing_more_before_the_next_minute() {
     assert_eq!(sent, [(0, 1), (60, 64), (120, 64), (120, 36)]);
     let logged = world.logged();
     assert!(
-        logged.len() == 2 && logged[0].contains("it is away") && logged[1].contains("delivers again"),
+        logged.len() == 2 && logged[0].contains("it is away") && logged[1].contains("recovered; sending"),
         "{logged:?}"
     );
     let report = world.report();

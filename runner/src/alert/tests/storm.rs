@@ -112,7 +112,7 @@ fn a_thousand_transitions_before_a_silent_receiver_all_arrive_once_it_answers() 
             process.stage(&["silent", "well"], &numbered(number));
         }
         process
-            .wait_for_log("`silent` does not deliver: no answer within 200ms")
+            .wait_for_log("`silent` failed: no response within 200ms")
             .await;
         timeout(LIMIT, well.until(500)).await.unwrap();
         // A kill: nothing is left but what is on disk.
@@ -125,7 +125,7 @@ fn a_thousand_transitions_before_a_silent_receiver_all_arrive_once_it_answers() 
         timeout(LIMIT, well.until(1_000)).await.unwrap();
         assert_eq!(process.report().notifiers["silent"].waiting, 1_000);
         silent.set(ReceiverMode::Accept);
-        process.wait_for_log("`silent` delivers again").await;
+        process.wait_for_log("`silent` recovered").await;
         timeout(LIMIT, silent.until(500)).await.unwrap();
         drop(process);
         let process = Process::start(&settings, &disk);
@@ -184,7 +184,7 @@ fn losses_are_logged_once_for_each_series_of_failures() {
         for number in 1..=20 {
             process.stage(&["hook"], &numbered(number));
         }
-        process.wait_for_log("is refused").await;
+        process.wait_for_log("was rejected").await;
         let refused = || process.report().notifiers["hook"].dropped.values().sum::<u64>();
         let all = async {
             while refused() < 20 {
@@ -228,9 +228,7 @@ fn what_is_too_large_is_given_up_and_counted_and_the_next_one_has_its_turn() {
         let disk = Arc::default();
         let mut process = Process::start(&settings, &disk);
         process.stage(&["hook"], &numbered(1));
-        process
-            .wait_for_log("is refused and given up: the answer is 413")
-            .await;
+        process.wait_for_log("was rejected and dropped: HTTP 413").await;
         receiver.set(ReceiverMode::Accept);
         process.stage(&["hook"], &numbered(2));
         timeout(LIMIT, receiver.until(1)).await.unwrap();

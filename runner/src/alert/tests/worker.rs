@@ -26,8 +26,8 @@ async fn a_receiver_that_only_an_operator_can_help_is_tried_every_five_minutes_a
     assert_eq!(
         world.logged(),
         [
-            "notifier `ops` does not deliver: it is gone; mend its settings, until then 3 wait",
-            "notifier `ops` delivers again; 2 wait and are sent now"
+            "notifier `ops` failed: it is gone; fix its configuration (3 queued)",
+            "notifier `ops` recovered; sending 2 queued"
         ]
     );
     let report = world.report();
@@ -47,9 +47,9 @@ async fn a_receiver_that_is_away_is_tried_with_the_oldest_and_logged_once() {
     assert_eq!(
         world.logged(),
         [
-            "notifier `ops` does not deliver: it is away; 2 wait and are sent later",
-            "notifier `ops` delivers again; 1 wait and are sent now",
-            "notifier `ops` does not deliver: it is away; 1 wait and are sent later",
+            "notifier `ops` failed: it is away; retrying (2 queued)",
+            "notifier `ops` recovered; sending 1 queued",
+            "notifier `ops` failed: it is away; retrying (1 queued)",
         ]
     );
     let report = world.report();
@@ -82,12 +82,12 @@ async fn a_receiver_that_was_away_and_reaches_some_delivers_again_and_may_be_awa
     );
     let logged = world.logged();
     let words = [
-        "it is away; 4 wait",
-        "delivers again; 3",
-        "not reach everybody",
-        "it is away; 2 wait",
-        "delivers again; 1",
-        "not reach everybody",
+        "it is away; retrying (4 queued)",
+        "recovered; sending 3 queued",
+        "not reach all recipients",
+        "it is away; retrying (2 queued)",
+        "recovered; sending 1 queued",
+        "not reach all recipients",
     ];
     let is_as_expected = logged.iter().zip(words).all(|(line, words)| line.contains(words));
     assert!(logged.len() == words.len() && is_as_expected, "{logged:?}");
@@ -115,7 +115,7 @@ async fn each_recipient_that_a_notification_does_not_reach_is_logged_once_and_co
     run(workers, 10).await;
     let logged = world.logged();
     // Later ones wait for the second for the recipient that it has not reached.
-    let words = ["it is smtp_550; mend", "it is smtp_450; it is tried again"];
+    let words = ["it is smtp_550; fix", "it is smtp_450; retrying"];
     let is_as_expected = logged.iter().zip(words).all(|(line, words)| line.contains(words));
     assert!(logged.len() == words.len() && is_as_expected, "{logged:?}");
     let failed = world.report().failed;
@@ -133,7 +133,7 @@ async fn what_will_never_be_accepted_is_dropped_at_once_and_logged_again_after_a
     let logged = world.logged();
     assert_eq!(logged.len(), 3, "{logged:?}");
     assert!(
-        logged[0].contains("/1` is refused") && logged[1].contains("/4` is refused"),
+        logged[0].contains("/1` was rejected") && logged[1].contains("/4` was rejected"),
         "{logged:?}"
     );
     let report = world.report();
@@ -209,7 +209,7 @@ async fn a_receiver_that_does_not_answer_is_given_its_time_and_no_more() {
     let answer = notifier
         .send(&sample(SystemTime::now()), None, &internal_fds)
         .await;
-    assert_eq!(answer.failure().unwrap().message, "no answer within 10s");
+    assert_eq!(answer.failure().unwrap().message, "no response within 10s");
     assert_eq!(began.elapsed(), Duration::from_secs(10));
 }
 
@@ -230,9 +230,7 @@ async fn what_waits_for_too_long_is_dropped_on_disk_as_well_and_logged_once() {
         assert_eq!((report.dropped[&DropReason::Expired], report.waiting), (2, 1));
         assert_eq!(world.on_disk(), 1);
         let logged = world.logged();
-        let given_up = logged
-            .iter()
-            .filter(|line| line.contains("longer than `max_age`"));
+        let given_up = logged.iter().filter(|line| line.contains("older than `max_age`"));
         assert_eq!(given_up.count(), 1, "{logged:?}");
     }
 }

@@ -131,7 +131,7 @@ async fn the_first_notification_that_is_lost_for_want_of_room_is_logged() {
         worker.context.outbox.queue().update_report("ops", report);
         worker.log_overflow();
     }
-    assert!(lines.try_recv().unwrap().contains("the queue is full"));
+    assert!(lines.try_recv().unwrap().contains("queue full"));
     assert!(lines.try_recv().is_err(), "once before the next delivery");
 }
 

@@ -144,7 +144,7 @@ async fn an_observer_that_blocks_is_reported_while_the_admin_address_answers() {
         }
         assert!(began.elapsed() < LIMIT, "{found}");
     };
-    assert!(found.contains("a run has been being published for"), "{found}");
+    assert!(found.contains("publishing a run has been blocked for"), "{found}");
     pinged(&site, "/beat/fail", 1).await;
     // Three intervals at most, and the failure ping.
     assert!(site.accepted() - beats <= 3 + 1);

@@ -21,6 +21,11 @@ const ALL_DAYS: [Weekday; 7] = [
     Weekday::Sunday,
 ];
 
+/// The receivers of alerts in a simulation, in the settings' YAML.
+pub(super) const NOTIFIERS: &str = "notifiers:
+  chat: { type: slack, url: 'http://127.0.0.1/', timeout: 5s }
+  pager: { type: slack, url: 'http://127.0.0.1/', timeout: 5s, on: [degraded, down, unknown] }";
+
 #[derive(Debug)]
 pub(super) struct Plan {
     /// Intervals of checks in seconds.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, advance, sleep};
 use super::blocked::Blocked;
 use super::collector::{self, Collector};
 use super::expected::Expected;
-use super::plan::Plan;
+use super::plan::{NOTIFIERS, Plan};
 use super::process::{PINGS, Pings, Process, Start};
 use super::receivers::{self, Receivers};
 use super::spool::Spool;
@@ -38,9 +38,6 @@ const BEFORE_DUE: Duration = Duration::from_millis(100);
 const LONGEST_RUN: u32 = 30;
 /// Number of events that a failure prints.
 const SHOWN: usize = 60;
-const NOTIFIERS: &str = "notifiers:
-  chat: { type: slack, url: 'http://127.0.0.1/', timeout: 5s }
-  pager: { type: slack, url: 'http://127.0.0.1/', timeout: 5s, on: [degraded, down, unknown] }";
 
 pub(super) struct World {
     seed: u64,

@@ -118,7 +118,7 @@ pub fn parse(stored: &StoredRows) -> (HashMap<CheckId, CheckRecord>, RunAccount,
     for (id, text) in stored.rows_in(Table::Check) {
         match serde_json::from_str::<CheckRecord>(text) {
             Ok(record) => drop(records.insert(CheckId::new(id), record)),
-            Err(error) => unreadable.push(format!("what was kept of check {id} cannot be read: {error}")),
+            Err(error) => unreadable.push(format!("cannot read the stored state of check {id}: {error}")),
         }
     }
     let retired = stored.rows_in(Table::Runner).find(|(key, _)| &***key == RETIRED);

@@ -19,11 +19,11 @@ pub(in crate::cli) struct Setting {
 /// Why an argument is not a setting.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::cli) enum InvalidSetting {
-    #[error("a value is missing; write `KEY=VALUE`")]
+    #[error("missing value; write `KEY=VALUE`")]
     NoValue,
-    #[error("a part of the key is empty; write `KEY=VALUE` or `KEY.KEY=VALUE`")]
+    #[error("empty key; write `KEY=VALUE` or `KEY.KEY=VALUE`")]
     NoKey,
-    #[error("a quoted part of the key has no end; write `\"KEY\"=VALUE` or `\"KEY\".KEY=VALUE`")]
+    #[error("unterminated quote in the key; write `\"KEY\"=VALUE` or `\"KEY\".KEY=VALUE`")]
     OpenQuote,
 }
 

@@ -5,32 +5,41 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use url::Url;
 
 use crate::settings::{Access, Admin, Listen, Report, Token};
 use crate::suite::Environment;
 
 const TOKEN: &str = "CANARY_ADMIN_TOKEN";
+const ADMIN: &str = "CANARY_ADMIN";
+const ADMIN_FLAG: &str = "--admin";
 const TOKEN_FILE: &str = "CANARY_ADMIN_TOKEN_FILE";
+const TOKEN_FILE_FLAG: &str = "--admin-token-file";
 
 #[derive(Debug, Args)]
 pub(super) struct AdminArgs {
-    /// Where `run` and `demo` show themselves, and where others ask them: an address with a port, or `none`; to ask, a
-    /// URL will do too. 127.0.0.1:9464 unless told otherwise.
+    /// Admin address to listen on or connect to, or `none` [default: 127.0.0.1:9464]
     #[arg(long, global = true, env = "CANARY_ADMIN", value_name = "ADDRESS")]
     admin: Option<Address>,
-    /// File that holds the token for changing something at the admin address; or set CANARY_ADMIN_TOKEN.
+    /// File with the bearer token for the admin API (or set CANARY_ADMIN_TOKEN).
     #[arg(long, global = true, env = "CANARY_ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
     /// Refused: see [`SecretArgument`].
     #[arg(long, global = true, hide = true, num_args = 0..=1, default_missing_value = "")]
     admin_token: Option<Hidden>,
+    /// The flag or the variable that `admin` is from.
+    #[arg(skip = ADMIN_FLAG)]
+    admin_source: &'static str,
+    /// The flag or the variable that `admin_token_file` is from.
+    #[arg(skip = TOKEN_FILE_FLAG)]
+    token_file_source: &'static str,
 }
 
 /// A secret on the command line, which every user of the machine can read.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} is in the list of processes for everyone to see; {instead}")]
+#[error("{what} is visible to every user in the process list; {instead}")]
 pub(in crate::cli) struct SecretArgument {
     what: &'static str,
     instead: &'static str,
@@ -70,7 +79,9 @@ impl FromStr for Address {
             _ => match (text.parse(), url()) {
                 (Ok(address), _) => Ok(Self::At(address)),
                 (Err(_), Some(url)) => Ok(Self::Url(url)),
-                (Err(_), None) => Err("write ADDRESS:PORT, such as `127.0.0.1:9464`, or `none`".to_owned()),
+                (Err(_), None) => {
+                    Err("expected ADDRESS:PORT, such as `127.0.0.1:9464`, a URL, or `none`".to_owned())
+                }
             },
         }
     }
@@ -79,9 +90,9 @@ impl FromStr for Address {
 /// An admin address that does not fit the command.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum AdminAddressError {
-    #[error("`{0}` is an address to ask at, and none to listen on; write ADDRESS:PORT after `--admin`")]
+    #[error("cannot listen on the URL `{0}`; use `--admin ADDRESS:PORT`")]
     Url(Url),
-    #[error("there is no admin address to ask at; name the runner's with `--admin`")]
+    #[error("the admin server is disabled; set the address of a running instance with `--admin`")]
     Disabled,
 }
 
@@ -115,19 +126,30 @@ fn reachable_address(address: SocketAddr) -> SocketAddr {
 }
 
 impl AdminArgs {
+    /// Records whether values are from flags or from their variables.
+    pub(super) fn record_sources(&mut self, matches: &ArgMatches) {
+        let is_variable = |id: &str| matches.value_source(id) == Some(ValueSource::EnvVariable);
+        if is_variable("admin") {
+            self.admin_source = ADMIN;
+        }
+        if is_variable("admin_token_file") {
+            self.token_file_source = TOKEN_FILE;
+        }
+    }
+
     /// Refuses secrets in the arguments.
     pub(super) fn refuse_secrets(&self) -> Result<(), SecretArgument> {
         if self.admin_token.is_some() {
             return Err(SecretArgument {
-                what: "a token after `--admin-token`",
-                instead: "put it into a file and name that with `--admin-token-file`, or set CANARY_ADMIN_TOKEN",
+                what: "the value of `--admin-token`",
+                instead: "put the token into a file and use `--admin-token-file`, or set CANARY_ADMIN_TOKEN",
             });
         }
         match &self.admin {
             Some(Address::Url(url)) => refuse_credentials(
                 url,
-                "a password after `--admin`",
-                "put the token into a file and name that with `--admin-token-file`",
+                "the password in `--admin`",
+                "put the token into a file and use `--admin-token-file`",
             ),
             _ => Ok(()),
         }
@@ -143,7 +165,7 @@ impl AdminArgs {
     ) -> Result<(Admin, Access), AdminAddressError> {
         let admin = match &self.admin {
             Some(Address::Disabled) => Admin::None,
-            Some(Address::At(address)) => Admin::Listen(Listen::from_flag("CANARY_ADMIN", *address)),
+            Some(Address::At(address)) => Admin::Listen(Listen::from_flag(self.admin_source, *address)),
             Some(Address::Url(url)) => return Err(AdminAddressError::Url(url.clone())),
             None => file.unwrap_or_else(|| Admin::Listen(Listen::default())),
         };
@@ -183,7 +205,7 @@ impl AdminArgs {
     /// A token from the named file, or else the environment, overrides that of the settings.
     fn with_token(&self, access: Access, environment: &dyn Environment, report: &mut Report) -> Access {
         let token = match &self.admin_token_file {
-            Some(path) => Token::from_file(TOKEN_FILE, path, environment, report),
+            Some(path) => Token::from_file(self.token_file_source, path, environment, report),
             None => environment
                 .variable(TOKEN)
                 .and_then(|text| Token::from_flag(TOKEN, &text, report)),
@@ -236,7 +258,7 @@ mod tests {
         assert_eq!(target_url(&[], tls), "https://192.0.2.1:1/");
         assert_eq!(
             target_url(&[], "admin: none"),
-            "there is no admin address to ask at; name the runner's with `--admin`"
+            "the admin server is disabled; set the address of a running instance with `--admin`"
         );
     }
 
@@ -292,7 +314,7 @@ mod tests {
         let token = target("correct-horse-battery\n").unwrap().token;
         assert_eq!(token.as_ref().map(Token::expose), Some("correct-horse-battery"));
         let error = target("\n").unwrap_err().to_string();
-        assert!(error.contains("holds no token"), "{error}");
+        assert!(error.contains("contains no token"), "{error}");
         std::fs::remove_file(&path).unwrap();
         let gone = parsed(&["--admin-token-file", path.to_str().unwrap()])
             .host

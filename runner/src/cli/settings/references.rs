@@ -12,7 +12,7 @@ use crate::suite::{Environment, ReferencePolicy};
 
 #[derive(Debug, Args)]
 pub(super) struct ReferenceArgs {
-    /// Variables that `${env:}` in a suite may reach, such as `WEB_*`; all but the runner's own by default.
+    /// Variables that `${env:}` may read, such as `WEB_*` [default: all but canary's]
     #[arg(
         long,
         global = true,
@@ -21,7 +21,7 @@ pub(super) struct ReferenceArgs {
         value_name = "PATTERN"
     )]
     suite_env: Option<Vec<String>>,
-    /// Files and folders that `${file:}` in a suite may reach; all but the runner's own by default.
+    /// Files and folders that `${file:}` may read [default: all but canary's]
     #[arg(
         long,
         global = true,

@@ -61,7 +61,7 @@ fn no_network_is_blocked_by_default() {
 fn an_unknown_network_is_named() {
     let error = |text| Networks::parse([text]).unwrap_err().to_string();
     assert!(error("privat").starts_with("unknown network `privat`; allowed: `private`"));
-    assert!(error("10.0.0.0/33").starts_with("`10.0.0.0/33` is no network"));
+    assert!(error("10.0.0.0/33").starts_with("invalid network `10.0.0.0/33`"));
     assert_eq!(
         error("10.1.0.0/8"),
         "`10.1.0.0/8` has bits beyond its prefix; did you mean `10.0.0.0/8`?"

@@ -24,17 +24,18 @@ fn a_target_that_does_not_fit_its_syntax_is_refused_without_being_shown() {
         (
             "example.com:http",
             "HOST:PORT",
-            "`http` is no port; allowed: 1 to 65535, or `*` in a grant",
+            "invalid port `http`; allowed: 1 to 65535, or `*` in a grant",
         ),
         (
             "exa mple.com",
             "HOST[:PORT]",
-            "`exa mple.com` is no host name or address",
+            "invalid host `exa mple.com`; write a name or an IP address",
         ),
         (
             "*.example.com:1",
             "HOST:PORT",
-            "`*.example.com` is no host name; a `*` stands alone, or for the first labels as in `*.example.com`",
+            "invalid host `*.example.com`; no label may be empty, and `*` stands alone or for the first labels, as in \
+             `*.example.com`",
         ),
     ];
     refused(&cases);
@@ -67,7 +68,7 @@ fn refused(cases: &[(&str, &str, &str)]) {
         let error = Grants::for_check(target, syntax, Arc::default(), false).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("the target does not fit the plugin's syntax `{syntax}`")
+            format!("the target does not match the plugin's syntax `{syntax}`")
         );
         assert_eq!(error.source().unwrap().to_string(), *reason, "{target}");
     }

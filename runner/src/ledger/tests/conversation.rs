@@ -46,7 +46,7 @@ async fn what_goes_through_a_stream_is_in_the_conversation_from_its_beginning_to
             ("sent", "question".to_owned()),
             ("received", "answer".to_owned()),
             note("the peer closes its side"),
-            note("closed, by the peer first; sent 10 B, received 8 B"),
+            note("closed, first by the peer; sent 10 B, received 8 B"),
         ]
     );
 }
@@ -69,7 +69,7 @@ async fn a_conversation_distinguishes_a_reset_from_an_end_and_names_who_closed_a
     ours.connected().await.unwrap();
     page.end(EndCause::Deadline);
     let ends = format!(
-        "taken back by the host ({}); sent 0 B, received 0 B",
+        "reclaimed by the host ({}); sent 0 B, received 0 B",
         EndCause::Deadline.as_str()
     );
     assert_eq!(said(&page), [note(&ends)]);

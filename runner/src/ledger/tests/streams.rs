@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::*;
+use crate::ledger::Denial;
 
 async fn pair(quota: Quota) -> (Arc<Ledger>, Arc<Page>, LeasedStream, TcpStream) {
     let ledger = Ledger::new(Budget::new(10));

@@ -123,9 +123,7 @@ async fn over_udp(
             None => {}
         }
     }
-    Err(NetError::Protocol(
-        "too many datagrams that answer no question of ours".to_owned(),
-    ))
+    Err(NetError::Protocol("too many unrelated datagrams".to_owned()))
 }
 
 async fn over_tcp(
@@ -141,7 +139,7 @@ async fn over_tcp(
     let mut reply = vec![0; usize::from(length)];
     stream.read_exact(&mut reply).await?;
     let header = ResponseHeader::for_question(&reply, question)
-        .ok_or_else(|| NetError::Protocol("the answer is to another question".to_owned()))?;
+        .ok_or_else(|| NetError::Protocol("the answer is to a different question".to_owned()))?;
     Ok(header.response().await?)
 }
 

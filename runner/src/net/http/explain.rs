@@ -12,7 +12,7 @@ use crate::net::NetError;
 const HEAD_ERRORS: [(&str, &str, Evidence); 7] = [
     (
         "found HTTP2 preface",
-        "the peer answers in HTTP/2, and was asked in HTTP/1",
+        "the peer answered an HTTP/1 request in HTTP/2",
         Evidence::Beginning,
     ),
     (
@@ -27,22 +27,22 @@ const HEAD_ERRORS: [(&str, &str, Evidence); 7] = [
     ),
     (
         "invalid HTTP status-code",
-        "the peer's status is not a number of three digits",
+        "the peer's status is not a three-digit number",
         Evidence::Beginning,
     ),
     (
         "invalid content-length",
-        "the peer's `content-length` is not one length in digits",
+        "the peer's `content-length` is not a single number",
         Evidence::Framing,
     ),
     (
         "transfer-encoding",
-        "the peer names a `transfer-encoding` over HTTP/1.0, which has none",
+        "the peer sent `transfer-encoding` over HTTP/1.0, which has none",
         Evidence::Framing,
     ),
     (
         "invalid HTTP header",
-        "the peer sent a line among its headers that is not a header",
+        "the peer sent an invalid header line",
         Evidence::Header,
     ),
 ];
@@ -51,35 +51,29 @@ const HEAD_ERRORS: [(&str, &str, Evidence); 7] = [
 const BODY_ERRORS: [(&str, &str); 18] = [
     (
         "chunk extensions over limit",
-        "the peer sent more than 16 KiB of extensions to chunks",
+        "the peer sent more than 16 KiB of chunk extensions",
     ),
     (
         "chunk size: overflow",
-        "the peer announced a chunk that is larger than any body",
+        "the peer announced a chunk that is too large",
     ),
     (
         "extension contains newline",
-        "the peer sent an extension to a chunk with a line break in it",
+        "the peer sent a chunk extension with a line break in it",
     ),
-    (
-        "missing size digit",
-        "the peer sent a chunk that does not begin with its size",
-    ),
+    ("missing size digit", "the peer sent a chunk without a size"),
     (
         "Invalid Size",
-        "the peer sent a chunk whose size is not a number in hexadecimal digits",
+        "the peer sent a chunk whose size is not a hexadecimal number",
     ),
     (
         "linear white space",
-        "the peer sent a chunk whose size is not a number in hexadecimal digits",
+        "the peer sent a chunk whose size is not a hexadecimal number",
     ),
-    (
-        "chunk size LF",
-        "the peer sent a chunk whose size is not the end of its line",
-    ),
+    ("chunk size LF", "the peer sent a chunk size without a line end"),
     (
         "chunk body",
-        "the peer sent a chunk that is longer than the size that it announced",
+        "the peer sent a chunk that is longer than announced",
     ),
     (
         "chunk end",
@@ -91,21 +85,12 @@ const BODY_ERRORS: [(&str, &str); 18] = [
         "the peer sent more than 16 KiB of trailers",
     ),
     ("trailers count overflow", "the peer sent too many trailers"),
-    ("trailer", "the peer sent a trailer that is not a header"),
+    ("trailer", "the peer sent an invalid trailer"),
     // In a body, only trailers have headers.
-    (
-        "invalid header name",
-        "the peer sent a trailer that is not a header",
-    ),
-    (
-        "invalid header value",
-        "the peer sent a trailer that is not a header",
-    ),
-    ("Partial header", "the peer sent a trailer that is not a header"),
-    (
-        "unexpected message",
-        "the peer sent an answer that nobody asked for",
-    ),
+    ("invalid header name", "the peer sent an invalid trailer"),
+    ("invalid header value", "the peer sent an invalid trailer"),
+    ("Partial header", "the peer sent an invalid trailer"),
+    ("unexpected message", "the peer sent an unsolicited response"),
     ("header blocks", "the peer sent more than 64 header blocks"),
 ];
 
@@ -169,7 +154,7 @@ fn describe(error: &hyper::Error, message: &str) -> NetError {
     NetError::Protocol(match (known.next(), http2::error(error)) {
         (_, Some(broken)) if broken.get_io().is_none() => http2::describe(broken),
         (Some((_, explanation)), _) => (*explanation).to_owned(),
-        (None, _) => "the peer broke HTTP in a way that has no name here".to_owned(),
+        (None, _) => "the peer violated HTTP in an unknown way".to_owned(),
     })
 }
 
@@ -215,7 +200,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
     async fn what_is_not_http_is_called_by_what_it_is() {
         for (answer, message) in [
             (
@@ -229,19 +213,19 @@ mod tests {
             ),
             (
                 b"\x15\x03\x03\x00\x02\x02\x28",
-                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; it speaks TLS, as `https` asks for",
+                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; it speaks TLS (use `https`)",
             ),
             (
                 b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80",
-                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; it speaks HTTP/2 without being asked",
+                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; it speaks HTTP/2, which was not requested",
             ),
             (
                 b"HTTP/1.1 2x0 OK\r\n\r\n",
-                "protocol: the peer's status is not a number of three digits; the answer begins with `HTTP/1.1 2x0 OK`",
+                "protocol: the peer's status is not a three-digit number; the answer begins with `HTTP/1.1 2x0 OK`",
             ),
             (
                 b"HTTP/1.1 20 OK\r\ncontent-length: 2\r\n\r\nok",
-                "protocol: the peer's status is not a number of three digits; the answer begins with `HTTP/1.1 20 OK`",
+                "protocol: the peer's status is not a three-digit number; the answer begins with `HTTP/1.1 20 OK`",
             ),
             (
                 b"HTTP/1.2 200 OK\r\ncontent-length: 2\r\n\r\nok",
@@ -249,20 +233,20 @@ mod tests {
             ),
             (
                 b"HTTP/1.1 200 OK\r\nx: a\0b\r\ncontent-length: 2\r\n\r\nok",
-                "protocol: the peer sent a line among its headers that is not a header; it sent `x: a\\0b`",
+                "protocol: the peer sent an invalid header line; it sent `x: a\\0b`",
             ),
             (
                 b"HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551615\r\n\r\nok",
-                "protocol: the peer announces a longer body than there can be; it sent `content-length: \
+                "protocol: the peer announced a body that is too long; it sent `content-length: \
                  18446744073709551615`",
             ),
             (
                 b"HTTP/1.1 200 OK\r\ncontent-length: abc\r\n\r\n",
-                "protocol: the peer's `content-length` is not one length in digits; it sent `content-length: abc`",
+                "protocol: the peer's `content-length` is not a single number; it sent `content-length: abc`",
             ),
             (
                 b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nContent-Length: 2\r\n\r\nab",
-                "protocol: the peer's `content-length` is not one length in digits; it sent `content-length: 1` and \
+                "protocol: the peer's `content-length` is not a single number; it sent `content-length: 1` and \
                  `Content-Length: 2`",
             ),
         ] {
@@ -274,27 +258,21 @@ mod tests {
     async fn chunks_that_are_none_are_described() {
         let long = format!("1;{}\r\n", "x".repeat(20_000));
         for (chunks, message) in [
-            (
-                "xyz\r\n",
-                "the peer sent a chunk that does not begin with its size",
-            ),
+            ("xyz\r\n", "the peer sent a chunk without a size"),
             (
                 "1x\r\n",
-                "the peer sent a chunk whose size is not a number in hexadecimal digits",
+                "the peer sent a chunk whose size is not a hexadecimal number",
             ),
-            (
-                "1\rx",
-                "the peer sent a chunk whose size is not the end of its line",
-            ),
+            ("1\rx", "the peer sent a chunk size without a line end"),
             (
                 "1\r\nab\r\n",
-                "the peer sent a chunk that is longer than the size that it announced",
+                "the peer sent a chunk that is longer than announced",
             ),
             (
                 "fffffffffffffffff\r\n",
-                "the peer announced a chunk that is larger than any body",
+                "the peer announced a chunk that is too large",
             ),
-            (&long, "the peer sent more than 16 KiB of extensions to chunks"),
+            (&long, "the peer sent more than 16 KiB of chunk extensions"),
         ] {
             let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
             assert_eq!(
@@ -308,7 +286,7 @@ mod tests {
                 format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n{trailer}\r\n\r\n");
             assert_eq!(
                 failed(answer.as_bytes()).await,
-                "protocol: the peer sent a trailer that is not a header"
+                "protocol: the peer sent an invalid trailer"
             );
         }
         let trailers = "a: b\r\n".repeat(10_000);
@@ -343,7 +321,7 @@ mod tests {
             let message = failure(answer.as_bytes()).await.unwrap_or_default();
             for word in [
                 "parsed",
-                "no name here",
+                "in an unknown way",
                 "Invalid",
                 "reading a body",
                 "hyper",

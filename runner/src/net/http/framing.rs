@@ -15,7 +15,7 @@ pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, NetError> 
     let is_known = |encoding: &&[u8]| is_chunked(encoding) || is_nothing(encoding);
     if !encodings.iter().all(is_known) {
         return Err(NetError::Protocol(
-            "the peer encodes the body with a `transfer-encoding` that nobody asked for".to_owned(),
+            "the peer encoded the body with a `transfer-encoding` that was not requested".to_owned(),
         ));
     }
     match encodings.iter().position(|encoding| is_chunked(encoding)) {
@@ -24,7 +24,7 @@ pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, NetError> 
         // Gateways repeat the header they received, but the body is chunked once.
         Some(first) if encodings.iter().skip(first).all(|encoding| is_chunked(encoding)) => Ok(None),
         Some(_) => Err(NetError::Protocol(
-            "the peer's `transfer-encoding` goes on behind `chunked`".to_owned(),
+            "the peer's `transfer-encoding` continues after `chunked`".to_owned(),
         )),
     }
 }
@@ -45,7 +45,7 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, NetError> {
     match first.filter(|_| lengths.all(|length| length == first)) {
         Some(length) => Ok(Some(length)),
         None => Err(NetError::Protocol(
-            "the peer's `content-length` is not one length in digits".to_owned(),
+            "the peer's `content-length` is not a single number".to_owned(),
         )),
     }
 }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_leaves_the_end_open_is_refused() {
-        let behind = "the peer's `transfer-encoding` goes on behind `chunked`";
+        let behind = "the peer's `transfer-encoding` continues after `chunked`";
         for lines in [
             &["chunked, identity"][..],
             &["chunked,"],
@@ -144,7 +144,10 @@ mod tests {
             "identity chunked",
         ] {
             let refused = length_of(&[(TRANSFER_ENCODING, encoding)]).unwrap_err();
-            assert!(refused.contains("that nobody asked for"), "{encoding}: {refused}");
+            assert!(
+                refused.contains("that was not requested"),
+                "{encoding}: {refused}"
+            );
         }
         for (first, second) in [
             ("10", "11"),
@@ -159,7 +162,7 @@ mod tests {
                 (CONTENT_LENGTH, second),
             ];
             let refused = length_of(&lines).unwrap_err();
-            assert!(refused.contains("not one length in digits"), "{first}: {refused}");
+            assert!(refused.contains("not a single number"), "{first}: {refused}");
         }
     }
 }

@@ -20,7 +20,7 @@ const SETTINGS: u8 = 4;
 
 /// Longest `content-length` that the library accepts.
 const MAX_CONTENT_LENGTH: u64 = u64::MAX - 2;
-const TOO_LONG_BODY: &str = "the peer announces a longer body than there can be";
+const TOO_LONG_BODY: &str = "the peer announced a body that is too long";
 
 /// Which part of a head demonstrates an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,9 +209,9 @@ impl HeadState {
 
     fn beginning(&self) -> Option<String> {
         match self.opening.as_slice() {
-            [20..=23, 3, ..] => return Some("it speaks TLS, as `https` asks for".to_owned()),
+            [20..=23, 3, ..] => return Some("it speaks TLS (use `https`)".to_owned()),
             [0, _, _, SETTINGS, _, 0, 0, 0, 0, ..] => {
-                return Some("it speaks HTTP/2 without being asked".to_owned());
+                return Some("it speaks HTTP/2, which was not requested".to_owned());
             }
             _ => {}
         }

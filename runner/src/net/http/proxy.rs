@@ -58,7 +58,7 @@ impl ProxyChoice {
             // Neither the plugin nor the target is to blame.
             Self::Environment => match environment.proxy_for(url).map(Proxy::parse).transpose() {
                 Err(NetError::Invalid(reason)) => {
-                    Err(NetError::Other(reason).into_own_failure("the proxy that the environment names"))
+                    Err(NetError::Other(reason).into_own_failure("the proxy from the environment"))
                 }
                 proxy => proxy,
             },
@@ -308,7 +308,7 @@ mod tests {
             assert!(error.is_own_failure(), "{proxy}: {error:?}");
             let message = error.to_string();
             assert!(
-                message.starts_with("the proxy that the environment names: proxy url: "),
+                message.starts_with("the proxy from the environment: proxy url: "),
                 "{message}"
             );
         }

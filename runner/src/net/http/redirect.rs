@@ -119,7 +119,7 @@ impl RequestContext<'_> {
 
     fn secret_leak_error(&self, to: &Destination, what: &str) -> NetError {
         self.client.deny(&format!(
-            "a redirect to `{to}` would take {what} with a secret to another origin; to let it, add `{to}` to the check's \
+            "a redirect to `{to}` would send {what} with a secret to another origin; to allow it, add `{to}` to the check's \
              `redirect_secrets_to`"
         ))
     }

@@ -126,8 +126,9 @@ pub(super) fn check_headers(headers: &[(String, Vec<u8>)]) -> Result<(), NetErro
 pub(super) fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), NetError> {
     let invalid =
         |reason: &dyn Display| NetError::Invalid(format!("header `{}`: {reason}", name.escape_debug()));
-    let key = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| invalid(&"a name has letters, digits and some signs, no blank and no colon"))?;
+    let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+        invalid(&"a name may have letters, digits and some symbols, but no spaces and no colon")
+    })?;
     let value = HeaderValue::from_bytes(value)
         .map_err(|_| invalid(&"its value has a line break or another control character"))?;
     Ok((key, value))

@@ -29,7 +29,7 @@ const REPLIES: [&str; 8] = [
     "connection refused",
     "TTL expired",
     "command not supported",
-    "kind of address not supported",
+    "address type not supported",
 ];
 /// Replies that are caused by the target.
 const TARGET_REPLIES: std::ops::RangeInclusive<u8> = 3..=6;
@@ -109,9 +109,7 @@ pub(super) async fn connect(
     }
     if reply != 0 {
         let message = REPLIES.get(usize::from(reply).wrapping_sub(1));
-        let message = message
-            .copied()
-            .unwrap_or("for a reason that SOCKS5 does not know");
+        let message = message.copied().unwrap_or("unknown reason");
         let refused = NetError::Protocol(format!("the proxy refused: {message}"));
         return Err(if TARGET_REPLIES.contains(&reply) {
             SocksError::Target(refused)
@@ -154,7 +152,7 @@ async fn authenticate(stream: &mut (impl Stream + Unpin), login: Option<&Login>)
                 [_, _] => Err(refused("the user name or the password").into()),
             }
         }
-        ([VERSION, _], None) => Err(refused("clients that do not log in").into()),
+        ([VERSION, _], None) => Err(refused("clients without a login").into()),
         ([VERSION, _], Some(_)) => Err(refused("user names and passwords").into()),
         _ => Err(not_socks().into()),
     }
@@ -175,7 +173,7 @@ fn request(destination: &Destination) -> Result<Vec<u8>, NetError> {
             let name = destination.name_to_resolve().unwrap_or_else(|| name.clone());
             let length = u8::try_from(name.len());
             let length =
-                length.map_err(|_| NetError::Invalid(format!("the name `{name}` does not fit SOCKS5")))?;
+                length.map_err(|_| NetError::Invalid(format!("the name `{name}` is too long for SOCKS5")))?;
             request.extend([NAME, length]);
             request.extend(name.as_bytes());
         }
@@ -268,7 +266,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
     async fn what_the_target_refuses_is_of_the_target_and_all_else_of_the_proxy() {
         let message = |failed| match failed {
             SocksError::Target(error) => format!("target: {error}"),
@@ -293,12 +290,12 @@ mod tests {
             (
                 None,
                 b"\x05\x00\x05\xff\x00\x01",
-                "proxy: protocol: the proxy refused: for a reason that SOCKS5 does not know",
+                "proxy: protocol: the proxy refused: unknown reason",
             ),
             (
                 None,
                 b"\x05\xff",
-                "proxy: protocol: the proxy refused clients that do not log in",
+                "proxy: protocol: the proxy refused clients without a login",
             ),
             (
                 Some(login()),

@@ -176,8 +176,7 @@ mod tests {
         assert_eq!(seen.chain.len(), MAX_CHAIN);
         assert_eq!(
             seen.untrusted.to_string(),
-            "the certificate has an issuer `CN=Maze` of whose name the server sent 31 certificates, of which 3 are looked at: \
-             none of these has the key that signed it"
+            "the certificate has an issuer `CN=Maze` for which the server sent 31 certificates: none of the first 3 has the key that signed it"
         );
     }
 

@@ -140,7 +140,7 @@ mod tests {
         };
         assert_eq!(
             of("not pem"),
-            ["ca-certificates: ca certificates: the text holds no certificate in PEM form"]
+            ["ca-certificates: ca certificates: the text contains no certificate in PEM format"]
         );
         let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert_eq!(
@@ -168,8 +168,8 @@ mod tests {
         assert_eq!(
             of("x", "y"),
             [
-                "client-certificate: client certificates: the text holds no certificate in PEM form",
-                "client-key: client key: the text holds no private key in PEM form"
+                "client-certificate: client certificates: the text contains no certificate in PEM format",
+                "client-key: client key: the text contains no private key in PEM format"
             ]
         );
         let broken = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(
             of(&chain, encrypted),
             [
-                "client-key: client key: the text holds an encrypted private key, which nobody here can decrypt"
+                "client-key: client key: the text contains an encrypted private key; encrypted keys are not supported"
             ]
         );
     }
@@ -216,24 +216,20 @@ mod tests {
             (
                 &rsa,
                 &modulus,
-                "(RSA 1023) is too weak: an RSA key has 2048 bits at least",
+                "(RSA 1023) is too weak: RSA keys need at least 2048 bits",
             ),
-            (&k1, &[], "(EC secp256k1) is of a kind that is not supported"),
+            (&k1, &[], "(EC secp256k1) is of an unsupported type"),
             (
                 &unnamed,
                 &[],
-                "(EC on an unknown curve) is of a kind that is not supported",
+                "(EC on an unknown curve) is of an unsupported type",
             ),
             (
                 &[6, 3, 0x2b, 0x65, 0x71],
                 &[],
-                "(Ed448) is of a kind that is not supported",
+                "(Ed448) is of an unsupported type",
             ),
-            (
-                &[6, 3, 0x2a, 3, 4],
-                &[],
-                "(1.2.3.4) is of a kind that is not supported",
-            ),
+            (&[6, 3, 0x2a, 3, 4], &[], "(1.2.3.4) is of an unsupported type"),
             (&[6, 3, 0x2b, 0x65, 0x70], &[], "is damaged"),
         ];
         for (algorithm, key, said) in cases {

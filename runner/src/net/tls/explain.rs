@@ -20,7 +20,7 @@ pub fn explain(error: &Error) -> String {
         Error::PeerIncompatible(reason) => peer::explain_incompatibility(reason).to_owned(),
         Error::PeerMisbehaved(reason) => {
             format!(
-                "the peer broke the TLS protocol: {}",
+                "the peer violated the TLS protocol: {}",
                 peer::explain_misbehavior(reason)
             )
         }
@@ -28,7 +28,7 @@ pub fn explain(error: &Error) -> String {
         Error::InvalidCertificate(reason) => {
             format!("invalid peer certificate: {}", explain_certificate(reason))
         }
-        Error::InvalidCertRevocationList(_) => "the list of revoked certificates cannot be used".to_owned(),
+        Error::InvalidCertRevocationList(_) => "the certificate revocation list cannot be used".to_owned(),
         other => without_details(other).to_owned(),
     }
 }
@@ -37,20 +37,20 @@ pub fn explain(error: &Error) -> String {
 fn without_details(error: &Error) -> &str {
     match error {
         Error::NoCertificatesPresented => "the peer sent no certificates",
-        Error::UnsupportedNameType => "a name of this kind cannot be a server name in TLS",
+        Error::UnsupportedNameType => "a name of this kind is not a valid server name for TLS",
         Error::DecryptError => "a message of the peer's cannot be decrypted",
         Error::EncryptError => "a message to the peer cannot be encrypted",
-        Error::InvalidEncryptedClientHello(_) => "the encrypted hello is not one",
+        Error::InvalidEncryptedClientHello(_) => "the encrypted hello is invalid",
         Error::FailedToGetCurrentTime => "the time of the host is not known",
-        Error::FailedToGetRandomBytes => "the host has no random numbers to give",
-        Error::HandshakeNotComplete => "the handshake is not over",
+        Error::FailedToGetRandomBytes => "the host has no random numbers",
+        Error::HandshakeNotComplete => "the handshake is not complete",
         Error::PeerSentOversizedRecord => "the peer sent a record that is longer than TLS allows",
-        Error::NoApplicationProtocol => "the peer speaks none of the application protocols that were offered",
+        Error::NoApplicationProtocol => "the peer supports none of the offered application protocols",
         Error::BadMaxFragmentSize => "the size of fragments is out of range",
         Error::InconsistentKeys(_) => "the private key does not belong to the certificate",
         // Created by this program, as a complete sentence.
         Error::General(message) => message,
-        _ => "TLS failed in a way that has no name",
+        _ => "TLS failed for an unknown reason",
     }
 }
 
@@ -65,30 +65,30 @@ fn explain_certificate(error: &CertificateError) -> &'static str {
         CertificateError::BadEncoding => "it is damaged: it is not DER, or has a part that cannot be read",
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its validity has not begun yet"
+            "its validity has not begun"
         }
         CertificateError::Revoked => "it is revoked",
         CertificateError::UnhandledCriticalExtension => "it has a critical extension that is not understood",
         CertificateError::UnknownIssuer => "no path leads from it to a trusted root",
         CertificateError::UnknownRevocationStatus
         | CertificateError::ExpiredRevocationList
-        | CertificateError::ExpiredRevocationListContext { .. } => "whether it is revoked is not known",
+        | CertificateError::ExpiredRevocationListContext { .. } => "its revocation status is unknown",
         CertificateError::BadSignature => "a signature does not verify with its issuer's key or its own",
         CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
-            "it is signed with an algorithm that is too weak or not supported"
+            "it is signed with a weak or unsupported algorithm"
         }
         CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "a signature's algorithm does not fit the key"
+            "a signature algorithm does not match the key"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is not for this name"
         }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "it is not meant for this purpose, by its extended key usage"
+            "it is not for this purpose, according to its extended key usage"
         }
-        CertificateError::InvalidOcspResponse => "the stapled OCSP answer cannot be read",
+        CertificateError::InvalidOcspResponse => "the stapled OCSP response cannot be read",
         CertificateError::ApplicationVerificationFailure => "it is refused",
-        _ => "it has something in it that is not supported",
+        _ => "it contains something unsupported",
     }
 }
 

@@ -165,19 +165,18 @@ impl Key {
     pub(super) fn weakness(&self) -> Option<String> {
         match self {
             Self::Rsa { bits } | Self::Pss { bits, .. } if *bits < MIN_RSA_BITS => {
-                Some(format!("is too weak: an RSA key has {MIN_RSA_BITS} bits at least"))
+                Some(format!("is too weak: RSA keys need at least {MIN_RSA_BITS} bits"))
             }
             Self::Rsa { bits } | Self::Pss { bits, .. } if *bits > MAX_RSA_BITS => Some(format!(
                 "is too long: RSA keys of up to {MAX_RSA_BITS} bits are supported"
             )),
             Self::Pss { is_known: false, .. } => Some(
-                "has parameters that are not supported: the hash, the mask and the salt have to be of one length, of 256 bits \
-                 or more"
+                "has unsupported parameters: hash, mask and salt must have the same length of at least 256 bits"
                     .to_owned(),
             ),
             Self::Rsa { .. } | Self::Pss { .. } | Self::Ed25519 => None,
             Self::Curve(name) if STRONG_CURVES.contains(name) => None,
-            _ => Some("is of a kind that is not supported".to_owned()),
+            _ => Some("is of an unsupported type".to_owned()),
         }
     }
 }

@@ -115,8 +115,8 @@ impl Client {
 fn message_of(error: &NetError) -> String {
     match error {
         NetError::Tls(error) => error.clone(),
-        NetError::Closed => "the peer closed the connection without a word".to_owned(),
-        NetError::Reset => "the peer reset the connection without a word".to_owned(),
+        NetError::Closed => "the peer closed the connection without an alert".to_owned(),
+        NetError::Reset => "the peer reset the connection without an alert".to_owned(),
         other => other.to_string(),
     }
 }
@@ -135,22 +135,22 @@ impl Examination {
         };
         let offered = if is_offered {
             // The server rejects another part of the offer, or its key is rejected here.
-            format!("as Canary offers it, with {GROUPS} for the key exchange and {SIGNATURES}")
+            format!("which Canary offers too, with {GROUPS} for the key exchange and {SIGNATURES}")
         } else {
-            format!("and Canary offers {versions} with ECDHE and AES-GCM or ChaCha20-Poly1305")
+            format!("but Canary offers {versions} with ECDHE and AES-GCM or ChaCha20-Poly1305")
         };
         let has_weak_key = self.untrusted.has(&[ReasonCode::WeakKey]);
         let chosen = (!is_offered || !has_weak_key).then(|| {
             format!(
-                "of what older clients offer the server chooses {} with {}, {offered}",
+                "with the offer of an older client, the server chooses {} with {}, {offered}",
                 self.version, self.cipher_suite
             )
         });
         let leaf = self.chain.first();
         let certificate = match (self.untrusted.is_empty(), leaf) {
-            (false, _) => Some(format!("of its certificate: {}", self.untrusted)),
+            (false, _) => Some(format!("its certificate: {}", self.untrusted)),
             (true, Some(leaf)) => Some(format!(
-                "its certificate is trusted, and ends {}",
+                "its certificate is trusted and expires {}",
                 date(leaf.not_after)
             )),
             (true, None) => None,

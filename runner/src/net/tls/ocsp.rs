@@ -47,7 +47,7 @@ impl Staple<'_> {
             },
         };
         demands_staple(self.leaf).then(|| {
-            let message = format!("the certificate demands a stapled OCSP answer, and {unusable}");
+            let message = format!("the certificate requires a stapled OCSP response, but {unusable}");
             Reason::new(ReasonCode::NoStaple, Some(0), message)
         })
     }
@@ -58,9 +58,9 @@ impl Staple<'_> {
             .singles
             .iter()
             .find(|single| single.is_about(self.leaf, issuer))
-            .ok_or("that of the server is about other certificates")?;
+            .ok_or("the server's is about other certificates")?;
         if !self.is_signed(&response, issuer) {
-            return Err("that of the server is not signed by the certificate's issuer".to_owned());
+            return Err("the server's is not signed by the certificate's issuer".to_owned());
         }
         self.in_time(single)
     }
@@ -71,11 +71,11 @@ impl Staple<'_> {
             .until
             .unwrap_or(single.from.saturating_add(DEFAULT_VALIDITY));
         if self.now > until {
-            return Err(format!("that of the server {}", expired(until)));
+            return Err(format!("the server's {}", expired(until)));
         }
         if single.from > self.now.saturating_add(MAX_SKEW) {
             let from = date(single.from);
-            return Err(format!("that of the server is for the time from {from}"));
+            return Err(format!("the server's is not valid before {from}"));
         }
         Ok(single.status)
     }
@@ -109,17 +109,17 @@ impl Staple<'_> {
 
 fn unusable(no_answer: OcspError) -> String {
     match no_answer {
-        OcspError::Malformed => "that of the server cannot be read".to_owned(),
+        OcspError::Malformed => "the server's cannot be read".to_owned(),
         OcspError::Refused(status) => {
             let message = match status {
                 1 => "the request was malformed",
-                2 => "it has an internal error",
-                3 => "it should be asked later",
+                2 => "internal error",
+                3 => "try later",
                 5 => "requests must be signed",
-                6 => "it does not answer that",
-                _ => "it does not answer, for a reason that is not known",
+                6 => "the request is not authorized",
+                _ => "unknown reason",
             };
-            format!("in that of the server the responder says that {message}")
+            format!("the server's is an error: {message}")
         }
     }
 }
@@ -127,14 +127,16 @@ fn unusable(no_answer: OcspError) -> String {
 fn reason(status: Status) -> Option<Reason> {
     let message = match status {
         Status::Good => return None,
-        Status::Unknown => "the issuer does not know the certificate, by the stapled OCSP answer".to_owned(),
+        Status::Unknown => {
+            "the issuer does not know the certificate, according to the stapled OCSP response".to_owned()
+        }
         Status::Revoked { at, reason } => {
             let why = reason
                 .and_then(cause)
                 .map(|why| format!(": {why}"))
                 .unwrap_or_default();
             format!(
-                "the issuer revoked the certificate at {}, by the stapled OCSP answer{why}",
+                "the issuer revoked the certificate at {}, according to the stapled OCSP response{why}",
                 date(at)
             )
         }
@@ -145,14 +147,14 @@ fn reason(status: Status) -> Option<Reason> {
 /// The revocation reason, by its number in RFC 5280, section 5.3.1.
 fn cause(number: u8) -> Option<&'static str> {
     Some(match number {
-        1 => "its key is known to others",
-        2 => "the key of its authority is known to others",
-        3 => "its owner is no longer what it says",
-        4 => "another took its place",
-        5 => "it is not needed any more",
+        1 => "its key was compromised",
+        2 => "the key of its CA was compromised",
+        3 => "its owner's affiliation changed",
+        4 => "it was superseded",
+        5 => "it is no longer needed",
         6 => "it is on hold",
-        9 => "its owner may not have it any more",
-        10 => "the authority of its attributes is known to others",
+        9 => "its privileges were withdrawn",
+        10 => "its attribute authority was compromised",
         _ => return None,
     })
 }

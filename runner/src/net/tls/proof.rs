@@ -14,17 +14,16 @@ use super::{TlsVersion, pss};
 pub(super) enum KeyProofError {
     /// The signature was made with another key, or over other data.
     #[error(
-        "the server did not prove that it holds the certificate's key: its signature of the handshake does not verify"
+        "the server did not prove that it holds the certificate's key: its signature of the handshake is invalid"
     )]
     Signature,
     /// Keys of this type do not make such signatures.
     #[error(
-        "the server did not prove that it holds the certificate's key: its signature of the handshake is of another kind \
-         than the key"
+        "the server did not prove that it holds the certificate's key: its signature of the handshake is of another type than the key"
     )]
     Kind,
     /// There is no algorithm for the key.
-    #[error("that the server holds the certificate's key cannot be verified: the key ({name}) {weakness}")]
+    #[error("cannot verify that the server holds the certificate's key: the key ({name}) {weakness}")]
     Key {
         /// Such as `RSA 1024`.
         name: String,
@@ -32,7 +31,7 @@ pub(super) enum KeyProofError {
         weakness: String,
     },
     /// The certificate has no usable key.
-    #[error("that the server holds the certificate's key cannot be verified: the certificate cannot be read")]
+    #[error("cannot verify that the server holds the certificate's key: the certificate cannot be read")]
     Certificate,
 }
 

@@ -186,7 +186,7 @@ mod tests {
         for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe] {
             assert_eq!(
                 explained(left, kind).await,
-                "tls: the peer sent the alert `certificate_required`: it wants a client certificate"
+                "tls: the peer sent the alert `certificate_required`: it requires a client certificate"
             );
         }
         for left in [&b""[..], b"\x15\x03", b"\x16\x03\x03\xff\xffx"] {

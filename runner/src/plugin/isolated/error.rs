@@ -59,7 +59,7 @@ pub enum IsolationError {
         limit: u64,
     },
     /// It exited successfully, but its result cannot be parsed.
-    #[error("the result of examining it makes no sense: do not use this plugin, and report it")]
+    #[error("the result of examining it is invalid: do not use this plugin, and report it")]
     InvalidReply,
     /// It reported that it could not do its work.
     #[error("it cannot be examined: {0}")]

@@ -62,7 +62,7 @@ pub fn run(limits: WorkerLimits) -> io::Result<()> {
     io::stdin().lock().take(MAX_REPLY).read_to_end(&mut input)?;
     let (reply, payload) = match protocol::split(input) {
         Some((task, payload)) => perform(task, payload),
-        None => failed("what it is to do makes no sense"),
+        None => failed("invalid request"),
     };
     let header = protocol::frame(&reply).map_err(io::Error::other)?;
     let mut output = io::stdout().lock();
@@ -91,7 +91,7 @@ fn runtime(pooling: bool) -> Result<(Engine, Runtime), String> {
 fn check_configs(payload: Vec<u8>, pooling: bool) -> Result<(Reply, Vec<u8>), String> {
     let (engine, runtime) = runtime(pooling)?;
     let frame = protocol::split::<ConfigRequest>(payload);
-    let (request, code) = frame.ok_or("what it is to judge makes no sense")?;
+    let (request, code) = frame.ok_or("invalid request")?;
     let component = compile::restore(&code, &engine).map_err(|refusal| refusal.to_string())?;
     let sandbox = offline_sandbox(engine);
     let program = sandbox.link(&component).map_err(|error| error.to_string())?;

@@ -57,7 +57,7 @@ pub fn status(status: &RunnerStatus, now: SystemTime, screen: Screen) -> String 
         .saturating_sub(u64::try_from(rows.len()).unwrap_or(u64::MAX));
     let more = match left {
         0 => String::new(),
-        left => format!("... and {left} more; ask for more with `--limit`, or for one with `--check`\n"),
+        left => format!("... and {left} more (use `--limit` or `--check`)\n"),
     };
     let lines = head(status, now).into_iter().flat_map(|(line, style)| {
         let parts = wrap(&line, screen.width);
@@ -90,7 +90,7 @@ pub fn top(status: &RunnerStatus, now: SystemTime, screen: Screen, height: usize
         0 => String::new(),
         left => format!("... and {left} more; "),
     };
-    format!("{head}\n{}{more}q ends", render(&CHECKS, &rows, screen))
+    format!("{head}\n{}{more}press q to quit", render(&CHECKS, &rows, screen))
 }
 
 /// A table of the open connections, and below it one of the reclaimed ones.
@@ -102,13 +102,12 @@ pub fn connections(connections: &Connections, now: SystemTime, screen: Screen) -
         reclaimed,
     } = connections;
     let mut text = match open.as_slice() {
-        [] => "no check has a connection open\n".to_owned(),
+        [] => "no open connections\n".to_owned(),
         open => render(&OPEN, &open.iter().map(open_row).collect::<Vec<_>>(), screen),
     };
     let left = matched.saturating_sub(u64::try_from(open.len()).unwrap_or(u64::MAX));
     if left > 0 {
-        text +=
-            &format!("... and {left} more; ask for more with `--limit`, or for one check's with `--check`\n");
+        text += &format!("... and {left} more (use `--limit` or `--check`)\n");
     }
     if !reclaimed.is_empty() {
         let rows: Vec<Row> = reclaimed.iter().map(|one| reclaimed_row(one, now)).collect();
@@ -138,7 +137,7 @@ fn head(status: &RunnerStatus, now: SystemTime) -> Vec<(String, Style)> {
     } = status;
     let since = suite
         .in_force_since
-        .map_or_else(String::new, |since| format!(" in force for {},", ago(since, now)));
+        .map_or_else(String::new, |since| format!(" active for {},", ago(since, now)));
     let reloads = suite.reloads;
     let version = sanitize(&status.version);
     let lines = [
@@ -152,7 +151,7 @@ fn head(status: &RunnerStatus, now: SystemTime) -> Vec<(String, Style)> {
         ),
         format!("runs: {}", account(&status.account)),
         format!(
-            "descriptors: {} lent of {}, {} reclaimed, {} unaccounted",
+            "descriptors: {} of {} leased, {} reclaimed, {} unaccounted",
             descriptors.leased, descriptors.budget, descriptors.reclaimed, descriptors.unaccounted
         ),
     ];
@@ -181,7 +180,7 @@ fn painted(line: &str, style: Style, screen: Screen) -> String {
 
 fn account(account: &AccountState) -> String {
     format!(
-        "{} scheduled = {} finished{} + {} missed{} + {} under way",
+        "{} scheduled = {} finished{} + {} missed{} + {} in flight",
         account.scheduled,
         account.finished.values().copied().fold(0, u64::saturating_add),
         breakdown(&account.finished),

@@ -90,7 +90,7 @@ fn sample_status() -> RunnerStatus {
         },
         problems: vec![HealthProblem {
             what: "checks_stale".to_owned(),
-            message: "nothing was heard of 1 check (\x1b[2Jevil; 90 s at most)".to_owned(),
+            message: "no recent outcome of 1 check (\x1b[2Jevil; longest 90 s)".to_owned(),
             checks: vec!["evil".to_owned()],
         }],
         matched: 5,
@@ -113,31 +113,31 @@ fn sample_status() -> RunnerStatus {
 fn a_status_is_a_head_and_one_line_per_check() {
     assert_snapshot!(status(&sample_status(), now(), WIDE), @r#"
     canary 1.2.3 up 1h 2m
-    suite: 3 checks, in force for 10m 0s, 1 reloads, 2 refused
-    runs: 30 scheduled = 26 finished (6 fail, 20 pass) + 3 missed (3 overlap) + 1 under way
-    descriptors: 4 lent of 1000, 12 reclaimed, 0 unaccounted
-    problem: checks_stale: nothing was heard of 1 check (\u{1b}[2Jevil; 90 s at most)
+    suite: 3 checks, active for 10m 0s, 1 reloads, 2 refused
+    runs: 30 scheduled = 26 finished (6 fail, 20 pass) + 3 missed (3 overlap) + 1 in flight
+    descriptors: 4 of 1000 leased, 12 reclaimed, 0 unaccounted
+    problem: checks_stale: no recent outcome of 1 check (\u{1b}[2Jevil; longest 90 s)
 
     CHECK    TARGET                STATUS   SINCE  STAGE  LAST  AGO  TIME  SUMMARY
     website  https://example.com/  up       2h 5m  idle   pass  12s  37ms  200 OK, 12 KiB
     shop     https://example.com/  down     2h 5m  idle   fail  12s  37ms  500 Internal Server Error\nwith \u{1b}[31mcolours of its own
     new      https://example.com/  unknown         idle   none
-    ... and 2 more; ask for more with `--limit`, or for one with `--check`
+    ... and 2 more (use `--limit` or `--check`)
     "#);
     assert_snapshot!(status(&sample_status(), now(), NARROW), @r#"
     canary 1.2.3 up 1h 2m
-    suite: 3 checks, in force for 10m 0s, 1 reloads, 2 refused
+    suite: 3 checks, active for 10m 0s, 1 reloads, 2 refused
     runs: 30 scheduled = 26 finished (6 fail, 20 pass) + 3
-    missed (3 overlap) + 1 under way
-    descriptors: 4 lent of 1000, 12 reclaimed, 0 unaccounted
-    problem: checks_stale: nothing was heard of 1 check
-    (\u{1b}[2Jevil; 90 s at most)
+    missed (3 overlap) + 1 in flight
+    descriptors: 4 of 1000 leased, 12 reclaimed, 0 unaccounted
+    problem: checks_stale: no recent outcome of 1 check
+    (\u{1b}[2Jevil; longest 90 s)
 
     CHECK    STATUS   LAST  TIME  SUMMARY
     website  up       pass  37ms  200 OK, 12 KiB
     shop     down     fail  37ms  500 Internal Server Error\nwi…
     new      unknown  none
-    ... and 2 more; ask for more with `--limit`, or for one with `--check`
+    ... and 2 more (use `--limit` or `--check`)
     "#);
 }
 
@@ -159,18 +159,18 @@ fn the_top_view_fits_its_screen() {
     for height in [12, 24, 50] {
         let picture = top(&crowd, now(), WIDE, height);
         assert_eq!(picture.lines().count(), height, "{picture}");
-        assert!(picture.ends_with("more; q ends"), "{picture}");
+        assert!(picture.ends_with("more; press q to quit"), "{picture}");
     }
     assert_snapshot!(top(&sample_status(), now(), NARROW, 9), @r#"
     canary 1.2.3 up 1h 2m
-    suite: 3 checks, in force for 10m 0s, 1 reloads, 2 refused
+    suite: 3 checks, active for 10m 0s, 1 reloads, 2 refused
     runs: 30 scheduled = 26 finished (6 fail, 20 pass) + 3 miss…
-    descriptors: 4 lent of 1000, 12 reclaimed, 0 unaccounted
-    problem: checks_stale: nothing was heard of 1 check (\u{1b}…
+    descriptors: 4 of 1000 leased, 12 reclaimed, 0 unaccounted
+    problem: checks_stale: no recent outcome of 1 check (\u{1b}…
 
     CHECK    STATUS  LAST  TIME  SUMMARY
     website  up      pass  37ms  200 OK, 12 KiB
-    ... and 4 more; q ends
+    ... and 4 more; press q to quit
     "#);
     let low = top(&sample_status(), now(), WIDE, 1);
     assert!(low.starts_with("canary 1.2.3 up 1h 2m\n"), "{low}");
@@ -224,7 +224,7 @@ fn connections_are_listed_with_their_checks_and_reclaimed_ones_below() {
     STATE  CHECK                  PLUGIN  PEER               PHASE    AGE       IN    OUT  RUN
     open   the leak of the story  leak    192.0.2.7:443      idle    1.2s  5.0 MiB  512 B  07070707070707070707070707070707
     open   dns                    -       [2001:db8::53]:53  wait   3.0ms      0 B  512 B  -
-    ... and 1 more; ask for more with `--limit`, or for one check's with `--check`
+    ... and 1 more (use `--limit` or `--check`)
 
     RECLAIMED  CHECK                  PLUGIN  PEER           WHY   OPEN       IN   OUT  RUN
     31s ago    the leak of the story  leak    192.0.2.7:443  leak  5.0s  1.2 MiB  80 B  07070707070707070707070707070707
@@ -233,21 +233,21 @@ fn connections_are_listed_with_their_checks_and_reclaimed_ones_below() {
     STATE  CHECK     PEER           PHASE    AGE       IN    OUT
     open   the lea…  192.0.2.7:443  idle    1.2s  5.0 MiB  512 B
     open   dns       [2001:db8::5…  wait   3.0ms      0 B  512 B
-    ... and 1 more; ask for more with `--limit`, or for one check's with `--check`
+    ... and 1 more (use `--limit` or `--check`)
 
     RECLAIMED  CHECK     PEER          WHY   OPEN       IN   OUT
     31s ago    the lea…  192.0.2.7:4…  leak  5.0s  1.2 MiB  80 B
     ");
     assert_eq!(
         connections(&Connections::default(), now(), WIDE),
-        "no check has a connection open\n"
+        "no open connections\n"
     );
 }
 
 #[test]
 fn health_is_one_line() {
     assert_eq!(health(&HealthStatus::new(Vec::new())), "ok");
-    assert_snapshot!(health(&HealthStatus::new(sample_status().problems)), @r#"failing: checks_stale: nothing was heard of 1 check (\u{1b}[2Jevil; 90 s at most)"#);
+    assert_snapshot!(health(&HealthStatus::new(sample_status().problems)), @r#"failing: checks_stale: no recent outcome of 1 check (\u{1b}[2Jevil; longest 90 s)"#);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(super) fn versions(words: &[String]) -> Result<Versions, NetError> {
     let versions = words.iter().map(|word| {
         HttpVersion::from_name(word).ok_or_else(|| {
             let word: String = word.escape_debug().take(SHOWN_KEY).collect();
-            NetError::Invalid(format!("`{word}` is not a version of HTTP that this host speaks"))
+            NetError::Invalid(format!("`{word}` is not a supported HTTP version"))
         })
     });
     versions.collect()

@@ -24,7 +24,7 @@ async fn a_hanging_disk_is_reported_until_a_commit_succeeds() {
     put();
     assert_eq!(write_buffer.health(), Health::Healthy);
     seconds(3).await;
-    let expected = Health::Failing("the disk has taken nothing for 6 s".to_owned());
+    let expected = Health::Failing("state writes have been stalled for 6 s".to_owned());
     assert_eq!(write_buffer.health(), expected);
     drop(pending);
     write_buffer.mark_committed();

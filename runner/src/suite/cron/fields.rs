@@ -66,10 +66,10 @@ const WEEKDAY: FieldSpec = FieldSpec {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CronError {
     /// Wrong number of fields.
-    #[error("five fields are wanted, and it has {0}")]
+    #[error("expected 5 fields, found {0}")]
     Count(usize),
     /// A value that is out of range.
-    #[error("{field}: `{text}` is not one of {least} to {most}")]
+    #[error("{field}: invalid value `{text}`; allowed: {least} to {most}")]
     Value {
         /// Name of the field.
         field: &'static str,
@@ -99,7 +99,7 @@ pub enum CronError {
         values: u8,
     },
     /// The text after `/` is not a step.
-    #[error("{field}: `{text}` is not a step; write such as `*/5` or `0-30/10`")]
+    #[error("{field}: invalid step `{text}`; write such as `*/5` or `0-30/10`")]
     Step {
         /// Name of the field.
         field: &'static str,
@@ -107,7 +107,7 @@ pub enum CronError {
         text: String,
     },
     /// No date matches.
-    #[error("names no day that any year has")]
+    #[error("this date never occurs")]
     Never,
 }
 
@@ -117,7 +117,7 @@ impl CronError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Count(6..) => {
-                "write minute, hour, day of month, month and day of week; seconds and years have no field"
+                "write minute, hour, day of month, month and day of week; fields for seconds and years are not supported"
             }
             Self::Backwards { .. } => "write two ranges, such as `22-23,0-6`",
             _ => "write minute, hour, day of month, month and day of week, such as `*/5 8-18 * * mon-fri`",

@@ -60,7 +60,7 @@ fn a_problem_does_not_quote_its_line() {
     let document = document("authorization: Bearer: hunter2");
     let problem = problem(&document);
     assert!(!problem.contains("hunter2"), "{problem}");
-    assert!(problem.starts_with(":1:22: not YAML: "), "{problem}");
+    assert!(problem.starts_with(":1:22: invalid YAML: "), "{problem}");
 }
 
 #[test]

@@ -126,8 +126,7 @@ impl Draft {
     }
 
     fn schema(&self, plugin: &str, facts: &PluginFacts, catalog: &Catalog) -> Result<ConfigSchema, Unusable> {
-        let wrong =
-            |reason: &str| Unusable::from(format!("the schema of its configuration is wrong: {reason}"));
+        let wrong = |reason: &str| Unusable::from(format!("invalid configuration schema: {reason}"));
         match catalog.schema_responses.get(plugin) {
             None => match SchemaValidator::new(&facts.config_schema) {
                 Ok(validator) => Ok(ConfigSchema::InProcess(Box::new(validator))),
@@ -156,7 +155,7 @@ impl Draft {
         let response = match response {
             Ok(response) => response,
             Err(unusable) => {
-                let reason = format!("it cannot judge configurations: {}", unusable.reason);
+                let reason = format!("cannot validate configurations: {}", unusable.reason);
                 let problem = self.plugin_problem(plugin, &reason);
                 report.add(problem.transient(unusable.is_transient));
                 return None;
@@ -169,7 +168,7 @@ impl Draft {
             let check = problems.check_with(aborted.config, checks());
             let name = check.and_then(|check| Some(quoted(&check.name.as_ref()?.value)));
             let reason = format!(
-                "it came to no answer when it judged the configuration of check {}: {}",
+                "failed while validating the configuration of check {}: {}",
                 name.unwrap_or_default(),
                 plugin_validation::sanitize(&aborted.reason, &secrets)
             );

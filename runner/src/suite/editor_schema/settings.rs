@@ -16,20 +16,20 @@ pub(super) fn settings() -> Map<String, Value> {
         ("quota", closed(properties(quota), &[]).into()),
         (
             "group",
-            text(MAX_GROUP, "One of `groups`, whose limit the check shares."),
+            text(MAX_GROUP, "One of `groups`, whose concurrency limit the check shares."),
         ),
         ("alert", alert()),
         (
             "description",
             text(
                 MAX_DESCRIPTION,
-                "What alerts say of the check, besides what it found.",
+                "Description of the check, shown in notifications.",
             ),
         ),
         (
             "runbook_url",
             json!({
-                "description": "Where alerts say that more is to be read, such as `https://wiki.example.com/runbooks/website`.",
+                "description": "Link shown in notifications, such as `https://wiki.example.com/runbooks/website`.",
                 "type": "string", "maxLength": MAX_RUNBOOK_URL, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://",
             }),
         ),
@@ -43,28 +43,37 @@ fn timing() -> Map<String, Value> {
     properties([
         (
             "interval",
-            refer("#/$defs/duration", "From one due time to the next; 30s."),
+            refer("#/$defs/duration", "Interval between runs [default: 30s]."),
         ),
         ("schedule", schedule()),
         (
             "retry_interval",
             refer(
                 "#/$defs/duration",
-                "How soon a check runs once more while its status is not confirmed; when it is due.",
+                "Interval while a status change is not confirmed [default: the next due time].",
             ),
         ),
         (
             "timeout",
-            refer("#/$defs/duration", "The one deadline of an attempt; 5s."),
+            refer("#/$defs/duration", "Timeout of one attempt [default: 5s]."),
         ),
-        ("retries", count(RETRIES, "Attempts after the first; 1.")),
+        (
+            "retries",
+            count(RETRIES, "Maximum retries after the first attempt [default: 1]."),
+        ),
         (
             "failure_threshold",
-            count(THRESHOLDS, "Consecutive outcomes that turn up into down; 2."),
+            count(
+                THRESHOLDS,
+                "Consecutive failures until a check is down [default: 2].",
+            ),
         ),
         (
             "success_threshold",
-            count(THRESHOLDS, "Consecutive outcomes that turn down into up; 1."),
+            count(
+                THRESHOLDS,
+                "Consecutive successes until a check is up [default: 1].",
+            ),
         ),
     ])
 }
@@ -78,10 +87,16 @@ fn schedule() -> Value {
     };
     let keys = properties([
         ("cron", cron()),
-        ("timezone", text(MAX_ZONE, "Such as `Europe/Berlin`; UTC.")),
+        (
+            "timezone",
+            text(
+                MAX_ZONE,
+                "IANA time zone, such as `Europe/Berlin` [default: UTC].",
+            ),
+        ),
     ]);
     json!({
-        "description": "When the check is due, by the time of day, in place of `interval`.",
+        "description": "Due times as a cron expression, instead of `interval`.",
         "anyOf": [cron(), closed(keys, &["cron"])],
     })
 }

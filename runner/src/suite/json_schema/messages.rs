@@ -42,9 +42,9 @@ pub(super) fn expectation(error: &ValidationError<'_>, validator: &SchemaValidat
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives(context, validator),
         Kind::Pattern { pattern } => validator
             .pattern_message(error)
-            .unwrap_or_else(|| format!("a text that matches {}", quoted(pattern))),
+            .unwrap_or_else(|| format!("a string that matches {}", quoted(pattern))),
         Kind::Format { format } if format == "regex" => "a regular expression".to_owned(),
-        Kind::Format { format } => format!("a text in the form {}", quoted(format)),
+        Kind::Format { format } => format!("a string in the form {}", quoted(format)),
         Kind::UniqueItems => "no element twice".to_owned(),
         Kind::OneOfMultipleValid { .. } => "only one of several forms".to_owned(),
         Kind::FalseSchema => NOTHING.to_owned(),
@@ -63,13 +63,13 @@ pub(super) fn unit_error(error: &ValidationError<'_>, yaml_path: &YamlPath<'_>) 
         units::SIZE_FORMAT => units::size(text).err()?,
         _ => return None,
     };
-    let shown = if yaml_path.is_secret() {
-        "an interpolated text".to_owned()
+    let message = if yaml_path.is_secret() {
+        format!("an interpolated string is {wrong}")
     } else {
-        quoted(text)
+        wrong.message(&quoted(text))
     };
     Some((
-        format!("`{}`: {shown} {wrong}", yaml_path.path),
+        format!("`{}`: {message}", yaml_path.path),
         wrong.hint().to_owned(),
     ))
 }
@@ -80,13 +80,13 @@ fn limit(kind: &Kind) -> Option<String> {
         Kind::Maximum { limit } => format!("at most {limit}"),
         Kind::ExclusiveMinimum { limit } => format!("more than {limit}"),
         Kind::ExclusiveMaximum { limit } => format!("less than {limit}"),
-        Kind::MinLength { limit: 1 } => "a text that is not empty".to_owned(),
+        Kind::MinLength { limit: 1 } => "a non-empty string".to_owned(),
         Kind::MinLength { limit } => format!("at least {limit} characters"),
         Kind::MaxLength { limit } => format!("at most {limit} characters"),
-        Kind::MinItems { limit: 1 } => "a list that is not empty".to_owned(),
+        Kind::MinItems { limit: 1 } => "a non-empty list".to_owned(),
         Kind::MinItems { limit } => format!("at least {limit} elements"),
         Kind::MaxItems { limit } => format!("at most {limit} elements"),
-        Kind::MinProperties { limit: 1 } => "a mapping that is not empty".to_owned(),
+        Kind::MinProperties { limit: 1 } => "a non-empty mapping".to_owned(),
         Kind::MinProperties { limit } => format!("at least {limit} keys"),
         Kind::MaxProperties { limit } => format!("at most {limit} keys"),
         _ => return None,
@@ -132,10 +132,10 @@ fn alternatives(context: &[Vec<ValidationError<'static>>], validator: &SchemaVal
 pub(super) fn hint(error: &ValidationError<'_>, yaml_path: &YamlPath<'_>) -> Option<String> {
     if yaml_path.is_secret() {
         let is_type = matches!(error.kind(), Kind::Type { .. });
-        return is_type.then(|| "a reference always gives a text".to_owned());
+        return is_type.then(|| "a reference always yields a string".to_owned());
     }
     if matches!(error.kind(), Kind::MinItems { limit: 1 }) {
-        return Some("put something into it, or leave the key out".to_owned());
+        return Some("add an element, or omit the key".to_owned());
     }
     let text = yaml_path.text()?;
     if matches!(
@@ -147,7 +147,7 @@ pub(super) fn hint(error: &ValidationError<'_>, yaml_path: &YamlPath<'_>) -> Opt
         let old = ["yes", "no", "on", "off"]
             .iter()
             .any(|word| word.eq_ignore_ascii_case(text));
-        return old.then(|| "write `true` or `false`: this is a text in YAML 1.2".to_owned());
+        return old.then(|| "write `true` or `false`: this is a string in YAML 1.2".to_owned());
     }
     if matches!(error.kind(), Kind::Format { format } if format == "regex") {
         return regex_error(text);
@@ -209,7 +209,7 @@ fn type_word(kind: JsonType) -> &'static str {
         JsonType::Boolean => "`true` or `false`",
         JsonType::Integer => "a whole number",
         JsonType::Number => "a number",
-        JsonType::String => "a text",
+        JsonType::String => "a string",
         JsonType::Array => "a list",
         JsonType::Object => "a mapping",
     }

@@ -105,7 +105,7 @@ impl<'a> YamlPath<'a> {
     /// The message for an unexpected value, which is not shown if it is secret.
     pub(super) fn expected(&self, expected: &str) -> String {
         let found = match self.node {
-            Some(_) if self.is_secret() => "an interpolated text".to_owned(),
+            Some(_) if self.is_secret() => "an interpolated string".to_owned(),
             Some(node) => node.found(),
             None => "nothing".to_owned(),
         };

@@ -183,12 +183,13 @@ impl RawTimes {
             (Some(from), None) => self.once(reader, window, from),
             (None, Some(at)) => self.repeating(reader, window, at),
             (Some(_), Some(at)) => {
-                let hint = "`from` says when it is once, `at` when it is again and again".to_owned();
+                let hint = "use `from` for a single window, `at` for a recurring one".to_owned();
                 reader.problem_with(at.at, "both `from` and `at` are given", Some(hint));
                 None
             }
             (None, None) => {
-                let hint = "write `from` and `to` for once, `at` and `for` for again and again".to_owned();
+                let hint = "write `from` and `to` for a single window, `at` and `for` for a recurring one"
+                    .to_owned();
                 reader.problem_with(window.at, "neither `from` nor `at` is given", Some(hint));
                 None
             }
@@ -197,12 +198,8 @@ impl RawTimes {
 
     fn once(self, reader: &mut Reader<'_>, window: &Node, from: &Entry) -> Option<Times> {
         for stray in ["days", "timezone"].iter().filter_map(|key| window.entry(key)) {
-            let hint = "`from` and `to` are moments; their offsets are part of them".to_owned();
-            reader.problem_with(
-                stray.at,
-                format!("`{}` goes with `at` only", stray.key),
-                Some(hint),
-            );
+            let hint = "`from` and `to` contain date and offset themselves".to_owned();
+            reader.problem_with(stray.at, format!("`{}` requires `at`", stray.key), Some(hint));
         }
         match (window.entry("to"), window.entry("for")) {
             (Some(to), None) => {
@@ -237,10 +234,10 @@ impl RawTimes {
 
     fn repeating(self, reader: &mut Reader<'_>, window: &Node, at: &Entry) -> Option<Times> {
         if let Some(to) = window.entry("to") {
-            let hint = "say how long it lasts: `for: 1h`".to_owned();
-            reader.problem_with(to.at, "`to` goes with `from` only", Some(hint));
+            let hint = "set the duration: `for: 1h`".to_owned();
+            reader.problem_with(to.at, "`to` requires `from`", Some(hint));
         } else if window.entry("for").is_none() {
-            let hint = "say how long it lasts: `for: 1h`".to_owned();
+            let hint = "set the duration: `for: 1h`".to_owned();
             reader.problem_with(at.at, "`for` is missing", Some(hint));
         }
         Some(Times::Repeating(Repetition {
@@ -257,7 +254,7 @@ fn instant(reader: &mut Reader<'_>, entry: &Entry) -> Option<SystemTime> {
     let moment = text.parse::<Timestamp>().ok();
     let moment = moment.and_then(|moment| SystemTime::try_from(moment).ok());
     if moment.is_none() {
-        let message = format!("`{}`: {} is no moment", entry.key, quoted(text));
+        let message = format!("`{}`: invalid timestamp {}", entry.key, quoted(text));
         let hint = "write date, time and offset, such as `2026-12-24T18:00:00+01:00`".to_owned();
         reader.problem_with(entry.value.at, message, Some(hint));
     }
@@ -277,7 +274,7 @@ fn days(reader: &mut Reader<'_>, entry: &Entry) -> Option<Vec<Weekday>> {
         match DAYS.iter().find(|(day, _)| *day == &*word.value) {
             Some((_, day)) => days.push(*day),
             None => {
-                let message = format!("`days`: {} is no day", quoted(&word.value));
+                let message = format!("`days`: invalid day {}", quoted(&word.value));
                 let hint = suggest::hint(&word.value, DAYS.map(|(day, _)| day));
                 reader.problem_with(word.at, message, hint);
             }
@@ -290,7 +287,7 @@ fn time_of_day(reader: &mut Reader<'_>, entry: &Entry) -> Option<Time> {
     let text = reader.raw_text(entry)?;
     let time = hours_and_minutes(text);
     if time.is_none() {
-        let message = format!("`at`: {} is no time of day", quoted(text));
+        let message = format!("`at`: invalid time of day {}", quoted(text));
         let hint = "write hours and minutes, such as `\"02:00\"`".to_owned();
         reader.problem_with(entry.value.at, message, Some(hint));
     }
@@ -314,9 +311,9 @@ pub(in crate::suite) fn zone(reader: &mut Reader<'_>, entry: &Entry) -> Option<T
         let known = zones::names();
         let hint = match suggest::closest(name, known.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => "write its name in the IANA database, such as `Europe/Berlin`".to_owned(),
+            None => "write an IANA name, such as `Europe/Berlin`".to_owned(),
         };
-        let message = format!("`timezone`: there is no time zone {}", quoted(name));
+        let message = format!("`timezone`: unknown time zone {}", quoted(name));
         reader.problem_with(entry.value.at, message, Some(hint));
     }
     zone

@@ -23,7 +23,7 @@ const EXAMINE_TIMEOUT: Duration = Duration::from_secs(3);
 /// does respond.
 const RECHECK_TIMEOUT: Duration = Duration::from_millis(500);
 /// The reason for withholding a file.
-const RUNNER_FILE: &str = "it is the runner's own";
+const RUNNER_FILE: &str = "it belongs to the runner";
 
 /// The policy that is applied to a file before it is read.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl FilePolicy {
         self.owned.check_access(file)?;
         match listed {
             Some(listed) if !listed.iter().any(|pattern| pattern.includes(&file.path)) => {
-                Err("it is not among those that this runner lets suites refer to")
+                Err("it is not allowed in suites of this runner")
             }
             _ => Ok(()),
         }
@@ -149,7 +149,7 @@ impl ResolvedFiles {
                     return Err(RUNNER_FILE);
                 }
                 left = left.checked_sub(1).ok_or(
-                    "the runner's folders hold too many files to see whether it is one of them by another name",
+                    "cannot tell whether it is one of the runner's own files: their folders contain too many files",
                 )?;
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     waiting.push(entry.path());

@@ -27,7 +27,7 @@ fn a_missing_file_is_a_problem() {
 fn a_folder_without_yaml_is_a_problem() {
     assert_eq!(
         only_problem(load(&[testdata("schemas")])),
-        "the directory holds no suite"
+        "the directory contains no suite"
     );
 }
 
@@ -79,7 +79,7 @@ fn as_many_problems_as_a_line_of_4_mib_holds_are_found() {
 fn a_nul_byte_is_a_problem_at_its_place() {
     let problems = load_text("checks:\n  - name: a\0b\n").unwrap_err();
     let problem = problems.iter().next().unwrap();
-    assert_eq!(problem.message, "the file holds a NUL byte");
+    assert_eq!(problem.message, "the file contains a NUL byte");
     assert_eq!(problem.location.at, Some(Position::new(2, 12)));
 }
 
@@ -116,7 +116,7 @@ fn a_billion_laughs_attack_is_rejected() {
     }
     assert_eq!(
         problem_of(bomb),
-        "the aliases of the file stand for more than 1000000 values"
+        "the aliases of the file expand to more than 1000000 values"
     );
 }
 
@@ -126,7 +126,7 @@ fn a_long_text_behind_many_aliases_is_a_bomb_too() {
     let bomb = format!("x-text: &a {}\nx-list: [{aliases}]\n", "a".repeat(1 << 20));
     assert_eq!(
         problem_of(bomb),
-        "the aliases of the file stand for more than 1000000 values"
+        "the aliases of the file expand to more than 1000000 values"
     );
 }
 
@@ -137,7 +137,7 @@ fn aliases_of_merged_mappings_are_a_bomb_as_well() {
     let bomb = format!("x-a: &a {{ {} }}\nx-list:\n{merges}", keys.join(", "));
     assert_eq!(
         problem_of(bomb),
-        "the aliases of the file stand for more than 1000000 values"
+        "the aliases of the file expand to more than 1000000 values"
     );
 }
 
@@ -167,7 +167,7 @@ fn aliases_nest_to_the_same_limit() {
 #[test]
 fn a_file_of_commas_runs_out_of_values() {
     let message = problem_of(format!("x-list: [{}]", "1,".repeat(5_000_000)));
-    assert_eq!(message, "the file holds more than 4000000 values");
+    assert_eq!(message, "the file contains more than 4000000 values");
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn the_same_name_in_two_files_names_both_places() {
     }
     let problems = load(&[folder.path().to_owned()]).unwrap_err().to_string();
     assert!(
-        problems.contains("b.yaml:1:18: check `home`: the name is taken by the check at "),
+        problems.contains("b.yaml:1:18: check `home`: the name is already used by the check at "),
         "{problems}"
     );
     assert!(problems.contains("a.yaml:1:18"), "{problems}");
@@ -229,7 +229,7 @@ fn a_plugin_whose_schema_makes_no_sense_is_a_problem() {
     catalog.insert("tcp", Ok(facts(r#"{ "type": "wat" }"#, "HOST:PORT")));
     let message = only_problem(draft.finish(&catalog, &host_limits()));
     assert!(
-        message.starts_with("plugin `tcp`: the schema of its configuration is wrong: "),
+        message.starts_with("plugin `tcp`: invalid configuration schema: "),
         "{message}"
     );
 }
@@ -277,7 +277,7 @@ fn two_checks_with_one_id_are_both_named() {
     let problems = load_text(text).unwrap_err().to_string();
     assert!(
         problems.contains(
-            "suite.yaml:3:43: check `a@b:1`: the target `c:1` has the id `a@b:1`, as has the target `b:1` of check `a` at "
+            "suite.yaml:3:43: check `a@b:1`: the target `c:1` has the id `a@b:1`, which is already used by the target `b:1` of check `a` at "
         ) && problems.contains("suite.yaml:2:39"),
         "{problems}"
     );

@@ -124,7 +124,7 @@ fn a_plugin_that_comes_to_no_answer_is_one_problem_that_names_it() {
     assert_eq!(
         problems_of(Ok(response)),
         [
-            "12:12: plugin `own`: it came to no answer when it judged the configuration of check `web`: wasm trap: \
+            "12:12: plugin `own`: failed while validating the configuration of check `web`: wasm trap: \
              unreachable (-)"
         ]
     );
@@ -134,7 +134,7 @@ fn a_plugin_that_comes_to_no_answer_is_one_problem_that_names_it() {
     });
     assert_eq!(
         problems_of(response),
-        ["12:12: plugin `own`: it cannot judge configurations: it took too long (-)"]
+        ["12:12: plugin `own`: cannot validate configurations: it took too long (-)"]
     );
 }
 

@@ -69,10 +69,7 @@ fn any_notifier_will_do_where_they_are_not_known() {
         Notify::Only(names(&["elsewhere"]).into())
     );
     let problems = finish(Some(Vec::new())).unwrap_err().to_string();
-    assert!(
-        problems.contains("there is no notifier `elsewhere`"),
-        "{problems}"
-    );
+    assert!(problems.contains("unknown notifier `elsewhere`"), "{problems}");
     assert!(problems.contains("the runner has no notifiers"), "{problems}");
 }
 
@@ -102,7 +99,7 @@ fn the_same_group_with_two_limits_names_both_places() {
         "groups: { slow: { concurrency: 2 } }",
     );
     assert!(
-        problems.contains("b.yaml:1:11: group `slow`: declared in another way at "),
+        problems.contains("b.yaml:1:11: group `slow`: already declared differently at "),
         "{problems}"
     );
     assert!(problems.contains("a.yaml:1:11\n"), "{problems}");
@@ -127,7 +124,7 @@ fn the_window_of_another_file_takes_a_name_too() {
         window,
     );
     assert!(
-        problems.contains("b.yaml:1:23: maintenance `night`: the name is taken by the window at "),
+        problems.contains("b.yaml:1:23: maintenance `night`: the name is already used by the window at "),
         "{problems}"
     );
 }
@@ -196,7 +193,7 @@ fn a_cycle_through_a_whole_large_suite_is_reported_in_one_line() {
     assert_eq!(problems.count(), 1);
     assert_eq!(
         problems.iter().next().unwrap().message,
-        "check `c1`: `depends_on` goes round in a circle: \
+        "check `c1`: circular `depends_on`: \
          `c0` -> `c19999` -> `c19998` -> `c19997` -> `c19996` -> `c19995` -> … -> `c1` -> `c0`"
     );
 }

@@ -137,7 +137,7 @@ fn null_is_as_if_a_key_were_not_there_where_the_plugin_takes_none() {
     let text = text.replace("method: null", "method: null, headers: { a: 1 }");
     let problems = load_one(&text).unwrap_err();
     assert!(
-        problems.contains("headers.a`: expected a text") && problems.matches("suite.yaml:").count() == 1,
+        problems.contains("headers.a`: expected a string") && problems.matches("suite.yaml:").count() == 1,
         "{problems}"
     );
 }
@@ -259,7 +259,7 @@ fn what_is_merged_with_what_is_inherited_has_a_bound() {
     let problems = load(200, "config: { list: { own: 1 } }").unwrap_err();
     assert!(
         problems
-            .starts_with("suite.yaml:130:5: check `c127`: `profiles` and `defaults` bring more than 128 MiB")
+            .starts_with("suite.yaml:130:5: check `c127`: `profiles` and `defaults` add more than 128 MiB")
             && problems.matches("suite.yaml").count() == 1,
         "{problems}"
     );
@@ -290,7 +290,7 @@ fn a_profile_has_one_declaration() {
     );
     let problems = problems.unwrap_err();
     assert!(
-        problems.contains("b.yaml:1:13: profile `p`: the name is taken by the profile at a.yaml:1:13"),
+        problems.contains("b.yaml:1:13: profile `p`: the name is already used by the profile at a.yaml:1:13"),
         "{problems}"
     );
 }
@@ -348,10 +348,10 @@ fn a_layer_that_no_check_uses_is_validated_as_far_as_it_can_be() {
     let problems = load_one(text).unwrap_err();
     for (line, expected) in [
         (1, "`defaults`: `config.headers`: expected a mapping"),
-        (4, "profile `wrong`: `config.auth.username`: expected a text"),
+        (4, "profile `wrong`: `config.auth.username`: expected a string"),
         (
             4,
-            "profile `wrong`: `config.expect.status`: expected a list that is not empty",
+            "profile `wrong`: `config.expect.status`: expected a non-empty list",
         ),
     ] {
         let is_it =

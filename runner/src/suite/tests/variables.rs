@@ -139,7 +139,7 @@ fn a_variable_is_a_number_where_only_a_number_will_do() {
     let config = config_of(&load_given(text, &["most=05"]).unwrap());
     assert_eq!(config["redirects"], 5);
     let problems = load_given(text, &["most=abc"]).unwrap_err();
-    assert!(problems.contains("found the text `abc`"), "{problems}");
+    assert!(problems.contains("found the string `abc`"), "{problems}");
     let problems = load_given(text, &["most=99"]).unwrap_err();
     assert!(problems.contains("found the number `99`"), "{problems}");
 }
@@ -229,7 +229,7 @@ fn what_is_given_and_not_known_is_refused() {
     assert!(load_given(text, &["free=1"]).is_ok());
     let problems = load_given(text, &["free=1", "stagee=2"]).unwrap_err();
     assert!(
-        problems.contains("`--var`: the suite has no variable `stagee`\nhint: did you mean `stage`?"),
+        problems.contains("`--var`: unknown variable `stagee`\nhint: did you mean `stage`?"),
         "{problems}"
     );
 }
@@ -267,7 +267,7 @@ fn the_same_variable_in_two_files_without_checks_is_refused() {
     let problems = load_files(&files, &VariableOverrides::default()).unwrap_err();
     assert!(
         problems.starts_with(
-            "b.yaml:1:12: the variable `x` of the whole suite is given twice, first at a.yaml:1:12"
+            "b.yaml:1:12: the variable `x` is set twice for the whole suite, first at a.yaml:1:12"
         ),
         "{problems}"
     );
@@ -318,7 +318,7 @@ fn variables_grow_within_bounds() {
     let text = format!("vars: {{ x: {large} }}\nx-many: \"{many}\"\n{check}");
     let problems = load_given(&text, &[]).unwrap_err();
     assert!(
-        problems.contains("the variables of the suite bring in more than 64 MiB"),
+        problems.contains("the variables of the suite expand to more than 64 MiB"),
         "{problems}"
     );
 
@@ -336,7 +336,7 @@ fn an_alias_repeats_no_problem() {
                 - { <<: *all, name: b, plugin: tcp, target: \"h:1\" }\n";
     let problems = load_given(text, &[]).unwrap_err();
     assert_eq!(
-        problems.matches("there is no variable `none`").count(),
+        problems.matches("unknown variable `none`").count(),
         1,
         "{problems}"
     );
@@ -348,5 +348,8 @@ fn the_settings_of_a_runner_have_no_variables() {
     let path = folder.path().join("canary.yaml");
     fs::write(&path, "state: ${var:x}\n").unwrap();
     let document = Document::read(&path, 1_000, &Fixed);
-    assert_eq!(document.problems[0].message, "`${var:` stands in suites only");
+    assert_eq!(
+        document.problems[0].message,
+        "`${var:` is supported in suites only"
+    );
 }

@@ -15,16 +15,16 @@ fn a_variable_without_a_value_hides_nothing_else() {
                 - { name: c, plugin: http, target: \"http://c.test\", config: { method: \"${var:method}\", headers: 5 } }\n";
     let found = problems(text);
     for (line, message) in [
-        (2, "there is no variable `none`"),
-        (4, "there is no variable `host`"),
-        (5, "`interval`: `1x`"),
-        (6, "there is no variable `none`"),
+        (2, "unknown variable `none`"),
+        (4, "unknown variable `host`"),
+        (5, "`interval`: invalid duration `1x`"),
+        (6, "unknown variable `none`"),
         (7, "`retries`: expected"),
-        (8, "there is no variable `none`"),
+        (8, "unknown variable `none`"),
         (9, "unknown key `colour`"),
-        (10, "there is no variable `plugin`"),
-        (10, "there is no variable `cpu`"),
-        (11, "there is no variable `method`"),
+        (10, "unknown variable `plugin`"),
+        (10, "unknown variable `cpu`"),
+        (11, "unknown variable `method`"),
         (11, "`config.headers`: expected a mapping"),
     ] {
         let is_it =

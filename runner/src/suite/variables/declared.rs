@@ -55,10 +55,7 @@ pub(super) fn of_file(source: &Arc<Source>, root: &Node, report: &mut Report) ->
 fn declaration(source: &Arc<Source>, entry: &Entry, report: &mut Report) -> Option<Declaration> {
     let name = &entry.key;
     if !is_name(name) {
-        let problem = source.problem(
-            entry.at,
-            format!("{} is not the name of a variable", quoted(name)),
-        );
+        let problem = source.problem(entry.at, format!("invalid variable name {}", quoted(name)));
         report.add(problem.hint(name_hint()));
         return None;
     }
@@ -70,7 +67,7 @@ fn declaration(source: &Arc<Source>, entry: &Entry, report: &mut Report) -> Opti
         _ => {
             let found = entry.value.found();
             let message =
-                format!("the variable `{name}`: expected a text, a number or a boolean, found {found}");
+                format!("the variable `{name}`: expected a string, a number or a boolean, found {found}");
             report.add(source.problem(at, message));
             return None;
         }
@@ -82,7 +79,7 @@ fn declaration(source: &Arc<Source>, entry: &Entry, report: &mut Report) -> Opti
     }
     if let Some(reference) = foreign_reference(&text) {
         let message = format!("the variable `{name}` holds {}", quoted(reference));
-        let hint = "every output may show a variable: secrets stand in `target`, `targets` and `config` only";
+        let hint = "any output may show variables: use secrets only in `target`, `targets` and `config` only";
         report.add(source.problem(at, message).hint(hint));
         return None;
     }
@@ -95,5 +92,5 @@ fn declaration(source: &Arc<Source>, entry: &Entry, report: &mut Report) -> Opti
 }
 
 pub(super) fn name_hint() -> String {
-    format!("use up to {MAX_NAME} letters, digits, `_` and `-`, and no digit or `-` first")
+    format!("use up to {MAX_NAME} letters, digits, `_` and `-`, not starting with a digit or `-`")
 }

@@ -25,7 +25,7 @@ pub enum InvalidVariable {
     #[error("a value is missing; write `NAME=VALUE`")]
     NoValue,
     /// An invalid name.
-    #[error("`{name}` is not the name of a variable; {hint}", hint = name_hint())]
+    #[error("invalid variable name `{name}`; {hint}", hint = name_hint())]
     Name {
         /// As given.
         name: String,

@@ -257,7 +257,7 @@ impl<'a> Replacer<'a> {
         *total = total.saturating_add(value.text.len());
         if *total > MAX_TOTAL_BYTES {
             let limit = MAX_TOTAL_BYTES >> 20;
-            let message = format!("the variables of the suite bring in more than {limit} MiB");
+            let message = format!("the variables of the suite expand to more than {limit} MiB");
             return Err(self.once("bytes", message));
         }
         Ok(value)
@@ -353,11 +353,11 @@ impl<'a> Replacer<'a> {
 
     fn unknown(&self, name: &str) -> Fault {
         if !is_name(name) {
-            let message = format!("{} is not the name of a variable", quoted(name));
+            let message = format!("invalid variable name {}", quoted(name));
             return Fault::Invalid(message, Some(name_hint()));
         }
         if self.report.is_full() {
-            return Fault::NoValue(format!("there is no variable `{name}`"), None);
+            return Fault::NoValue(format!("unknown variable `{name}`"), None);
         }
         let known = self.variables.names(Some(self.source.order()));
         let known = known.filter(|known| self.path.iter().all(|outer| **outer != **known));
@@ -365,6 +365,6 @@ impl<'a> Replacer<'a> {
             Some(meant) => format!("did you mean `${{var:{meant}}}`?"),
             None => format!("declare it under `vars`, or give it with `--var {name}=VALUE`"),
         };
-        Fault::NoValue(format!("there is no variable `{name}`"), Some(hint))
+        Fault::NoValue(format!("unknown variable `{name}`"), Some(hint))
     }
 }

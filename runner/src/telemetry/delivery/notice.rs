@@ -18,7 +18,7 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug, thiserror::Error)]
 pub enum Notice {
     /// The first of consecutive export failures of a signal.
-    #[error("{} are not delivered: {message}; they wait and are sent later", .signal.as_str())]
+    #[error("exporting {} failed: {message}; buffering and retrying", .signal.as_str())]
     Unreachable {
         /// The signal.
         signal: Signal,
@@ -26,7 +26,7 @@ pub enum Notice {
         message: String,
     },
     /// The first successful export after [`Notice::Unreachable`].
-    #[error("{} are delivered again; {waiting} requests waited", .signal.as_str())]
+    #[error("exporting {} recovered; sending {waiting} queued requests", .signal.as_str())]
     Recovered {
         /// The signal.
         signal: Signal,
@@ -34,7 +34,7 @@ pub enum Notice {
         waiting: usize,
     },
     /// The collector refused a request, or a part of one, for good.
-    #[error("the collector refuses {}, which are dropped: {message}", refused(*.signal, .check.as_deref()))]
+    #[error("the collector rejected {}, dropping them: {message}", refused(*.signal, .check.as_deref()))]
     Refused {
         /// The signal.
         signal: Signal,
@@ -44,7 +44,7 @@ pub enum Notice {
         message: String,
     },
     /// Repeated attempts to send data of one check failed; it is deferred until the data of others is sent.
-    #[error("{} could not be sent: {message}; others go before them", refused(*.signal, .check.as_deref()))]
+    #[error("exporting {} failed: {message}; sending other checks first", refused(*.signal, .check.as_deref()))]
     Deferred {
         /// The signal.
         signal: Signal,
@@ -64,7 +64,7 @@ pub enum Notice {
         message: String,
     },
     /// Requests are being dropped.
-    #[error("requests of {} are lost: {}", .signal.as_str(), .reason.description())]
+    #[error("dropping {}: {}", .signal.as_str(), .reason.description())]
     RequestsDropped {
         /// The signal.
         signal: Signal,
@@ -72,7 +72,7 @@ pub enum Notice {
         reason: DropReason,
     },
     /// The spool folder is unusable: requests are kept in memory instead.
-    #[error("spool folder `{}` cannot be used ({error}); requests wait in memory", .folder.display())]
+    #[error("cannot use spool folder `{}` ({error}); buffering requests in memory", .folder.display())]
     SpoolFailed {
         /// The folder.
         folder: PathBuf,
@@ -80,7 +80,7 @@ pub enum Notice {
         error: io::Error,
     },
     /// The spool folder is usable again.
-    #[error("spool folder `{}` can be used again", .folder.display())]
+    #[error("spool folder `{}` is usable again", .folder.display())]
     SpoolRecovered {
         /// The folder.
         folder: PathBuf,
@@ -89,8 +89,8 @@ pub enum Notice {
 
 fn refused(signal: Signal, check: Option<&str>) -> String {
     match check {
-        Some(check) => format!("{} of the check `{check}`", signal.as_str()),
-        None => format!("requests of {}", signal.as_str()),
+        Some(check) => format!("{} of check `{check}`", signal.as_str()),
+        None => format!("some {}", signal.as_str()),
     }
 }
 

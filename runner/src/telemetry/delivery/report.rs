@@ -47,13 +47,13 @@ impl DropReason {
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
-            Self::SpoolFull => "the spool is full and the oldest make room",
-            Self::Expired => "they waited longer than the spool keeps them",
-            Self::MemoryFull => "nothing can be kept on disk and memory for them is full",
-            Self::Removed => "their files in the spool were removed by someone else",
-            Self::OverShare => "the spool is full, and some checks have more in it than their share",
-            Self::Rejected => "the collector refuses them",
-            Self::Shutdown => "there is no disk to keep them on",
+            Self::SpoolFull => "the spool is full, dropping the oldest",
+            Self::Expired => "they are older than the spool's maximum age",
+            Self::MemoryFull => "the spool is unavailable and the memory buffer is full",
+            Self::Removed => "their spool files were deleted by another process",
+            Self::OverShare => "the spool is full, dropping data of checks over their share",
+            Self::Rejected => "the collector rejected them",
+            Self::Shutdown => "shutting down without a disk to spool them to",
         }
     }
 }

@@ -247,7 +247,7 @@ fn lock(path: &Path) -> io::Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(io::Error::new(
             io::ErrorKind::ResourceBusy,
-            "another process uses this folder",
+            "the folder is in use by another process",
         )),
         Err(TryLockError::Error(error)) => Err(error),
     }

@@ -167,6 +167,6 @@ enum RequestError {
     Http(#[from] http::Error),
     #[error(transparent)]
     Compress(#[from] io::Error),
-    #[error("it is larger than a message can be")]
+    #[error("larger than a gRPC message can be")]
     Size(#[from] std::num::TryFromIntError),
 }

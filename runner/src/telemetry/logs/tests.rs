@@ -65,7 +65,7 @@ fn a_fault_and_a_reclaimed_connection_are_records() {
     insta::assert_debug_snapshot!(decoded, @r#"
     [
         "ERROR canary.check.fault: the plugin trapped: unreachable",
-        "WARN canary.connection.reclaimed: check website: the plugin left a connection to 192.0.2.7:443 open; the host closed it",
+        "WARN canary.connection.reclaimed: check website: closed a connection to 192.0.2.7:443 that the plugin left open",
     ]
     "#);
 }
@@ -73,7 +73,7 @@ fn a_fault_and_a_reclaimed_connection_are_records() {
 #[test]
 fn missed_due_times_are_one_record() {
     let frame = encode_missed(&CheckId::new("website"), MissReason::Overlap, 3, sample::noon());
-    let line = "WARN canary.scheduler.missed: check website: 3 due times passed without a run (overlap)";
+    let line = "WARN canary.scheduler.missed: check website: missed 3 scheduled runs (overlap)";
     assert_eq!(decoded(frame), [line]);
 }
 

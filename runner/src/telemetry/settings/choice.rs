@@ -54,7 +54,7 @@ pub(super) fn exporter(layers: &Layers, signal: Signal, report: &mut Report) -> 
         None => Kind::Otlp,
         Some(value) if value.expose().contains(',') => {
             let problem = value.problem(format!("{} names several exporters", value.quoted()));
-            report.add(problem.hint("choose one; a collector can pass on what it gets"));
+            report.add(problem.hint("choose one; a collector can forward to several backends"));
             Kind::None
         }
         Some(value) if is_unsupported(value, &unsupported, report) => Kind::None,
@@ -69,7 +69,7 @@ pub(super) fn protocol(value: &ConfigValue, report: &mut Report) -> Option<Proto
     ];
     let unsupported = [(
         "http/json",
-        "write `http/protobuf`: it goes to the same port of every collector",
+        "write `http/protobuf`; every collector accepts it on the same port",
     )];
     if is_unsupported(value, &unsupported, report) {
         None
@@ -85,7 +85,7 @@ pub(super) fn compression(value: &ConfigValue, report: &mut Report) -> Option<Co
 
 /// Only cumulative temporality is supported: a receiver that misses some exports loses nothing.
 pub(super) fn reject_temporality(layers: &Layers, report: &mut Report) {
-    let hint = "write `cumulative`; a collector can turn it into deltas";
+    let hint = "write `cumulative`; a collector can convert it to deltas";
     let Some(value) = layers.first(|layer| &layer.temporality) else {
         return;
     };
@@ -138,7 +138,7 @@ pub(super) fn sampler(layers: &Layers, report: &mut Report) -> Sampler {
     let Some(value) = layers.first(|layer| &layer.sampler) else {
         // By the specification an argument without a sampler is ignored in the environment; in a file it is a mistake.
         if let Some(arg) = arg.filter(|arg| ratio.is_some() && !arg.is_variable()) {
-            let problem = arg.problem("there is no sampler that would take it");
+            let problem = arg.problem("no sampler uses it");
             report.add(problem.hint("set `sampler: traceidratio`"));
         }
         return Sampler::AlwaysOn;
@@ -156,7 +156,7 @@ pub(super) fn sampler(layers: &Layers, report: &mut Report) -> Sampler {
 fn ratio(value: &ConfigValue, report: &mut Report) -> Option<Ratio> {
     let ratio = value.expose().parse().ok().and_then(Ratio::new);
     if ratio.is_none() {
-        let problem = value.problem(format!("{} is no ratio", value.quoted()));
+        let problem = value.problem(format!("invalid ratio {}", value.quoted()));
         report.add(problem.hint("write a number from `0` to `1`, such as `0.1` for every tenth trace"));
     }
     ratio
@@ -179,8 +179,8 @@ pub(super) fn propagation(layers: &Layers, report: &mut Report) -> Propagation {
     let is_none = |word: &&ConfigValue| word.expose().eq_ignore_ascii_case("none");
     if let Some(none) = value.iter().find(is_none).filter(|_| value.len() > 1) {
         report.add(
-            none.problem("`none` stands beside other propagators")
-                .hint("write one or the other"),
+            none.problem("`none` cannot be combined with other propagators")
+                .hint("use one or the other"),
         );
     }
     let format = |word: &ConfigValue| {

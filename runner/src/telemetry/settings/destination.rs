@@ -89,7 +89,7 @@ fn tls(layers: &Layers, signal: Signal, report: &mut Report) -> TlsFiles {
         _ => None,
     };
     if let Some((value, missing, variable, field)) = alone {
-        let problem = value.problem(format!("there is no client {missing} to it"));
+        let problem = value.problem(format!("requires a client {missing}"));
         report.add(problem.hint(format!("set `{variable}`, or `{field}` in the file")));
     }
     let mut path = |value: &ConfigValue| value.path(report);

@@ -68,7 +68,7 @@ impl Endpoint<'_> {
         if !matches!(url.path(), "" | "/") || url.query().is_some() {
             let problem = self
                 .value
-                .problem("the endpoint has a path or a query, and gRPC has none");
+                .problem("gRPC does not support a path or query in the endpoint");
             return Err(problem.hint("write `http://HOST:4317`, or set the protocol to `http/protobuf`"));
         }
         Ok(url)
@@ -80,27 +80,27 @@ impl Endpoint<'_> {
         // `Url` drops the default port of a known scheme, so an unknown scheme is used to detect an explicit port.
         let has_port = Url::parse(&format!("any://{text}")).is_ok_and(|url| url.port().is_some());
         if !has_port && url.set_port(Some(GRPC_PORT)).is_err() {
-            return Err(self.value.problem("the endpoint can have no port"));
+            return Err(self.value.problem("the endpoint cannot have a port"));
         }
         Ok(url)
     }
 
     fn parsed(&self, text: &str) -> Result<Url, Problem> {
         let problem = |message: String| self.value.problem(message);
-        let url = Url::parse(text).map_err(|error| problem(format!("the endpoint is no URL: {error}")))?;
+        let url = Url::parse(text).map_err(|error| problem(format!("invalid endpoint URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
-            let message = format!("the endpoint has the scheme `{}`", url.scheme());
+            let message = format!("unsupported endpoint scheme `{}`", url.scheme());
             return Err(problem(message).hint("write `http://` or `https://`"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             let hint = "send them as a header, such as `authorization`";
-            return Err(problem("the endpoint holds credentials".to_owned()).hint(hint));
+            return Err(problem("the endpoint contains credentials".to_owned()).hint(hint));
         }
         if url.fragment().is_some() {
-            return Err(problem("the endpoint holds a `#`".to_owned()).hint("leave out what follows it"));
+            return Err(problem("the endpoint contains a `#`".to_owned()).hint("leave out what follows it"));
         }
         if url.port() == Some(0) {
-            return Err(problem("the endpoint has the port 0".to_owned()).hint("write the collector's"));
+            return Err(problem("the endpoint has port 0".to_owned()).hint("set the collector's port"));
         }
         Ok(url)
     }

@@ -42,11 +42,12 @@ impl fmt::Display for NotifierFailing {
         match message {
             Some(message) => write!(
                 f,
-                "notifier `{notifier}` has delivered nothing for {time} s, and {waiting} notifications wait: {message}"
+                "notifier `{notifier}` has been failing for {time} s, {waiting} notifications queued: \
+                 {message}"
             ),
             None => write!(
                 f,
-                "notifier `{notifier}` delivers late: {waiting} notifications wait, one of them for {time} s"
+                "notifier `{notifier}` is behind: {waiting} notifications queued, one of them for {time} s"
             ),
         }
     }
@@ -232,7 +233,7 @@ mod tests {
     async fn a_notifier_is_failing_when_it_delivers_nothing_and_when_it_delivers_late() {
         let failing = Failing {
             since: Instant::now(),
-            message: "the answer is 503".to_owned(),
+            message: "HTTP 503".to_owned(),
         };
         let report = |failing: Option<&Failing>, late| NotifierReport {
             waiting: 7,
@@ -261,11 +262,11 @@ mod tests {
         assert_eq!(message_of(&report(None, 300)), None);
         assert_eq!(
             message_of(&report(None, 301)).unwrap(),
-            "notifier `chat` delivers late: 7 notifications wait, one of them for 301 s"
+            "notifier `chat` is behind: 7 notifications queued, one of them for 301 s"
         );
         assert_eq!(
             message_of(&report(Some(&failing), 301)).unwrap(),
-            "notifier `chat` has delivered nothing for 61 s, and 7 notifications wait: the answer is 503"
+            "notifier `chat` has been failing for 61 s, 7 notifications queued: HTTP 503"
         );
     }
 }

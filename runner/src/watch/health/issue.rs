@@ -13,43 +13,43 @@ use crate::watch::slow_polls::SlowPoll;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum HealthIssue {
     /// The first suite is not active yet.
-    #[error("the suite is not running yet")]
+    #[error("the suite is not active yet")]
     Starting,
     /// Publishing a run blocks the supervisor.
-    #[error("a run has been being published for {}", seconds(*.time))]
+    #[error("publishing a run has been blocked for {}", seconds(*.time))]
     PublisherStalled {
         /// For how long.
         time: Duration,
     },
     /// The supervisor's loop is stalled: nothing is scheduled.
-    #[error("nothing was scheduled or published for {}", seconds(*.time))]
+    #[error("the scheduler has been stalled for {}", seconds(*.time))]
     SchedulerStalled {
         /// Since when.
         time: Duration,
     },
     /// The worker threads are saturated.
-    #[error("the threads that run checks have been busy with others for {}", seconds(*.time))]
+    #[error("the worker threads have been saturated for {}", seconds(*.time))]
     WorkersStalled {
         /// Since when.
         time: Duration,
     },
     /// The accounting of runs is inconsistent: scheduled is not finished + running + missed.
-    #[error("scheduled runs are not those that finished, go on, or were missed")]
+    #[error("run accounting mismatch: scheduled runs are not finished + running + missed")]
     RunAccountingMismatch,
     /// Runs exceed their maximum duration.
-    #[error("{0} cannot take that long")]
+    #[error("{0} exceeded the maximum duration of a run")]
     RunsOverdue(AffectedChecks),
     /// Checks without an outcome for three intervals.
-    #[error("nothing was heard of {0}")]
+    #[error("no recent outcome of {0}")]
     ChecksStale(AffectedChecks),
     /// The telemetry thread is stalled.
-    #[error("telemetry did not come round for {}", seconds(*.time))]
+    #[error("the telemetry thread has been stalled for {}", seconds(*.time))]
     TelemetryStalled {
         /// Since when.
         time: Duration,
     },
     /// Exports of a signal fail.
-    #[error("exports of {signal} have failed for {}", seconds(*.time))]
+    #[error("exporting {signal} has been failing for {}", seconds(*.time))]
     ExportsFailing {
         /// The signal.
         signal: &'static str,
@@ -58,7 +58,8 @@ pub enum HealthIssue {
     },
     /// The spool's disk cannot be written or read.
     #[error(
-        "the spool's disk fails ({reason}): telemetry waits in memory, or is left on disk until it can be read"
+        "the spool's disk is failing ({reason}): telemetry is buffered in memory, or stays on disk until it is \
+         readable"
     )]
     SpoolFailing {
         /// The class of the error.
@@ -66,7 +67,7 @@ pub enum HealthIssue {
     },
     /// Runs get no descriptor: there are too few for the concurrency of the suite.
     #[error(
-        "runs get no descriptor, the last one {} ago: raise the limit on open files (ulimit -n), or lower \
+        "runs fail for lack of descriptors, last {} ago: raise the limit on open files (ulimit -n), or lower \
          `--concurrency` or the checks' `sockets`",
         seconds(*.since)
     )]
@@ -78,7 +79,7 @@ pub enum HealthIssue {
     #[error("{0}")]
     PoolShortage(PoolShortage),
     /// Open descriptors have no owner.
-    #[error("{count} open descriptors are nobody's")]
+    #[error("{count} open file descriptors are unaccounted for")]
     DescriptorsUnaccounted {
         /// How many.
         count: u64,
@@ -93,13 +94,13 @@ pub enum HealthIssue {
         reason: String,
     },
     /// The resolver's files cannot be read.
-    #[error("name servers and hosts cannot be read, and those known before are used: {reason}")]
+    #[error("cannot read the resolver configuration, using the previous one: {reason}")]
     NameServers {
         /// Which file, and why.
         reason: String,
     },
     /// State cannot be persisted.
-    #[error("state is not kept: {reason}")]
+    #[error("state is not being persisted: {reason}")]
     StateNotPersisted {
         /// Why.
         reason: String,
@@ -114,7 +115,7 @@ pub enum HealthIssue {
     #[error("{0}")]
     NotifierFailing(NotifierFailing),
     /// State of an earlier process cannot be read.
-    #[error("state of an earlier run cannot be read yet: {reason}")]
+    #[error("cannot read the stored state yet: {reason}")]
     StateUnavailable {
         /// Why.
         reason: String,
@@ -126,12 +127,10 @@ pub enum HealthIssue {
         time: Duration,
     },
     /// Changes of the suite's files cannot be detected.
-    #[error(
-        "changes of the suite's files cannot be seen for now; they are read again every five minutes at least"
-    )]
+    #[error("cannot watch the suite's files for changes; reloading them at least every five minutes")]
     SuiteUnwatched,
     /// The last suite that was read was rejected.
-    #[error("the changed suite has problems, and the old one goes on: {first}{}", retry_hint(*.retry))]
+    #[error("reload failed, keeping the current suite: {first}{}", retry_hint(*.retry))]
     SuiteRefused {
         /// Its first problem.
         first: String,
@@ -254,14 +253,14 @@ impl fmt::Display for AffectedChecks {
         if self.count > u64::try_from(self.named.len()).unwrap_or(u64::MAX) {
             f.write_str(", ...")?;
         }
-        write!(f, "; {} at most)", seconds(self.longest))
+        write!(f, "; longest {})", seconds(self.longest))
     }
 }
 
 fn retry_hint(retry: Option<Duration>) -> String {
     let retry_hint = |wait: Duration| {
         let seconds = wait.as_millis().div_ceil(1_000);
-        format!("; this may pass, and the suite is read again in {seconds} s")
+        format!("; retrying in {seconds} s")
     };
     retry.map(retry_hint).unwrap_or_default()
 }

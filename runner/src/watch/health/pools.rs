@@ -34,7 +34,8 @@ impl fmt::Display for PoolShortage {
         } = &self.snapshot;
         write!(
             f,
-            "the pool `{name}` is short: {used} of {capacity} in use, {waiting} waiting, {refused} refused so far"
+            "pool `{name}` is exhausted: {used} of {capacity} in use, {waiting} waiting, {refused} refused \
+             so far"
         )?;
         let holders = self.snapshot.holders.iter();
         let named: Vec<String> = holders
@@ -43,7 +44,7 @@ impl fmt::Display for PoolShortage {
         if named.is_empty() {
             Ok(())
         } else {
-            write!(f, "; most of it had {}", named.join(", "))
+            write!(f, "; largest users: {}", named.join(", "))
         }
     }
 }

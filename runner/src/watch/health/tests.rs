@@ -209,7 +209,7 @@ async fn a_run_that_got_no_descriptor_is_reported_for_a_minute() {
     assert!(report.is_alive() && report.unhealthy_reason().is_none());
     let message = report.issues.iter().map(ToString::to_string);
     let mut message =
-        message.filter(|line| line.starts_with("runs get no descriptor, the last one 3 s ago: raise"));
+        message.filter(|line| line.starts_with("runs fail for lack of descriptors, last 3 s ago: raise"));
     assert!(message.next().is_some(), "{report:?}");
     seconds(56).await;
     runner.all_alive();
@@ -234,7 +234,7 @@ async fn a_check_without_an_outcome_for_three_intervals_is_stale() {
     assert!(report.is_alive() && !report.is_ready());
     assert_eq!(
         report.unhealthy_reason().as_deref(),
-        Some("nothing was heard of 1 check (page; 31 s at most)")
+        Some("no recent outcome of 1 check (page; longest 31 s)")
     );
 }
 
@@ -269,12 +269,11 @@ async fn a_suite_that_was_refused_shows_until_a_better_one_is_in_force() {
     assert_eq!(runner.codes(), ["suite_refused"]);
     // The old suite is active.
     assert_eq!(report.unhealthy_reason(), None);
-    assert!(
-        report
-            .issues
-            .iter()
-            .any(|issue| { issue.to_string().ends_with("the old one goes on: a.yaml:1:1: no") })
-    );
+    assert!(report.issues.iter().any(|issue| {
+        issue
+            .to_string()
+            .ends_with("keeping the current suite: a.yaml:1:1: no")
+    }));
     let retry_at = Some(Instant::now() + Duration::from_millis(39_001));
     runner
         .reloads
@@ -282,7 +281,7 @@ async fn a_suite_that_was_refused_shows_until_a_better_one_is_in_force() {
     assert!(runner.health.check().issues.iter().any(|issue| {
         issue
             .to_string()
-            .ends_with("a.yaml: cannot be read; this may pass, and the suite is read again in 40 s")
+            .ends_with("a.yaml: cannot be read; retrying in 40 s")
     }));
     runner.reloads.succeeded(SystemTime::now());
     assert_eq!(runner.codes(), [""; 0]);
@@ -300,7 +299,7 @@ fn many_checks_are_named_in_part() {
     }
     assert_eq!(
         stale.to_string(),
-        "12 checks (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, ...; 11 s at most)"
+        "12 checks (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, ...; longest 11 s)"
     );
 }
 
@@ -343,7 +342,7 @@ async fn a_pool_that_runs_short_is_named_with_those_that_have_most_of_it() {
         .collect();
     assert_eq!(
         pools[0].to_string(),
-        "the pool `things` is short: 2 of 2 in use, 0 waiting, 1 refused so far; most of it had hog (2)"
+        "pool `things` is exhausted: 2 of 2 in use, 0 waiting, 1 refused so far; largest users: hog (2)"
     );
     assert_eq!(pools[0].checks(), [CheckId::new("hog")]);
     assert!(!pools[0].is_fatal() && !pools[0].stops_heartbeat());

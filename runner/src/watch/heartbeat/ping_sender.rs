@@ -143,7 +143,7 @@ fn classify(reply: &HttpResponse) -> Result<(), AttemptFailure> {
     if let Some((body, reason)) = rejection {
         return Err(AttemptFailure {
             reason: Cow::Borrowed(reason),
-            message: format!("the answer was `{}`", String::from_utf8_lossy(body)),
+            message: format!("the response was `{}`", String::from_utf8_lossy(body)),
             is_permanent: true,
         });
     }
@@ -151,7 +151,7 @@ fn classify(reply: &HttpResponse) -> Result<(), AttemptFailure> {
         None => return Ok(()),
         Some(BodyError::HtmlPage) => (
             "page",
-            format!("HTTP {status} with a page for people: no heartbeat service answers so"),
+            format!("HTTP {status} with an HTML page: is the ping URL correct?"),
         ),
         Some(BodyError::Error(words)) => ("denied", format!("HTTP {status} with an error: {words}")),
     };

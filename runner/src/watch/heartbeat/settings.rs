@@ -73,7 +73,7 @@ pub fn read(mut section: Section, report: &mut Report) -> Option<Settings> {
     let tls = tls(&mut section, report);
     let others = [&interval, &grace, &timeout, &fail, &start];
     if let (None, Some(orphan)) = (&url, others.into_iter().flatten().next()) {
-        let problem = orphan.problem("there is no `url` to ping");
+        let problem = orphan.problem("requires `heartbeat.url`");
         report.add(problem.hint("set `heartbeat.url`, or leave the heartbeat out"));
     }
     section.finish(report);
@@ -104,7 +104,7 @@ fn tls(section: &mut Section, report: &mut Report) -> TlsFiles {
     let chain = section.value("client_certificate");
     let key = section.value("client_key");
     if let (Some(alone), None) | (None, Some(alone)) = (&chain, &key) {
-        let problem = alone.problem("a client certificate needs its key, and a key its certificate");
+        let problem = alone.problem("a client certificate and its key are required together");
         report.add(problem.hint("set both `client_certificate` and `client_key`"));
     }
     let mut path = |value: ConfigValue| value.path(report);
@@ -121,7 +121,7 @@ fn parse_url(value: &ConfigValue, report: &mut Report) -> Option<Url> {
     let url = Url::parse(value.expose()).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if url.is_none() {
-        let problem = value.problem("is no URL that can be pinged");
+        let problem = value.problem("is not a valid ping URL");
         report.add(problem.hint("write it with its scheme, such as `https://hc-ping.com/UUID`"));
     }
     url

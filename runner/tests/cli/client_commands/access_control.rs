@@ -42,12 +42,12 @@ async fn a_reload_takes_the_token_and_a_bad_suite_leaves_the_old_one() {
     let refused = service.client_command(&["reload"]).run();
     assert_eq!(refused.code, 1);
     assert!(
-        refused.err.contains("wants the runner's token") && refused.err.contains("CANARY_ADMIN_TOKEN"),
+        refused.err.contains("requires the admin token") && refused.err.contains("CANARY_ADMIN_TOKEN"),
         "{refused:?}"
     );
     let wrong = reload("correct-horse-batterz");
     assert!(
-        wrong.code == 1 && wrong.err.contains("has another token"),
+        wrong.code == 1 && wrong.err.contains("rejected the admin token"),
         "{wrong:?}"
     );
     let done = reload(TOKEN);
@@ -60,7 +60,7 @@ async fn a_reload_takes_the_token_and_a_bad_suite_leaves_the_old_one() {
     let bad = reload(TOKEN);
     assert_eq!(bad.code, 3, "{bad:?}");
     assert!(
-        bad.err.contains("suite.yaml:1:9") && bad.err.ends_with("the old suite goes on\n"),
+        bad.err.contains("suite.yaml:1:9") && bad.err.ends_with("reload failed, keeping the current suite\n"),
         "{bad:?}"
     );
     let status = service.json(&["status", "--json"]);
@@ -98,18 +98,26 @@ fn refused(settings: &str, with: impl FnOnce(Program) -> Program) -> Ending {
 
 #[test]
 fn an_address_that_others_reach_is_refused_without_token_and_tls() {
-    let flag = refused("", |program| program.env("CANARY_ADMIN", "0.0.0.0:0"));
-    assert_eq!(flag.code, 64, "{flag:?}");
-    insta::assert_snapshot!(as_a_command(&flag.err), @"
-    error: `CANARY_ADMIN`: `0.0.0.0:0` can be reached from other machines, which takes a token and TLS
-    hint: set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, or say `admin.insecure: true` where the network itself is trusted
+    let variable = refused("", |program| program.env("CANARY_ADMIN", "0.0.0.0:0"));
+    assert_eq!(variable.code, 64, "{variable:?}");
+    insta::assert_snapshot!(as_a_command(&variable.err), @"
+    error: `CANARY_ADMIN`: `0.0.0.0:0` is not a loopback address: `admin.token` and `admin.tls` are required
+    hint: set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, or set `admin.insecure: true` on a trusted network
 
     1 problem with the settings
     ");
+    // The flag is named if it is used, even if the variable is set as well.
+    let flag = refused("", |program| {
+        program
+            .env("CANARY_ADMIN", "127.0.0.1:0")
+            .args(["--admin", "0.0.0.0:0"])
+    });
+    assert!(flag.err.contains("`--admin`: `0.0.0.0:0`"), "{flag:?}");
+    assert!(!flag.err.contains("CANARY_ADMIN"), "{flag:?}");
     let token = refused("admin: { token: correct-horse-battery }", |program| {
         program.env("CANARY_ADMIN", "0.0.0.0:0")
     });
-    assert!(token.err.contains("which takes TLS"), "{token:?}");
+    assert!(token.err.contains("`admin.tls` is required"), "{token:?}");
     let missing = refused(
         "admin: { token: correct-horse-battery, tls: { certificate: a.pem, key: b.pem } }",
         |program| program.env("CANARY_ADMIN", "0.0.0.0:0"),
@@ -118,7 +126,7 @@ fn an_address_that_others_reach_is_refused_without_token_and_tls() {
     assert!(
         missing
             .err
-            .contains("the admin address cannot have TLS: cannot read `"),
+            .contains("cannot set up TLS for the admin server: cannot read `"),
         "{missing:?}"
     );
 }
@@ -161,7 +169,7 @@ async fn a_runner_that_others_reach_speaks_tls_and_wants_the_token_of_all_but_pr
     assert_eq!(probe.code, 0, "{probe:?}");
     let status = service.client_command(&["status", "--admin-ca", "ca.pem"]).run();
     assert!(
-        status.code == 1 && status.err.contains("wants the runner's token"),
+        status.code == 1 && status.err.contains("requires the admin token"),
         "{status:?}"
     );
     assert_eq!(with_token(&["status"]).code, 0);
@@ -177,7 +185,7 @@ async fn a_runner_that_others_reach_speaks_tls_and_wants_the_token_of_all_but_pr
         .env("CANARY_ADMIN_TOKEN", TOKEN)
         .run();
     assert!(
-        stranger.code == 1 && stranger.err.contains("no TLS session"),
+        stranger.code == 1 && stranger.err.contains("TLS handshake failed with"),
         "{stranger:?}"
     );
     service.end();

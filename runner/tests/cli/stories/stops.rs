@@ -194,7 +194,7 @@ async fn story_11_sensu_the_dead_mans_switch_fires_when_one_check_is_scheduled_n
     let asleep = |status: &Value| named(status, "sleeps").all(|check| check["stage"] == "running");
     monitor.until(asleep).await;
     let ping = failure_ping(&monitor.heartbeat).await;
-    assert!(ping.contains("nothing was heard of 1 check (starved;"), "{ping}");
+    assert!(ping.contains("no recent outcome of 1 check (starved;"), "{ping}");
     assert_eq!(monitor.service.problems("/readyz"), ["checks_stale"]);
     let pings = monitor.pings();
     let seen = ended(&monitor.status(), CONTROL_CHECK, "pass");
@@ -254,7 +254,7 @@ async fn story_15_serverkit_runs_that_come_to_no_verdict_are_no_sign_of_life() {
         |program| program,
     );
     let ping = failure_ping(&heartbeat).await;
-    assert!(ping.starts_with("no run has come to a verdict for"), "{ping}");
+    assert!(ping.starts_with("no run has reached a verdict for"), "{ping}");
     let pings = || {
         heartbeat
             .requests()

@@ -15,11 +15,11 @@ pub(super) enum DecodeError {
     Cut(Encoding),
     #[error("it is not {} data, or is damaged", .0.as_str())]
     Damaged(Encoding),
-    #[error("the {} data does not have the checksum that it names", .0.as_str())]
+    #[error("the {} data has the wrong checksum", .0.as_str())]
     Checksum(Encoding),
-    #[error("the {} data does not have the length that it names", .0.as_str())]
+    #[error("the {} data has the wrong length", .0.as_str())]
     Length(Encoding),
-    #[error("something else follows the end of the {} data", .0.as_str())]
+    #[error("extra data follows the end of the {} data", .0.as_str())]
     Trailing(Encoding),
     #[error("the {} data needs a dictionary, which web servers and clients do not share", .0.as_str())]
     Dictionary(Encoding),
@@ -34,7 +34,7 @@ pub(super) enum DecodeError {
         /// Bytes.
         most: u64,
     },
-    #[error("the zstd data needs a window of {}, and {} are the most on the web", size(*.window), size(*.most))]
+    #[error("the zstd data needs a window of {}, more than the limit of {} on the web", size(*.window), size(*.most))]
     TooWide {
         /// Bytes.
         window: u64,

@@ -115,8 +115,7 @@ impl PathError {
         let (at, reason) = match mistake {
             Mistake::DecompressError { at } => (at, String::new()),
             Mistake::TooDeep { at } => {
-                let reason =
-                    format!("more than {MAX_NESTING} filters, parentheses and functions in one another");
+                let reason = format!("more than {MAX_NESTING} nested filters, parentheses and functions");
                 return Self::beyond(path, at, &format!("nested too deep: {reason}"));
             }
             Mistake::TooLong { at } => {
@@ -124,18 +123,18 @@ impl PathError {
             }
             Mistake::NotSingular { at } => (
                 at,
-                ", which may lead to several values and cannot be compared".to_owned(),
+                ", which may select several values and cannot be compared".to_owned(),
             ),
             Mistake::NoFunction { at } => (
                 at,
-                ", since the only functions are `length`, `count` and `value`".to_owned(),
+                ", the only functions are `length`, `count` and `value`".to_owned(),
             ),
-            Mistake::NotCompared { at } => (at, ", which has to be compared with something".to_owned()),
+            Mistake::NotCompared { at } => (at, ", which must be compared with something".to_owned()),
         };
         let rest = path.get(at..).unwrap_or_default();
         let place = match rest {
             "" => "it ends too early".to_owned(),
-            rest => format!("it cannot be read from {} on{reason}", quote(rest.as_bytes())),
+            rest => format!("syntax error at {}{reason}", quote(rest.as_bytes())),
         };
         Self {
             message: format!("not a JSONPath: {place}"),
@@ -146,7 +145,7 @@ impl PathError {
     fn beyond(path: &str, at: usize, reason: &str) -> Self {
         let rest = path.get(at..).unwrap_or_default();
         Self {
-            message: format!("not a JSONPath: {reason}, from {} on", quote(rest.as_bytes())),
+            message: format!("not a JSONPath: {reason}, at {}", quote(rest.as_bytes())),
             hint: None,
         }
     }
@@ -154,7 +153,7 @@ impl PathError {
 
 fn hint(path: &str, rest: &str) -> Option<&'static str> {
     if path.contains("match(") || path.contains("search(") {
-        return Some("it has no functions `match` and `search`; put the pattern under `matches`");
+        return Some("the functions `match` and `search` are not supported; use `matches`");
     }
     let is_name = rest.starts_with(|first: char| first.is_ascii_graphic() && !"[]()?@'\".*".contains(first));
     is_name.then_some("a key with other characters than letters, digits and `_` needs quotes: `$['a-b']`")

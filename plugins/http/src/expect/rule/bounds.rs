@@ -156,7 +156,7 @@ impl Bounds {
                 if order(least, most).is_some_and(|order| order.is_gt() || order.is_eq() && is_open) {
                     exclude_each_other = true;
                     problems.at(sign, |problems| {
-                        problems.report(format_args!("nothing is {sign} {least} and {limit} {most}"));
+                        problems.report(format_args!("no number is {sign} {least} and {limit} {most}"));
                     });
                 }
             }
@@ -216,7 +216,7 @@ impl Length {
         }
         let (least, most) = self.range();
         if self.each().next().is_none() {
-            problems.report("names no limit: write a number, or `<`, `<=`, `>` or `>=`");
+            problems.report("has no limit: write a number, or `<`, `<=`, `>` or `>=`");
         } else if least > most {
             let limits: Vec<_> = self
                 .each()
@@ -224,9 +224,9 @@ impl Length {
                 .collect();
             problems.report(format_args!("no length is {}", limits.join(" and ")));
         } else if empty == Some(true) && least > 0.0 {
-            problems.report("what is empty, as `empty: true` wants it, has the length 0");
+            problems.report("with `empty: true` the length is 0");
         } else if empty == Some(false) && most < 1.0 {
-            problems.report("what is not empty, as `empty: false` wants it, is longer");
+            problems.report("with `empty: false` the length is more than 0");
         }
     }
 

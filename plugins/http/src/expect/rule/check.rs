@@ -51,7 +51,7 @@ impl<V: Plain, E: Extra> Rule<V, E> {
                     if pattern.as_str().is_empty() {
                         problems.report_with(
                             "every value matches an empty pattern",
-                            "`empty` says whether there is to be anything",
+                            "use `empty` to require that there is something",
                         );
                     }
                 });
@@ -62,7 +62,7 @@ impl<V: Plain, E: Extra> Rule<V, E> {
             not_matches.check(problems, |pattern, problems| {
                 if wanted.contains(&pattern.as_str()) {
                     let shown = quote(pattern.as_str().as_bytes());
-                    problems.report(format_args!("{shown} is in `matches` as well"));
+                    problems.report(format_args!("{shown} is also in `matches`"));
                 }
             });
         });
@@ -88,10 +88,10 @@ impl<V: Plain, E: Extra> Rule<V, E> {
                 };
                 let shown = quote(text.as_bytes());
                 if wanted == text {
-                    problems.report(format_args!("{shown} is in `contains` as well"));
+                    problems.report(format_args!("{shown} is also in `contains`"));
                 } else {
                     problems.report(format_args!(
-                        "{shown} is in {}, which `contains` wants",
+                        "{shown} is in {}, which `contains` requires",
                         quote(wanted.as_bytes())
                     ));
                 }
@@ -246,8 +246,8 @@ fn report(problems: &mut Problems, key: &str, ruled_out: Option<(&str, String)>)
 fn check_text(text: &str, problems: &mut Problems) {
     if text.is_empty() {
         problems.report_with(
-            "every value holds an empty text",
-            "`empty` says whether there is to be anything",
+            "every value contains an empty text",
+            "use `empty` to require that there is something",
         );
     }
 }

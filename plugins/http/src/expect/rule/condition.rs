@@ -114,7 +114,7 @@ impl<V: Plain> Condition<'_, V> {
             Self::Contains(text) | Self::NotContains(text) => quote(text.as_bytes()),
             _ => format!("`{}`", self.key()),
         };
-        format!("cannot be held against {what}: it {reason}")
+        format!("cannot be compared with {what}: it {reason}")
     }
 
     fn reason(&self, subject: &impl Subject<V>, effort: &Effort) -> Result<Option<String>, TooCostly> {

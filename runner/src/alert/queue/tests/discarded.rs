@@ -33,7 +33,7 @@ fn what_was_queued_for_a_renamed_notifier_is_counted_and_logged_once() {
         unreadable: 0,
     };
     assert_eq!(queue.report_all().discarded, discarded);
-    let line = "3 notifications waited for the notifier `renamed`, which the settings no longer name; they are dropped";
+    let line = "dropped 3 queued notifications of notifier `renamed`, which is no longer configured";
     assert_eq!(logged(&mut queue), [line]);
     assert!(logged(&mut queue).is_empty());
     queue.restore(&left_for(&[("renamed", 1)]));
@@ -52,13 +52,10 @@ fn what_is_damaged_on_disk_is_counted_and_logged_once() {
     assert_eq!((queue.len("a"), queue.report_all().discarded.unreadable), (1, 2));
     let logged = logged(&mut queue);
     assert!(
-        logged[0].starts_with("2 notifications that waited cannot be read"),
+        logged[0].starts_with("dropped 2 queued notifications that cannot be read"),
         "{logged:?}"
     );
-    assert!(
-        logged[1].starts_with("1 alerts that were firing cannot be read"),
-        "{logged:?}"
-    );
+    assert!(logged[1].starts_with("cannot read 1 stored alerts"), "{logged:?}");
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn an_alert_that_nobody_asks_for_any_more_by_then_is_over() {
         world.wait(30);
         world.read(&disk, &[]);
         world.wait(1);
-        assert_eq!(world.sent(), ["ops: web: the alert is over"]);
+        assert_eq!(world.sent(), ["ops: web: alert resolved"]);
         assert_eq!(world.router.firing_alerts("ops"), []);
         world.restart();
         world.wait(30);

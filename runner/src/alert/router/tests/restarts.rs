@@ -66,7 +66,7 @@ fn the_alert_of_a_check_that_is_gone_is_over() {
     world.fail("web");
     world.sent();
     world.reload(|suite| suite.checks.clear());
-    assert_eq!(world.sent(), ["ops: web: the alert is over"]);
+    assert_eq!(world.sent(), ["ops: web: alert resolved"]);
     assert!(world.disk.rows(Table::Alert).is_empty());
     world.wait(10);
     assert_eq!(world.sent(), [""; 0]);
@@ -82,7 +82,7 @@ fn a_check_that_stops_notifying_a_notifier_ends_its_alert_there() {
         quiet.alert.notify = Notify::None;
         suite.checks = vec![Arc::new(quiet)];
     });
-    assert_eq!(world.sent(), ["ops: web: the alert is over"]);
+    assert_eq!(world.sent(), ["ops: web: alert resolved"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn a_new_check_without_a_verdict_is_notified_when_its_threshold_is_reached() {
     world.break_down("web");
     assert_eq!(world.sent(), [""; 0]);
     world.break_down("web");
-    assert_eq!(world.sent(), ["ops: web cannot be judged"]);
+    assert_eq!(world.sent(), ["ops: web is unknown"]);
     world.break_down("web");
     assert_eq!(world.sent(), [""; 0]);
     world.pass("web");
@@ -22,12 +22,12 @@ fn a_new_check_without_a_verdict_is_notified_when_its_threshold_is_reached() {
 fn a_new_check_whose_threshold_is_one_is_notified_at_its_first_run_without_a_verdict() {
     let mut world = World::simple();
     world.break_down("web");
-    assert_eq!(world.sent(), ["ops: web cannot be judged"]);
+    assert_eq!(world.sent(), ["ops: web is unknown"]);
     // The alert is not on disk, and the runs go on.
     world.disk = Disk::default();
     world.restart();
     world.break_down("web");
-    assert_eq!(world.sent(), ["ops: web cannot be judged"]);
+    assert_eq!(world.sent(), ["ops: web is unknown"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn a_check_that_cannot_be_judged_any_more_alerts_unless_a_notifier_asks_for_less
     let mut world = World::new(alerts, suite(vec![check("web")]));
     world.pass("web");
     world.break_down("web");
-    assert_eq!(world.sent(), ["ops: web cannot be judged"]);
+    assert_eq!(world.sent(), ["ops: web is unknown"]);
     world.pass("web");
     assert_eq!(world.sent(), ["ops: web is up again"]);
 }
@@ -22,7 +22,7 @@ fn an_alert_is_not_over_while_its_check_cannot_be_judged() {
     world.fail("web");
     assert_eq!(world.sent(), ["down: web is down"]);
     world.break_down("web");
-    assert_eq!(world.sent(), ["down: web cannot be judged, was down"]);
+    assert_eq!(world.sent(), ["down: web is unknown, was down"]);
     world.pass("web");
     assert_eq!(world.sent(), ["down: web is up again"]);
 }

@@ -8,22 +8,25 @@ use crate::net::NetError;
 /// Names of HTTP/2 error codes by their number, and their meaning (RFC 9113, section 7).
 const REASONS: [(&str, &str); 14] = [
     ("NO_ERROR", "without an error"),
-    ("PROTOCOL_ERROR", "for a breach of the protocol"),
-    ("INTERNAL_ERROR", "for an error of its own"),
-    ("FLOW_CONTROL_ERROR", "for a breach of flow control"),
-    ("SETTINGS_TIMEOUT", "since settings were not acknowledged in time"),
-    ("STREAM_CLOSED", "for a frame on a stream that is closed"),
-    ("FRAME_SIZE_ERROR", "for a frame of a wrong size"),
-    ("REFUSED_STREAM", "before it did anything with the request"),
-    ("CANCEL", "since the stream is not needed any more"),
-    ("COMPRESSION_ERROR", "since the headers cannot be decompressed"),
-    ("CONNECT_ERROR", "since the connection behind it was lost"),
-    ("ENHANCE_YOUR_CALM", "since it was asked too much"),
+    ("PROTOCOL_ERROR", "because of a protocol error"),
+    ("INTERNAL_ERROR", "because of an internal error"),
+    ("FLOW_CONTROL_ERROR", "because of a flow control error"),
+    (
+        "SETTINGS_TIMEOUT",
+        "because settings were not acknowledged in time",
+    ),
+    ("STREAM_CLOSED", "because of a frame on a closed stream"),
+    ("FRAME_SIZE_ERROR", "because of a frame of the wrong size"),
+    ("REFUSED_STREAM", "before processing the request"),
+    ("CANCEL", "because the stream is no longer needed"),
+    ("COMPRESSION_ERROR", "because the headers cannot be decompressed"),
+    ("CONNECT_ERROR", "because its upstream connection was lost"),
+    ("ENHANCE_YOUR_CALM", "because of excessive load"),
     (
         "INADEQUATE_SECURITY",
-        "since the TLS session is not secure enough",
+        "because the TLS session is not secure enough",
     ),
-    ("HTTP_1_1_REQUIRED", "since it wants HTTP/1.1"),
+    ("HTTP_1_1_REQUIRED", "because it requires HTTP/1.1"),
 ];
 
 /// The HTTP/2 library's error in a source chain.
@@ -43,12 +46,12 @@ pub(super) fn describe(error: &h2::Error) -> String {
     let known = usize::try_from(code).ok().and_then(|code| REASONS.get(code));
     let (name, why) = known
         .copied()
-        .unwrap_or(("an unknown code", "for a reason that HTTP/2 does not know"));
+        .unwrap_or(("an unknown code", "for an unknown reason"));
     match (error.is_remote(), error.is_reset()) {
         (true, true) => format!("the peer ended the HTTP/2 stream {why} ({name})"),
         (true, false) => format!("the peer ended the HTTP/2 connection {why} ({name})"),
         (false, is_reset) => format!(
-            "the peer broke HTTP/2: {} ({name})",
+            "the peer violated HTTP/2: {} ({name})",
             describe_fault(name, is_reset)
         ),
     }
@@ -84,13 +87,13 @@ fn io_kind(error: &hyper::Error) -> Option<io::ErrorKind> {
 /// connection because of the frames on it.
 fn describe_fault(name: &str, is_reset: bool) -> &'static str {
     match (name, is_reset) {
-        ("FLOW_CONTROL_ERROR", _) => "it sent more than it was allowed to, or allowed more than there can be",
-        ("FRAME_SIZE_ERROR", _) => "it sent a frame of a wrong size",
-        ("STREAM_CLOSED", _) => "it sent a frame on a stream that is closed",
+        ("FLOW_CONTROL_ERROR", _) => "it exceeded the flow control window, or set one that is too large",
+        ("FRAME_SIZE_ERROR", _) => "it sent a frame of the wrong size",
+        ("STREAM_CLOSED", _) => "it sent a frame on a closed stream",
         ("COMPRESSION_ERROR", _) => "its headers cannot be decompressed",
-        ("ENHANCE_YOUR_CALM", _) => "it sent too many frames that carry nothing",
-        ("REFUSED_STREAM", _) => "it began a stream that it was not allowed to begin",
-        (_, true) => "its answer breaks the rules, such as those of headers and of its length",
-        (_, false) => "it sent a frame that breaks the rules, by its kind, its size or what is in it",
+        ("ENHANCE_YOUR_CALM", _) => "it sent too many empty frames",
+        ("REFUSED_STREAM", _) => "it opened a stream that it was not allowed to open",
+        (_, true) => "its response is invalid, for example its headers or its length",
+        (_, false) => "it sent a frame of an invalid type, size or content",
     }
 }

@@ -65,12 +65,12 @@ async fn an_encoding_behind_chunks_is_refused() {
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     assert_eq!(
         got(answer, Then::Closes).await.unwrap_err(),
-        "protocol: the peer's `transfer-encoding` goes on behind `chunked`; it sent `transfer-encoding: chunked, identity`"
+        "protocol: the peer's `transfer-encoding` continues after `chunked`; it sent `transfer-encoding: chunked, identity`"
     );
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\ncontent-length: five\r\n\r\nhello";
     assert_eq!(
         got(answer, Then::Closes).await.unwrap_err(),
-        "protocol: the peer's `content-length` is not one length in digits; it sent `transfer-encoding: identity` and \
+        "protocol: the peer's `content-length` is not a single number; it sent `transfer-encoding: identity` and \
          `content-length: five`"
     );
 }
@@ -80,7 +80,7 @@ async fn over_http_1_0_there_is_no_transfer_encoding() {
     for encoding in ["identity", "chunked"] {
         let answer =
             format!("HTTP/1.0 200 OK\r\ntransfer-encoding: {encoding}\r\ncontent-length: 5\r\n\r\nhello");
-        let said = "the peer names a `transfer-encoding` over HTTP/1.0, which has none";
+        let said = "the peer sent `transfer-encoding` over HTTP/1.0, which has none";
         assert_eq!(
             got(&answer, Then::Closes).await.unwrap_err(),
             format!("protocol: {said}; it sent `transfer-encoding: {encoding}` and `content-length: 5`")

@@ -80,7 +80,7 @@ async fn a_proxy_of_the_environment_that_cannot_be_used_is_counted_as_the_checks
     let failed = client.send(asking("GET", TARGET, options)).await.unwrap_err();
     assert_eq!(
         failed.to_string(),
-        "the proxy that the environment names: proxy url: only http and socks5 proxies"
+        "the proxy from the environment: proxy url: only http and socks5 proxies"
     );
     assert!(client.page().usage().own_fault().is_some());
 }

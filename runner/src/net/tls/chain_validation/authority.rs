@@ -23,7 +23,7 @@ const PROXY: &str = "1.3.6.1.5.5.7.1.14";
 /// Why a certificate must not issue others, phrased as the end of a sentence.
 pub(in crate::net::tls) fn issuer_objection(certificate: &X509Certificate<'_>) -> Option<&'static str> {
     if !super::findings::has_name(certificate) {
-        return Some("has issued another, though it has no name");
+        return Some("issued another certificate, but has no name");
     }
     if has_netscape_type(certificate) && netscape_type(certificate).is_none() {
         return Some("has a Netscape certificate type that cannot be read");
@@ -31,7 +31,7 @@ pub(in crate::net::tls) fn issuer_objection(certificate: &X509Certificate<'_>) -
     match certificate.key_usage() {
         Ok(None) => None,
         Ok(Some(usage)) if usage.value.key_cert_sign() => None,
-        Ok(Some(_)) => Some("has issued another, though its key usage does not allow that"),
+        Ok(Some(_)) => Some("issued another certificate, which its key usage does not allow"),
         Err(_) => Some("has a key usage that cannot be read"),
     }
 }
@@ -48,15 +48,15 @@ pub(in crate::net::tls) fn objection_to_root(root: &X509Certificate<'_>) -> Opti
         return Some(format!("has a key ({key}) that {weakness}"));
     }
     if !is_authority(root) {
-        return Some("is not that of a certificate authority".to_owned());
+        return Some("is not a CA certificate".to_owned());
     }
     if !is_for_servers(root) {
-        return Some("is not meant for servers, by its extended key usage".to_owned());
+        return Some("is not for servers, according to its extended key usage".to_owned());
     }
     let is_its_own = root.subject() == root.issuer();
     if is_its_own && !identifiers::matches_issuer(root, root) {
         return Some(
-            "says of its issuer what it contradicts itself: another key identifier, serial number or issuer"
+            "contradicts itself about its issuer: different key identifier, serial number or issuer"
                 .to_owned(),
         );
     }
@@ -101,10 +101,10 @@ fn extension<'a>(certificate: &'a X509Certificate<'_>, id: &str) -> Option<&'a X
 /// Why a certificate must not be used by a server, phrased as the end of a sentence; ignores key usage.
 pub(in crate::net::tls) fn objection_to_server(leaf: &X509Certificate<'_>) -> Option<&'static str> {
     if extension(leaf, PROXY).is_some() {
-        return Some("is a proxy certificate, and not one for a server");
+        return Some("is a proxy certificate, not a server certificate");
     }
     let is_of_server = !has_netscape_type(leaf) || netscape_type(leaf).is_some_and(NSCertType::ssl_server);
-    (!is_of_server).then_some("is not meant for servers, by its Netscape certificate type")
+    (!is_of_server).then_some("is not for servers, according to its Netscape certificate type")
 }
 
 /// Whether the extended key usage, if present, permits server authentication.

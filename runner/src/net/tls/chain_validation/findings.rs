@@ -102,8 +102,7 @@ fn algorithm(link: &Link<'_>, algorithms: &WebPkiSupportedAlgorithms, reasons: &
     let fault = match (is_broken, signature.algorithm == OID_PKCS1_RSASSAPSS) {
         (true, _) => "which is too weak to be trusted",
         (false, true) => {
-            "with parameters that are not supported: the hash, the mask and the salt have to be of one length, of 256 bits \
-             or more"
+            "with unsupported parameters: hash, mask and salt must have the same length of at least 256 bits"
         }
         (false, false) => "which is not supported",
     };
@@ -114,17 +113,17 @@ fn algorithm(link: &Link<'_>, algorithms: &WebPkiSupportedAlgorithms, reasons: &
 /// Checks the extended key usage of a certificate.
 pub(super) fn purpose(link: &Link<'_>, signs_itself: bool, reasons: &mut Reasons) {
     if !authority::is_for_servers(&link.certificate) {
-        let fault = "is not meant for servers, by its extended key usage";
+        let fault = "is not for servers, according to its extended key usage";
         add(reasons, ReasonCode::WrongPurpose, link, fault);
     }
     match (link.index, link.certificate.is_ca()) {
         (0, true) if !signs_itself => {
-            let fault = "is a certificate authority's own, and not one for a server";
+            let fault = "is a CA certificate, not a server certificate";
             add(reasons, ReasonCode::AuthorityAsLeaf, link, fault);
         }
         (0, _) => usage(link, reasons),
         (_, false) => {
-            let fault = "has issued another, though it is not that of a certificate authority";
+            let fault = "issued another certificate, but is not a CA certificate";
             add(reasons, ReasonCode::NotAnAuthority, link, fault);
         }
         (_, true) => {
@@ -139,7 +138,7 @@ pub(super) fn purpose(link: &Link<'_>, signs_itself: bool, reasons: &mut Reasons
 fn length(link: &Link<'_>, below: usize, reasons: &mut Reasons) {
     let max = authority::path_length(&link.certificate);
     if max.is_some_and(|max| below.saturating_sub(1) > max) && link.index > 0 {
-        let fault = "has more authorities below it than it allows";
+        let fault = "has more CA certificates below it than it allows";
         add(reasons, ReasonCode::Constraint, link, fault);
     }
 }
@@ -158,7 +157,7 @@ pub(super) fn usage(link: &Link<'_>, reasons: &mut Reasons) {
         },
         Err(_) => false,
     };
-    let usage = (!allows).then_some("is not meant for TLS, by its key usage");
+    let usage = (!allows).then_some("is not for TLS, according to its key usage");
     if let Some(fault) = usage.or_else(|| authority::objection_to_server(&link.certificate)) {
         add(reasons, ReasonCode::WrongPurpose, link, fault);
     }
@@ -173,7 +172,7 @@ pub(super) fn extensions(link: &Link<'_>, reasons: &mut Reasons) {
     let version = link.certificate.version();
     if version.0 != 2 {
         let fault = format!(
-            "is of version {} of X.509, and only version 3 is supported",
+            "is X.509 version {}; only version 3 is supported",
             version.0.saturating_add(1)
         );
         add(reasons, ReasonCode::Malformed, link, fault);
@@ -185,7 +184,7 @@ fn end(end: ChainEnd, last: &Link<'_>, sent: usize, reasons: &mut Reasons) {
     match (end, last.index) {
         (ChainEnd::Trusted, _) => {}
         (ChainEnd::SelfSigned, 0) => {
-            let fault = "is self-signed, and is not among the trusted roots";
+            let fault = "is self-signed and not a trusted root";
             add(reasons, ReasonCode::SelfSigned, last, fault);
         }
         (ChainEnd::SelfSigned, _) => {
@@ -207,15 +206,13 @@ fn end(end: ChainEnd, last: &Link<'_>, sent: usize, reasons: &mut Reasons) {
         }
         (ChainEnd::NamesAnother, _) => {
             let fault = format!(
-                "says of its issuer {issuer} what the certificate that has the issuer's key contradicts: another key \
-                 identifier, serial number or issuer"
+                "does not match the certificate of its issuer {issuer}: different key identifier, serial number or issuer"
             );
             add(reasons, ReasonCode::NoPath, last, fault);
         }
         (ChainEnd::TooMany(named), _) => {
             let fault = format!(
-                "has an issuer {issuer} of whose name the server sent {named} certificates, of which {MAX_PER_NAME} are \
-                 looked at: none of these has the key that signed it"
+                "has an issuer {issuer} for which the server sent {named} certificates: none of the first {MAX_PER_NAME} has the key that signed it"
             );
             add(reasons, ReasonCode::TooComplex, last, fault);
         }

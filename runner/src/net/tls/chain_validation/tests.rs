@@ -69,7 +69,7 @@ fn three_kinds_of_unknown_issuers_have_three_reasons() {
     says(
         &itself,
         &[known.der()],
-        "the certificate is self-signed, and is not among the trusted roots",
+        "the certificate is self-signed and not a trusted root",
     );
     let mut whole = middle.leaf(&NAMES).issue().chain();
     let missing_root = "the issuer `CN=Root` of the certificate of `CN=Middle` is neither a trusted root nor among the 2 \
@@ -160,8 +160,8 @@ fn all_faults_are_reported() {
     says(
         &leaf.issue().chain(),
         &[root.der()],
-        "the certificate expired at *Z; the certificate is not meant for servers, by its extended key usage; the \
-         certificate is self-signed, and is not among the trusted roots; the certificate is not for `web.test`",
+        "the certificate expired at *Z; the certificate is not for servers, according to its extended key usage; the \
+         certificate is self-signed and not a trusted root; the certificate is not for `web.test`",
     );
     let middle = root.intermediate_with("Middle", |params| params.not_after = params.not_before);
     let both = middle.leaf(&NAMES).valid_until_days(-1).issue().chain();
@@ -212,7 +212,7 @@ fn weak_keys_and_signatures_go_by_their_names() {
     says(
         &of_bits(1024),
         &[root.der()],
-        "the certificate has a key (RSA 1024) that is too weak: an RSA key has 2048 bits at least",
+        "the certificate has a key (RSA 1024) that is too weak: RSA keys need at least 2048 bits",
     );
     says(
         &of_bits(16384),
@@ -241,7 +241,7 @@ fn weak_keys_and_signatures_go_by_their_names() {
     says(
         &[p192],
         &[root.der()],
-        "the certificate has a key (EC P-192) that is of a kind that is not supported*",
+        "the certificate has a key (EC P-192) that is of an unsupported type*",
     );
 }
 
@@ -270,13 +270,13 @@ fn a_wrong_purpose_of_a_certificate_is_reported() {
     says(
         &for_clients,
         &[root.der()],
-        "the certificate is not meant for servers, by its extended key usage",
+        "the certificate is not for servers, according to its extended key usage",
     );
     let authority = of(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
     says(
         &authority,
         &[root.der()],
-        "the certificate is a certificate authority's own, and not one for a server",
+        "the certificate is a CA certificate, not a server certificate",
     );
     let critical = of(|params| {
         let mut unknown = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
@@ -292,7 +292,7 @@ fn a_wrong_purpose_of_a_certificate_is_reported() {
     says(
         &leaf.leaf(&NAMES).issue().chain(),
         &[root.der()],
-        "the certificate of `CN=Shop` has issued another, though it is not that of a certificate authority",
+        "the certificate of `CN=Shop` issued another certificate, but is not a CA certificate",
     );
 }
 
@@ -317,7 +317,7 @@ fn violated_constraints_of_an_authority_are_reported() {
     says(
         &below.leaf(&NAMES).issue().chain(),
         &[root.der()],
-        "the certificate of `CN=Short` has more authorities below it than it allows",
+        "the certificate of `CN=Short` has more CA certificates below it than it allows",
     );
 }
 

@@ -65,7 +65,7 @@ impl ChainWalk<'_> {
         if authorities.clone().any(constrains_distinguished_names)
             || roots.any(|root| constrains_distinguished_names(&root))
         {
-            return "an authority of the chain constrains distinguished names, which is not supported";
+            return "a CA of the chain constrains distinguished names, which is not supported";
         }
         if authorities.any(|authority| authority.subject() == authority.issuer()) {
             "the chain has a certificate that an authority issued to itself, with constraints in a way that is not \

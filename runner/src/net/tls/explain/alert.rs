@@ -6,10 +6,7 @@ use rustls::AlertDescription as Alert;
 pub(in crate::net::tls) fn explain(alert: Alert) -> String {
     match name_and_meaning(alert) {
         Some((name, meaning)) => format!("the peer sent the alert `{name}`: {meaning}"),
-        None => format!(
-            "the peer sent the alert {}, which is not a known one",
-            u8::from(alert)
-        ),
+        None => format!("the peer sent the alert {}, which is unknown", u8::from(alert)),
     }
 }
 
@@ -23,33 +20,27 @@ fn negotiation_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
     Some(match alert {
         Alert::HandshakeFailure => (
             "handshake_failure",
-            "it takes nothing of what was offered, or wants a client certificate",
+            "it accepts nothing that was offered, or requires a client certificate",
         ),
-        Alert::ProtocolVersion => (
-            "protocol_version",
-            "it speaks none of the versions of TLS that were offered",
-        ),
+        Alert::ProtocolVersion => ("protocol_version", "it supports none of the offered TLS versions"),
         Alert::InsufficientSecurity => (
             "insufficient_security",
-            "it wants stronger cipher suites than were offered",
+            "it requires stronger cipher suites than were offered",
         ),
         Alert::InappropriateFallback => (
             "inappropriate_fallback",
-            "it speaks a newer version of TLS than was offered",
+            "it supports a newer TLS version than was offered",
         ),
         Alert::NoApplicationProtocol => (
             "no_application_protocol",
-            "it speaks none of the application protocols that were offered",
+            "it supports none of the offered application protocols",
         ),
-        Alert::UnrecognisedName => (
-            "unrecognized_name",
-            "it serves nothing by the name that it was asked for",
-        ),
-        Alert::MissingExtension => ("missing_extension", "it wants an extension that was not sent"),
-        Alert::UnsupportedExtension => ("unsupported_extension", "it refuses an extension that was sent"),
+        Alert::UnrecognisedName => ("unrecognized_name", "it does not serve the requested name"),
+        Alert::MissingExtension => ("missing_extension", "it requires an extension that was not sent"),
+        Alert::UnsupportedExtension => ("unsupported_extension", "it rejects an extension that was sent"),
         Alert::NoRenegotiation => ("no_renegotiation", "it does not renegotiate"),
-        Alert::UnknownPSKIdentity => ("unknown_psk_identity", "it wants a pre-shared key"),
-        Alert::EncryptedClientHelloRequired => ("ech_required", "it wants an encrypted hello"),
+        Alert::UnknownPSKIdentity => ("unknown_psk_identity", "it requires a pre-shared key"),
+        Alert::EncryptedClientHelloRequired => ("ech_required", "it requires an encrypted hello"),
         Alert::ExportRestriction => ("export_restriction", "it is bound by an export restriction"),
         _ => return None,
     })
@@ -57,30 +48,30 @@ fn negotiation_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
 
 fn certificate_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
     Some(match alert {
-        Alert::CertificateRequired => ("certificate_required", "it wants a client certificate"),
-        Alert::NoCertificate => ("no_certificate", "it wants a client certificate"),
-        Alert::BadCertificate => ("bad_certificate", "it refuses the client certificate"),
+        Alert::CertificateRequired => ("certificate_required", "it requires a client certificate"),
+        Alert::NoCertificate => ("no_certificate", "it requires a client certificate"),
+        Alert::BadCertificate => ("bad_certificate", "it rejects the client certificate"),
         Alert::UnsupportedCertificate => (
             "unsupported_certificate",
-            "it does not take client certificates of this kind",
+            "it does not accept client certificates of this type",
         ),
         Alert::CertificateRevoked => (
             "certificate_revoked",
-            "it holds the client certificate to be revoked",
+            "it considers the client certificate revoked",
         ),
         Alert::CertificateExpired => (
             "certificate_expired",
-            "it holds the client certificate to be expired",
+            "it considers the client certificate expired",
         ),
-        Alert::CertificateUnknown => ("certificate_unknown", "it refuses the client certificate"),
+        Alert::CertificateUnknown => ("certificate_unknown", "it rejects the client certificate"),
         Alert::UnknownCA => (
             "unknown_ca",
-            "it does not trust the authority that issued the client certificate",
+            "it does not trust the CA that issued the client certificate",
         ),
-        Alert::AccessDenied => ("access_denied", "it does not let the client certificate in"),
+        Alert::AccessDenied => ("access_denied", "it denies access to the client certificate"),
         Alert::DecryptError => (
             "decrypt_error",
-            "it could not verify a signature, or what was sent in the handshake",
+            "it could not verify a signature or a handshake message",
         ),
         Alert::CertificateUnobtainable => (
             "certificate_unobtainable",
@@ -88,9 +79,9 @@ fn certificate_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
         ),
         Alert::BadCertificateStatusResponse => (
             "bad_certificate_status_response",
-            "it does not take the OCSP answer that was sent",
+            "it does not accept the OCSP response that was sent",
         ),
-        Alert::BadCertificateHashValue => ("bad_certificate_hash_value", "it refuses the client certificate"),
+        Alert::BadCertificateHashValue => ("bad_certificate_hash_value", "it rejects the client certificate"),
         _ => return None,
     })
 }
@@ -98,14 +89,14 @@ fn certificate_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
 fn message_alert(alert: Alert) -> Option<(&'static str, &'static str)> {
     Some(match alert {
         Alert::CloseNotify => ("close_notify", "it ended the session"),
-        Alert::UserCanceled => ("user_canceled", "somebody there ended the handshake"),
-        Alert::InternalError => ("internal_error", "something went wrong on its side"),
+        Alert::UserCanceled => ("user_canceled", "the handshake was canceled"),
+        Alert::InternalError => ("internal_error", "it had an internal error"),
         Alert::UnexpectedMessage => ("unexpected_message", "it did not expect what was sent"),
-        Alert::BadRecordMac => ("bad_record_mac", "what was sent did not arrive whole"),
-        Alert::DecryptionFailed => ("decryption_failed", "what was sent did not arrive whole"),
-        Alert::RecordOverflow => ("record_overflow", "what was sent is too long for it"),
+        Alert::BadRecordMac => ("bad_record_mac", "it received damaged data"),
+        Alert::DecryptionFailed => ("decryption_failed", "it received damaged data"),
+        Alert::RecordOverflow => ("record_overflow", "it received a record that is too long"),
         Alert::DecompressionFailure => ("decompression_failure", "it could not decompress what was sent"),
-        Alert::IllegalParameter => ("illegal_parameter", "it refuses a value that was sent"),
+        Alert::IllegalParameter => ("illegal_parameter", "it rejects a value that was sent"),
         Alert::DecodeError => ("decode_error", "it could not read what was sent"),
         _ => return None,
     })
@@ -130,7 +121,7 @@ mod tests {
         assert_eq!((named.len(), names.len()), (35, 35));
         assert_eq!(
             explain(Alert::Unknown(200)),
-            "the peer sent the alert 200, which is not a known one"
+            "the peer sent the alert 200, which is unknown"
         );
     }
 }

@@ -18,7 +18,7 @@ pub(in crate::net::tls) fn explain(error: &Error) -> (ReasonCode, String) {
         .or_else(|| revocation_error(error))
         .unwrap_or((
             ReasonCode::Malformed,
-            "a certificate of the chain has something in it that is not supported",
+            "a certificate of the chain contains something unsupported",
         ));
     (code, message.to_owned())
 }
@@ -32,7 +32,7 @@ fn time_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
         ),
         Error::InvalidCertValidity => (
             ReasonCode::Malformed,
-            "a certificate of the chain ends before it begins",
+            "a certificate of the chain expires before it becomes valid",
         ),
         _ => return None,
     })
@@ -47,11 +47,11 @@ fn issuer_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
         ),
         Error::CaUsedAsEndEntity => (
             ReasonCode::AuthorityAsLeaf,
-            "the certificate is a certificate authority's own, and not one for a server",
+            "the certificate is a CA certificate, not a server certificate",
         ),
         Error::EndEntityUsedAsCa => (
             ReasonCode::NotAnAuthority,
-            "a certificate of the chain has issued another, though it is not that of a certificate authority",
+            "a certificate of the chain issued another certificate, but is not a CA certificate",
         ),
         Error::CertNotValidForName(_) => (ReasonCode::WrongName, "the certificate is for other names"),
         Error::CertDistrusted => (
@@ -60,7 +60,7 @@ fn issuer_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
         ),
         Error::EmptyEkuExtension | Error::RequiredEkuNotFound | Error::RequiredEkuNotFoundContext(_) => (
             ReasonCode::WrongPurpose,
-            "a certificate of the chain is not meant for servers, by its extended key usage",
+            "a certificate of the chain is not for servers, according to its extended key usage",
         ),
         Error::NameConstraintViolation => (
             ReasonCode::Constraint,
@@ -68,7 +68,7 @@ fn issuer_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
         ),
         Error::PathLenConstraintViolated => (
             ReasonCode::Constraint,
-            "there are more authorities in the chain than one of them allows below it",
+            "the chain has more CA certificates than one of them allows below it",
         ),
         Error::MaximumPathDepthExceeded => (
             ReasonCode::TooComplex,
@@ -76,11 +76,11 @@ fn issuer_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
         ),
         Error::MaximumSignatureChecksExceeded | Error::MaximumPathBuildCallsExceeded => (
             ReasonCode::TooComplex,
-            "there are too many ways through the chain to find one to a trusted root",
+            "the chain has too many possible paths to find one to a trusted root",
         ),
         Error::MaximumNameConstraintComparisonsExceeded => (
             ReasonCode::TooComplex,
-            "the authorities of the chain constrain too many names to hold all of them against the certificate",
+            "the CAs of the chain constrain too many names to check them all",
         ),
         _ => return None,
     };
@@ -96,12 +96,12 @@ fn signature_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
         ),
         Error::UnsupportedSignatureAlgorithm | Error::UnsupportedSignatureAlgorithmContext(_) => (
             ReasonCode::WeakSignature,
-            "a certificate of the chain is signed with an algorithm that is too weak or not supported",
+            "a certificate of the chain is signed with a weak or unsupported algorithm",
         ),
         Error::UnsupportedSignatureAlgorithmForPublicKey
         | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => (
             ReasonCode::WeakSignature,
-            "a certificate of the chain is signed with an algorithm that does not fit the key of its issuer",
+            "a certificate of the chain is signed with an algorithm that does not match the key of its issuer",
         ),
         _ => return None,
     };
@@ -115,7 +115,7 @@ fn revocation_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
         Error::CertRevoked => (ReasonCode::Revoked, "a certificate of the chain is revoked"),
         Error::UnknownRevocationStatus => (
             ReasonCode::Revoked,
-            "whether a certificate of the chain is revoked is not known",
+            "the revocation status of a certificate of the chain is unknown",
         ),
         Error::CrlExpired { .. }
         | Error::InvalidCrlNumber
@@ -132,7 +132,7 @@ fn revocation_error(error: &Error) -> Option<(ReasonCode, &'static str)> {
         | Error::UnsupportedCrlSignatureAlgorithmForPublicKey
         | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => (
             ReasonCode::Revoked,
-            "the list of revoked certificates cannot be used",
+            "the certificate revocation list cannot be used",
         ),
         _ => return None,
     };
@@ -152,7 +152,7 @@ pub(in crate::net::tls) fn damage(error: &Error) -> Option<&'static str> {
         Error::MalformedDnsIdentifier => "has a name in it that is not a DNS name",
         Error::SignatureAlgorithmMismatch => "names two different algorithms for its signature",
         Error::UnsupportedNameType => "has a name of a kind that is not supported",
-        Error::UnsupportedCertVersion => "is not of version 3 of X.509, the only one that is supported",
+        Error::UnsupportedCertVersion => "is not X.509 version 3, the only supported version",
         Error::UnsupportedCriticalExtension => "has a critical extension that is not understood",
         _ => return None,
     };

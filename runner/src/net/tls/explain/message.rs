@@ -17,12 +17,12 @@ pub(super) fn explain(reason: Message) -> String {
         Message::MessageTooLarge => "it is longer than TLS allows",
         Message::MessageTooShort | Message::MissingData(_) => "it ends too early",
         Message::TrailingData(_) => "it has more in it than it should",
-        Message::UnexpectedMessage(_) => "it is not the one that is due",
+        Message::UnexpectedMessage(_) => "it is not the expected one",
         Message::InvalidEmptyPayload | Message::IllegalEmptyList(_) | Message::IllegalEmptyValue => {
-            "it is empty where something must be"
+            "it is empty where it must not be"
         }
         Message::EmptyTicketValue => "it has an empty session ticket",
-        Message::InvalidCcs => "it changes the cipher in a way that does not exist",
+        Message::InvalidCcs => "it has an invalid cipher change",
         Message::InvalidCertificateStatusType => "it has the status of a certificate in an unknown form",
         Message::InvalidCertRequest => "it asks for a client certificate in a way that cannot be read",
         Message::InvalidDhParams | Message::UnsupportedCurveType => {
@@ -30,16 +30,16 @@ pub(super) fn explain(reason: Message) -> String {
         }
         Message::UnsupportedKeyExchangeAlgorithm(_) => "it exchanges keys in a way that is not supported",
         Message::MissingKeyExchange => "it exchanges no keys",
-        Message::InvalidKeyUpdate => "it changes the key in a way that does not exist",
+        Message::InvalidKeyUpdate => "it has a key update that is invalid",
         Message::InvalidServerName => "it has a server name that cannot be read",
         Message::NoSignatureSchemes => "it names no algorithms for signatures",
         Message::UnsupportedCompression => "it is compressed, which is not supported",
         Message::DuplicateExtension(_) => "it has an extension twice",
         Message::PreSharedKeyIsNotFinalExtension => "its extensions are in an order that is not allowed",
         Message::UnknownHelloRetryRequestExtension | Message::UnknownCertificateExtension => {
-            "it has an extension that was not asked for"
+            "it has an extension that was not requested"
         }
-        _ => "it breaks the rules of TLS",
+        _ => "it violates TLS",
     };
     format!("a message of the peer's cannot be read: {message}")
 }
@@ -47,14 +47,14 @@ pub(super) fn explain(reason: Message) -> String {
 /// Explains a message that arrived at the wrong time.
 pub(super) fn unexpected(kind: ContentType) -> String {
     let kind = match kind {
-        ContentType::ChangeCipherSpec => "a change of the cipher",
+        ContentType::ChangeCipherSpec => "a cipher change",
         ContentType::Alert => "an alert",
-        ContentType::Handshake => "a message of the handshake",
-        ContentType::ApplicationData => "data of the application",
+        ContentType::Handshake => "a handshake message",
+        ContentType::ApplicationData => "application data",
         ContentType::Heartbeat => "a heartbeat",
         _ => "a message of an unknown kind",
     };
-    format!("the peer sent {kind} that was not due")
+    format!("the peer sent {kind} that was not expected")
 }
 
 /// Explains a handshake message that arrived at the wrong time, named as in RFC 8446.
@@ -82,10 +82,10 @@ pub(super) fn unexpected_handshake(kind: HandshakeType) -> String {
         HandshakeType::MessageHash => "message_hash",
         other => {
             return format!(
-                "the peer sent the handshake message {}, which is not a known one",
+                "the peer sent the handshake message {}, which is unknown",
                 u8::from(other)
             );
         }
     };
-    format!("the peer sent the handshake message `{kind}`, which was not due")
+    format!("the peer sent the handshake message `{kind}`, which was not expected")
 }

@@ -11,24 +11,24 @@ pub(super) fn explain_incompatibility(reason: &Lack) -> &'static str {
         Lack::ServerTlsVersionIsDisabledByOurConfig | Lack::SupportedVersionsExtensionRequired => {
             "the server chose a version of TLS that was not offered"
         }
-        Lack::NoCipherSuitesInCommon => "the server has no cipher suite in common with what was offered",
+        Lack::NoCipherSuitesInCommon => "the server supports none of the offered cipher suites",
         Lack::NoKxGroupsInCommon | Lack::NamedGroupsExtensionRequired => {
-            "the server has no group for the key exchange in common with what was offered"
+            "the server supports none of the offered key exchange groups"
         }
         Lack::NoSignatureSchemesInCommon | Lack::SignatureAlgorithmsExtensionRequired => {
-            "the server has no algorithm for signatures in common with what was offered"
+            "the server supports none of the offered signature algorithms"
         }
         Lack::NoCertificateRequestSignatureSchemesInCommon => {
-            "the server takes no signature of the client certificate's key"
+            "the server accepts no signature of the client certificate's key"
         }
         Lack::EcPointsExtensionRequired
         | Lack::NoEcPointFormatsInCommon
-        | Lack::UncompressedEcPointsRequired => "the server takes no points of curves as they are sent today",
+        | Lack::UncompressedEcPointsRequired => "the server does not support uncompressed curve points",
         Lack::ExtendedMasterSecretExtensionRequired => {
             "the server does not support the extended master secret of RFC 7627"
         }
         Lack::NullCompressionRequired => "the server wants compression, which is unsafe and not supported",
-        Lack::KeyShareExtensionRequired => "the server sent no share of the key",
+        Lack::KeyShareExtensionRequired => "the server sent no key share",
         Lack::ServerSentHelloRetryRequestWithUnknownExtension => {
             "the server asks for another hello with an extension that is not known"
         }
@@ -36,9 +36,9 @@ pub(super) fn explain_incompatibility(reason: &Lack) -> &'static str {
             "the server wants certificates of a kind that is not supported"
         }
         Lack::Tls13RequiredForQuic | Lack::ServerRejectedEncryptedClientHello(_) => {
-            "the server takes no hello of this kind"
+            "the server does not accept this kind of hello"
         }
-        _ => "the server and Canary have nothing in common that a session takes",
+        _ => "the server and Canary have no common parameters for a session",
     }
 }
 
@@ -55,12 +55,12 @@ pub(super) fn explain_misbehavior(reason: &Breach) -> &'static str {
 fn choice_message(reason: &Breach) -> Option<&'static str> {
     Some(match reason {
         Breach::AttemptedDowngradeToTls12WhenTls13IsSupported => {
-            "somebody on the way keeps both sides from TLS 1.3, or a device there breaks it"
+            "something between the two sides prevents TLS 1.3"
         }
         Breach::SelectedUnofferedCipherSuite | Breach::SelectedUnusableCipherSuiteForVersion => {
             "it chose a cipher suite that was not offered for this version"
         }
-        Breach::SelectedTls12UsingTls13VersionExtension => "it chose TLS 1.2 in the way of TLS 1.3",
+        Breach::SelectedTls12UsingTls13VersionExtension => "it chose TLS 1.2 with an extension of TLS 1.3",
         Breach::SelectedUnofferedApplicationProtocol | Breach::OfferedEmptyApplicationProtocol => {
             "it chose an application protocol that was not offered"
         }
@@ -86,10 +86,8 @@ fn choice_message(reason: &Breach) -> Option<&'static str> {
         | Breach::ResumptionOfferedWithVariedCipherSuite
         | Breach::ResumptionOfferedWithVariedEms
         | Breach::ResumptionOfferedWithIncompatibleCipherSuite
-        | Breach::ServerEchoedCompatibilitySessionId => "it resumed a session that there was not",
-        Breach::ServerHelloMustOfferUncompressedEcPoints => {
-            "it takes no points of curves as they are sent today"
-        }
+        | Breach::ServerEchoedCompatibilitySessionId => "it resumed a session that does not exist",
+        Breach::ServerHelloMustOfferUncompressedEcPoints => "it does not support uncompressed curve points",
         _ => return None,
     })
 }
@@ -130,11 +128,11 @@ fn extension_message(reason: &Breach) -> Option<&'static str> {
         | Breach::UnsolicitedEncryptedExtension
         | Breach::UnsolicitedServerHelloExtension
         | Breach::UnsolicitedEchExtension
-        | Breach::UnsolicitedSctList => "it sent an extension that was not asked for",
+        | Breach::UnsolicitedSctList => "it sent an extension that was not requested",
         Breach::DisallowedEncryptedExtension | Breach::UnexpectedCleartextExtension => {
             "it sent an extension in a message where that is not allowed"
         }
-        Breach::ServerNameMustContainOneHostName => "its server name is not one name",
+        Breach::ServerNameMustContainOneHostName => "it sent more than one server name",
         Breach::MissingQuicTransportParameters => "it sent no parameters of its transport",
         _ => return None,
     })
@@ -144,9 +142,9 @@ fn stream_message(reason: &Breach) -> Option<&'static str> {
     Some(match reason {
         Breach::TooManyEmptyFragments => "it sent too many empty records",
         Breach::TooManyKeyUpdateRequests | Breach::KeyUpdateReceivedInQuicConnection => {
-            "it asked for too many changes of the key"
+            "it requested too many key updates"
         }
-        Breach::TooManyRenegotiationRequests => "it asked for too many renegotiations",
+        Breach::TooManyRenegotiationRequests => "it requested too many renegotiations",
         Breach::TooManyWarningAlertsReceived => "it sent too many warnings",
         Breach::TooMuchEarlyDataReceived
         | Breach::EarlyDataAttemptedInSecondClientHello
@@ -154,19 +152,19 @@ fn stream_message(reason: &Breach) -> Option<&'static str> {
         | Breach::EarlyDataOfferedWithVariedCipherSuite
         | Breach::OfferedEarlyDataWithOldProtocolVersion
         | Breach::RejectedEarlyDataInterleavedWithHandshakeMessage
-        | Breach::InvalidMaxEarlyDataSize => "it dealt with early data that there was not",
+        | Breach::InvalidMaxEarlyDataSize => "it answered early data that was not sent",
         Breach::KeyEpochWithPendingFragment
         | Breach::MessageInterleavedWithHandshakeMessage
-        | Breach::IllegalMiddleboxChangeCipherSpec => "it mixed messages that must come one after the other",
-        Breach::IllegalTlsInnerPlaintext => "it sent an encrypted record without a kind",
+        | Breach::IllegalMiddleboxChangeCipherSpec => "it interleaved messages that must not be",
+        Breach::IllegalTlsInnerPlaintext => "it sent an encrypted record without a type",
         _ => return None,
     })
 }
 
 fn key_message(reason: &Breach) -> Option<&'static str> {
     Some(match reason {
-        Breach::InvalidKeyShare => "its share of the key cannot be used",
-        Breach::MissingKeyShare => "it sent no share of the key",
+        Breach::InvalidKeyShare => "its key share cannot be used",
+        Breach::MissingKeyShare => "it sent no key share",
         Breach::SignedKxWithWrongAlgorithm | Breach::SignedHandshakeWithUnadvertisedSigScheme => {
             "it signed the handshake with an algorithm that was not offered"
         }

@@ -57,14 +57,17 @@ fn a_staple_is_checked_against_the_issuer() {
     let revoked = case.ocsp().status(Revocation::Revoked(Some(1))).answer();
     assert_eq!(
         case.check(&revoked),
-        "the issuer revoked the certificate at 2027-01-15T08:00:00Z, by the stapled OCSP answer: its key is known to others"
+        "the issuer revoked the certificate at 2027-01-15T08:00:00Z, according to the stapled OCSP response: its key was compromised"
     );
     let revoked = case.ocsp().status(Revocation::Revoked(None)).answer();
-    assert!(case.check(&revoked).ends_with("by the stapled OCSP answer"));
+    assert!(
+        case.check(&revoked)
+            .ends_with("according to the stapled OCSP response")
+    );
     let unknown = case.ocsp().status(Revocation::Unknown).answer();
     assert_eq!(
         case.check(&unknown),
-        "the issuer does not know the certificate, by the stapled OCSP answer"
+        "the issuer does not know the certificate, according to the stapled OCSP response"
     );
 }
 
@@ -112,32 +115,26 @@ fn an_answer_that_cannot_be_used_counts_as_none() {
     let says = |response: &[u8], expected: &str| {
         assert_eq!(
             demanding.check(response),
-            format!("the certificate demands a stapled OCSP answer, and {expected}")
+            format!("the certificate requires a stapled OCSP response, but {expected}")
         );
     };
     assert_eq!(demanding.check(&demanding.ocsp().answer()), "");
     says(&[], "the server sent none");
-    says(&[1, 2, 3], "that of the server cannot be read");
-    says(
-        &[0x30, 3, 0x0a, 1, 3],
-        "in that of the server the responder says that it should be asked later",
-    );
-    says(
-        &case.ocsp().answer(),
-        "that of the server is about other certificates",
-    );
+    says(&[1, 2, 3], "the server's cannot be read");
+    says(&[0x30, 3, 0x0a, 1, 3], "the server's is an error: try later");
+    says(&case.ocsp().answer(), "the server's is about other certificates");
     let stranger = Authority::new("Root").leaf(&["ocsp.test"]).issue();
     says(
         &demanding.ocsp().signed_by(&stranger).answer(),
-        "that of the server is not signed by the certificate's issuer",
+        "the server's is not signed by the certificate's issuer",
     );
     says(
         &demanding.ocsp().lasting(-2 * DAY, -DAY).answer(),
-        "that of the server expired at 2027-01-14T08:00:00Z",
+        "the server's expired at 2027-01-14T08:00:00Z",
     );
     says(
         &demanding.ocsp().lasting(DAY, 2 * DAY).answer(),
-        "that of the server is for the time from 2027-01-16T08:00:00Z",
+        "the server's is not valid before 2027-01-16T08:00:00Z",
     );
     let forged = case.ocsp().signed_by(&stranger).status(Revocation::Revoked(None));
     assert_eq!(case.check(&forged.answer()), "");
@@ -154,7 +151,7 @@ fn an_answer_about_a_certificate_of_another_issuer_with_the_same_number_is_about
     assert_eq!(others(|ocsp| ocsp), "");
     assert_eq!(others(|ocsp| ocsp.hashed_with(Hash::Sha256)), "");
     let about_others =
-        "the certificate demands a stapled OCSP answer, and that of the server is about other certificates";
+        "the certificate requires a stapled OCSP response, but the server's is about other certificates";
     assert_eq!(others(|ocsp| ocsp.of_another_name()), about_others);
     assert_eq!(others(|ocsp| ocsp.of_another_key()), about_others);
     assert_eq!(others(|ocsp| ocsp.hashed_with(Hash::Unknown)), about_others);
@@ -164,7 +161,7 @@ fn an_answer_about_a_certificate_of_another_issuer_with_the_same_number_is_about
 fn an_answer_with_more_in_it_or_of_another_kind_is_no_answer() {
     let case = Case::demanding();
     let whole = case.ocsp().answer();
-    let unreadable = "the certificate demands a stapled OCSP answer, and that of the server cannot be read";
+    let unreadable = "the certificate requires a stapled OCSP response, but the server's cannot be read";
     assert_eq!(case.check(&[&whole[..], &[0]].concat()), unreadable);
     assert_eq!(case.check(&[&whole[..], &whole[..]].concat()), unreadable);
     // id-pkix-ocsp-basic, and the adjacent identifier.

@@ -85,7 +85,7 @@ impl wit::HostConnection for State {
     async fn write(&mut self, connection: Resource<Connection>, bytes: Vec<u8>) -> Answer<()> {
         let _host = self.meter.host_call(HostFunction::Write);
         let stream = &mut self.table.get_mut(&connection)?.stream;
-        let written = match Payload::new("what is to be written", bytes) {
+        let written = match Payload::new("the data to write", bytes) {
             Ok(bytes) => stream.write(&self.client, &bytes).await,
             Err(refused) => Err(refused),
         };

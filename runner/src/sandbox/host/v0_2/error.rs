@@ -85,7 +85,8 @@ fn message(error: &NetError) -> String {
     match error {
         NetError::Denied(text) => format!("the suite does not allow it: {text}"),
         NetError::Quota(denial) if denial.what == QuotaKind::Cpu => {
-            "what the peer sends takes more computing than the run has (raise the quota `cpu`)".to_owned()
+            "processing what the peer sends takes more CPU time than the run has (raise the quota `cpu`)"
+                .to_owned()
         }
         NetError::Quota(denial) => {
             let (what, limit) = (denial.what, denial.limit);

@@ -132,7 +132,7 @@ impl wit::HostConnection for State {
         let connection = self.table.get_mut(&connection)?;
         let client = connection.client(&self.client);
         let stream = &mut connection.stream;
-        let written = match Payload::new("what is to be written", bytes) {
+        let written = match Payload::new("the data to write", bytes) {
             Ok(bytes) => stream.write(&client, &bytes).await,
             Err(refused) => Err(refused),
         };

@@ -323,7 +323,9 @@ async fn a_request_that_is_refused_goes_to_the_dead_letters_and_holds_nothing_up
     assert_eq!(report.dropped[&DropReason::Rejected], 2);
     assert_eq!(report.exports["http_400"], 2);
     let refusals = fixture.notices();
-    let refusals = refusals.iter().filter(|notice| notice.contains("refuses"));
+    let refusals = refusals
+        .iter()
+        .filter(|notice| notice.contains("the collector rejected"));
     assert_eq!(refusals.count(), 1);
 }
 
@@ -361,8 +363,8 @@ async fn an_unreachable_collector_is_reported_once_and_again_when_it_is_back() {
     assert_eq!(
         fixture.notices(),
         [
-            "metrics are not delivered: nobody there; they wait and are sent later",
-            "metrics are delivered again; 2 requests waited"
+            "exporting metrics failed: nobody there; buffering and retrying",
+            "exporting metrics recovered; sending 2 queued requests"
         ]
     );
     assert_eq!(fixture.report(Signal::Metrics).failing_for, None);

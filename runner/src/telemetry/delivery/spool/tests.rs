@@ -59,7 +59,7 @@ fn a_folder_has_one_runner_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let first = Spool::open(folder.path(), &InternalFds::default()).unwrap();
     let error = Spool::open(folder.path(), &InternalFds::default()).unwrap_err();
-    assert_eq!(error.to_string(), "another process uses this folder");
+    assert_eq!(error.to_string(), "the folder is in use by another process");
     drop(first);
     Spool::open(folder.path(), &InternalFds::default()).unwrap();
 }

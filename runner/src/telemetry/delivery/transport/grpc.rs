@@ -69,12 +69,12 @@ pub(super) fn classify(reply: &HttpResponse, now: SystemTime) -> ExportResult {
         None if reply.status != StatusCode::OK => http1::classify(reply, now),
         None if !reply.is_complete => Failure::new(
             http_client::FailureCause::Closed,
-            "the collector closed the connection before its status",
+            "connection closed before the gRPC status",
         )
         .into(),
         None => Failure::new(
             http_client::FailureCause::InvalidResponse,
-            "an answer without a gRPC status",
+            "response without a gRPC status",
         )
         .into(),
     }
@@ -90,7 +90,7 @@ fn from_success(body: &[u8]) -> ExportResult {
     let garbage = || {
         Failure::new(
             http_client::FailureCause::InvalidResponse,
-            "a gRPC status of success without its message",
+            "gRPC success without a response message",
         )
     };
     message.map_or_else(|| garbage().into(), ExportResult::from)

@@ -77,14 +77,14 @@ fn from_success(reply: &HttpResponse) -> ExportResult {
     };
     match (body_error(&reply.headers, body), body.trim_ascii_start().first()) {
         (Some(BodyError::HtmlPage), _) | (None, Some(b'<')) => {
-            later("a page for people: no collector answers so".to_owned())
+            later("an HTML page: is this an OTLP endpoint?".to_owned())
         }
         (Some(BodyError::Error(text)), _) => later(format!("an error: {text}")),
         (None, Some(b'{')) => from_json_success(body),
         _ => match PartialSuccess::parse(body) {
             Some(partial) => partial.into(),
             None if content_type(reply) == "application/x-protobuf" => {
-                later("a body that is not the protobuf it is said to be".to_owned())
+                later("an invalid protobuf body".to_owned())
             }
             None => ExportResult::accepted(),
         },

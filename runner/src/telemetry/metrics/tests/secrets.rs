@@ -57,7 +57,6 @@ fn run(check: &Arc<Check>, written: &str, outcome: impl Fn(&Recorder) -> Outcome
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "every field of every step")]
 fn trail(recorder: &Recorder, written: &str) -> Trail {
     let text = || recorder.text(Section::Trail, format!("<{written}>"));
     let peer = recorder.peer(SocketAddr::new(ADDRESS.parse().unwrap(), 443));

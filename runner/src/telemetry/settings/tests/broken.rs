@@ -21,29 +21,29 @@ fn every_variable_that_is_one_word_of_a_few() {
         "",
     );
     insta::assert_snapshot!(problems, @"
-    `OTEL_SDK_DISABLED`: `yes` is no boolean
+    `OTEL_SDK_DISABLED`: invalid boolean `yes`
     hint: write `true` or `false`
 
-    `OTEL_TRACES_EXPORTER`: `oltp` is no exporter
+    `OTEL_TRACES_EXPORTER`: unknown exporter `oltp`
     hint: did you mean `otlp`?
 
     `OTEL_EXPORTER_OTLP_PROTOCOL`: `http/json` is not supported
-    hint: write `http/protobuf`: it goes to the same port of every collector
+    hint: write `http/protobuf`; every collector accepts it on the same port
 
-    `OTEL_EXPORTER_OTLP_INSECURE`: `1` is no boolean
+    `OTEL_EXPORTER_OTLP_INSECURE`: invalid boolean `1`
     hint: write `true` or `false`
 
-    `OTEL_EXPORTER_OTLP_COMPRESSION`: `zstd` is no compression
+    `OTEL_EXPORTER_OTLP_COMPRESSION`: unknown compression `zstd`
     hint: known: `none`, `gzip`
 
     `OTEL_METRICS_EXPORTER`: `prometheus` is not supported
     hint: leave it out: metrics are served to Prometheus at `/metrics` of the admin address as well
 
     `OTEL_LOGS_EXPORTER`: `otlp,console` names several exporters
-    hint: choose one; a collector can pass on what it gets
+    hint: choose one; a collector can forward to several backends
 
     `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`: `delta` is not supported
-    hint: write `cumulative`; a collector can turn it into deltas
+    hint: write `cumulative`; a collector can convert it to deltas
 
     `OTEL_TRACES_SAMPLER`: `jaeger_remote` is not supported
     hint: write `always_on`, `always_off` or `traceidratio`
@@ -57,10 +57,10 @@ fn every_variable_that_is_one_word_of_a_few() {
     `OTEL_PROPAGATORS`: `ottrace` is not supported
     hint: write `tracecontext`, `b3` or `b3multi`
 
-    `OTEL_PROPAGATORS`: `b4` is no propagator
+    `OTEL_PROPAGATORS`: unknown propagator `b4`
     hint: did you mean `b3`?
 
-    `OTEL_METRICS_EXEMPLAR_FILTER`: `sometimes` is no exemplar filter
+    `OTEL_METRICS_EXEMPLAR_FILTER`: unknown exemplar filter `sometimes`
     hint: known: `trace_based`, `always_on`, `always_off`
 
     14 problems with the settings
@@ -81,17 +81,17 @@ fn every_variable_that_is_a_number() {
         "",
     );
     insta::assert_snapshot!(problems, @"
-    `OTEL_EXPORTER_OTLP_TIMEOUT`: `10s` is no number of milliseconds
+    `OTEL_EXPORTER_OTLP_TIMEOUT`: invalid number of milliseconds `10s`
     hint: write a whole number without a unit, such as `10000` for ten seconds
 
-    `OTEL_EXPORTER_OTLP_LOGS_TIMEOUT`: is 0s; allowed: 1ms to 10m
+    `OTEL_EXPORTER_OTLP_LOGS_TIMEOUT`: 0s is out of range; allowed: 1ms to 10m
 
-    `OTEL_METRIC_EXPORT_INTERVAL`: `-1` is no number of milliseconds
+    `OTEL_METRIC_EXPORT_INTERVAL`: invalid number of milliseconds `-1`
     hint: write a whole number without a unit, such as `10000` for ten seconds
 
-    `OTEL_BSP_SCHEDULE_DELAY`: is 1d; allowed: 10ms to 1h
+    `OTEL_BSP_SCHEDULE_DELAY`: 1d is out of range; allowed: 10ms to 1h
 
-    `OTEL_TRACES_SAMPLER_ARG`: `10%` is no ratio
+    `OTEL_TRACES_SAMPLER_ARG`: invalid ratio `10%`
     hint: write a number from `0` to `1`, such as `0.1` for every tenth trace
 
     5 problems with the settings
@@ -126,17 +126,17 @@ fn every_variable_that_is_a_list() {
 
     `OTEL_RESOURCE_ATTRIBUTES`: an attribute has no name
 
-    `OTEL_EXPORTER_OTLP_HEADERS`: a name is not that of a header
-    hint: a name holds letters, digits and `-`, such as `authorization`
+    `OTEL_EXPORTER_OTLP_HEADERS`: invalid header name
+    hint: use letters, digits and `-`, such as `authorization`
 
-    `OTEL_EXPORTER_OTLP_HEADERS`: the header `host` is Canary's own
+    `OTEL_EXPORTER_OTLP_HEADERS`: the header `host` is set by Canary
     hint: leave it out
 
-    `OTEL_EXPORTER_OTLP_HEADERS`: the value of the header `y` holds what no header may hold
-    hint: a value holds printable ASCII characters, in one line
+    `OTEL_EXPORTER_OTLP_HEADERS`: the value of the header `y` contains characters that are not allowed
+    hint: use printable ASCII characters, in one line
 
-    `OTEL_PROPAGATORS`: `none` stands beside other propagators
-    hint: write one or the other
+    `OTEL_PROPAGATORS`: `none` cannot be combined with other propagators
+    hint: use one or the other
 
     9 problems with the settings
     ");
@@ -160,25 +160,25 @@ fn an_endpoint_for_http() {
     hint: write `http://HOST:4318` or `https://HOST`
 
     1 problem with the settings
-    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint is no URL: empty host
+    `OTEL_EXPORTER_OTLP_ENDPOINT`: invalid endpoint URL: empty host
 
     1 problem with the settings
-    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint has the scheme `unix`
+    `OTEL_EXPORTER_OTLP_ENDPOINT`: unsupported endpoint scheme `unix`
     hint: write `http://` or `https://`
 
     1 problem with the settings
-    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint is no URL: invalid port number
+    `OTEL_EXPORTER_OTLP_ENDPOINT`: invalid endpoint URL: invalid port number
 
     1 problem with the settings
-    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint has the port 0
-    hint: write the collector's
+    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint has port 0
+    hint: set the collector's port
 
     1 problem with the settings
-    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint holds credentials
+    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint contains credentials
     hint: send them as a header, such as `authorization`
 
     1 problem with the settings
-    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint holds a `#`
+    `OTEL_EXPORTER_OTLP_ENDPOINT`: the endpoint contains a `#`
     hint: leave out what follows it
 
     1 problem with the settings
@@ -204,15 +204,15 @@ fn an_endpoint_for_grpc() {
         problems(&variables, "")
     });
     insta::assert_snapshot!(problems.join("\n"), @"
-    `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`: the endpoint has a path or a query, and gRPC has none
+    `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`: gRPC does not support a path or query in the endpoint
     hint: write `http://HOST:4317`, or set the protocol to `http/protobuf`
 
     1 problem with the settings
-    `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`: the endpoint has the scheme `dns`
+    `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`: unsupported endpoint scheme `dns`
     hint: write `http://` or `https://`
 
     1 problem with the settings
-    `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`: the endpoint is no URL: invalid international domain name
+    `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`: invalid endpoint URL: invalid international domain name
 
     1 problem with the settings
     ");
@@ -233,7 +233,7 @@ fn a_wrong_value_is_told_even_if_nothing_is_sent() {
         ("OTEL_TRACES_EXPORTER", "none"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "carrier pigeon"),
     ];
-    assert!(problems(&variables, "").contains("`carrier pigeon` is no protocol"));
+    assert!(problems(&variables, "").contains("unknown protocol `carrier pigeon`"));
 }
 
 #[test]
@@ -257,25 +257,25 @@ x-mine: anything",
 
     canary.yaml:3:13: `telemetry.protocol`: expected one value, found a list
 
-    canary.yaml:4:12: `telemetry.timeout`: `10` is not a duration
+    canary.yaml:4:12: `telemetry.timeout`: invalid duration `10`
     hint: write a number with a unit, such as `500ms`, `30s`, `5m`, `1.5h`, `1h 30m` or `21d`
 
-    canary.yaml:5:16: `telemetry.compression`: `brotli` is no compression
+    canary.yaml:5:16: `telemetry.compression`: unknown compression `brotli`
     hint: known: `none`, `gzip`
 
-    canary.yaml:6:13: `telemetry.insecure`: `yes` is no boolean
+    canary.yaml:6:13: `telemetry.insecure`: invalid boolean `yes`
     hint: write `true` or `false`
 
-    canary.yaml:7:29: `telemetry.headers.authorization`: expected a text, found a number or a boolean
+    canary.yaml:7:29: `telemetry.headers.authorization`: expected a string, found a number or a boolean
     hint: put it in quotes
 
-    canary.yaml:8:23: `telemetry.traces.exporter`: `oltp` is no exporter
+    canary.yaml:8:23: `telemetry.traces.exporter`: unknown exporter `oltp`
     hint: did you mean `otlp`?
 
     canary.yaml:8:29: unknown key `certificat` in `telemetry.traces`
     hint: did you mean `certificate`?
 
-    canary.yaml:9:12: `telemetry.metrics`: expected a mapping, found a text
+    canary.yaml:9:12: `telemetry.metrics`: expected a mapping, found a string
 
     canary.yaml:10:3: unknown key `endpiont` in `telemetry`
     hint: did you mean `endpoint`?
@@ -300,36 +300,36 @@ max_series_per_check: many
 spool: { max_size: 1MiB, max_age: 1s, path: /spool }",
     );
     insta::assert_snapshot!(problems, @"
-    canary.yaml:2:17: `telemetry.service_name`: expected a text, found a number or a boolean
+    canary.yaml:2:17: `telemetry.service_name`: expected a string, found a number or a boolean
     hint: put it in quotes
 
-    canary.yaml:3:23: `telemetry.resource.region`: expected a text, found a list
+    canary.yaml:3:23: `telemetry.resource.region`: expected a string, found a list
 
-    canary.yaml:3:35: `telemetry.resource.zone`: expected a text, found a number or a boolean
+    canary.yaml:3:35: `telemetry.resource.zone`: expected a string, found a number or a boolean
     hint: put it in quotes
 
-    canary.yaml:4:13: `telemetry.interval`: is 1d; allowed: 10ms to 1h
+    canary.yaml:4:13: `telemetry.interval`: 1d is out of range; allowed: 10ms to 1h
 
-    canary.yaml:5:19: `telemetry.schedule_delay`: `soon` is not a duration
+    canary.yaml:5:19: `telemetry.schedule_delay`: invalid duration `soon`
     hint: write a number with a unit, such as `500ms`, `30s`, `5m`, `1.5h`, `1h 30m` or `21d`
 
-    canary.yaml:6:16: `telemetry.sampler_arg`: `2` is no ratio
+    canary.yaml:6:16: `telemetry.sampler_arg`: invalid ratio `2`
     hint: write a number from `0` to `1`, such as `0.1` for every tenth trace
 
-    canary.yaml:7:28: `telemetry.failures_always_sampled`: `1` is no boolean
+    canary.yaml:7:28: `telemetry.failures_always_sampled`: invalid boolean `1`
     hint: write `true` or `false`
 
-    canary.yaml:8:16: `telemetry.propagators`: expected a list, found a text
+    canary.yaml:8:16: `telemetry.propagators`: expected a list, found a string
 
     canary.yaml:9:16: `telemetry.temporality`: `delta` is not supported
-    hint: write `cumulative`; a collector can turn it into deltas
+    hint: write `cumulative`; a collector can convert it to deltas
 
-    canary.yaml:10:25: `telemetry.max_series_per_check`: `many` is no whole number
+    canary.yaml:10:25: `telemetry.max_series_per_check`: invalid number `many`
     hint: write digits only
 
-    canary.yaml:11:22: `telemetry.spool.max_size`: is 1 MiB; allowed: 16 MiB to 1024 GiB
+    canary.yaml:11:22: `telemetry.spool.max_size`: 1 MiB is out of range; allowed: 16 MiB to 1024 GiB
 
-    canary.yaml:11:37: `telemetry.spool.max_age`: is 1s; allowed: 60s to 30d
+    canary.yaml:11:37: `telemetry.spool.max_age`: 1s is out of range; allowed: 60s to 30d
 
     canary.yaml:11:41: unknown key `path` in `telemetry.spool`
     hint: known: `folder`, `max_size`, `max_age`
@@ -341,7 +341,7 @@ spool: { max_size: 1MiB, max_age: 1s, path: /spool }",
 #[test]
 fn a_ratio_that_no_sampler_takes() {
     insta::assert_snapshot!(problems(&[], "sampler_arg: 0.5"), @"
-    canary.yaml:2:16: `telemetry.sampler_arg`: there is no sampler that would take it
+    canary.yaml:2:16: `telemetry.sampler_arg`: no sampler uses it
     hint: set `sampler: traceidratio`
 
     1 problem with the settings

@@ -91,15 +91,15 @@ fn a_file_that_is_not_what_it_should_be_is_refused_without_quoting_it() {
     .unwrap_err();
     assert!(!problems.contains("hunter2"));
     insta::assert_snapshot!(problems, @"
-    `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE`: the file `text.pem` holds no certificate in PEM form
+    `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE`: the file `text.pem` contains no certificate in PEM format
 
-    `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`: the file `key.pem` holds no certificate in PEM form
+    `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`: the file `key.pem` contains no certificate in PEM format
 
-    `OTEL_EXPORTER_OTLP_CLIENT_KEY`: the file `ca.pem` holds no private key in PEM form
+    `OTEL_EXPORTER_OTLP_CLIENT_KEY`: the file `ca.pem` contains no private key in PEM format
 
     `OTEL_EXPORTER_OTLP_CERTIFICATE`: the file `missing.pem` does not exist
 
-    `OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE`: the file `broken.pem` holds a broken certificate: a section is not base64
+    `OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE`: the file `broken.pem` contains an invalid certificate: invalid base64 in a section
 
     5 problems with the settings
     ");
@@ -110,14 +110,14 @@ fn a_certificate_without_its_key_is_refused() {
     let folder = folder();
     let problems = |name| with_files(&folder, &[(name, "ca.pem")]).unwrap_err();
     insta::assert_snapshot!(problems("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"), @"
-    `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`: there is no client key to it
+    `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`: requires a client key
     hint: set `OTEL_EXPORTER_OTLP_CLIENT_KEY`, or `client_key` in the file
 
     1 problem with the settings
     ");
     let key = [("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "key.pem")];
     insta::assert_snapshot!(with_files(&folder, &key).unwrap_err(), @"
-    `OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY`: there is no client certificate to it
+    `OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY`: requires a client certificate
     hint: set `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, or `client_certificate` in the file
 
     1 problem with the settings

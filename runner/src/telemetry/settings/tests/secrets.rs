@@ -88,5 +88,5 @@ fn a_value_from_a_reference_is_not_shown() {
         "protocol: ${env:TOKEN}\ninterval: ${env:TOKEN}",
     );
     assert!(!problems.contains("hunter2"), "{problems}");
-    assert!(problems.contains("`***` is no protocol"), "{problems}");
+    assert!(problems.contains("unknown protocol `***`"), "{problems}");
 }

@@ -91,17 +91,17 @@ fn what_is_wrong_is_reported_with_its_position_and_without_the_url() {
   intervall: 1m",
     );
     insta::assert_snapshot!(reported.unwrap_err(), @"
-    canary.yaml:2:8: `heartbeat.url`: is no URL that can be pinged
+    canary.yaml:2:8: `heartbeat.url`: is not a valid ping URL
     hint: write it with its scheme, such as `https://hc-ping.com/UUID`
 
-    canary.yaml:3:13: `heartbeat.interval`: is 0s; allowed: 1s to 1d
+    canary.yaml:3:13: `heartbeat.interval`: 0s is out of range; allowed: 1s to 1d
 
-    canary.yaml:4:12: `heartbeat.timeout`: is 1h; allowed: 100ms to 60s
+    canary.yaml:4:12: `heartbeat.timeout`: 1h is out of range; allowed: 100ms to 60s
 
-    canary.yaml:5:9: `heartbeat.fail`: `perhaps` is no boolean
+    canary.yaml:5:9: `heartbeat.fail`: invalid boolean `perhaps`
     hint: write `true` or `false`
 
-    canary.yaml:6:15: `heartbeat.client_key`: a client certificate needs its key, and a key its certificate
+    canary.yaml:6:15: `heartbeat.client_key`: a client certificate and its key are required together
     hint: set both `client_certificate` and `client_key`
 
     canary.yaml:7:3: unknown key `intervall` in `heartbeat`
@@ -110,13 +110,13 @@ fn what_is_wrong_is_reported_with_its_position_and_without_the_url() {
     6 problems with the settings
     ");
     insta::assert_snapshot!(heartbeat("{ interval: 1m }").unwrap_err(), @"
-    canary.yaml:1:24: `heartbeat.interval`: there is no `url` to ping
+    canary.yaml:1:24: `heartbeat.interval`: requires `heartbeat.url`
     hint: set `heartbeat.url`, or leave the heartbeat out
 
     1 problem with the settings
     ");
     insta::assert_snapshot!(heartbeat("{ url: 'ftp://hc-ping.com/5ec3e7' }").unwrap_err(), @"
-    canary.yaml:1:19: `heartbeat.url`: is no URL that can be pinged
+    canary.yaml:1:19: `heartbeat.url`: is not a valid ping URL
     hint: write it with its scheme, such as `https://hc-ping.com/UUID`
 
     1 problem with the settings

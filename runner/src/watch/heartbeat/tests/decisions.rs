@@ -131,13 +131,13 @@ fn runs_that_stand_still_end_the_success_within_three_intervals_and_are_reported
         reported,
         [
             (60, Ping::Success),
-            (120, failure("no run has come to a verdict for 119s").unwrap())
+            (120, failure("no run has reached a verdict for 119s").unwrap())
         ]
     );
     assert_eq!(fixture.works_at(600), Some(Ping::Success));
     assert_eq!(fixture.works_at(660), Some(Ping::Success));
     assert_eq!(fixture.at(720), Some(Ping::Success), "there is some grace");
-    assert_eq!(fixture.at(780), failure("no run has come to a verdict for 2m"));
+    assert_eq!(fixture.at(780), failure("no run has reached a verdict for 2m"));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_failure_that_did_not_arrive_is_sent_again() {
     assert_eq!(fixture.at(120), Some(Ping::Success));
     let ping = fixture.at(180).unwrap();
     fixture.heartbeat.delivery_failed(&ping);
-    assert_eq!(fixture.at(240), failure("no run has come to a verdict for 3m"));
+    assert_eq!(fixture.at(240), failure("no run has reached a verdict for 3m"));
     assert_eq!(fixture.at(300), None);
 }
 
@@ -170,7 +170,7 @@ fn exports_must_get_through_where_something_is_exported() {
     fixture.input.verdicts += 1;
     assert_eq!(fixture.at(120), Some(Ping::Success));
     fixture.input.verdicts += 1;
-    assert_eq!(fixture.at(180), failure("no export has got through for 2m"));
+    assert_eq!(fixture.at(180), failure("no export has succeeded for 2m"));
     assert_eq!(fixture.works_at(240), Some(Ping::Success));
 }
 
@@ -224,8 +224,8 @@ fn exports_that_begin_later_have_time_until_their_first() {
 fn a_health_issue_ends_the_success_at_once() {
     let mut fixture = Fixture::new(cadence());
     assert_eq!(fixture.works_at(60), Some(Ping::Success));
-    fixture.input.unhealthy_reason = Some("2 descriptors\r\nare nobody's".to_owned());
-    assert_eq!(fixture.works_at(120), failure("2 descriptorsare nobody's"));
+    fixture.input.unhealthy_reason = Some("2 descriptors\r\nare unaccounted for".to_owned());
+    assert_eq!(fixture.works_at(120), failure("2 descriptorsare unaccounted for"));
     assert_eq!(fixture.works_at(180), None);
     fixture.input.unhealthy_reason = None;
     assert_eq!(fixture.works_at(240), Some(Ping::Success));
@@ -244,7 +244,7 @@ fn a_suite_whose_checks_are_rare_may_be_silent_for_longer() {
     }
     assert_eq!(
         fixture.at(71 * 60),
-        failure("no run has come to a verdict for 11m")
+        failure("no run has reached a verdict for 11m")
     );
 }
 

@@ -161,7 +161,7 @@ async fn an_address_that_never_answers_holds_one_connection_and_makes_no_ping_la
     let report = stats.report();
     assert_eq!(report.failed, BTreeMap::from([("timeout".into(), 15)]));
     assert_eq!(stats.pings()["success"], 0);
-    assert!(report.last_error.unwrap().ends_with("within the time-out"));
+    assert!(report.last_error.unwrap().ends_with("within the timeout"));
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ pub(in crate::expect::json) enum ReadError {
     TooDeep,
     #[error("the body's JSON has more values than a run has memory for (raise the quota `memory`)")]
     TooLarge(#[from] OutOfMemory),
-    #[error("to read the body's JSON {0}")]
+    #[error("reading the body's JSON {0}")]
     TooCostly(#[from] TooCostly),
 }
 
@@ -237,7 +237,7 @@ impl<'t, 'e> Reader<'t, 'e> {
                     self.escape()?;
                 }
                 Some(0x20..) => self.at += 1,
-                _ => return Err(self.unexpected("no control character in a text")),
+                _ => return Err(self.unexpected("no control character in a string")),
             }
         }
         let end = self.at;

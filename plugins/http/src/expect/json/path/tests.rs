@@ -230,11 +230,11 @@ fn nesting_is_bounded_before_anything_is_read_twice() {
 fn what_cannot_be_compared_says_so() {
     assert_eq!(
         refused("$[?@.* == 1]"),
-        "not a JSONPath: it cannot be read from `@.* == 1]` on, which may lead to several values and cannot be compared"
+        "not a JSONPath: syntax error at `@.* == 1]`, which may select several values and cannot be compared"
     );
     assert_eq!(
         refused("$[?length(@.a)]"),
-        "not a JSONPath: it cannot be read from `length(@.a)]` on, which has to be compared with something"
+        "not a JSONPath: syntax error at `length(@.a)]`, which must be compared with something"
     );
 }
 

@@ -15,13 +15,13 @@ fn an_authority_whose_key_must_not_sign_certificates_issues_none() {
     says(
         &middle.leaf(&NAMES).issue().chain(),
         &[root.der()],
-        "the certificate of `CN=Middle` has issued another, though its key usage does not allow that",
+        "the certificate of `CN=Middle` issued another certificate, which its key usage does not allow",
     );
     let root = Authority::new_with("Root", no_signing);
     says(
         &root.leaf(&NAMES).issue().chain(),
         &[root.der()],
-        "the root `CN=Root` has issued another, though its key usage does not allow that",
+        "the root `CN=Root` issued another certificate, which its key usage does not allow",
     );
     let silent = Authority::new_with("Root", |params| params.key_usages.clear());
     let middle = silent.intermediate_with("Middle", |params| params.key_usages.clear());
@@ -46,15 +46,15 @@ fn a_root_is_held_to_what_it_says_of_itself() {
     };
     assert_eq!(
         of(|params| params.is_ca = IsCa::ExplicitNoCa),
-        "the root `CN=Root` is not that of a certificate authority"
+        "the root `CN=Root` is not a CA certificate"
     );
     assert_eq!(
         of(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
-        "the root `CN=Root` is not meant for servers, by its extended key usage"
+        "the root `CN=Root` is not for servers, according to its extended key usage"
     );
     assert_eq!(
         of(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))),
-        "there are more authorities in the chain than one of them allows below it"
+        "the chain has more CA certificates than one of them allows below it"
     );
     assert_eq!(
         of(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1))),
@@ -70,7 +70,7 @@ fn a_leaf_whose_key_is_for_something_else_than_tls_is_not_trusted() {
         let leaf = root.leaf(&NAMES).with(|params| params.key_usages = usages);
         reasons(&leaf.issue().chain(), &[root.der()])
     };
-    let refused = "the certificate is not meant for TLS, by its key usage";
+    let refused = "the certificate is not for TLS, according to its key usage";
     assert_eq!(of(&[]), "");
     assert_eq!(of(&[KeyUsagePurpose::CrlSign]), refused);
     // An EC key can only sign.
@@ -85,7 +85,7 @@ fn a_leaf_whose_key_is_for_something_else_than_tls_is_not_trusted() {
     says(
         &pinned,
         &[&pinned[0]],
-        "the certificate is not meant for servers, by its extended key usage",
+        "the certificate is not for servers, according to its extended key usage",
     );
 }
 
@@ -172,7 +172,7 @@ fn an_authority_has_a_name() {
     says(
         &nameless.leaf(&NAMES).issue().chain(),
         &[root.der()],
-        "a certificate of the chain has issued another, though it has no name",
+        "a certificate of the chain issued another certificate, but has no name",
     );
     let root = Authority::new_with("", |params| {
         params.distinguished_name = rcgen::DistinguishedName::new()
@@ -180,7 +180,7 @@ fn an_authority_has_a_name() {
     says(
         &root.leaf(&NAMES).issue().chain(),
         &[root.der()],
-        "the root has issued another, though it has no name",
+        "the root issued another certificate, but has no name",
     );
 }
 
@@ -194,7 +194,7 @@ fn an_authority_that_an_authority_issued_to_itself_counts_as_any_other() {
     says(
         &second.leaf(&NAMES).issue().chain(),
         &[root.der()],
-        "the certificate of `CN=Middle` has more authorities below it than it allows",
+        "the certificate of `CN=Middle` has more CA certificates below it than it allows",
     );
     let free = root.intermediate("Middle").intermediate("Middle");
     says(&free.leaf(&NAMES).issue().chain(), &[root.der()], "");
@@ -205,8 +205,7 @@ fn what_a_certificate_says_of_its_issuers_key_has_to_be_so() {
     let root = Authority::new("Root");
     let other = root.renewed(|params| params.key_identifier_method = KeyIdMethod::PreSpecified(vec![1; 20]));
     let leaf = root.leaf(&NAMES).issue().chain();
-    let said = "the certificate says of its issuer `CN=Root` what the certificate that has the issuer's key contradicts: \
-                another key identifier, serial number or issuer";
+    let said = "the certificate does not match the certificate of its issuer `CN=Root`: different key identifier, serial number or issuer";
     says(&leaf, &[&other], said);
     says(&leaf, &[&other, root.der()], "");
     says(&[leaf[0].clone(), other], &[root.der()], "");
@@ -234,7 +233,7 @@ fn a_weak_key_of_an_authority_is_the_only_reported_reason() {
     says(
         &[chain[0].clone(), weak],
         &[root.der()],
-        "the certificate of `CN=Middle` has a key (RSA 1024) that is too weak: an RSA key has 2048 bits at least",
+        "the certificate of `CN=Middle` has a key (RSA 1024) that is too weak: RSA keys need at least 2048 bits",
     );
 }
 
@@ -248,8 +247,7 @@ fn certificates_of_one_name_beyond_those_that_are_tried_are_counted() {
     says(
         &chain,
         &[root.der()],
-        "the certificate has an issuer `CN=Middle` of whose name the server sent 6 certificates, of which 3 are looked at: \
-         none of these has the key that signed it",
+        "the certificate has an issuer `CN=Middle` for which the server sent 6 certificates: none of the first 3 has the key that signed it",
     );
 }
 

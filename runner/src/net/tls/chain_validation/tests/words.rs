@@ -62,8 +62,7 @@ fn a_signature_with_other_parameters_than_are_supported_is_called_so() {
     says(
         std::slice::from_ref(leaf),
         &[root],
-        "the certificate is signed with rsassa-pss, with parameters that are not supported: the hash, the mask and the salt \
-         have to be of one length, of 256 bits or more",
+        "the certificate is signed with rsassa-pss, with unsupported parameters: hash, mask and salt must have the same length of at least 256 bits",
     );
 }
 
@@ -75,7 +74,7 @@ fn distinguished_names_that_are_constrained_are_called_so() {
             excluded_subtrees: Vec::new(),
         });
     };
-    let said = "an authority of the chain constrains distinguished names, which is not supported";
+    let said = "a CA of the chain constrains distinguished names, which is not supported";
     let root = Authority::new("Root");
     let middle = root.intermediate_with("Middle", constrain);
     says(&middle.leaf(&NAMES).issue().chain(), &[root.der()], said);
@@ -96,7 +95,6 @@ fn a_self_signed_certificate_is_called_so_whatever_its_key_is() {
     says(
         &[weak],
         &[root.der()],
-        "the certificate has a key (EC P-192) that is of a kind that is not supported; the certificate is self-signed, and \
-         is not among the trusted roots",
+        "the certificate has a key (EC P-192) that is of an unsupported type; the certificate is self-signed and not a trusted root",
     );
 }

@@ -54,8 +54,7 @@ fn what_shows_nothing_says_why() {
     let cases: [(Vec<u8>, &str); 8] = [
         (
             record(ALERT, &[2, 40]),
-            "the peer sent the alert `handshake_failure`: it takes nothing of what was offered, or wants a client \
-             certificate",
+            "the peer sent the alert `handshake_failure`: it accepts nothing that was offered, or requires a client certificate",
         ),
         (b"HTTP/1.1 400".to_vec(), "the peer does not speak TLS"),
         (record(23, b"x"), "the peer does not speak TLS"),

@@ -56,7 +56,9 @@ async fn a_collector_that_answers_gets_what_is_new_from_memory_whatever_it_answe
         let dead_letters = u64::from(answer != ExportResult::accepted());
         assert_eq!(report.dead_letters, dead_letters);
         let refusals = fixture.notices();
-        let refusals = refusals.iter().filter(|notice| notice.contains("refuses"));
+        let refusals = refusals
+            .iter()
+            .filter(|notice| notice.contains("the collector rejected"));
         assert_eq!(refusals.count() as u64, dead_letters);
     }
     let mut nowhere = Fixture::new(None);

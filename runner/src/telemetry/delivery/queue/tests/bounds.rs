@@ -171,7 +171,7 @@ async fn a_spool_that_cannot_be_used_is_reported_once_and_again_when_it_can() {
         fixture.store.push(Signal::Metrics, b"2".to_vec());
     }
     let notices = fixture.notices();
-    let failures = notices.iter().filter(|notice| notice.contains("cannot be used"));
+    let failures = notices.iter().filter(|notice| notice.contains("cannot use"));
     assert_eq!(failures.count(), 1, "{notices:?}");
     let report = fixture.store.report();
     assert!(
@@ -185,7 +185,7 @@ async fn a_spool_that_cannot_be_used_is_reported_once_and_again_when_it_can() {
     fixture.store.push(Signal::Metrics, b"3".to_vec());
     assert_eq!(
         fixture.notices(),
-        [format!("spool folder `{}` can be used again", spool.display())]
+        [format!("spool folder `{}` is usable again", spool.display())]
     );
     assert_eq!(count(&spool.join("metrics"), "request"), 7);
     assert!(fixture.store.report().spool_is_healthy);

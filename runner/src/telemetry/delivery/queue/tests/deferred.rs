@@ -155,7 +155,7 @@ async fn nobody_waits_at_the_end_for_what_is_held_back() {
         fixture
             .notices()
             .iter()
-            .any(|notice| notice.contains("`check 7` could not be sent"))
+            .any(|notice| notice.contains("`check 7` failed"))
     );
 }
 

@@ -81,9 +81,7 @@ async fn a_full_spool_takes_from_the_check_that_fills_it_and_the_others_lose_not
     assert!(report.dropped_items > 500, "{report:?}");
     assert!(!report.dropped.contains_key(&DropReason::SpoolFull), "{report:?}");
     let notices = fixture.notices();
-    let said = notices
-        .iter()
-        .any(|notice| notice.contains("more in it than their share"));
+    let said = notices.iter().any(|notice| notice.contains("over their share"));
     assert!(said, "{notices:?}");
     let arrived = arrived(&mut fixture);
     for check in ["a", "b", "c", "d", "e"] {

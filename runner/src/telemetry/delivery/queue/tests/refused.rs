@@ -64,7 +64,7 @@ async fn data_of_one_check_that_are_refused_cost_the_other_checks_nothing() {
     assert_eq!(report.failing_for, None);
     assert_eq!(
         fixture.notices(),
-        ["the collector refuses traces of the check `check 17`, which are dropped: no"]
+        ["the collector rejected traces of check `check 17`, dropping them: no"]
     );
 }
 
@@ -161,7 +161,7 @@ async fn a_collector_that_takes_all_requests_and_rejects_all_that_is_in_them_is_
     );
     assert_eq!(
         fixture.notices(),
-        ["the collector refuses requests of traces, which are dropped: too old"]
+        ["the collector rejected some traces, dropping them: too old"]
     );
 
     run_all(&mut fixture, &checks(3));
