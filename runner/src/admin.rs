@@ -1,4 +1,4 @@
-//! The admin server: health probes, metrics and the admin API over HTTP. The endpoints are in [`route`]; README.md
+//! The admin server: health probes, metrics and the admin API over HTTP. The endpoints are in `route.rs`; README.md
 //! lists them.
 //!
 //! It is meant for people, probes and scrapers on a trusted network. Still, no client can exhaust it: connections, time

@@ -207,7 +207,7 @@ impl Calendar {
         skipped
     }
 
-    /// When the next check is due, or when to check again for one that is further away than [`MAX_WAIT`].
+    /// When the next check is due, or when to check again for one that is further away than `MAX_WAIT`.
     #[must_use]
     pub fn next_due(&self, moment: Moment) -> Option<Instant> {
         self.slots.peek().map(|Reverse(slot)| moment.instant(slot.due))
