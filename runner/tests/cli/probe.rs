@@ -235,7 +235,8 @@ fn steady(output: &str, target: &str) -> String {
     let word = |word: &str| {
         let word = word.trim_end_matches(',');
         let number = word.trim_end_matches(['m', 'µ', 's']);
-        let is_time = word.contains('.') && number.parse::<f64>().is_ok();
+        // From 10 ms on a time has no point.
+        let is_time = (word.contains('.') || word.ends_with("ms")) && number.parse::<f64>().is_ok();
         match word.strip_prefix("127.0.0.1:") {
             _ if is_time => "TIME".to_owned(),
             Some(port) if port.parse::<u16>().is_ok() => "127.0.0.1:PORT".to_owned(),

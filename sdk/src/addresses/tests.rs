@@ -256,7 +256,7 @@ fn an_address_without_quota_for_a_second_attempt_failed_in_its_first() {
         .tcp("a.test:1", Script::new().send("ready\n"));
     assert_eq!(
         run(&host).summary(),
-        "1 of 2 addresses failed: 192.0.2.1: receive: timed out, its share of the time being 625.0ms"
+        "1 of 2 addresses failed: 192.0.2.1: receive: timed out, its share of the time 625.0ms"
     );
 }
 
