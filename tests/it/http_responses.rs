@@ -85,7 +85,7 @@ fn a_body_that_is_encoded_in_a_way_that_nobody_asked_for_fails() {
             let peer = canned(move |_| answer.clone().into_bytes(), Then::Closes);
             let ran = check(&harness, &peer, &json!({})).await;
             assert_eq!(ran.leaves_nothing().ended(), "fail", "{:?}", ran.outcome);
-            let expected = format!("that nobody asked for; it sent `transfer-encoding: {encoding}`");
+            let expected = format!("that was not requested; it sent `transfer-encoding: {encoding}`");
             let summary = ran.outcome.summary();
             assert!(summary.contains(&expected), "{summary}");
         }
