@@ -106,7 +106,7 @@ async fn guests_that_compute_leave_a_worker_to_the_checks_that_do_not() {
         .await;
     let with_load = passed(&monitor) - before.1;
     assert!(
-        with_load >= 5,
+        with_load >= 25,
         "50 runs passed alone, and {with_load} beside guests that compute"
     );
     quiet.service.end();
