@@ -233,7 +233,7 @@ impl Sandbox {
     ) -> (Result<U, Outcome>, CallRecord) {
         let deadline = Instant::now() + bounds.timeout;
         let run_poll = self.polls.enter(&bounds.owner.check);
-        let turn = self.engine.cpu_queue().turn(&bounds.owner.check);
+        let turn = self.engine.cpu_queue().turn(&bounds.owner);
         let meter = Arc::new(CpuMeter::new(&bounds.quota, turn, run_poll));
         let recorder = &bounds.recorder;
         let page = self

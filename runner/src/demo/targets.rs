@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -18,7 +18,7 @@ use super::certificates::Authority;
 use crate::ledger::audit::InternalFds;
 
 /// Bytes of the large body, which the leaking plugin does not read.
-const LARGE_BODY_BYTES: usize = 5 << 20;
+const LARGE_BODY_BYTES: u64 = 5 << 20;
 /// Delay of the large body, so that open sockets can be observed.
 const RESPONSE_DELAY: Duration = Duration::from_millis(400);
 /// Maximum number of header lines of a request.
@@ -129,7 +129,10 @@ async fn web<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> io::Result<()> {
         "/large" => {
             sleep(RESPONSE_DELAY).await;
             // Kept open after the body, as web servers do: a client that does not close it leaks the socket.
-            reply(stream, "200 OK", "text/html", &vec![b'x'; LARGE_BODY_BYTES]).await?;
+            head(stream, "200 OK", "text/html", LARGE_BODY_BYTES).await?;
+            // In small pieces: memory for whole bodies takes long to get on a machine that is short of it, and the
+            // checks' workers would wait for it.
+            tokio::io::copy(&mut tokio::io::repeat(b'x').take(LARGE_BODY_BYTES), stream).await?;
             stream.flush().await?;
             std::future::pending().await
         }
@@ -143,11 +146,19 @@ async fn reply<S: AsyncWrite + Unpin>(
     kind: &str,
     body: &[u8],
 ) -> io::Result<()> {
-    let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
-    stream.write_all(head.as_bytes()).await?;
+    head(stream, status, kind, body.len() as u64).await?;
     stream.write_all(body).await?;
     stream.flush().await
+}
+
+async fn head<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    status: &str,
+    kind: &str,
+    length: u64,
+) -> io::Result<()> {
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await
 }
 
 /// The web server behind TLS.

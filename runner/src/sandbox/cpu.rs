@@ -190,6 +190,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::ledger::PageOwner;
     use crate::sandbox::cpu_queue::CpuFairQueue;
     use crate::sandbox::polls::PollRegistry;
     use crate::suite::CheckId;
@@ -204,7 +205,11 @@ mod tests {
             ..Quota::default()
         };
         let run_poll = PollRegistry::default().enter(&CheckId::new("a"));
-        Arc::new(CpuMeter::new(&quota, queue.turn(&CheckId::new("a")), run_poll))
+        Arc::new(CpuMeter::new(
+            &quota,
+            queue.turn(&PageOwner::service("a")),
+            run_poll,
+        ))
     }
 
     /// Computes for a while.
@@ -243,7 +248,7 @@ mod tests {
         // One turn at a time.
         let queue = CpuFairQueue::for_workers(2);
         let meter = meter_in(&queue, Duration::from_secs(60));
-        let neighbour = queue.turn(&CheckId::new("b"));
+        let neighbour = queue.turn(&PageOwner::service("b"));
         let host = async {
             let _call = meter.host_call(HostFunction::SendAll);
             compute_for_a_turn(&meter);
@@ -266,7 +271,7 @@ mod tests {
     async fn a_run_that_computes_for_less_than_a_turn_does_not_wait() {
         let queue = CpuFairQueue::for_workers(2);
         let meter = meter_in(&queue, Duration::from_secs(60));
-        let neighbour = queue.turn(&CheckId::new("b"));
+        let neighbour = queue.turn(&PageOwner::service("b"));
         neighbour.wait().await;
         let host = async {
             let _call = meter.host_call(HostFunction::Read);
@@ -280,11 +285,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_run_of_a_check_that_computed_for_long_begins_in_the_queue() {
         let queue = CpuFairQueue::for_workers(2);
-        let earlier = queue.turn(&CheckId::new("a"));
+        let earlier = queue.turn(&PageOwner::service("a"));
         earlier.wait().await;
         tokio::time::advance(Duration::from_secs(1)).await;
         earlier.release();
-        let neighbour = queue.turn(&CheckId::new("b"));
+        let neighbour = queue.turn(&PageOwner::service("b"));
         neighbour.wait().await;
         let meter = meter_in(&queue, Duration::from_secs(60));
         let mut run = std::pin::pin!(meter.measure(std::future::ready(()), || None));

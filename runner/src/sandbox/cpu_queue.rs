@@ -1,17 +1,17 @@
 //! A fair queue for runs that compute for long. They share all worker threads but one, so that a check that is ready
 //! to continue finds a worker, and measures its target and not its neighbours.
 //!
-//! The check that has computed least lately is served first: one that computes little from time to time does not wait
-//! behind those that compute all the time.
+//! The plugin whose checks have computed least lately is served first, and of its checks the one that has computed
+//! least: a check that computes a little from time to time does not wait behind a plugin whose many checks compute all
+//! the time.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, PageOwner};
 use crate::pool::{Claim, Limits, Pool, PoolPermit};
-use crate::suite::CheckId;
 
 /// A check that has used more than this in turns lately starts its runs in the queue: all such runs together would
 /// compute more, before they reach their first turn, than the one worker that is left to the others can take. It
@@ -34,11 +34,15 @@ impl CpuFairQueue {
         ledger.pools().add(&self.0);
     }
 
-    /// The turn of one run of a check, which is not in the queue yet.
-    pub(super) fn turn(&self, check: &CheckId) -> Arc<Turn> {
+    /// The turn of one run, which is not in the queue yet.
+    pub(super) fn turn(&self, owner: &PageOwner) -> Arc<Turn> {
+        let claim = Claim::new(&owner.check).for_check(owner.check.clone()).optional();
         Arc::new(Turn {
             queue: self.0.clone(),
-            claim: Claim::new(check).for_check(check.clone()).optional(),
+            claim: match &owner.run {
+                Some(run) => claim.for_plugin(Arc::clone(&run.plugin)),
+                None => claim,
+            },
             permit: Mutex::new(None),
         })
     }
@@ -87,8 +91,21 @@ mod tests {
     use futures_util::FutureExt as _;
     use tokio::time::advance;
 
+    use crate::ledger::RunRef;
+
     fn turn(queue: &CpuFairQueue, check: &str) -> Arc<Turn> {
-        queue.turn(&CheckId::new(check))
+        queue.turn(&PageOwner::service(check))
+    }
+
+    fn turn_of_plugin(queue: &CpuFairQueue, plugin: &str, check: &str) -> Arc<Turn> {
+        let run = RunRef {
+            trace_id: [1; 16],
+            plugin: plugin.into(),
+        };
+        queue.turn(&PageOwner {
+            run: Some(run),
+            ..PageOwner::service(check)
+        })
     }
 
     /// Polls it twice: the first poll yields the worker.
@@ -145,6 +162,29 @@ mod tests {
         assert!(is_waiting(&mut second).await);
         idle.release();
         second.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_does_not_wait_behind_a_plugin_with_many_checks_that_compute_less_each() {
+        let queue = CpuFairQueue::for_workers(2);
+        let other = turn_of_plugin(&queue, "http", "often");
+        other.wait().await;
+        advance(Duration::from_millis(50)).await;
+        other.release();
+        let crowd: Vec<_> = (0..10)
+            .map(|number| turn_of_plugin(&queue, "own", &number.to_string()))
+            .collect();
+        for one in &crowd {
+            one.wait().await;
+            advance(Duration::from_millis(10)).await;
+            one.release();
+        }
+        crowd[0].wait().await;
+        let (mut again, mut first) = (crowd[1].wait(), other.wait());
+        assert!(is_waiting(&mut again).await && is_waiting(&mut first).await);
+        crowd[0].release();
+        first.await;
+        assert!(is_waiting(&mut again).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use super::cpu::CpuMeter;
 use super::cpu_queue::CpuFairQueue;
 use super::host;
 use super::polls::PollRegistry;
+use crate::ledger::PageOwner;
 use crate::net::NetError;
 use crate::net::http::Request;
 use crate::net::tls::TlsOptions;
@@ -132,7 +133,7 @@ fn meter() -> Arc<CpuMeter> {
     let run_poll = PollRegistry::default().enter(&CheckId::new("fuzzing"));
     Arc::new(CpuMeter::new(
         &Quota::default(),
-        CpuFairQueue::for_workers(1).turn(&CheckId::new("fuzz")),
+        CpuFairQueue::for_workers(1).turn(&PageOwner::service("fuzz")),
         run_poll,
     ))
 }

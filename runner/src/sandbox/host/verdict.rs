@@ -115,6 +115,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::ledger::PageOwner;
     use crate::outcome::StopCause;
     use crate::quota::{Quota, QuotaKind};
     use crate::record::MAX_TEXT;
@@ -130,7 +131,7 @@ mod tests {
         let run_poll = PollRegistry::default().enter(&CheckId::new("a"));
         Arc::new(CpuMeter::new(
             &quota,
-            CpuFairQueue::for_workers(2).turn(&CheckId::new("a")),
+            CpuFairQueue::for_workers(2).turn(&PageOwner::service("a")),
             run_poll,
         ))
     }
