@@ -1,4 +1,4 @@
-// The four calls of the Prometheus HTTP API that a dashboard needs. Works with any compatible server.
+// The calls of the Prometheus HTTP API that the queries of a dashboard need. Works with any compatible server.
 
 /** A server that speaks the Prometheus query API; `base` is its URL without `/api/v1`. */
 export class Prometheus {
@@ -23,17 +23,6 @@ export class Prometheus {
   async labelValues(label, match, { start, end }) {
     const values = await this.#get(`label/${label}/values`, { "match[]": match, start, end });
     return values.sort();
-  }
-
-  /** The exemplars of the series in an expression: `[[seconds, value, labels]]`. None where the server has none. */
-  async exemplars(expr, { start, end }) {
-    try {
-      const series = await this.#get("query_exemplars", { query: expr, start, end });
-      return series.flatMap(({ exemplars }) =>
-        exemplars.map(({ timestamp, value, labels }) => [timestamp, Number(value), labels]));
-    } catch {
-      return [];
-    }
   }
 
   async #get(path, parameters) {

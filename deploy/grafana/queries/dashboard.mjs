@@ -1,8 +1,8 @@
-// A dashboard's JSON: its variables, the queries of its panels, and the format of a field.
+// A dashboard's JSON: its variables, and the queries of its panels.
 
 import { readFileSync } from "node:fs";
 
-/** Reads a dashboard. Rows are headings; every other panel draws. */
+/** Reads a dashboard. Rows are headings; every other panel has queries. */
 export function load(path) {
   return JSON.parse(readFileSync(path, "utf8"));
 }
@@ -53,35 +53,6 @@ export function stepOf(panel, pixels, { start, end, scrape }) {
 export function seconds(duration) {
   const [, amount, unit] = duration.match(/^(\d+(?:\.\d+)?)([smhd])$/) ?? fail(`not a duration: ${duration}`);
   return Number(amount) * { s: 1, m: 60, h: 3600, d: 86400 }[unit];
-}
-
-/** The name of a series by its target's legend. */
-export function nameOf(target, labels) {
-  const legend = target.legendFormat ?? "__auto";
-  if (legend !== "__auto") return legend.replace(/\{\{ *(\w+) *\}\}/g, (_, label) => labels[label] ?? "");
-  const pairs = Object.entries(labels).filter(([label]) => label !== "__name__");
-  return pairs.length ? pairs.map(([, value]) => value).join(", ") : target.expr;
-}
-
-/** What a panel's field configuration says of the field called `name`: defaults, then the overrides that match. */
-export function fieldOf(panel, name) {
-  const field = structuredClone(panel.fieldConfig.defaults);
-  for (const { matcher, properties } of panel.fieldConfig.overrides) {
-    if (!matches(matcher, name)) continue;
-    for (const { id, value } of properties) put(field, id.split("."), value);
-  }
-  return field;
-}
-
-function matches({ id, options }, name) {
-  if (id === "byName") return options === name;
-  if (id === "byRegexp") return new RegExp(options.replace(/^\/|\/$/g, "")).test(name);
-  return fail(`a matcher that is not drawn: ${id}`);
-}
-
-function put(object, [key, ...rest], value) {
-  if (rest.length === 0) object[key] = value;
-  else put((object[key] ??= {}), rest, value);
 }
 
 function fail(message) {
