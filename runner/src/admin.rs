@@ -1,5 +1,5 @@
-//! The admin server: health probes, metrics and the admin API over HTTP. The endpoints are in `route.rs`; README.md
-//! lists them.
+//! The admin server: health probes, metrics and the admin API over HTTP. The endpoints are in `route.rs`;
+//! `docs/src/inside/admin.md` lists them.
 //!
 //! It is meant for people, probes and scrapers on a trusted network. Still, no client can exhaust it: connections, time
 //! and memory are bounded at every stage of a request.
@@ -12,9 +12,11 @@ mod body;
 mod connections;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod handler;
 mod hosts;
 mod listener;
 mod negotiation;
+mod openapi;
 mod probes;
 mod protocol;
 mod query;

@@ -17,31 +17,28 @@
 //! is on disk before it is sent and is deleted afterwards, so it arrives at least once; receivers deduplicate by the
 //! key of the alert.
 
-mod alertmanager;
-mod backoff;
 mod check_alerts;
 mod delivery_result;
 mod dispatcher;
-mod email;
 mod http_sender;
 mod notice;
 mod notification;
 mod notifier;
+mod notify;
 mod outbox;
-mod pagerduty;
 mod queue;
 pub mod report;
+mod retry_policy;
 mod router;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod simulated;
-mod slack;
+#[cfg(feature = "mail")]
 mod smtp;
 mod suite_index;
 mod test_notification;
 #[cfg(test)]
 pub(crate) mod tests;
-mod webhook;
 mod worker;
 
 use std::io;

@@ -3,6 +3,7 @@
 pub mod bootstrap;
 pub mod check;
 mod clock_monitor;
+mod file_fingerprint;
 mod health_signals;
 mod host;
 pub mod limits;

@@ -2,7 +2,6 @@
 
 mod expect_failure;
 mod permit;
-mod retry;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use permit::Permit;
 
+use crate::backoff::Policy;
 use crate::clock;
 use crate::liveness::StallClock;
 use crate::outcome::{Fault, LogLine, Outcome, Run, StopCause, Usage, VerdictStatus};
@@ -29,6 +29,9 @@ use crate::trace::sampler::Sampler;
 use crate::trace::{TraceContext, Trail, new_span_id};
 use permit::{ConcurrencyLimits, PermitRequest};
 
+/// The wait between two attempts of a run, with jitter, since many checks fail at the same time.
+pub const RETRY_BACKOFF: Policy =
+    Policy::new(Duration::from_millis(100), Duration::from_secs(2)).with_jitter();
 /// If the host loses more than the check's time-out divided by this, a failure is attributed to the host.
 const OVERLOAD_DIVISOR: u32 = 4;
 
@@ -330,7 +333,7 @@ impl<E: Execute> Dispatcher<E> {
         tokio::select! {
             biased;
             () = self.draining.cancelled() => false,
-            () = tokio::time::sleep(retry::backoff(attempts, fastrand::f64())) => true,
+            () = tokio::time::sleep(RETRY_BACKOFF.wait(attempts)) => true,
         }
     }
 }

@@ -206,12 +206,6 @@ impl Progress {
         self.entry.report().is_dead = true;
     }
 
-    /// The registry, to register parts of the component, such as a task on its thread.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     fn set(&self, activity: &'static str, within: Option<Duration>) {
         *self.entry.report() = Report {
             at: Instant::now(),

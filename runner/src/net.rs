@@ -6,6 +6,7 @@
 pub mod bounded;
 pub mod check;
 pub mod connect;
+mod dial;
 pub mod dns;
 mod error;
 mod family;

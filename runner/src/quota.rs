@@ -1,76 +1,312 @@
-//! The resource limits of an attempt: the keys of `quota:` in a suite.
+//! The resource limits of an attempt: the keys of `quota:` in a suite. The table below is all that the host knows of
+//! each; the ledger counts and denies.
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::ops::{Add, RangeInclusive};
 use std::time::Duration;
 
-/// A kind of quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum QuotaKind {
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The unit of a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A number of things.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Milliseconds; in a suite, a duration.
+    Millis,
+}
+
+impl Unit {
+    /// The highest limit that a suite may set: sums of these do not overflow.
+    const fn max(self) -> u64 {
+        match self {
+            Self::Count => 1_000_000,
+            Self::Bytes => 1 << 40,
+            Self::Millis => 24 * 60 * 60 * 1_000,
+        }
+    }
+}
+
+/// How the use of a quota is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// At one moment: the peak counts.
+    AtOnce,
+    /// Over an attempt: the sum counts, and each attempt has the whole quota.
+    PerAttempt,
+    /// Over all attempts of a run together.
+    PerRun,
+}
+
+impl Counted {
+    /// The use of two attempts together.
+    fn combine<T: Ord + Add<Output = T>>(self, first: T, second: T) -> T {
+        match self {
+            Self::AtOnce => first.max(second),
+            Self::PerAttempt | Self::PerRun => first + second,
+        }
+    }
+}
+
+/// What a run cannot do when a quota is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denies {
+    /// Open connections.
+    Connecting,
+    /// Look up names.
+    Resolving,
+    /// Send.
+    Sending,
+    /// Receive.
+    Receiving,
+    /// Add a text to its log or record, which its verdict does not depend on.
+    Recording,
+}
+
+/// Declares the quotas, in the order of the documentation: for each its name in the code, its key in a suite, and its
+/// type there. `minimum` is in the quota's unit. `as` names what is used of it in [`QuotaUsage`], in JSON and in spans.
+macro_rules! quotas {
+    ($(
+        $(#[doc = $doc:literal])+
+        $kind:ident($key:ident: $type:ident) {
+            unit: $unit:ident,
+            default: $default:expr,
+            ceiling: $ceiling:expr,
+            minimum: $minimum:expr,
+            counted: $counted:ident $(as $(#[$attribute:meta])* $used:ident)?,
+            denies: $denies:ident,
+        }
+    )*) => {
+        /// A kind of quota.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum QuotaKind {
+            $($(#[doc = $doc])+ $kind,)*
+        }
+
+        impl QuotaKind {
+            /// All kinds, in the order of the documentation.
+            pub const ALL: [Self; [$(Self::$kind),*].len()] = [$(Self::$kind),*];
+
+            /// The key in a suite, in metrics and in JSON.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($key),)* }
+            }
+
+            /// The name of what was used of it, in JSON and in spans: `memory_peak`.
+            #[must_use]
+            pub fn used_as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => [$(stringify!($used),)? stringify!($key)][0],)*
+                }
+            }
+
+            /// What is limited, as a sentence.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$kind => concat!($($doc),+).trim_start(),)* }
+            }
+
+            /// The unit of its limit.
+            #[must_use]
+            pub fn unit(self) -> Unit {
+                match self { $(Self::$kind => Unit::$unit,)* }
+            }
+
+            /// The limits that a suite may set, in its unit.
+            #[must_use]
+            pub fn range(self) -> RangeInclusive<u64> {
+                match self { $(Self::$kind => $minimum..=Unit::$unit.max(),)* }
+            }
+
+            /// How its use is counted.
+            #[must_use]
+            pub fn counted(self) -> Counted {
+                match self { $(Self::$kind => Counted::$counted,)* }
+            }
+
+            /// What a run cannot do when it is used up.
+            #[must_use]
+            pub fn denies(self) -> Denies {
+                match self { $(Self::$kind => Denies::$denies,)* }
+            }
+        }
+
+        /// The limits of one attempt. A limit of 0 allows nothing.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct Quota {
+            $($(#[doc = $doc])+ pub $key: $type,)*
+        }
+
+        impl Default for Quota {
+            /// The defaults of the suite format.
+            fn default() -> Self {
+                Self { $($key: $default,)* }
+            }
+        }
+
+        impl Quota {
+            /// The default maximum that a suite may set.
+            #[must_use]
+            pub fn ceiling() -> Self {
+                Self { $($key: $ceiling,)* }
+            }
+
+            /// The limit of one quota, in its unit.
+            #[must_use]
+            pub fn limit(&self, kind: QuotaKind) -> u64 {
+                match kind { $(QuotaKind::$kind => self.$key.to_units(),)* }
+            }
+
+            /// Sets the limit of one quota, in its unit.
+            pub fn set_limit(&mut self, kind: QuotaKind, limit: u64) {
+                match kind { $(QuotaKind::$kind => self.$key = Amount::from_units(limit),)* }
+            }
+        }
+
+        /// What was used of the quotas, but of the record, which has an account of its own.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub struct QuotaUsage {
+            $($(
+                #[doc = concat!("What was used of `", stringify!($key), "`.")]
+                $(#[$attribute])*
+                pub $used: $type,
+            )?)*
+        }
+
+        impl QuotaUsage {
+            /// What was used of one quota, in its unit.
+            #[must_use]
+            pub fn of(&self, kind: QuotaKind) -> u64 {
+                match kind {
+                    $(QuotaKind::$kind => {
+                        let used: Option<u64> = [$(self.$used.to_units())?].first().copied();
+                        used.unwrap_or_default()
+                    })*
+                }
+            }
+
+            /// Adds the use of a further attempt: sums for quotas that count over an attempt, peaks for the others.
+            pub fn absorb(&mut self, other: &Self) {
+                $($(self.$used = Counted::$counted.combine(self.$used, other.$used);)?)*
+            }
+        }
+    };
+}
+
+quotas! {
     /// Concurrently open sockets of the guest.
-    Sockets,
+    Sockets(sockets: u64) {
+        unit: Count,
+        default: 4,
+        ceiling: 64,
+        minimum: 0,
+        counted: AtOnce as sockets_peak,
+        denies: Connecting,
+    }
     /// Concurrently open kernel descriptors of any kind that the run causes: its sockets, and those to name servers
     /// that it waits for, whether shared with other runs or not.
-    Fds,
+    Fds(fds: u64) {
+        unit: Count,
+        default: 8,
+        ceiling: 128,
+        minimum: 0,
+        counted: AtOnce as #[serde(skip)] fds_peak,
+        denies: Connecting,
+    }
     /// Connection attempts over the run.
-    Connections,
+    Connections(connections: u64) {
+        unit: Count,
+        default: 16,
+        ceiling: 1_024,
+        minimum: 0,
+        counted: PerAttempt as connections,
+        denies: Connecting,
+    }
     /// DNS queries over the run.
-    Lookups,
+    Lookups(lookups: u64) {
+        unit: Count,
+        default: 16,
+        ceiling: 1_024,
+        minimum: 0,
+        counted: PerAttempt as lookups,
+        denies: Resolving,
+    }
     /// Bytes received over the run.
-    BytesIn,
+    BytesIn(bytes_in: u64) {
+        unit: Bytes,
+        default: 8 << 20,
+        ceiling: 1 << 30,
+        minimum: 0,
+        counted: PerAttempt as bytes_in,
+        denies: Receiving,
+    }
     /// Bytes sent over the run.
-    BytesOut,
+    BytesOut(bytes_out: u64) {
+        unit: Bytes,
+        default: 1 << 20,
+        ceiling: 256 << 20,
+        minimum: 0,
+        counted: PerAttempt as bytes_out,
+        denies: Sending,
+    }
     /// Bytes of linear memories and tables together.
-    Memory,
-    /// CPU time of the guest, and of the host on its behalf, in milliseconds.
-    Cpu,
+    // With less than the minimum, no guest could even start. The buffered part of a response counts as memory.
+    Memory(memory: u64) {
+        unit: Bytes,
+        default: 32 << 20,
+        ceiling: 512 << 20,
+        minimum: 64 << 10,
+        counted: AtOnce as memory_peak,
+        denies: Receiving,
+    }
+    /// CPU time of the guest, and of the host on its behalf.
+    Cpu(cpu: Duration) {
+        unit: Millis,
+        default: Duration::from_secs(1),
+        ceiling: Duration::from_secs(30),
+        minimum: 10,
+        counted: PerAttempt as
+            #[serde(rename = "cpu_ms", with = "fractional_millis")]
+            #[schemars(with = "f64")]
+            cpu,
+        denies: Receiving,
+    }
     /// Log lines over the run.
-    LogLines,
+    LogLines(log_lines: u64) {
+        unit: Count,
+        default: 64,
+        ceiling: 4_096,
+        minimum: 0,
+        counted: PerAttempt as #[serde(skip)] log_lines,
+        denies: Recording,
+    }
     /// Bytes of the run's record, all attempts together.
-    Record,
+    // With less than the minimum, not even the summary of a verdict fits.
+    Record(record: u64) {
+        unit: Bytes,
+        default: 256 << 10,
+        ceiling: 4 << 20,
+        minimum: 16 << 10,
+        counted: PerRun,
+        denies: Recording,
+    }
 }
 
 impl QuotaKind {
-    /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
-        Self::Sockets,
-        Self::Fds,
-        Self::Connections,
-        Self::Lookups,
-        Self::BytesIn,
-        Self::BytesOut,
-        Self::Memory,
-        Self::Cpu,
-        Self::LogLines,
-        Self::Record,
-    ];
-
-    /// The key in a suite, in metrics and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sockets => "sockets",
-            Self::Fds => "fds",
-            Self::Connections => "connections",
-            Self::Lookups => "lookups",
-            Self::BytesIn => "bytes_in",
-            Self::BytesOut => "bytes_out",
-            Self::Memory => "memory",
-            Self::Cpu => "cpu",
-            Self::LogLines => "log_lines",
-            Self::Record => "record",
-        }
-    }
-
     /// A formatted value of this quota: `4`, `8 MiB`, `1s`.
     #[must_use]
     pub fn format_value(self, value: u64) -> String {
-        match self {
-            Self::BytesIn | Self::BytesOut | Self::Memory | Self::Record => format_bytes(value),
-            Self::Cpu => humantime::format_duration(Duration::from_millis(value)).to_string(),
-            _ => value.to_string(),
+        match self.unit() {
+            Unit::Count => value.to_string(),
+            Unit::Bytes => format_bytes(value),
+            Unit::Millis => humantime::format_duration(Duration::from_millis(value)).to_string(),
         }
     }
 }
@@ -78,6 +314,53 @@ impl QuotaKind {
 impl fmt::Display for QuotaKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// A limit, or what was used of it, by its type.
+trait Amount {
+    fn to_units(self) -> u64;
+    fn from_units(units: u64) -> Self;
+}
+
+impl Amount for u64 {
+    fn to_units(self) -> u64 {
+        self
+    }
+
+    fn from_units(units: u64) -> Self {
+        units
+    }
+}
+
+impl Amount for Duration {
+    fn to_units(self) -> u64 {
+        u64::try_from(self.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn from_units(units: u64) -> Self {
+        Self::from_millis(units)
+    }
+}
+
+/// Durations in JSON: milliseconds, rounded to the microsecond.
+pub(crate) mod fractional_millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    /// A duration in milliseconds, rounded to the microsecond.
+    pub(crate) fn millis(duration: Duration) -> f64 {
+        (duration.as_secs_f64() * 1e6).round() / 1e3
+    }
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(millis(*duration))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let millis = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(millis / 1e3).map_err(serde::de::Error::custom)
     }
 }
 
@@ -91,102 +374,4 @@ pub(crate) fn format_bytes(bytes: u64) -> String {
             || format!("{bytes} B"),
             |(size, unit)| format!("{} {unit}", bytes / size),
         )
-}
-
-/// The limits of one attempt. A limit of 0 allows nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Concurrently open sockets of the guest.
-    pub sockets: u64,
-    /// Concurrently open kernel descriptors of any kind that the run causes: its sockets, and those to name servers
-    /// that it waits for, whether shared with other runs or not.
-    pub fds: u64,
-    /// Connection attempts over the run.
-    pub connections: u64,
-    /// DNS queries over the run.
-    pub lookups: u64,
-    /// Bytes received over the run.
-    pub bytes_in: u64,
-    /// Bytes sent over the run.
-    pub bytes_out: u64,
-    /// Bytes of linear memories and tables together.
-    pub memory: u64,
-    /// CPU time of the guest, and of the host on its behalf.
-    pub cpu: Duration,
-    /// Log lines over the run.
-    pub log_lines: u64,
-    /// Bytes of the run's record, all attempts together.
-    pub record: u64,
-}
-
-impl Default for Quota {
-    /// The defaults of the suite format: 4 sockets, 8 fds, 16 connections, 16 lookups, 8 MiB in, 1 MiB out, 32 MiB
-    /// memory, 1 s cpu, 64 log lines, a record of 256 KiB.
-    fn default() -> Self {
-        Self {
-            sockets: 4,
-            fds: 8,
-            connections: 16,
-            lookups: 16,
-            bytes_in: 8 << 20,
-            bytes_out: 1 << 20,
-            memory: 32 << 20,
-            cpu: Duration::from_secs(1),
-            log_lines: 64,
-            record: 256 << 10,
-        }
-    }
-}
-
-impl Quota {
-    /// The limit of one quota, in its unit (`cpu` in milliseconds).
-    #[must_use]
-    pub fn limit(&self, kind: QuotaKind) -> u64 {
-        match kind {
-            QuotaKind::Sockets => self.sockets,
-            QuotaKind::Fds => self.fds,
-            QuotaKind::Connections => self.connections,
-            QuotaKind::Lookups => self.lookups,
-            QuotaKind::BytesIn => self.bytes_in,
-            QuotaKind::BytesOut => self.bytes_out,
-            QuotaKind::Memory => self.memory,
-            QuotaKind::Cpu => u64::try_from(self.cpu.as_millis()).unwrap_or(u64::MAX),
-            QuotaKind::LogLines => self.log_lines,
-            QuotaKind::Record => self.record,
-        }
-    }
-
-    /// Sets the limit of one quota, in its unit (`cpu` in milliseconds).
-    pub fn set_limit(&mut self, kind: QuotaKind, limit: u64) {
-        match kind {
-            QuotaKind::Sockets => self.sockets = limit,
-            QuotaKind::Fds => self.fds = limit,
-            QuotaKind::Connections => self.connections = limit,
-            QuotaKind::Lookups => self.lookups = limit,
-            QuotaKind::BytesIn => self.bytes_in = limit,
-            QuotaKind::BytesOut => self.bytes_out = limit,
-            QuotaKind::Memory => self.memory = limit,
-            QuotaKind::Cpu => self.cpu = Duration::from_millis(limit),
-            QuotaKind::LogLines => self.log_lines = limit,
-            QuotaKind::Record => self.record = limit,
-        }
-    }
-
-    /// The default maximum that a suite may set: 64 sockets, 128 fds, 1,024 connections, 1,024 lookups, 1 GiB in, 256
-    /// MiB out, 512 MiB memory, 30 s cpu, 4,096 log lines, a record of 4 MiB.
-    #[must_use]
-    pub fn ceiling() -> Self {
-        Self {
-            sockets: 64,
-            fds: 128,
-            connections: 1_024,
-            lookups: 1_024,
-            bytes_in: 1 << 30,
-            bytes_out: 256 << 20,
-            memory: 512 << 20,
-            cpu: Duration::from_secs(30),
-            log_lines: 4_096,
-            record: 4 << 20,
-        }
-    }
 }

@@ -23,8 +23,13 @@ use crate::record::Text;
 
 pub use self::conversation::conversation;
 pub use self::human::{human, transition};
-pub use self::json::{UsageObject, escape, json, json_parts, run_object, safe_json};
-pub use self::junit::{junit, junit_parts};
+pub(crate) use self::json::RunObject;
+#[cfg(test)]
+pub(crate) use self::json::json;
+pub use self::json::{UsageObject, escape, json_parts, run_object, safe_json};
+#[cfg(test)]
+pub(crate) use self::junit::junit;
+pub use self::junit::junit_parts;
 pub use self::live::{LiveRow, live};
 pub use self::sanitize::{MAX_TEXT_CHARS, for_terminal, sanitize};
 pub use self::steps::steps;

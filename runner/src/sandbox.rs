@@ -33,15 +33,15 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 pub use crate::suite::ProblemAt;
-pub use contract::ContractVersion;
+pub use contract::{ContractVersion, LinkError};
 pub use describe::{ConfigProblem, ConfigRequest};
 pub use description::{Description, Metric};
 pub use engine::{Engine, EngineError, EngineSettings};
-pub(crate) use fault::is_short_of_memory;
 pub use fault::panic_text;
 pub use instance_pool::{ExtraSlots, InstancePool, TooLarge, Weight};
+pub(crate) use limiter::is_short_of_memory;
 pub use polls::{ActivePoll, HostFunction, PollRegistry};
-pub use program::{LinkError, Program};
+pub use program::Program;
 
 use crate::grant::Grants;
 use crate::ledger::{Denial, Ledger, Page, PageOwner, RunRef};
@@ -105,8 +105,8 @@ struct CallRecord {
 impl CallRecord {
     fn new(page: &Page, meter: &CpuMeter, memory_peak: u64) -> Self {
         let mut usage = page.usage();
-        usage.cpu = meter.used();
-        usage.memory_peak = memory_peak;
+        usage.used.cpu = meter.used();
+        usage.used.memory_peak = memory_peak;
         Self {
             usage,
             queued: meter.queued(),

@@ -142,14 +142,15 @@ impl Passed {
 }
 
 impl Schedule {
-    /// A schedule in which no check is due before `start`.
+    /// A schedule in which no check has a cadence yet.
+    #[cfg(test)]
     #[must_use]
-    pub fn new(checks: Vec<Arc<Check>>, start: Instant) -> Self {
+    pub(crate) fn new(checks: Vec<Arc<Check>>, start: Instant) -> Self {
         Self::resume(checks, start, |_| None)
     }
 
-    /// Like [`Self::new`], with checks that already have a cadence: `wait` returns the time from `start` to the next
-    /// due time of such a check.
+    /// A schedule in which no check is due before `start`. Of a check that already has a cadence, `wait` returns the
+    /// time from `start` to the next due time.
     #[must_use]
     pub fn resume(
         checks: Vec<Arc<Check>>,

@@ -5,7 +5,7 @@
 
 mod admin;
 mod headers;
-mod problem;
+mod report;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 
 pub use self::admin::{Access, Admin, Identity, Listen, Token};
 pub(crate) use self::headers::{headers, is_public};
-pub use self::problem::{Problem, Problems, Report};
+pub use self::report::Report;
 pub use self::section::Section;
-pub use self::value::{ConfigValue, Origin};
+pub use self::value::ConfigValue;
 use crate::grant::Networks;
+pub use crate::problem::{Origin, Problem, Problems};
 use crate::suite::{Document, Environment};
 
 /// Maximum size of the file in bytes.
@@ -36,9 +37,9 @@ pub struct File {
     /// Networks that no check may connect to.
     pub block_networks: Option<Networks>,
     /// Directory of the cache of compiled plugins.
-    pub cache_dir: Option<PathBuf>,
+    pub cache_dir: Option<Folder>,
     /// Directory of persistent state.
-    pub state_dir: Option<PathBuf>,
+    pub state_dir: Option<Folder>,
     /// The variables and files that suites may refer to.
     pub suites: SuiteReferences,
     /// Address of the admin server.
@@ -53,6 +54,37 @@ pub struct File {
     pub heartbeat: Section,
     /// Problems. The settings must not be used before [`Report::finish`] has returned without an error.
     pub report: Report,
+}
+
+/// A folder of the runner, for something that can be turned off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Folder {
+    /// `none`: nothing is stored.
+    None,
+    /// The path of the folder.
+    At(PathBuf),
+}
+
+impl Folder {
+    /// The path, unless it is `none`.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::None => None,
+            Self::At(path) => Some(path),
+        }
+    }
+}
+
+/// From the command line or the environment.
+impl From<PathBuf> for Folder {
+    fn from(path: PathBuf) -> Self {
+        if path.as_os_str() == NONE {
+            Self::None
+        } else {
+            Self::At(path)
+        }
+    }
 }
 
 /// The operator's restrictions on the references of suites.
@@ -70,7 +102,9 @@ impl File {
     pub fn read(path: &Path, environment: &dyn Environment) -> Self {
         let document = Document::read(path, MAX_FILE_BYTES, environment);
         let mut report = Report::default();
-        report.add_document_problems(document.problems);
+        for problem in document.problems {
+            report.add(problem);
+        }
         let mut root = Section::root(document.root, &mut report);
         let (admin, access) = admin::read(&mut root, &mut report);
         let file = Self {
@@ -79,8 +113,8 @@ impl File {
                 u32::try_from(runs).ok()
             }),
             block_networks: networks(&mut root, &mut report),
-            cache_dir: root.value("cache_dir").map(|path| path.path(&mut report)),
-            state_dir: root.value("state_dir").map(|path| path.path(&mut report)),
+            cache_dir: folder("cache_dir", &mut root, &mut report),
+            state_dir: folder("state_dir", &mut root, &mut report),
             suites: suites(&mut root, &mut report),
             admin,
             access,
@@ -94,8 +128,23 @@ impl File {
     }
 }
 
+fn folder(key: &'static str, root: &mut Section, report: &mut Report) -> Option<Folder> {
+    if root.is_none(key) {
+        return Some(Folder::None);
+    }
+    root.value(key).map(|path| Folder::At(path.path(report)))
+}
+
+/// The texts of a list, or of `none`, which is an empty one.
+fn list_or_none(key: &'static str, section: &mut Section, report: &mut Report) -> Option<Vec<ConfigValue>> {
+    if section.is_none(key) {
+        return Some(Vec::new());
+    }
+    section.list(key, report)
+}
+
 fn networks(root: &mut Section, report: &mut Report) -> Option<Networks> {
-    let names = root.list("block_networks", report)?;
+    let names = list_or_none("block_networks", root, report)?;
     for name in &names {
         if let Err(error) = Networks::parse([name.expose()]) {
             report.add(name.problem(error.to_string()));
@@ -104,11 +153,11 @@ fn networks(root: &mut Section, report: &mut Report) -> Option<Networks> {
     Networks::parse(names.iter().map(ConfigValue::expose)).ok()
 }
 
-/// `suites: { env: [..], files: [..] }`.
+/// `suites: { env: [..], files: [..] }`, with `none` in place of either list.
 fn suites(root: &mut Section, report: &mut Report) -> SuiteReferences {
     let mut section = root.section("suites", report);
-    let env = section.list("env", report);
-    let files = section.list("files", report);
+    let env = list_or_none("env", &mut section, report);
+    let files = list_or_none("files", &mut section, report);
     section.finish(report);
     let texts = |names: Vec<ConfigValue>| names.iter().map(|name| name.expose().to_owned()).collect();
     SuiteReferences {

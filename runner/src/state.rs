@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -193,7 +193,6 @@ pub struct StateWriter(Option<Thread>);
 #[derive(Debug)]
 struct Thread {
     write_buffer: Arc<WriteBuffer>,
-    ended_rx: Receiver<()>,
     handle: JoinHandle<()>,
 }
 
@@ -202,8 +201,7 @@ struct Thread {
 pub enum StateError {
     /// Another runner uses the folder.
     #[error(
-        "state directory `{}` is in use by another instance; set another one with `--state-dir`, or use \
-         `--state none`",
+        "state directory `{}` is in use by another instance; set another one, or `none`, with `--state-dir`",
         .path.display()
     )]
     InUse {
@@ -250,20 +248,16 @@ impl State {
             Store::new(folder, count_descriptor),
             progress_tx,
         );
-        let (ended_tx, ended_rx) = sync_channel(1);
         // Unbuffered, so the writer knows whether the rows were received.
         let (opened_tx, opened_rx) = sync_channel(0);
         let work = move |progress: &liveness::Progress| {
             // `Health` reports disk failures; the liveness registry only has to notice a panic.
             progress.idle();
             writer.run(&opened_tx);
-            // The receiver may have timed out already.
-            let _late = ended_tx.send(());
         };
         let handle = liveness::spawn(COMPONENT, liveness, work).map_err(StateError::Thread)?;
         let thread = Thread {
             write_buffer: Arc::clone(&write_buffer),
-            ended_rx,
             handle,
         };
         let writer = StateWriter(Some(thread));
@@ -359,19 +353,10 @@ impl PendingCommit {
 
 impl Drop for StateWriter {
     fn drop(&mut self) {
-        let Some(Thread {
-            write_buffer,
-            ended_rx,
-            handle,
-        }) = self.0.take()
-        else {
-            return;
-        };
-        write_buffer.close();
-        // A hanging disk must not block shutdown as well.
-        if ended_rx.recv_timeout(SHUTDOWN_TIMEOUT) != Err(RecvTimeoutError::Timeout) {
-            // A thread that panicked has nothing more to commit.
-            let _ended = handle.join();
+        if let Some(Thread { write_buffer, handle }) = self.0.take() {
+            write_buffer.close();
+            // A hanging disk must not block shutdown as well.
+            liveness::join(handle, SHUTDOWN_TIMEOUT);
         }
     }
 }

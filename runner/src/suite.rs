@@ -15,8 +15,8 @@ mod declared_secrets;
 mod document;
 mod draft;
 mod editor_schema;
-mod error;
 mod exposure;
+mod failed_references;
 mod fields;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -28,10 +28,13 @@ mod json;
 mod json_schema;
 mod labels;
 mod layer;
+mod layering;
 mod limits;
 mod maintenance;
 mod merge;
 mod minimal_check;
+pub(crate) mod mismatch;
+mod names;
 mod parse;
 mod plugin_validation;
 mod portable;
@@ -39,13 +42,15 @@ mod possible_names;
 mod profile;
 mod references;
 mod relations;
-mod scalar;
+mod report;
+mod schema_parts;
 mod schema_validation;
 mod setting;
 mod settings;
 mod source;
 pub(crate) mod suggest;
 mod syntax;
+mod target;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -61,14 +66,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::alert::{AlertRules, Notify, Remind};
+pub use self::alert::{AlertRules, Notify, RepeatInterval};
 pub use self::annotations::Annotations;
 pub use self::cadence::Cadence;
 pub use self::cron::{Cron, CronError};
 pub(crate) use self::document::{Content, Document, Member, Value};
 pub use self::draft::{Draft, read, read_text};
 pub use self::editor_schema::schema;
-pub use self::error::{Location, Position, Problem, Problems, SourceLine};
 pub use self::interpolate::{Environment, ProcessEnvironment, SuiteEnvironment};
 pub(crate) use self::json::ExactJson;
 pub use self::maintenance::{Repetition, Scope, Times, Window};
@@ -78,9 +82,12 @@ pub use self::plugin_validation::{
 };
 pub use self::references::ReferencePolicy;
 pub use self::schema_validation::{SchemaRequest, SchemaResponse, validate_configs};
+pub use self::target::Target;
+pub(crate) use self::target::public_url;
 pub(crate) use self::tree::{quoted, quoted_path};
 pub use self::variables::{InvalidVariable, Variable, VariableOverride, VariableOverrides};
 use crate::grant::Grants;
+pub use crate::problem::{Location, Position, Problem, Problems, SourceLine};
 use crate::quota::Quota;
 pub use crate::redact::{SecretRegistry, Secrets};
 pub(crate) use canary_units as units;
@@ -195,62 +202,6 @@ impl fmt::Debug for Check {
             .field("plugin", &self.plugin)
             .field("target", &self.target)
             .finish_non_exhaustive()
-    }
-}
-
-/// What is checked. `Display` and `Debug` show the public form: `***` in place of interpolated values, and of a URL
-/// neither credentials nor query nor fragment.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Target {
-    exposed: Arc<str>,
-    masked: Arc<str>,
-}
-
-impl Target {
-    /// A target without secrets.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let exposed: Arc<str> = text.into();
-        Self {
-            masked: Arc::clone(&exposed),
-            exposed,
-        }
-    }
-
-    fn redacted(exposed: &str, masked: &str) -> Self {
-        Self {
-            exposed: exposed.into(),
-            masked: masked.into(),
-        }
-    }
-
-    /// The text with every secret in the clear: for the guest only.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.exposed
-    }
-
-    /// The public form, as text.
-    #[must_use]
-    pub fn public(&self) -> String {
-        public_url(&self.masked)
-    }
-
-    /// The target as written, with `***` in place of interpolated values. Only for use inside the runner.
-    fn written(&self) -> &str {
-        &self.masked
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.public())
-    }
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.public(), f)
     }
 }
 
@@ -372,19 +323,6 @@ impl Catalog {
 
     fn get(&self, name: &str) -> Option<&Result<PluginFacts, Unusable>> {
         self.facts.get(name)
-    }
-}
-
-/// The public part of a URL, or of a text that was meant as one: no credentials, no query, no fragment.
-pub(crate) fn public_url(text: &str) -> String {
-    let public = text.split(['?', '#']).next().unwrap_or_default();
-    match public.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
-        }
-        None => public.to_owned(),
     }
 }
 

@@ -76,7 +76,7 @@ impl World {
 
     fn settings(&self, folder: &Path) -> String {
         // Only `down`: on a busy machine a run may be stopped without a verdict, which is not an alert here.
-        let notifier = |receiver: &Receiver| json!({ "type": "webhook", "url": receiver.url("http", "/"), "on": ["down"] });
+        let notifier = |receiver: &Receiver| json!({ "type": "webhook", "url": receiver.url("http", "/"), "statuses": ["down"] });
         let notifiers = json!({ "well": notifier(&self.healthy), "hanging": notifier(&self.hanging) });
         let url = self.heartbeat.url("http", "/beat");
         let heartbeat = json!({ "url": url, "interval": "1s", "grace": "500ms", "start": false });

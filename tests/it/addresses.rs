@@ -183,7 +183,7 @@ fn each_address_is_checked_within_the_quotas_and_grants_of_the_check() {
         let ran = attempt.quota(|quota| quota.connections = 1).run().await;
         assert_eq!(ran.leaves_nothing().ended(), "fail");
         assert_eq!(ran.denied(QuotaKind::Connections), 1, "{ran:?}");
-        assert_eq!(ran.usage.lookups, 1, "the name is looked up once");
+        assert_eq!(ran.usage.used.lookups, 1, "the name is looked up once");
 
         let settings = Harness::settings().name_server(server.address());
         let blocked = Networks::parse(["127.0.0.2/32"]).expect("a network");
@@ -265,7 +265,7 @@ fn a_check_with_one_socket_tries_addresses_one_after_another() {
                 let ran = attempt.clone().quota(|quota| quota.sockets = sockets).run().await;
                 assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
                 assert_eq!(ran.denied(QuotaKind::Sockets), 0, "{:?}", ran.usage);
-                assert_eq!(ran.usage.sockets_peak, sockets, "{:?}", ran.usage);
+                assert_eq!(ran.usage.used.sockets_peak, sockets, "{:?}", ran.usage);
             }
         }
     });

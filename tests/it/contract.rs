@@ -62,8 +62,8 @@ fn seen(ran: &AttemptResult) -> impl PartialEq + std::fmt::Debug {
     let log: Vec<_> = ran.log.iter().map(|line| line.message.to_string()).collect();
     let answers: Vec<_> = ran.answers().into_iter().map(str::to_owned).collect();
     let used = (
-        ran.usage.connections,
-        ran.usage.lookups,
+        ran.usage.used.connections,
+        ran.usage.used.lookups,
         ran.usage.denials.clone(),
     );
     (ran.ended(), answers, log, used)

@@ -131,7 +131,7 @@ fn a_name_without_a_grant_is_asked_of_nobody() {
                 );
                 assert!(answer.contains("`allow`"), "{behaviour} {parameters}: {answer}");
             }
-            assert_eq!(ran.usage.lookups, 0, "{behaviour} {parameters}");
+            assert_eq!(ran.usage.used.lookups, 0, "{behaviour} {parameters}");
         }
         assert!(server.questions().is_empty(), "{:?}", server.questions());
     });

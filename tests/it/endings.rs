@@ -11,7 +11,7 @@ fn a_guest_that_keeps_its_connections_and_returns_leaves_none() {
         let ran = harness.guest("return").hold(4).against(&peer).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.ended(), "pass");
-        assert_eq!((ran.usage.sockets_peak, ran.usage.reclaimed), (4, 4));
+        assert_eq!((ran.usage.used.sockets_peak, ran.usage.reclaimed), (4, 4));
     });
 }
 

@@ -59,7 +59,7 @@ fn an_exchange_that_is_dropped_in_the_middle_closes_its_connection() {
                 .await;
                 assert_eq!(ran.leaves_nothing().ended(), "pass", "{ran:?}");
                 let reclaimed = if keep { 3 } else { 0 };
-                assert_eq!((ran.usage.sockets_peak, ran.usage.reclaimed), (3, reclaimed));
+                assert_eq!((ran.usage.used.sockets_peak, ran.usage.reclaimed), (3, reclaimed));
                 peer.until(|counts| counts.open == 0).await;
             }
         }

@@ -45,7 +45,7 @@ fn a_place_that_nobody_granted_is_refused_however_it_is_spelled() {
                 "{answer}"
             );
         }
-        assert_eq!((ran.usage.connections, other.accepted()), (0, 0));
+        assert_eq!((ran.usage.used.connections, other.accepted()), (0, 0));
         let denied = ran
             .answers()
             .into_iter()
@@ -140,7 +140,7 @@ fn a_redirect_into_places_that_nobody_granted_is_refused() {
                 ran.outcome
             );
             assert_eq!(
-                (ran.usage.connections, peer.accepted()),
+                (ran.usage.used.connections, peer.accepted()),
                 (1, 1),
                 "{}",
                 redirect.name()
@@ -167,7 +167,7 @@ fn a_name_that_nobody_granted_is_not_even_resolved() {
             .run()
             .await;
         assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
-        assert_eq!((server.asked("other.test"), ran.usage.lookups), (0, 0));
+        assert_eq!((server.asked("other.test"), ran.usage.used.lookups), (0, 0));
     });
 }
 
@@ -184,7 +184,7 @@ fn a_granted_name_is_held_against_blocked_networks_once_it_is_resolved() {
         let attempt = harness.guest_with("connect", json!(["inner.test:80"]));
         let ran = attempt.allow("tcp://inner.test:80").run().await;
         assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
-        assert_eq!(ran.usage.connections, 0);
+        assert_eq!(ran.usage.used.connections, 0);
     });
 }
 
@@ -204,7 +204,7 @@ fn a_granted_network_covers_names_that_resolve_into_it_and_no_others() {
         ran.leaves_nothing();
         assert_eq!(ran.answers()[0], peer.address().to_string());
         assert!(ran.answers()[1].starts_with("denied("), "{ran:?}");
-        assert_eq!(ran.usage.connections, 1);
+        assert_eq!(ran.usage.used.connections, 1);
     });
 }
 
@@ -224,7 +224,7 @@ fn an_answer_holds_for_the_whole_run_so_that_a_name_cannot_change_its_mind() {
         ran.leaves_nothing();
         let reached = peer.address().to_string();
         assert_eq!(ran.answers(), [&reached; 3]);
-        assert_eq!((ran.usage.lookups, server.asked("flips.test")), (1, 2));
+        assert_eq!((ran.usage.used.lookups, server.asked("flips.test")), (1, 2));
     });
 }
 
@@ -248,7 +248,7 @@ fn a_stand_in_a_proxy_and_a_name_server_must_be_granted_themselves() {
                 .await;
             assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
             assert_eq!(
-                (ran.usage.connections, other.accepted(), proxy.accepted()),
+                (ran.usage.used.connections, other.accepted(), proxy.accepted()),
                 (0, 0, 0)
             );
         }

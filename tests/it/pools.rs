@@ -182,18 +182,18 @@ fn name_servers_count_as_descriptors_and_not_as_sockets() {
         };
         let ran = attempt().quota(|q| q.sockets = 3).run().await;
         assert_eq!(ran.leaves_nothing().answer(), "timeout(resolve)");
-        assert_eq!((ran.usage.sockets_peak, ran.usage.fds_peak), (2, 4));
+        assert_eq!((ran.usage.used.sockets_peak, ran.usage.used.fds_peak), (2, 4));
         let ran = attempt().quota(|q| q.fds = 3).run().await;
         assert_eq!(
             ran.leaves_nothing().answer(),
             "timeout(resolve)",
             "one question after the other"
         );
-        assert_eq!((ran.usage.fds_peak, ran.denied(QuotaKind::Fds)), (3, 0));
+        assert_eq!((ran.usage.used.fds_peak, ran.denied(QuotaKind::Fds)), (3, 0));
         let asked = server.questions().len();
         let ran = attempt().quota(|q| q.fds = 2).run().await;
         assert_eq!(ran.leaves_nothing().answer(), "quota(fds, 2)");
-        assert_eq!((ran.usage.sockets_peak, ran.usage.fds_peak), (2, 2));
+        assert_eq!((ran.usage.used.sockets_peak, ran.usage.used.fds_peak), (2, 2));
         assert_eq!(server.questions().len(), asked, "nobody was asked");
     });
 }

@@ -20,7 +20,7 @@ fn two_sockets_stop_the_third() {
         ran.leaves_nothing();
         assert_eq!(ran.answers(), ["held", "held", "quota(sockets, 2)"]);
         assert_eq!(ran.denied(QuotaKind::Sockets), 1);
-        assert_eq!((ran.usage.sockets_peak, ran.usage.reclaimed), (2, 2));
+        assert_eq!((ran.usage.used.sockets_peak, ran.usage.reclaimed), (2, 2));
     });
 }
 
@@ -50,7 +50,7 @@ fn connections_count_over_the_run_though_each_was_closed() {
             ["", "quota(connections, 5)", "quota(connections, 5)"]
         );
         assert_eq!(ran.denied(QuotaKind::Connections), 2);
-        assert_eq!((ran.usage.sockets_peak, ran.usage.reclaimed), (1, 0));
+        assert_eq!((ran.usage.used.sockets_peak, ran.usage.reclaimed), (1, 0));
         peer.until(|counts| counts.accepted >= 5).await;
         assert_eq!(peer.accepted(), 5);
     });
@@ -85,7 +85,7 @@ fn lookups_stop_a_flood_of_names_to_connect_to() {
         ran.leaves_nothing();
         assert!(ran.answers()[5].contains("NXDOMAIN"), "{ran:?}");
         assert_eq!(ran.answers()[6], "quota(lookups, 6)");
-        assert_eq!((ran.usage.lookups, ran.denied(QuotaKind::Lookups)), (6, 14));
+        assert_eq!((ran.usage.used.lookups, ran.denied(QuotaKind::Lookups)), (6, 14));
     });
 }
 
@@ -98,7 +98,10 @@ fn bytes_in_stop_a_guest_that_reads_without_end() {
         let ran = attempt.quota(|q| q.bytes_in = 100_000).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "quota(bytes_in, 100000)");
-        assert_eq!((ran.usage.bytes_in, ran.denied(QuotaKind::BytesIn)), (100_000, 1));
+        assert_eq!(
+            (ran.usage.used.bytes_in, ran.denied(QuotaKind::BytesIn)),
+            (100_000, 1)
+        );
     });
 }
 
@@ -112,7 +115,7 @@ fn bytes_out_stop_a_guest_that_sends_without_end() {
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "quota(bytes_out, 300000)");
         assert_eq!(
-            (ran.usage.bytes_out, ran.denied(QuotaKind::BytesOut)),
+            (ran.usage.used.bytes_out, ran.denied(QuotaKind::BytesOut)),
             (300_000, 1)
         );
         peer.until(|counts| counts.received == 300_000).await;
@@ -132,7 +135,10 @@ fn a_body_that_the_quota_can_never_send_is_refused_before_anything_is_opened() {
             .await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "quota(bytes_out, 100000)");
-        assert_eq!((ran.usage.connections, ran.denied(QuotaKind::BytesOut)), (0, 1));
+        assert_eq!(
+            (ran.usage.used.connections, ran.denied(QuotaKind::BytesOut)),
+            (0, 1)
+        );
     });
 }
 
@@ -149,7 +155,7 @@ fn memory_ends_the_run() {
             "stopped: quota `memory` is used up (limit 8 MiB)"
         );
         assert_eq!((ran.usage.reclaimed, ran.denied(QuotaKind::Memory)), (2, 1));
-        assert!(ran.usage.memory_peak <= 8 << 20, "{:?}", ran.usage);
+        assert!(ran.usage.used.memory_peak <= 8 << 20, "{:?}", ran.usage);
     });
 }
 
@@ -182,7 +188,7 @@ fn cpu_ends_the_run() {
             "stopped: quota `cpu` is used up (limit 50ms)"
         );
         assert_eq!((ran.usage.reclaimed, ran.denied(QuotaKind::Cpu)), (2, 1));
-        assert!(ran.usage.cpu >= ms(50), "{:?}", ran.usage);
+        assert!(ran.usage.used.cpu >= ms(50), "{:?}", ran.usage);
     });
 }
 
@@ -195,7 +201,7 @@ fn a_plugin_that_looks_at_its_cpu_ends_in_time() {
         let ran = attempt.quota(|q| q.cpu = ms(1_000)).run().await;
         ran.leaves_nothing();
         let seen: u64 = ran.answer().parse().expect("nanoseconds");
-        let (seen, used) = (Duration::from_nanos(seen), ran.usage.cpu);
+        let (seen, used) = (Duration::from_nanos(seen), ran.usage.used.cpu);
         assert!(ms(40) <= seen && seen <= used, "{seen:?} of {used:?}");
     });
 }
@@ -209,7 +215,7 @@ fn waiting_does_not_count_as_cpu() {
         let ran = attempt.quota(|q| q.cpu = ms(100)).timeout(ms(300)).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "timeout(receive)");
-        assert!(ran.usage.cpu < ms(100), "{:?}", ran.usage);
+        assert!(ran.usage.used.cpu < ms(100), "{:?}", ran.usage);
     });
 }
 
@@ -292,13 +298,13 @@ fn what_exchanges_that_are_over_keep_counts_as_memory_until_they_are_dropped() {
         assert_eq!(held.leaves_nothing().ended(), "warn", "{:?}", held.outcome);
         assert_eq!(held.answers()[0], format!("quota(memory, {MEMORY})"));
         assert_eq!(held.denied(QuotaKind::Memory), 1);
-        assert!(held.usage.memory_peak <= MEMORY, "{:?}", held.usage);
+        assert!(held.usage.used.memory_peak <= MEMORY, "{:?}", held.usage);
         let dropped = attempt(true).await;
         assert_eq!(
             dropped.leaves_nothing().answers()[0],
             "63 are over",
             "{dropped:?}"
         );
-        assert!(dropped.usage.memory_peak < held.usage.memory_peak);
+        assert!(dropped.usage.used.memory_peak < held.usage.used.memory_peak);
     });
 }

@@ -131,7 +131,7 @@ fn timed_glibc(name: &str) -> Found {
     }
 }
 
-/// Intended differences are listed in the README, under "Names".
+/// Intended differences are listed in the documentation, under "Names".
 fn is_same(name: &str, theirs: &Found, ours: &Found) -> bool {
     let is_local = name
         .trim_end_matches('.')

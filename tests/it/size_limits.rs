@@ -60,7 +60,7 @@ fn what_the_host_computes_for_a_guest_uses_up_its_cpu() {
             "stopped: quota `cpu` is used up (limit 50ms)"
         );
         assert_eq!(ran.denied(QuotaKind::Cpu), 1);
-        assert!(ran.usage.cpu >= ms(50), "{:?}", ran.usage);
+        assert!(ran.usage.used.cpu >= ms(50), "{:?}", ran.usage);
     });
 }
 
@@ -89,7 +89,7 @@ fn informational_answers_without_end_end_the_exchange_after_a_few() {
             answer.starts_with("protocol(") && answer.contains("more than 64 header blocks"),
             "{answer}"
         );
-        assert!(ran.usage.bytes_in < 200_000, "{:?}", ran.usage);
+        assert!(ran.usage.used.bytes_in < 200_000, "{:?}", ran.usage);
     });
 }
 

@@ -4,6 +4,7 @@ pub mod certificate;
 pub mod client;
 pub mod collector;
 pub mod command;
+pub mod documentation;
 pub mod freeze;
 pub mod harness;
 pub mod machine;

@@ -2,8 +2,6 @@
 //!
 //! Nothing here is `Debug`: headers, bodies and credentials must not end up in a text by accident.
 
-mod one_or_many;
-
 use std::collections::BTreeMap;
 
 use canary_sdk::http::Version;
@@ -16,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::body::Encodings;
 use crate::expect::Expect;
-pub(crate) use one_or_many::{OneOrMany, add_type};
+use crate::one_or_many::OneOrMany;
 
 /// The request to send, and the expectations of the response.
 #[derive(Deserialize, JsonSchema)]

@@ -25,10 +25,11 @@ use serde::Deserialize;
 pub(crate) use status::reason_phrase;
 
 use crate::body::DecompressError;
-use crate::config::OneOrMany;
 use crate::effort::Effort;
 use crate::memory::MemoryBudget;
+use crate::one_or_many::OneOrMany;
 use crate::text;
+use crate::timing;
 use pattern::Mode;
 use unmet_reason::UnmetReason;
 
@@ -272,7 +273,7 @@ pub(crate) fn evaluate(
     }
     evaluate_body(expect, response, context, verdict)?;
     if let Some(limits) = &expect.latency {
-        verdict.extend(latency::evaluate(limits, crate::report::total(response)));
+        verdict.extend(latency::evaluate(limits, timing::total(response)));
     }
     if let Some(limits) = &expect.certificate {
         verdict.extend([certificate::evaluate(limits, response, now)]);

@@ -7,9 +7,11 @@ mod exchange;
 mod expect;
 mod memory;
 mod mismatch;
+mod one_or_many;
 mod report;
 mod request;
 mod text;
+mod timing;
 
 pub use config::Config;
 

@@ -1,15 +1,14 @@
 //! What is reported of every response, whatever is expected of it.
 
 use std::fmt;
-use std::time::Duration;
 
 use canary_sdk::http::Response;
-use canary_sdk::tcp::Timings;
 use canary_sdk::tls::Session;
-use canary_sdk::{Assertion, Measurement, Metric, NetError, Phase, Timestamp, Verdict};
+use canary_sdk::{Assertion, Measurement, Metric, NetError, Timestamp, Verdict};
 
 use crate::expect::reason_phrase;
 use crate::text;
+use crate::timing::{phases, total};
 
 /// All measurements of a verdict.
 pub(crate) const MEASUREMENTS: &[Metric] = &[
@@ -50,11 +49,6 @@ pub(crate) fn describe(target: &str, response: &Response, now: Timestamp) -> Ver
         verdict.set_attribute("tls.untrusted", reason);
     }
     verdict
-}
-
-/// From the first DNS query to the last byte, redirects included.
-pub(crate) fn total(response: &Response) -> Duration {
-    timings(response).map(Timings::total).sum()
 }
 
 /// `200 OK in 34ms, 1.2 KiB`.
@@ -121,27 +115,4 @@ pub(crate) fn describe_not_sent(reason: impl fmt::Display) -> Verdict {
     let mut verdict = Verdict::pass("not checked");
     verdict.extend([Assertion::unknown("quota", reason.to_string())]);
     verdict
-}
-
-/// The phases that happened, each summed over all redirects.
-fn phases(response: &Response) -> impl Iterator<Item = (Phase, Duration)> {
-    type Part = fn(&Timings) -> Option<Duration>;
-    let parts: [(Phase, Part); 6] = [
-        (Phase::Resolve, |timings| timings.resolve),
-        (Phase::Connect, |timings| timings.connect),
-        (Phase::Handshake, |timings| timings.handshake),
-        (Phase::Send, |timings| timings.send),
-        (Phase::Wait, |timings| timings.wait),
-        (Phase::Receive, |timings| timings.receive),
-    ];
-    parts.into_iter().filter_map(move |(phase, part)| {
-        let happened = timings(response).filter_map(part);
-        happened.reduce(|sum, time| sum + time).map(|sum| (phase, sum))
-    })
-}
-
-/// The timings of every hop, the last one included.
-fn timings(response: &Response) -> impl Iterator<Item = &Timings> {
-    let hops = response.hops.iter().map(|hop| &hop.timings);
-    hops.chain([&response.timings])
 }

@@ -2,13 +2,27 @@
 
 use std::time::SystemTime;
 
+use http::StatusCode;
+
 use super::AdminState;
+use super::handler::ApiRequest;
 use super::query::Query;
+use super::response::{Response, json};
 use super::status::{api_time, count};
 use crate::ledger::{LiveLease, PageOwner, Reclaimed};
 use crate::report::admin_api::{ApiTime, Connections, OpenConnection, ReclaimedConnection, seconds};
 
-pub(super) fn connections(state: &AdminState, query: &Query, now: SystemTime) -> Connections {
+/// `GET /api/v1/connections`.
+///
+/// # Errors
+/// The query parameters are invalid.
+pub(super) fn get_connections(request: ApiRequest<'_>) -> Result<Response, String> {
+    let query = Query::parse(request.query, &["check", "limit"])?;
+    let found = connections(request.state, &query, SystemTime::now());
+    Ok(json(request.headers, StatusCode::OK, &found))
+}
+
+fn connections(state: &AdminState, query: &Query, now: SystemTime) -> Connections {
     let wanted = |owner: &PageOwner| {
         query
             .check

@@ -2,21 +2,23 @@
 
 use http::{HeaderMap, StatusCode};
 
-use super::AdminState;
+use super::handler::ApiRequest;
 use super::response::{Response, json};
 use crate::report::admin_api::{HealthProblem, HealthStatus};
 use crate::watch::health::{HealthIssue, HealthReport};
 
 /// Liveness: fails only for problems that require a restart, and lists no others.
-pub(super) fn live(request_headers: &HeaderMap, state: &AdminState) -> Response {
-    let report = (state.health)();
+pub(super) fn get_livez(request: ApiRequest<'_>) -> Result<Response, String> {
+    let report = (request.state.health)();
     let fatal = report.issues.iter().filter(|issue| issue.is_fatal());
-    response(request_headers, &HealthStatus::new(fatal.map(problem).collect()))
+    let health = HealthStatus::new(fatal.map(problem).collect());
+    Ok(response(request.headers, &health))
 }
 
 /// Readiness: fails for any problem.
-pub(super) fn ready(request_headers: &HeaderMap, state: &AdminState) -> Response {
-    response(request_headers, &HealthStatus::new(problems(&(state.health)())))
+pub(super) fn get_readyz(request: ApiRequest<'_>) -> Result<Response, String> {
+    let health = HealthStatus::new(problems(&(request.state.health)()));
+    Ok(response(request.headers, &health))
 }
 
 fn response(request_headers: &HeaderMap, health: &HealthStatus) -> Response {

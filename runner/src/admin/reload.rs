@@ -2,24 +2,29 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use tokio::time::timeout;
 
-use super::AdminState;
+use super::handler::{ApiRequest, PendingResponse};
 use super::response::{Response, error_response, json};
 use crate::report::admin_api::{ReloadFailed, Reloaded};
 
 /// A little less than the request time-out, so that the response can still be sent.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Reloads the suite, and waits 8 s for the result.
+/// `POST /api/v1/reload`.
 ///
 /// Cancellation: the reload continues.
-pub(super) async fn reload(request_headers: &HeaderMap, state: &AdminState) -> Response {
-    match timeout(RELOAD_TIMEOUT, (state.reload)()).await {
-        Ok(Ok(checks)) => json(request_headers, StatusCode::OK, &Reloaded { checks }),
+pub(super) fn post_reload(request: ApiRequest<'_>) -> PendingResponse<'_> {
+    Box::pin(reload(request))
+}
+
+/// Reloads the suite, and waits 8 s for the result.
+async fn reload(request: ApiRequest<'_>) -> Response {
+    match timeout(RELOAD_TIMEOUT, (request.state.reload)()).await {
+        Ok(Ok(checks)) => json(request.headers, StatusCode::OK, &Reloaded { checks }),
         Ok(Err(problems)) => json(
-            request_headers,
+            request.headers,
             StatusCode::UNPROCESSABLE_ENTITY,
             &ReloadFailed { problems },
         ),

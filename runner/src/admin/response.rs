@@ -112,7 +112,7 @@ pub(super) fn unauthorized(error: &str) -> Response {
 }
 
 /// A plain text for people.
-pub(super) fn plain_text(text: &'static str) -> Response {
+pub(super) fn plain_text(text: String) -> Response {
     let mut page = Response::new(Body::from(text));
     page.headers_mut().insert(CONTENT_TYPE, PLAIN);
     page

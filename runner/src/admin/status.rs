@@ -7,11 +7,15 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::time::SystemTime;
 
+use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::handler::ApiRequest;
 use super::probes::problems;
 use super::query::{Order, Query};
+use super::response::{Response, error_response, json, json_chunks};
 use super::{AdminState, TextChunks};
 use crate::clock;
 use crate::publish::CheckSnapshot;
@@ -19,7 +23,7 @@ use crate::report::admin_api::{
     AccountState, ApiTime, CheckState, Descriptors, FailedReload, LastRun, ReloadCounts, RunnerStatus,
     SuiteState, seconds,
 };
-use crate::report::{UsageObject, run_object, safe_json};
+use crate::report::{RunObject, UsageObject, run_object, safe_json};
 use crate::schedule::calendar;
 use crate::status::Status;
 use crate::suite::CheckId;
@@ -28,9 +32,33 @@ use crate::watch::health::{HealthIssue, HealthReport};
 /// Number of checks per chunk of the response: other tasks get their turn after each chunk.
 const CHECKS_PER_CHUNK: usize = 16;
 
+/// `GET /api/v1/status`.
+///
+/// # Errors
+/// The query parameters are invalid.
+pub(super) fn get_status(request: ApiRequest<'_>) -> Result<Response, String> {
+    let query = Query::parse(request.query, &["check", "status", "order", "limit"])?;
+    Ok(match status(request.state, &query) {
+        Ok(chunks) => json_chunks(request.headers, chunks),
+        Err(_) => error_response(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "cannot encode the response as JSON",
+        ),
+    })
+}
+
+/// `GET /api/v1/checks/{id}`.
+pub(super) fn get_check(request: ApiRequest<'_>) -> Result<Response, String> {
+    let id = request.id;
+    Ok(match detail(request.state, id) {
+        Some(detail) => json(request.headers, StatusCode::OK, &detail),
+        None => error_response(StatusCode::NOT_FOUND, format!("no check with id `{id}`")),
+    })
+}
+
 /// The status in chunks: the checks are selected at once, and each is read when its chunk is produced. The response
 /// takes memory for a list of ids and for one chunk, however many checks it has.
-pub(super) fn status(state: &AdminState, query: &Query) -> Result<TextChunks, serde_json::Error> {
+fn status(state: &AdminState, query: &Query) -> Result<TextChunks, serde_json::Error> {
     let mut chosen = state.store.filter_map(|check, record| {
         let status = record.status();
         query
@@ -95,16 +123,17 @@ fn head(state: &AdminState, matched: u64) -> RunnerStatus {
 }
 
 /// A check with the details of its last run.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct CheckDetail {
     #[serde(flatten)]
     check: CheckState,
-    /// Absent when the last run was in an earlier process.
+    /// Details of the last run; null if it was in an earlier process.
+    #[schemars(with = "Option<RunObject<'static>>")]
     run: Option<Value>,
 }
 
 /// The details of a check; `None` if it does not exist.
-pub(super) fn detail(state: &AdminState, id: &str) -> Option<CheckDetail> {
+fn detail(state: &AdminState, id: &str) -> Option<CheckDetail> {
     let snapshot = state.store.check_snapshot(&CheckId::new(id))?;
     let run = snapshot.last.as_ref().and_then(|run| run_object(run).ok());
     Some(CheckDetail {

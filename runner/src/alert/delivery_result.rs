@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
 
 use super::notification::truncate;
-use crate::http_client::{self, BodyError};
+use crate::outbound::http_client::{self, BodyError};
+use crate::outbound::{
+    Disposition, Payload, classify, classify_failure, response_code, retry_after, success_error,
+};
 use crate::suite::Secrets;
 
 /// Characters of a receiver's response that are logged.
@@ -88,21 +90,21 @@ impl DeliveryResult {
             code: cause.as_str().into(),
             message: failure.message,
         };
-        match cause {
-            http_client::FailureCause::Settings => Self::Blocked(failure),
-            _ => Self::Retry(failure, None),
+        Self::not_sent(classify_failure(Payload::Notification, cause), failure)
+    }
+
+    /// The result of an attempt that failed.
+    fn not_sent(disposition: Disposition, failure: Failure) -> Self {
+        match disposition {
+            Disposition::Retry(retry_after) => Self::Retry(failure, retry_after),
+            Disposition::Blocked => Self::Blocked(failure),
+            Disposition::Refused => Self::Refused(failure),
+            // It cannot be sent in parts.
+            Disposition::Rejected | Disposition::TooLarge => Self::Rejected(failure),
         }
     }
 
-    /// Classifies an HTTP response, whose body reads `excerpt` when shortened.
-    ///
-    /// | response | cause | result |
-    /// |---|---|---|
-    /// | 2xx | | [`DeliveryResult::Sent`], unless the body reports an error |
-    /// | 408, 425, 429, 5xx | temporary | [`DeliveryResult::Retry`] |
-    /// | 413 | this notification | [`DeliveryResult::Rejected`] |
-    /// | 400, 414, 415, 422, or an error in the body of a 2xx | this notification or the configuration: PagerDuty answers 400 to a wrong key | [`DeliveryResult::Refused`] |
-    /// | 1xx, 3xx, another 4xx, or an HTML page | the configuration | [`DeliveryResult::Blocked`] |
+    /// The result of an HTTP response, whose body reads `excerpt` when shortened: see [`classify`].
     pub(super) fn from_response(
         status: StatusCode,
         headers: &HeaderMap,
@@ -110,39 +112,24 @@ impl DeliveryResult {
         excerpt: &str,
         now: SystemTime,
     ) -> Self {
-        let failure = |what: &str| Failure {
-            code: format!("http_{}", status.as_u16()).into(),
-            message: match excerpt {
-                "" => format!("HTTP {status}{what}"),
-                excerpt => format!("HTTP {status}{what}: {excerpt}"),
-            },
+        let error = success_error(status, headers, body);
+        let retry_after = retry_after(headers, now);
+        let Err(disposition) = classify(Payload::Notification, status, error.as_ref(), retry_after) else {
+            return Self::Sent;
         };
-        match (status.as_u16(), http_client::body_error(headers, body)) {
-            (200..300, None) => Self::Sent,
-            (200..300, Some(BodyError::HtmlPage)) => Self::Blocked(Failure {
-                code: "page".into(),
-                message: format!("HTTP {status} with an HTML page: is the URL correct?"),
-            }),
-            (200..300, Some(BodyError::Error(_))) => Self::Refused(Failure {
-                code: "denied".into(),
-                ..failure(" with an error")
-            }),
-            (413, _) => Self::Rejected(failure("")),
-            (400 | 414 | 415 | 422, _) => Self::Refused(failure("")),
-            (408 | 425 | 429 | 500.., _) => Self::Retry(failure(""), retry_after(headers, now)),
-            _ => Self::Blocked(failure("")),
-        }
+        let what = match &error {
+            None => "",
+            Some(BodyError::HtmlPage) => " with an HTML page: is the URL correct?",
+            Some(BodyError::Error(_)) => " with an error",
+        };
+        let message = match (&error, excerpt) {
+            // The text of a page says nothing.
+            (Some(BodyError::HtmlPage), _) | (_, "") => format!("HTTP {status}{what}"),
+            (_, excerpt) => format!("HTTP {status}{what}: {excerpt}"),
+        };
+        let code = response_code(status, error.as_ref());
+        Self::not_sent(disposition, Failure { code, message })
     }
-}
-
-/// The wait of a `Retry-After` header, in seconds or until a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(value).ok()?;
-    Some(until.duration_since(now).unwrap_or_default())
 }
 
 /// The beginning of a response, in one line and redacted. Secrets are redacted before the text is cut: a part of a
@@ -164,6 +151,7 @@ pub(super) fn excerpt(response: &[u8], secrets: &Secrets) -> String {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http::header::RETRY_AFTER;
 
     use super::*;
 

@@ -26,7 +26,8 @@ const ALERT: Component = Component {
     impact: Impact::Liveness,
 };
 
-/// Handle of the thread `canary-alert`, which stops when this is dropped. There is no thread without notifiers.
+/// Handle of the thread `canary-alert`. Dropping it stops the thread and waits up to 4 s for sends under way; what is
+/// not delivered stays on disk. There is no thread without notifiers.
 pub struct NotificationDispatcher {
     reports: Reports,
     thread: Option<Thread>,
@@ -91,11 +92,6 @@ impl NotificationDispatcher {
         if let Some(thread) = &self.thread {
             thread.stop();
         }
-    }
-
-    /// Stops the thread and waits up to 4 s for sends under way. What is not delivered stays on disk.
-    pub fn finish(self) {
-        drop(self);
     }
 }
 

@@ -1,15 +1,14 @@
 //! HTTP requests of notifiers.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method};
 use tokio::time::Instant;
 
 use super::delivery_result::{DeliveryResult, excerpt};
-use crate::http_client::{Endpoint, exchange};
-use crate::ledger::audit::InternalFds;
-use crate::suite::Secrets;
+use super::notify::Attempt;
+use crate::outbound::http_client::{Endpoint, exchange};
 
 /// Sends the HTTP requests of a notifier. `Debug` shows the host only: the path may be secret.
 #[derive(Debug, Clone)]
@@ -17,8 +16,6 @@ pub(super) struct HttpSender {
     pub(super) endpoint: Endpoint,
     /// Sent with each request.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Secrets to redact from responses, which may quote the request.
-    pub(super) secrets: Secrets,
 }
 
 /// Body of a request.
@@ -42,16 +39,11 @@ impl Body {
 }
 
 impl HttpSender {
-    /// Sends one request on a connection of its own, within `limit`.
+    /// Sends one request on a connection of its own, within the time-out of `attempt`.
     ///
     /// Cancellation: closes the connection; the receiver may have the notification.
-    pub(super) async fn send(
-        &self,
-        body: Body,
-        internal_fds: &InternalFds,
-        limit: Duration,
-    ) -> DeliveryResult {
-        let deadline = Instant::now() + limit;
+    pub(super) async fn send(&self, body: Body, attempt: Attempt<'_>) -> DeliveryResult {
+        let deadline = Instant::now() + attempt.limit;
         let mut request = match self.endpoint.request(body.method, body.text) {
             Ok(request) => request,
             Err(failure) => return DeliveryResult::from_transport_failure(failure),
@@ -61,9 +53,9 @@ impl HttpSender {
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
-        match exchange(request, &self.endpoint, internal_fds, deadline).await {
+        match exchange(request, &self.endpoint, attempt.internal_fds, deadline).await {
             Ok(reply) => {
-                let excerpt = excerpt(&reply.body, &self.secrets);
+                let excerpt = excerpt(&reply.body, attempt.secrets);
                 DeliveryResult::from_response(
                     reply.status,
                     &reply.headers,

@@ -141,6 +141,16 @@ impl Notification {
         Duration::from_secs(self.lasted_seconds.unwrap_or_else(by_clock))
     }
 
+    /// One line: when the alert began, and the check's target and labels.
+    #[must_use]
+    pub fn facts(&self) -> String {
+        let labels = self.check.labels.iter();
+        let labels = labels.map(|(name, value)| format!("{name}={value}"));
+        let facts = [self.span(), self.check.target.clone()].into_iter().chain(labels);
+        let facts: Vec<String> = facts.filter(|fact| !fact.is_empty()).collect();
+        facts.join(" · ")
+    }
+
     /// Text with the beginning of the alert, and its duration so far.
     #[must_use]
     pub fn span(&self) -> String {

@@ -47,7 +47,7 @@ pub struct AlertRouter {
 #[derive(Debug)]
 struct Rule {
     name: Arc<str>,
-    on: BTreeSet<Status>,
+    statuses: BTreeSet<Status>,
     /// Whether its receiver expects firing alerts to be resent.
     resends_firing: bool,
     /// Firing alerts that the notifier was notified of.
@@ -70,13 +70,13 @@ impl AlertRouter {
     ) -> Self {
         let rule = |notifier: &super::Notifier| Rule {
             name: Arc::clone(&notifier.name),
-            on: notifier.on.clone(),
+            statuses: notifier.statuses.clone(),
             resends_firing: notifier.resend_interval().is_some(),
             firing: 0,
         };
         let mut router = Self {
             rules: settings.notifiers.iter().map(rule).collect(),
-            reminder_interval: settings.remind,
+            reminder_interval: settings.repeat_interval,
             index: SuiteIndex::default(),
             unhealthy: HashMap::new(),
             timers: BTreeSet::new(),
@@ -231,7 +231,7 @@ impl AlertRouter {
             // A check without verdicts has not recovered: the alert that preceded it goes on.
             let goes_on =
                 check_alerts.status == Status::Unknown && check_alerts.alerts.contains_key(&*rule.name);
-            let is_wanted = is_notified && (goes_on || rule.on.contains(&check_alerts.status));
+            let is_wanted = is_notified && (goes_on || rule.statuses.contains(&check_alerts.status));
             if is_wanted {
                 if !check_alerts.alerts.contains_key(&*rule.name) {
                     check_alerts

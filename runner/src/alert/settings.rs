@@ -1,6 +1,5 @@
 //! Settings of alerting: the `alerts` section of the configuration.
 
-mod notifiers;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::notifier::Notifier;
+use super::notifier::{Keys, Notifier, NotifierType, parse_url};
 use crate::settings::{ConfigValue, Report, Section};
 use crate::status::Status;
 use crate::suite::{Environment, SecretRegistry, quoted};
@@ -20,9 +19,9 @@ use crate::suite::{Environment, SecretRegistry, quoted};
 const MAX_NOTIFIERS: usize = 32;
 /// Maximum characters of a notifier's name.
 const MAX_NAME: usize = 64;
-const DEFAULT_REMINDER_INTERVAL: Duration = Duration::from_hours(4);
+const DEFAULT_REPEAT_INTERVAL: Duration = Duration::from_hours(4);
 /// Allowed intervals between reminders.
-const REMINDER_INTERVALS: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
+const REPEAT_INTERVALS: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Allowed time-outs of one attempt.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(2);
@@ -30,7 +29,7 @@ const DEFAULT_MAX_AGE: Duration = Duration::from_hours(24);
 /// Allowed times that a notification may be queued.
 const MAX_AGES: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
 /// Statuses that begin an alert by default.
-const DEFAULT_ON: [Status; 2] = [Status::Down, Status::Unknown];
+const DEFAULT_STATUSES: [Status; 2] = [Status::Down, Status::Unknown];
 /// Statuses that can begin an alert.
 const STATUSES: [(&str, Status); 3] = [
     ("down", Status::Down),
@@ -42,7 +41,7 @@ const STATUSES: [(&str, Status); 3] = [
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Default interval between reminders; none for no reminders.
-    pub remind: Option<Duration>,
+    pub repeat_interval: Option<Duration>,
     /// External URL of this instance, shown in messages.
     pub external_url: Option<Url>,
     /// Sorted by name.
@@ -52,7 +51,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            remind: Some(DEFAULT_REMINDER_INTERVAL),
+            repeat_interval: Some(DEFAULT_REPEAT_INTERVAL),
             external_url: None,
             notifiers: Vec::new(),
         }
@@ -70,11 +69,11 @@ impl Settings {
     /// A warning if no notifier subscribes to `unknown`: nobody would be notified of a check without verdicts.
     #[must_use]
     pub fn unnoticed_status(&self) -> Option<&'static str> {
-        let mut statuses = self.notifiers.iter().flat_map(|notifier| &notifier.on);
+        let mut statuses = self.notifiers.iter().flat_map(|notifier| &notifier.statuses);
         let is_noticed = self.notifiers.is_empty() || statuses.any(|status| *status == Status::Unknown);
         (!is_noticed).then_some(
-            "no notifier has `unknown` in `on`: no notification is sent when a check becomes unknown; add \
-             it, or leave `on` out",
+            "no notifier has `unknown` in `statuses`: no notification is sent when a check becomes unknown; add \
+             it, or leave `statuses` out",
         )
     }
 
@@ -91,15 +90,15 @@ impl Settings {
 /// Reads the `alerts` section. Problems are added to `report`; the settings may be used only if it has none. PEM files
 /// are read once to validate them; templates are compiled and rendered once.
 pub fn read(mut section: Section, environment: &dyn Environment, report: &mut Report) -> Settings {
-    let remind = if section.is_none("remind") {
+    let repeat_interval = if section.is_none("repeat_interval") {
         None
     } else {
-        let value = section.value("remind");
-        let interval = value.and_then(|value| value.duration(REMINDER_INTERVALS, report));
-        Some(interval.unwrap_or(DEFAULT_REMINDER_INTERVAL))
+        let value = section.value("repeat_interval");
+        let interval = value.and_then(|value| value.duration(REPEAT_INTERVALS, report));
+        Some(interval.unwrap_or(DEFAULT_REPEAT_INTERVAL))
     };
-    let link = section.text("runner", report);
-    let link = link.and_then(|setting| parse_url(&setting, report));
+    let external_url = section.text("external_url", report);
+    let external_url = external_url.and_then(|setting| parse_url(&setting, report));
     let found = section.sections("notifiers", report);
     if found.len() > MAX_NOTIFIERS {
         let message = format!("{} notifiers; allowed: up to {MAX_NOTIFIERS}", found.len());
@@ -108,12 +107,12 @@ pub fn read(mut section: Section, environment: &dyn Environment, report: &mut Re
     section.finish(report);
     let found = found.into_iter().take(MAX_NOTIFIERS);
     let mut notifiers: Vec<Notifier> = found
-        .filter_map(|(name, section)| notifier(name, section, link.as_ref(), environment, report))
+        .filter_map(|(name, section)| notifier(name, section, external_url.as_ref(), environment, report))
         .collect();
     notifiers.sort_by(|a, b| a.name.cmp(&b.name));
     Settings {
-        remind,
-        external_url: link,
+        repeat_interval,
+        external_url,
         notifiers,
     }
 }
@@ -132,58 +131,40 @@ fn notifier(
             "use letters, digits, `-`, `_` and `.`, up to {MAX_NAME} characters"
         )));
     }
-    let on = on(&mut section, report);
+    let statuses = statuses(&mut section, report);
     let duration = |setting: Option<ConfigValue>, range, report: &mut Report| {
         setting.and_then(|setting| setting.duration(range, report))
     };
     let timeout = duration(section.value("timeout"), TIMEOUTS, report);
     let max_age = duration(section.value("max_age"), MAX_AGES, report);
-    let kind = notifiers::read_type(&mut section, report).map(|notifier_type| {
-        let kind = notifiers::read_kind(notifier_type, &mut section, link, environment, report);
+    let found = NotifierType::of(&mut section, report).map(|(name, read)| {
+        let mut keys = Keys::new(&mut section, link, environment, report);
+        let service = read(&mut keys);
+        let secrets = keys.secrets();
         section.finish(report);
-        kind
+        service.map(|service| (name, secrets, service))
     });
+    let (type_name, secrets, service) = found??;
     Some(Notifier {
         name,
-        on,
+        statuses,
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         max_age: max_age.unwrap_or(DEFAULT_MAX_AGE),
-        kind: kind??,
+        type_name,
+        secrets,
+        service,
     })
 }
 
-fn on(section: &mut Section, report: &mut Report) -> BTreeSet<Status> {
-    let Some(words) = section.list("on", report) else {
-        return DEFAULT_ON.into();
+fn statuses(section: &mut Section, report: &mut Report) -> BTreeSet<Status> {
+    let Some(words) = section.list("statuses", report) else {
+        return DEFAULT_STATUSES.into();
     };
     if words.is_empty() {
-        let problem = section.problem("`on` is empty");
-        report.add(problem.hint("leave `on` out for `[down, unknown]`, or leave the notifier out"));
+        let problem = section.problem("`statuses` is empty");
+        report.add(problem.hint("leave `statuses` out for `[down, unknown]`, or leave the notifier out"));
     }
     let statuses = words.iter();
     let statuses = statuses.filter_map(|word| word.one_of("alert status", &STATUSES, report));
     statuses.collect()
-}
-
-/// Parses a URL. Messages do not show it: it may be secret.
-pub(super) fn parse_url(setting: &ConfigValue, report: &mut Report) -> Option<Url> {
-    let url = match Url::parse(setting.expose()) {
-        Ok(url) => url,
-        Err(error) => {
-            let problem = setting.problem(format!("invalid URL: {error}"));
-            report.add(problem.hint("write `https://HOST/PATH`"));
-            return None;
-        }
-    };
-    let wrong = if !matches!(url.scheme(), "http" | "https") {
-        ("the URL is neither `http://` nor `https://`", "write one of them")
-    } else if url.fragment().is_some() {
-        ("the URL contains a `#`", "leave out what follows it")
-    } else if url.port() == Some(0) {
-        ("the URL has port 0", "set the receiver's port")
-    } else {
-        return Some(url);
-    };
-    report.add(setting.problem(wrong.0).hint(wrong.1));
-    None
 }

@@ -4,15 +4,18 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatcher::{DispatcherContext, WorkerSet};
-use super::notifier::{Notifier, NotifierKind};
+use super::notifier::Notifier;
+use super::notifier::alertmanager::RESEND_INTERVAL;
+use super::notify::{Attempt, Notify, Sending};
 use super::{AlertRouter, DeliveryResult, Notification, Reports, Start, prepare};
+use crate::outbound::retry_after_headers;
+use crate::suite::Secrets;
 
 type ResultFuture = Pin<Box<dyn Future<Output = DeliveryResult> + Send>>;
 
@@ -51,34 +54,41 @@ impl Receiver {
         let resend = Some(Arc::new(resend) as ResendHandler);
         Self { resend, ..self }
     }
+}
 
-    pub(super) fn handles_resend(&self) -> bool {
-        self.resend.is_some()
+impl Notify for Receiver {
+    fn send<'a>(&'a self, notification: &'a Notification, _attempt: Attempt<'a>) -> Sending<'a> {
+        (self.receive)(notification.clone())
     }
 
-    pub(super) fn resend(&self, firing: &[&Notification]) -> DeliveryResult {
+    fn resend_interval(&self) -> Option<Duration> {
+        self.resend.is_some().then_some(RESEND_INTERVAL)
+    }
+
+    fn resend<'a>(&'a self, firing: &'a [&'a Notification], _attempt: Attempt<'a>) -> Sending<'a> {
         let resend = self.resend.as_ref();
-        resend.map_or(DeliveryResult::Sent, |resend| resend(firing))
-    }
-
-    pub(super) fn receive(&self, notification: Notification) -> ResultFuture {
-        (self.receive)(notification)
+        let result = resend.map_or(DeliveryResult::Sent, |resend| resend(firing));
+        Box::pin(std::future::ready(result))
     }
 }
 
 impl Notifier {
     /// The same notifier, with this receiver.
     pub(crate) fn received_by(self, receiver: Receiver) -> Self {
-        let kind = NotifierKind::Simulated(receiver);
-        Self { kind, ..self }
+        Self {
+            type_name: "simulated",
+            secrets: Secrets::default(),
+            service: Arc::new(receiver),
+            ..self
+        }
     }
 }
 
 /// The result of an HTTP response, with a `Retry-After` in seconds.
 pub(crate) fn result_of(status: u16, after: Option<u64>) -> DeliveryResult {
-    let after = after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));
+    let headers = retry_after_headers(after);
     let status = StatusCode::from_u16(status).expect("a status of HTTP");
-    DeliveryResult::from_response(status, &HeaderMap::from_iter(after), b"", "", SystemTime::now())
+    DeliveryResult::from_response(status, &headers, b"", "", SystemTime::now())
 }
 
 /// Like [`super::start`], but the caller runs the workers.

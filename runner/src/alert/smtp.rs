@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 pub(super) use reply::{Reply, SmtpConnection};
 
-use crate::http_client;
+use crate::outbound::http_client;
 
 /// Why a mail was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

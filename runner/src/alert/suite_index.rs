@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::suite::{Check, CheckId, Notify, Remind, Suite};
+use crate::suite::{Check, CheckId, Notify, RepeatInterval, Suite};
 use dependencies::Dependencies;
 use windows::Windows;
 
@@ -72,10 +72,10 @@ pub(super) fn notifies(check: &Check, notifier: &str) -> bool {
 
 /// The interval between reminders of a check, given the configured default; none for no reminders.
 pub(super) fn reminder_interval(check: &Check, default: Option<Duration>) -> Option<Duration> {
-    match check.alert.remind {
-        Remind::Inherit => default,
-        Remind::Never => None,
-        Remind::Every(interval) => Some(interval),
+    match check.alert.repeat_interval {
+        RepeatInterval::Inherit => default,
+        RepeatInterval::Never => None,
+        RepeatInterval::Every(interval) => Some(interval),
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::notifier::Keys;
 use super::*;
 use crate::settings::File;
 use crate::state::{PendingCommit, State, Table};
@@ -59,6 +60,16 @@ pub(crate) fn settings(alerts: &str) -> Result<Settings, String> {
             .to_string()
             .replace(&format!("{}/", folder.path().display()), "")
     })
+}
+
+/// What `read` makes of the keys of one notifier, such as `url: 'http://127.0.0.1/'`.
+pub(super) fn read<T>(keys: &str, read: fn(&mut Keys<'_>) -> Option<T>) -> T {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("canary.yaml");
+    std::fs::write(&path, format!("alerts: {{ {keys} }}\n")).unwrap();
+    let mut file = File::read(&path, &Fixed);
+    let found = read(&mut Keys::new(&mut file.alerts, None, &Fixed, &mut file.report));
+    file.report.finish(found.unwrap()).unwrap()
 }
 
 /// Rows as a disk would have them.

@@ -8,7 +8,6 @@ mod resend;
 mod tests;
 mod unreached;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::backoff::Backoff;
 use super::delivery_result::{DeliveryResult, Failure, UnreachedRecipient};
 use super::notice::Notice;
 use super::notification::Notification;
@@ -24,13 +22,22 @@ use super::notifier::{Notifier, Recipients};
 use super::outbox::Outbox;
 use super::queue::{Entry, Selection};
 use super::report::DropReason;
-use super::{LogLine, Persist};
+use super::{LogLine, Persist, retry_policy};
+use crate::backoff::Backoff;
 use crate::ledger::audit::InternalFds;
 use crate::liveness::{Progress, STALL};
+use crate::outbound::{NoticeLimiter, NoticePolicy};
 use crate::state::Change;
 use failures::{FailureScope, failing, recipients_left};
 use firing::FiringAlerts;
 use unreached::UnreachedRecipients;
+
+/// Each outage of a receiver is logged, and a loss once until the next delivery: an operator should know of each
+/// notification that nobody gets.
+const NOTICES: NoticePolicy = NoticePolicy {
+    outage_interval: Duration::ZERO,
+    loss_interval: Duration::MAX,
+};
 
 /// What all workers share.
 pub(super) struct WorkerContext {
@@ -68,14 +75,12 @@ pub(super) struct NotifierWorker {
     /// Firing alerts, for a receiver that expects them to be resent.
     firing: FiringAlerts,
     resend: Option<(Duration, Instant)>,
-    /// Whether the receiver's failure was logged and its recovery was not.
-    is_failing: bool,
+    /// Which failures and losses are logged.
+    notices: NoticeLimiter<DropReason>,
     /// Recipients that notifications do not reach, as logged.
     unreached: UnreachedRecipients,
     /// Number of notifications dropped by a full queue, as last seen.
     seen_overflow: u64,
-    /// Reasons of losses that were logged since the last delivery.
-    logged_losses: BTreeSet<DropReason>,
 }
 
 impl NotifierWorker {
@@ -94,15 +99,14 @@ impl NotifierWorker {
             notifier,
             context,
             progress,
-            backoff: Backoff::default(),
+            backoff: Backoff::new(retry_policy::RECEIVER),
             is_probing: false,
             failures: FailureScope::None,
             firing,
             resend,
-            is_failing: false,
+            notices: NoticeLimiter::new(NOTICES),
             unreached: UnreachedRecipients::default(),
             seen_overflow: 0,
-            logged_losses: BTreeSet::new(),
         }
     }
 
@@ -235,7 +239,7 @@ impl NotifierWorker {
         match result {
             DeliveryResult::Sent => {
                 self.record_success();
-                self.logged_losses.clear();
+                self.notices.clear_losses();
             }
             DeliveryResult::PartlySent(..) => self.record_success(),
             DeliveryResult::Retry(failure, retry_after) => {
@@ -284,7 +288,7 @@ impl NotifierWorker {
 
     fn record_failure(&mut self, failure: &Failure, notice: impl FnOnce(Arc<str>, String, usize) -> Notice) {
         self.count_failure(failure);
-        if !std::mem::replace(&mut self.is_failing, true) {
+        if self.notices.record_failure(Instant::now()) {
             let name = Arc::clone(&self.notifier.name);
             let notice = notice(name, failure.message.clone(), self.waiting());
             self.context.log(&notice);
@@ -304,7 +308,7 @@ impl NotifierWorker {
         let mut queue = self.context.outbox.queue();
         queue.update_report(&self.notifier.name, |report| report.failing = None);
         drop(queue);
-        if std::mem::take(&mut self.is_failing) {
+        if self.notices.record_success() {
             let waiting = self.waiting();
             self.context.log(&Notice::Recovered {
                 notifier: Arc::clone(&self.notifier.name),
@@ -341,7 +345,7 @@ impl NotifierWorker {
 
     /// Logs a loss once; while it goes on, the metric has the numbers.
     fn log_loss(&mut self, reason: DropReason) {
-        if self.logged_losses.insert(reason) {
+        if self.notices.record_loss(reason, Instant::now()) {
             self.context.log(&Notice::Dropping {
                 notifier: Arc::clone(&self.notifier.name),
                 reason,

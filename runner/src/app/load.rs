@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::join_all;
 
 use super::Host;
-use super::reload::FileFingerprint;
+use super::file_fingerprint::FileFingerprint;
 use crate::dispatch::Plugins;
 use crate::io_class;
 use crate::liveness;

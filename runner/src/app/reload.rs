@@ -2,9 +2,7 @@
 //! then applied atomically or not at all.
 
 mod debounce;
-mod fingerprint;
 mod reloaded;
-mod retry;
 mod writers;
 
 use std::collections::BTreeSet;
@@ -18,24 +16,26 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
+use super::file_fingerprint::FileFingerprint;
 use super::load::{Files, Loaded, load_recording};
 use super::supervisor::SuiteUpdate;
 use super::systemd::SystemdNotifier;
+use crate::backoff::{Backoff, Policy};
 use crate::liveness::{self, Component, Impact, Thread, runtime};
 use crate::signal::Hangup;
 use crate::suite::{CheckId, Problems, Suite};
 use crate::watch::reload_status::ReloadStatus;
 use debounce::{ChangeDebouncer, ChangeStatus};
-use retry::RetryBackoff;
 use writers::Writers;
 
-pub(super) use fingerprint::FileFingerprint;
 pub use reloaded::Reloaded;
 
 /// How often files are polled. A change is applied at the following poll at the earliest, see [`ChangeDebouncer`].
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Time-out of a reload. Each file and each plugin has a shorter one of its own.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(3 * 60);
+/// The delay after a reload that failed with a transient error.
+const RETRY_BACKOFF: Policy = Policy::new(Duration::from_secs(5), Duration::from_secs(5 * 60));
 /// Maximum number of pending reload requests; further ones are rejected.
 const MAX_PENDING_RELOADS: usize = 16;
 const RELOAD: Component = Component {
@@ -125,7 +125,7 @@ pub fn start(dependencies: Dependencies) -> io::Result<(ReloadHandle, Thread)> {
         debouncer: ChangeDebouncer::new(fingerprint),
         checks: dependencies.current.checks.clone(),
         sources,
-        retry: RetryBackoff::default(),
+        retry: Backoff::new(RETRY_BACKOFF),
         is_unwatched: false,
         dependencies,
     };
@@ -143,7 +143,7 @@ struct Reloader {
     debouncer: ChangeDebouncer,
     /// Checks of the active suite.
     checks: BTreeSet<CheckId>,
-    retry: RetryBackoff,
+    retry: Backoff,
     /// Whether the last poll could not read the files' metadata.
     is_unwatched: bool,
 }
@@ -183,7 +183,7 @@ impl Reloader {
         let mut polls = interval(POLL_INTERVAL);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let next_try = self.retry.at();
+            let next_try = self.retry.until();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -206,7 +206,9 @@ impl Reloader {
     /// Retries a failed reload, unless files are still being written: then it waits until they are complete.
     async fn retry_reload(&mut self) {
         match self.poll().await {
-            ChangeStatus::Pending | ChangeStatus::Overdue(_) => drop(self.retry.failed(Instant::now())),
+            ChangeStatus::Pending | ChangeStatus::Overdue(_) => {
+                self.retry.record_failure(None, Instant::now());
+            }
             ChangeStatus::Unchanged | ChangeStatus::Stable => drop(self.reload().await),
         }
     }
@@ -246,8 +248,8 @@ impl Reloader {
     fn record_visibility(&mut self, is_unwatched: bool) {
         self.is_unwatched = is_unwatched;
         self.dependencies.reloads.set_watched(!is_unwatched);
-        if is_unwatched && self.retry.at().is_none() {
-            self.retry.failed(Instant::now());
+        if is_unwatched && self.retry.until().is_none() {
+            self.retry.record_failure(None, Instant::now());
         }
     }
 
@@ -258,13 +260,13 @@ impl Reloader {
         let retry_at = match &result {
             Err(Refusal {
                 is_transient: true, ..
-            }) => Some(self.retry.failed(Instant::now())),
+            }) => Some(self.retry.record_failure(None, Instant::now())),
             _ if self.is_unwatched => {
-                self.retry.failed(Instant::now());
+                self.retry.record_failure(None, Instant::now());
                 None
             }
             _ => {
-                self.retry.clear();
+                self.retry.reset();
                 None
             }
         };
@@ -317,4 +319,23 @@ async fn sleep_until_some(at: Option<Instant>) {
 
 fn ids(suite: &Suite) -> BTreeSet<CheckId> {
     suite.checks.iter().map(|check| check.id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_up_to_a_bound_and_begin_anew_when_it_went_well() {
+        let (mut retry, now) = (Backoff::new(RETRY_BACKOFF), Instant::now());
+        assert_eq!(retry.until(), None);
+        let mut wait = || (retry.record_failure(None, now) - now).as_secs();
+        let waits: Vec<u64> = (0..40).map(|_| wait()).collect();
+        assert_eq!(waits[..8], [5, 10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!(waits[39], 300);
+        assert_eq!(retry.until(), Some(now + Duration::from_secs(300)));
+        retry.reset();
+        assert_eq!(retry.until(), None);
+        assert_eq!(retry.record_failure(None, now) - now, Duration::from_secs(5));
+    }
 }

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::settings::AdminTarget;
-use crate::http_client::{self, Endpoint, Failure, FailureCause, HttpResponse, Protocol, TlsFiles};
 use crate::ledger::audit::InternalFds;
+use crate::outbound::http_client::{self, Endpoint, Failure, FailureCause, HttpResponse, Protocol, TlsFiles};
 use crate::report::admin_api::ErrorBody;
 use crate::signal::Shutdown;
 

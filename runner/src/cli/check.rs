@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::output::{RunFormat, RunOutput};
 use super::run::{listen, load_and_warn};
 use super::settings::Settings;
-use super::{Format, Output};
 use crate::app::load::Loaded;
 use crate::app::{self, Host};
 use crate::console::Console;
@@ -17,7 +17,7 @@ use crate::outcome::Run;
 use crate::report::{self, Screen};
 use crate::suite::{Check, Suite, suggest};
 
-/// `--only` names a check that the suite does not have.
+/// `--check` names a check that the suite does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("no check named `{name}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
 pub(super) struct NoSuchCheck {
@@ -25,15 +25,15 @@ pub(super) struct NoSuchCheck {
     nearest: Option<String>,
 }
 
-/// Runs every check once, or those that `only` names.
+/// Runs every check once, or those whose names or ids are `wanted`.
 pub(super) async fn runs(
     suites: &[PathBuf],
-    only: &[String],
+    wanted: &[String],
     host: &Host,
     settings: &Settings,
 ) -> anyhow::Result<Vec<Run>> {
     let Loaded { suite, plugins, .. } = load_and_warn(suites, host).await?;
-    let checks = select(suite, only)?;
+    let checks = select(suite, wanted)?;
     let runs = run_once(&checks, &host.dispatcher(plugins), host).await?;
     app::check::export(&checks, &runs, host, &settings.telemetry).context("cannot start telemetry")?;
     Ok(runs)
@@ -60,18 +60,18 @@ pub(super) async fn run_once(
 /// Prints the runs and returns the exit code.
 pub(super) fn print_runs(
     runs: &[Run],
-    output: Output,
+    output: RunOutput,
     console: &Console,
     screen: Screen,
 ) -> anyhow::Result<u8> {
     match output.format {
-        Format::Human => console.print(&report::human(runs, output.detail(), screen))?,
-        Format::Json => {
+        RunFormat::Human => console.print(&report::human(runs, output.detail(), screen))?,
+        RunFormat::Json => {
             for part in report::json_parts(runs) {
                 console.print(&part?)?;
             }
         }
-        Format::Junit => {
+        RunFormat::Junit => {
             let host = rustix::system::uname();
             for part in report::junit_parts(runs, &host.nodename().to_string_lossy()) {
                 console.print(&part)?;
@@ -81,9 +81,10 @@ pub(super) fn print_runs(
     Ok(report::exit_code(runs))
 }
 
-fn select(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
-    for name in only {
-        if !suite.checks.iter().any(|check| check.name == *name) {
+fn select(suite: Suite, wanted: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
+    let is_named = |check: &Check, name: &String| check.name == *name || check.id.as_str() == name;
+    for name in wanted {
+        if !suite.checks.iter().any(|check| is_named(check, name)) {
             let known = suite.checks.iter().map(|check| check.name.as_str());
             let nearest = suggest::closest(name, known).map(str::to_owned);
             return Err(NoSuchCheck {
@@ -93,6 +94,6 @@ fn select(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck>
         }
     }
     let mut checks = suite.checks;
-    checks.retain(|check| only.is_empty() || only.contains(&check.name));
+    checks.retain(|check| wanted.is_empty() || wanted.iter().any(|name| is_named(check, name)));
     Ok(checks)
 }

@@ -7,8 +7,9 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::admin_client::{AdminClient, RELOAD_TIMEOUT, REQUEST_TIMEOUT};
+use super::command::{ClientCommand, Probe};
+use super::output::ResponseFormat;
 use super::settings::AdminTarget;
-use super::{ClientCommand, Probe};
 use crate::console::Console;
 use crate::console::terminal::Terminal;
 use crate::report::admin_api::{self, Connections, HealthStatus, ReloadFailed, Reloaded, RunnerStatus};
@@ -28,50 +29,49 @@ pub(super) fn run(
     console: &Console,
     screen: Screen,
 ) -> anyhow::Result<u8> {
-    let (ClientCommand::Status { admin_client, .. }
-    | ClientCommand::Connections { admin_client, .. }
-    | ClientCommand::Top { admin_client }
-    | ClientCommand::Reload { admin_client }) = command;
     let token = target.token.iter().map(Token::expose);
     let _registered = console.secrets().register(token);
-    let client = AdminClient::new(target, admin_client.admin_ca.as_deref())?;
+    let client = AdminClient::new(target, command.admin_client().admin_ca.as_deref())?;
     match command {
         ClientCommand::Status {
-            json,
+            output,
             probe: Some(what),
             ..
-        } => probe(&client, *what, *json, console),
+        } => probe(&client, *what, output.format(), console),
         ClientCommand::Status {
-            json, check, limit, ..
+            output, check, limit, ..
         } => status(
             &client,
             check.as_deref(),
             *limit,
-            (console, Format::new(*json, screen)),
+            (console, Layout::new(output.format(), screen)),
         ),
         ClientCommand::Connections {
-            json, check, limit, ..
+            output, check, limit, ..
         } => connections(
             &client,
             check.as_deref(),
             *limit,
-            (console, Format::new(*json, screen)),
+            (console, Layout::new(output.format(), screen)),
         ),
         ClientCommand::Top { .. } => top(&client, console, screen),
         ClientCommand::Reload { .. } => reload(&client, console),
     }
 }
 
-/// Output format of a response.
+/// How a response is printed.
 #[derive(Clone, Copy)]
-enum Format {
+enum Layout {
     Json,
     Table(Screen),
 }
 
-impl Format {
-    fn new(json: bool, screen: Screen) -> Self {
-        if json { Self::Json } else { Self::Table(screen) }
+impl Layout {
+    fn new(format: ResponseFormat, screen: Screen) -> Self {
+        match format {
+            ResponseFormat::Human => Self::Table(screen),
+            ResponseFormat::Json => Self::Json,
+        }
     }
 }
 
@@ -85,15 +85,15 @@ fn status(
     client: &AdminClient<'_>,
     check: Option<&str>,
     limit: Option<u32>,
-    (console, format): (&Console, Format),
+    (console, layout): (&Console, Layout),
 ) -> anyhow::Result<u8> {
     let response = client.get::<RunnerStatus>(STATUS, &parameters(check, limit))?;
     if let (Some(name), 0) = (check, response.value.matched) {
         return Err(NoSuchCheck(name.to_owned()).into());
     }
-    console.print(&match format {
-        Format::Json => escape(&response.text),
-        Format::Table(screen) => admin_api::status(&response.value, SystemTime::now(), screen),
+    console.print(&match layout {
+        Layout::Json => escape(&response.text),
+        Layout::Table(screen) => admin_api::status(&response.value, SystemTime::now(), screen),
     })?;
     Ok(0)
 }
@@ -102,28 +102,32 @@ fn connections(
     client: &AdminClient<'_>,
     check: Option<&str>,
     limit: Option<u32>,
-    (console, format): (&Console, Format),
+    (console, layout): (&Console, Layout),
 ) -> anyhow::Result<u8> {
     let response = client.get::<Connections>("/api/v1/connections", &parameters(check, limit))?;
-    console.print(&match format {
-        Format::Json => escape(&response.text),
-        Format::Table(screen) => admin_api::connections(&response.value, SystemTime::now(), screen),
+    console.print(&match layout {
+        Layout::Json => escape(&response.text),
+        Layout::Table(screen) => admin_api::connections(&response.value, SystemTime::now(), screen),
     })?;
     Ok(0)
 }
 
 /// Prints one line, for container probes.
-fn probe(client: &AdminClient<'_>, what: Probe, json: bool, console: &Console) -> anyhow::Result<u8> {
+fn probe(
+    client: &AdminClient<'_>,
+    what: Probe,
+    format: ResponseFormat,
+    console: &Console,
+) -> anyhow::Result<u8> {
     let (word, path) = match what {
         Probe::Live => ("live", "/livez"),
         Probe::Ready => ("ready", "/readyz"),
     };
     let accepted = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE];
     let (code, response) = client.request::<HealthStatus>(Method::GET, path, &accepted, REQUEST_TIMEOUT)?;
-    let line = if json {
-        escape(&response.text)
-    } else {
-        format!("{word}: {}", admin_api::health(&response.value))
+    let line = match format {
+        ResponseFormat::Human => format!("{word}: {}", admin_api::health(&response.value)),
+        ResponseFormat::Json => escape(&response.text),
     };
     console.print(&line)?;
     Ok(u8::from(code != StatusCode::OK))

@@ -10,7 +10,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::check::{print_runs, run_once};
-use super::{Output, VariableArgs, units};
+use super::command::VariableArgs;
+use super::output::RunOutput;
+use super::settings::{PluginArgs, RestrictionArgs};
+use super::units;
 use crate::app::Host;
 use crate::app::load::{Loaded, load_text};
 use crate::console::Console;
@@ -48,7 +51,11 @@ pub(super) struct ProbeArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     timeout: Duration,
     #[command(flatten)]
-    pub(super) output: Output,
+    pub(super) output: RunOutput,
+    #[command(flatten)]
+    pub(super) restrictions: RestrictionArgs,
+    #[command(flatten)]
+    pub(super) plugins: PluginArgs,
 }
 
 /// Two settings that contradict each other.
@@ -117,12 +124,13 @@ impl InvalidArguments {
 }
 
 fn origin(problem: &Problem, document: &Document) -> Origin {
-    let at = problem.location.at;
-    at.map_or(Origin::Command, |at| document.origin(at.line))
+    problem
+        .at()
+        .map_or(Origin::Command, |at| document.origin(at.line))
 }
 
 /// Attributes a problem to the argument instead of the generated line.
-fn attribute_to_argument(mut problem: Problem, document: &Document, arguments: &[Setting]) -> Problem {
+fn attribute_to_argument(problem: Problem, document: &Document, arguments: &[Setting]) -> Problem {
     let argument = match origin(&problem, document) {
         Origin::Command => SOURCE.to_owned(),
         Origin::Plugin => "PLUGIN".to_owned(),
@@ -134,9 +142,7 @@ fn attribute_to_argument(mut problem: Problem, document: &Document, arguments: &
             format!("--set {}", key.unwrap_or_default())
         }
     };
-    problem.location.file = Path::new(&argument).into();
-    problem.location.at = None;
-    problem.source_line = None;
+    let mut problem = problem.moved_to(Path::new(&argument));
     if let Some(message) = problem.message.strip_prefix(OF_CHECK) {
         problem.message = message.to_owned();
     }

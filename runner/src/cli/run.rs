@@ -10,23 +10,25 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::alert::{self, AlertError};
+use super::command::{AlertCommand, Command, LocalCommand, PluginCommand};
+#[cfg(feature = "demo")]
+use super::demo;
 use super::settings::{AdminAddressError, SecretArgument, Settings};
-use super::{AlertCommand, Cli, Command, LocalCommand, PluginCommand, check, client, probe, usage};
+use super::{Cli, check, client, probe, usage};
 use crate::admin::AdminListener;
 use crate::app::limits::{self, ProcessKind, ResourceShortage};
 use crate::app::load::{Loaded, load};
 use crate::app::{Host, bootstrap};
 use crate::console::logging::Format;
 use crate::console::{self, Console};
-use crate::demo;
 use crate::grant::GrantError;
 use crate::liveness::{self, Registry};
 use crate::plugin::isolated::worker;
 use crate::plugin::{EMBEDDED, Plugin};
+use crate::problem::Subject;
 use crate::regular_file::{Owner, Session};
 use crate::report::{self, Screen};
 use crate::sandbox::Description;
-use crate::settings;
 use crate::signal::{self, Hangup, HeldHangup, Shutdown};
 use crate::suite::{PluginFacts, PluginSource, Problems, Variable, schema};
 use crate::telemetry;
@@ -47,7 +49,7 @@ const FAILURE_LOG_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything that takes time.
     let hangup = HeldHangup::hold();
-    let cli = match Cli::parse_with_sources(arguments) {
+    let cli = match Cli::from_arguments(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             return usage::print_refusal(&error, EXIT_USAGE);
@@ -113,14 +115,16 @@ fn run_command(cli: &Cli, format: Format) -> io::Result<ExitCode> {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<Problems>() {
-        return EXIT_INVALID_SUITE;
+    if let Some(problems) = error.downcast_ref::<Problems>() {
+        return match problems.subject() {
+            Subject::Suite => EXIT_INVALID_SUITE,
+            Subject::Settings => EXIT_USAGE,
+        };
     }
     let is_usage = error.is::<GrantError>()
         || error.is::<check::NoSuchCheck>()
         || error.is::<probe::Contradiction>()
         || error.is::<AlertError>()
-        || error.is::<settings::Problems>()
         || error.is::<SecretArgument>()
         || error.is::<AdminAddressError>();
     if is_usage { EXIT_USAGE } else { 1 }
@@ -128,10 +132,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8> {
     let screen = console::screen(cli.host.no_color());
-    let otlp = match &cli.command {
-        Command::Local(LocalCommand::Demo { otlp, .. }) => otlp.as_ref(),
-        _ => None,
-    };
+    let otlp = cli.demo_collector();
     cli.host.refuse_secrets(otlp)?;
     let command = match &cli.command {
         // They need no engine.
@@ -167,33 +168,30 @@ async fn run_local(
     match command {
         LocalCommand::Run { suites, grace, .. } => run_service(suites, *grace, host, settings, screen).await,
         LocalCommand::Check {
-            suites, only, output, ..
+            suites,
+            wanted,
+            output,
+            ..
         } => {
-            let runs = check::runs(suites, only, host, settings).await?;
+            let runs = check::runs(suites, wanted, host, settings).await?;
             check::print_runs(&runs, *output, console, screen)
         }
         LocalCommand::Validate { suites, .. } => validate(suites, host, console).await,
         LocalCommand::Probe(arguments) => probe::probe(arguments, host, console, screen).await,
-        LocalCommand::Demo { once, otlp } => {
+        #[cfg(feature = "demo")]
+        LocalCommand::Demo { once, otlp, .. } => {
             let telemetry = otlp.is_some().then_some(&settings.telemetry);
-            let is_as_expected = if *once {
-                demo::run_once(host, telemetry, console, screen).await?
-            } else {
-                let unsent = settings.telemetry.without_export();
-                let telemetry = telemetry.unwrap_or(&unsent);
-                demo::run_live(host, telemetry, || open_demo_admin(settings), (console, screen)).await?
-            };
-            Ok(u8::from(!is_as_expected))
+            demo::run(*once, telemetry, host, settings, (console, screen)).await
         }
         LocalCommand::Alert(AlertCommand::Test { notifiers }) => {
             let all_well = alert::test(&settings.alert, notifiers, &host.internal_fds, console).await?;
             Ok(u8::from(!all_well))
         }
-        LocalCommand::Plugin(PluginCommand::List) => plugin_list(host, console).await,
-        LocalCommand::Plugin(PluginCommand::Inspect { plugin, schema }) => {
+        LocalCommand::Plugin(PluginCommand::List { .. }) => plugin_list(host, console).await,
+        LocalCommand::Plugin(PluginCommand::Inspect { plugin, schema, .. }) => {
             inspect(plugin, *schema, host, console).await
         }
-        LocalCommand::Schema => suite_schema(host, console).await,
+        LocalCommand::Schema { .. } => suite_schema(host, console).await,
     }
 }
 
@@ -245,24 +243,7 @@ pub(super) fn listen(host: &Host, grace: Duration) -> anyhow::Result<Shutdown> {
     Shutdown::listen().context(failed)
 }
 
-/// The demo has an admin address as well. If another runner has it already, the demo runs without.
-fn open_demo_admin(settings: &Settings) -> Option<AdminListener> {
-    let opened = settings
-        .open_admin()
-        .map_err(anyhow::Error::new)
-        .and_then(|listener| {
-            if let Some(listener) = &listener {
-                log_admin_address(listener)?;
-            }
-            Ok(listener)
-        });
-    opened.unwrap_or_else(|error| {
-        tracing::warn!("{error:#}");
-        None
-    })
-}
-
-fn log_admin_address(listener: &AdminListener) -> io::Result<()> {
+pub(super) fn log_admin_address(listener: &AdminListener) -> io::Result<()> {
     tracing::info!("metrics on {}/metrics", listener.origin()?);
     Ok(())
 }

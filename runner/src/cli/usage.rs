@@ -38,21 +38,56 @@ fn plain(error: &clap::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
     use crate::cli::Cli;
 
+    fn problem(arguments: &[&str]) -> String {
+        let arguments = ["canary"].iter().chain(arguments);
+        plain(&Cli::from_arguments(arguments.map(Into::into)).unwrap_err())
+    }
+
+    #[test]
+    fn an_option_of_an_earlier_version_still_works() {
+        for arguments in [
+            &["check", "suite.yaml", "--only", "a"][..],
+            &["check", "suite.yaml", "--only=a"],
+            &["status", "--json"],
+            &["connections", "--json"],
+            &["validate", "suite.yaml", "--no-cache"],
+            &["run", "suite.yaml", "--state", "none"],
+        ] {
+            let arguments = ["canary"].iter().chain(arguments);
+            let parsed = Cli::from_arguments(arguments.map(Into::into));
+            assert!(parsed.is_ok(), "{:?}", parsed.err());
+        }
+    }
+
+    #[test]
+    fn an_option_is_refused_by_a_command_that_does_not_use_it() {
+        for arguments in [
+            &["schema", "--admin", "none"][..],
+            &["schema", "--block-networks", "private"],
+            &["top", "--cache-dir", "none"],
+            &["alert", "test", "--concurrency", "1"],
+            &["plugin", "list", "--state-dir", "none"],
+        ] {
+            let problem = problem(arguments);
+            assert!(
+                problem.contains("unexpected argument"),
+                "{arguments:?}: {problem}"
+            );
+        }
+    }
+
     #[test]
     fn an_argument_that_is_not_understood_does_nothing_to_a_terminal() {
-        for argument in [
-            "--x\x1b[2J",
-            "--concurrency=\x1b]0;title\x07",
-            "\u{9b}31m",
-            "--admin=\u{202e}x",
+        for arguments in [
+            &["--x\x1b[2J"][..],
+            &["run", "suite.yaml", "--concurrency=\x1b]0;title\x07"],
+            &["\u{9b}31m"],
+            &["run", "suite.yaml", "--admin=\u{202e}x"],
         ] {
-            let error = Cli::try_parse_from(["canary", argument]).unwrap_err();
-            let text = plain(&error);
+            let text = problem(arguments);
             let unsafe_chars = text.chars().filter(|char| char.is_control() && *char != '\n');
             assert_eq!(unsafe_chars.count(), 0, "{text:?}");
             assert!(!text.contains('\u{202e}') && text.contains("--help"), "{text:?}");

@@ -1,13 +1,19 @@
 //! Certificates for the bundled targets, issued at each start so that their dates are right.
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
-use time::{Duration, OffsetDateTime};
 
+use crate::clock;
 use crate::net::tls::provider;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long ago each certificate claims to have been issued.
+const DAYS_SINCE_ISSUE: u32 = 365;
 
 /// The demo's own certificate authority.
 pub(super) struct Authority {
@@ -31,12 +37,12 @@ impl Authority {
     }
 
     /// TLS configuration for `localhost` with a certificate that expires in `days` days, or expired that long ago.
-    pub(super) fn server(&self, days: i64) -> Result<Arc<ServerConfig>, rcgen::Error> {
+    pub(super) fn server(&self, days: i32) -> Result<Arc<ServerConfig>, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
-        let now = OffsetDateTime::now_utc();
-        params.not_before = now - Duration::days(365);
-        params.not_after = now + Duration::days(days) + Duration::hours(1);
+        let since_epoch = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+        params.not_before = date_time_ymd(1970, 1, 1) + since_epoch - DAY * DAYS_SINCE_ISSUE;
+        params.not_after = params.not_before + DAY * DAYS_SINCE_ISSUE.saturating_add_signed(days) + HOUR;
         params.distinguished_name.push(DnType::CommonName, "localhost");
         let certificate = params.signed_by(&key, &self.issuer)?;
         let chain = vec![certificate.der().clone(), self.issuer.der().clone()];

@@ -8,7 +8,7 @@ use tokio::time::{advance, sleep, timeout};
 
 use super::*;
 use crate::outcome::{LogLevel, Verdict};
-use crate::quota::QuotaKind;
+use crate::quota::{QuotaKind, QuotaUsage};
 use crate::record::Text;
 use crate::trace::{Denied, Phase, PhaseTime};
 
@@ -40,7 +40,10 @@ impl Execute for Script {
         Report {
             outcome: outcome.unwrap_or_else(|| completed(VerdictStatus::Pass)),
             usage: Usage {
-                connections: 1,
+                used: QuotaUsage {
+                    connections: 1,
+                    ..QuotaUsage::default()
+                },
                 ..Usage::default()
             },
             log: vec![LogLine {
@@ -148,7 +151,7 @@ async fn a_run_has_what_all_its_attempts_did_and_what_the_last_one_logged() {
     let run = dispatcher([failed()]).run_now(&check(1)).await;
     // Relative to the start of the run.
     let second = run.duration - TAKES + SECOND;
-    assert_eq!(run.usage.connections, 2);
+    assert_eq!(run.usage.used.connections, 2);
     let denied: Vec<_> = run.trail.denied.iter().map(|denied| denied.at).collect();
     assert_eq!(denied, [SECOND, second]);
     let phases: Vec<_> = run.trail.phases.iter().map(|phase| phase.attempt).collect();
@@ -351,5 +354,14 @@ async fn a_check_whose_target_must_fail_is_retried_while_the_target_works() {
         );
         let error = (status == VerdictStatus::Fail).then_some("unexpected_pass");
         assert_eq!(run.error_type(), error);
+    }
+}
+
+#[test]
+fn the_backoff_doubles_up_to_its_bound() {
+    let whole = [100, 200, 400, 800, 1600, 2000, 2000].map(Duration::from_millis);
+    for (attempts, whole) in (1..).zip(whole) {
+        let wait = RETRY_BACKOFF.wait(attempts);
+        assert!((whole / 2..=whole).contains(&wait), "{attempts}: {wait:?}");
     }
 }

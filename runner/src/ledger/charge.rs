@@ -57,7 +57,7 @@ impl Page {
         let descriptors = state.open + state.shared + 1;
         (descriptors <= self.quota().fds).then(|| {
             state.shared += 1;
-            state.usage.fds_peak = state.usage.fds_peak.max(descriptors);
+            state.usage.used.fds_peak = state.usage.used.fds_peak.max(descriptors);
             Charge(Arc::clone(self))
         })
     }

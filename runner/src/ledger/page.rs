@@ -119,10 +119,10 @@ impl Page {
     /// The quota is exhausted.
     pub fn count_lookup(&self) -> Result<(), Denial> {
         let mut state = self.state();
-        if state.usage.lookups >= self.quota.lookups {
+        if state.usage.used.lookups >= self.quota.lookups {
             return Err(self.deny(&mut state, QuotaKind::Lookups));
         }
-        state.usage.lookups += 1;
+        state.usage.used.lookups += 1;
         Ok(())
     }
 
@@ -132,11 +132,11 @@ impl Page {
         let at = self.opened_at.elapsed();
         {
             let mut state = self.state();
-            if state.usage.log_lines >= self.quota.log_lines {
+            if state.usage.used.log_lines >= self.quota.log_lines {
                 self.deny(&mut state, QuotaKind::LogLines);
                 return;
             }
-            state.usage.log_lines += 1;
+            state.usage.used.log_lines += 1;
         }
         if !self.recorder.admit(Section::Log, LOG_LINE_BYTES) {
             let fields: usize = fields.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -174,8 +174,8 @@ impl Page {
     #[must_use]
     pub fn usage(&self) -> Usage {
         let mut usage = self.state().usage.clone();
-        usage.bytes_in = self.bytes_in.load(Ordering::Relaxed);
-        usage.bytes_out = self.bytes_out.load(Ordering::Relaxed);
+        usage.used.bytes_in = self.bytes_in.load(Ordering::Relaxed);
+        usage.used.bytes_out = self.bytes_out.load(Ordering::Relaxed);
         usage
     }
 
@@ -282,7 +282,7 @@ impl Page {
             return Err(Refusal::Ended);
         }
         let used = [
-            (QuotaKind::Connections, state.usage.connections),
+            (QuotaKind::Connections, state.usage.used.connections),
             (QuotaKind::Sockets, state.open),
             (QuotaKind::Fds, state.open + state.shared),
         ];

@@ -222,7 +222,7 @@ async fn bytes_in_are_counted_and_stop_at_the_quota() {
     assert!(
         matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesIn)
     );
-    assert_eq!(page.usage().bytes_in, 5);
+    assert_eq!(page.usage().used.bytes_in, 5);
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn bytes_out_stop_at_the_quota() {
     assert!(
         matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesOut)
     );
-    assert_eq!(page.usage().bytes_out, 3);
+    assert_eq!(page.usage().used.bytes_out, 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,12 +47,6 @@ impl InvalidFields {
         self.0.extend(others.0);
     }
 
-    /// Whether there are no errors.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The invalid fields in order.
     #[must_use]
     pub fn into_vec(self) -> Vec<InvalidField> {

@@ -2,19 +2,17 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::dial::dial;
 use super::resolve::{LookupMode, Resolved};
 use super::{Client, Family, NetError, Phase, Timings, timeout_phase};
 use crate::grant::{Destination, Via};
-use crate::ledger::{Lease, LeasedStream, Page};
+use crate::ledger::{LeasedStream, Page};
 use crate::trace::StepKind;
 
 /// How long one address is tried alone before the next one is tried in parallel (RFC 8305, section 5).
@@ -239,43 +237,9 @@ pub(super) async fn connect_recorded(
         },
         limit,
     );
-    let opened = connect_once(page, peer, source).await;
+    let opened = dial(page, peer, source).await;
     step.end(opened.as_ref().err().map(NetError::code_and_message));
     opened
-}
-
-/// Connects to one address. Dropping the future closes its socket.
-pub(super) async fn connect_once(
-    page: &Arc<Page>,
-    peer: SocketAddr,
-    source: Option<IpAddr>,
-) -> Result<LeasedStream, NetError> {
-    let lease = Lease::acquire(page, peer).await?;
-    let socket = Socket::new(
-        Domain::for_address(peer),
-        Type::STREAM.nonblocking(),
-        Some(Protocol::TCP),
-    )?;
-    if let Some(source) = source {
-        socket
-            .bind(&SocketAddr::new(source, 0).into())
-            // The address was valid when the suite was loaded; it may have disappeared, and may return.
-            .map_err(|error| {
-                page.record_own_failure();
-                NetError::Other(error.to_string()).into_own_failure(format!("cannot connect from `{source}`"))
-            })?;
-    }
-    socket.set_tcp_nodelay(true)?;
-    match socket.connect(&peer.into()) {
-        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
-            return Err(error.into());
-        }
-        _ => {}
-    }
-    let socket = TcpStream::from_std(std::net::TcpStream::from(OwnedFd::from(socket)))?;
-    let stream = lease.stream(socket)?;
-    stream.connected().await?;
-    Ok(stream)
 }
 
 #[cfg(test)]

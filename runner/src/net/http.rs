@@ -4,6 +4,7 @@ mod body;
 mod check;
 mod connection;
 mod cookies;
+mod destination;
 mod driver;
 mod environment;
 mod exchange;
@@ -31,10 +32,10 @@ use url::Url;
 
 pub use body::BodyProgress;
 pub use check::UncheckedRequest;
+pub use destination::endpoint_of;
 pub use environment::EnvironmentProxies;
 pub use exchange::Exchange;
 pub use fields::Fields;
-pub use hop::endpoint_of;
 pub use request::{Request, RequestOptions};
 pub use version::{HttpVersion, Versions};
 
@@ -45,6 +46,7 @@ use crate::clock;
 use crate::grant::Via;
 use crate::quota::QuotaKind;
 use cookies::CookieJar;
+use destination::redact_url;
 use hop::RequestContext;
 
 /// Maximum number of headers in an HTTP/1 response.
@@ -170,7 +172,7 @@ impl Client {
                 return Err(too_many_redirects(hops.len(), &redirected.url));
             }
             let recorder = self.page.recorder();
-            recorder.note(|| format!("following the redirect to {}", hop::redact_url(&redirected.url)));
+            recorder.note(|| format!("following the redirect to {}", redact_url(&redirected.url)));
             hops.push(Hop {
                 url: next.url.into(),
                 status: response.status,
@@ -208,6 +210,6 @@ impl Client {
 }
 
 fn too_many_redirects(followed: usize, next: &Url) -> NetError {
-    let next = hop::redact_url(next);
+    let next = redact_url(next);
     NetError::Protocol(format!("more than {followed} redirects, the next to `{next}`"))
 }

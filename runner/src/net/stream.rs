@@ -102,6 +102,19 @@ pub(super) struct IoTimestamps {
     pub(super) failure: Option<NetError>,
 }
 
+impl IoTimestamps {
+    /// Replaces a protocol library's error by the stream's own failure, if there is one.
+    pub(super) fn prefer_failure(&self, error: NetError) -> NetError {
+        match (error, &self.failure) {
+            (
+                NetError::Protocol(_) | NetError::Closed | NetError::Reset | NetError::Other(_),
+                Some(failure),
+            ) => failure.clone(),
+            (error, _) => error,
+        }
+    }
+}
+
 /// A stream that records [`IoTimestamps`].
 #[derive(Debug)]
 pub(super) struct TimedStream {

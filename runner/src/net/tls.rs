@@ -2,15 +2,18 @@
 //! full, with the reasons why it is not trusted.
 
 mod adapted;
+mod authority;
 mod candidates;
 mod certificate;
 mod chain_validation;
 mod check;
 mod client_auth;
+mod dates;
 mod der;
 mod explain;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod identifiers;
 mod identity;
 mod key;
 mod legacy;

@@ -1,9 +1,8 @@
 //! What a run used, was denied, and failed at by its own fault.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use crate::quota::QuotaKind;
+use crate::quota::{Denies, QuotaKind, QuotaUsage};
 use crate::record::RecordUsage;
 use crate::trace::ClosedBy;
 
@@ -17,28 +16,12 @@ pub enum OwnFault {
     Unworkable,
 }
 
-/// What a run used of its quotas. Over several attempts: sums for quotas that count over the run, peaks for the
-/// others.
+/// What a run used, was denied, and failed at by its own fault.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Most of the guest's own sockets open at once.
-    pub sockets_peak: u64,
-    /// Most kernel descriptors of any kind open at once because of the run.
-    pub fds_peak: u64,
-    /// Connect attempts.
-    pub connections: u64,
-    /// DNS queries.
-    pub lookups: u64,
-    /// Bytes received.
-    pub bytes_in: u64,
-    /// Bytes sent.
-    pub bytes_out: u64,
-    /// Bytes, linear memories and tables together.
-    pub memory_peak: u64,
-    /// CPU time: the guest's own code, and what the host computed for it.
-    pub cpu: Duration,
-    /// Log lines recorded.
-    pub log_lines: u64,
+    /// What was used of the quotas. Over several attempts: sums for quotas that count over an attempt, peaks for the
+    /// others.
+    pub used: QuotaUsage,
     /// Connect attempts that ended, by error code; `None` for those that succeeded.
     pub opened: BTreeMap<Option<&'static str>, u64>,
     /// Connections that were closed, by who did it.
@@ -59,15 +42,7 @@ pub struct Usage {
 impl Usage {
     /// Adds the usage of a further attempt.
     pub fn absorb(&mut self, other: &Self) {
-        self.sockets_peak = self.sockets_peak.max(other.sockets_peak);
-        self.fds_peak = self.fds_peak.max(other.fds_peak);
-        self.connections += other.connections;
-        self.lookups += other.lookups;
-        self.bytes_in += other.bytes_in;
-        self.bytes_out += other.bytes_out;
-        self.memory_peak = self.memory_peak.max(other.memory_peak);
-        self.cpu += other.cpu;
-        self.log_lines += other.log_lines;
+        self.used.absorb(&other.used);
         add(&mut self.opened, &other.opened);
         add(&mut self.closed, &other.closed);
         add(&mut self.denials, &other.denials);
@@ -81,12 +56,21 @@ impl Usage {
     #[must_use]
     pub fn own_fault(&self) -> Option<OwnFault> {
         let mut kinds = self.denials.keys();
-        let was_refused =
-            self.ungranted > 0 || kinds.any(|kind| !matches!(kind, QuotaKind::LogLines | QuotaKind::Record));
+        let was_refused = self.ungranted > 0 || kinds.any(|kind| kind.denies() != Denies::Recording);
         if was_refused {
             Some(OwnFault::Refused)
         } else {
             (self.own_failures > 0).then_some(OwnFault::Unworkable)
+        }
+    }
+
+    /// What was used of a quota, in its unit.
+    #[must_use]
+    pub fn used_of(&self, kind: QuotaKind) -> u64 {
+        if kind == QuotaKind::Record {
+            self.record.bytes
+        } else {
+            self.used.of(kind)
         }
     }
 
@@ -107,20 +91,19 @@ fn add<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// Usage with distinct values derived from `unit`, with keys that only some usages have.
     fn usage(unit: u64, kind: QuotaKind, by: ClosedBy) -> Usage {
         Usage {
-            sockets_peak: unit,
-            fds_peak: unit + 1,
-            connections: unit + 2,
-            lookups: unit + 3,
-            bytes_in: unit + 4,
-            bytes_out: unit + 5,
-            memory_peak: unit + 6,
-            cpu: Duration::from_secs(unit + 7),
-            log_lines: unit + 8,
+            used: QuotaUsage {
+                sockets_peak: unit,
+                connections: unit + 2,
+                cpu: Duration::from_secs(unit + 7),
+                ..QuotaUsage::default()
+            },
             opened: [(None, unit + 9), (Some("refused"), unit + 10)].into(),
             closed: [(by, unit + 11)].into(),
             denials: [(kind, unit + 12)].into(),
@@ -136,15 +119,12 @@ mod tests {
         let small = usage(10, QuotaKind::Cpu, ClosedBy::Guest);
         let large = usage(100, QuotaKind::Memory, ClosedBy::Peer);
         let both = Usage {
-            sockets_peak: 100,
-            fds_peak: 101,
-            connections: 114,
-            lookups: 116,
-            bytes_in: 118,
-            bytes_out: 120,
-            memory_peak: 106,
-            cpu: Duration::from_secs(124),
-            log_lines: 126,
+            used: QuotaUsage {
+                sockets_peak: 100,
+                connections: 114,
+                cpu: Duration::from_secs(124),
+                ..QuotaUsage::default()
+            },
             opened: [(None, 128), (Some("refused"), 130)].into(),
             closed: [(ClosedBy::Guest, 21), (ClosedBy::Peer, 111)].into(),
             denials: [(QuotaKind::Cpu, 22), (QuotaKind::Memory, 112)].into(),

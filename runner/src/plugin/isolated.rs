@@ -12,13 +12,15 @@ mod protocol;
 mod tests;
 mod time_budget;
 pub mod worker;
+mod worker_limits;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use self::error::IsolationError;
-pub use self::worker::{SUBCOMMAND, WorkerLimits};
+pub use self::worker::SUBCOMMAND;
+pub use self::worker_limits::WorkerLimits;
 
 use self::process::Program;
 use self::protocol::{Reply, Task};

@@ -1,8 +1,8 @@
 use super::*;
 
 /// In the order of [`QuotaKind::ALL`], in the quotas' units.
-fn limits(quota: &Quota) -> [u64; 10] {
-    QuotaKind::ALL.map(|kind| quota.limit(kind))
+fn limits(quota: &Quota) -> Vec<u64> {
+    QuotaKind::ALL.map(|kind| quota.limit(kind)).into()
 }
 
 const KIB: u64 = 1024;
@@ -10,25 +10,21 @@ const MIB: u64 = 1024 * KIB;
 
 #[test]
 fn the_defaults_and_the_ceiling_are_as_documented() {
-    assert_eq!(
-        limits(&Quota::default()),
-        [4, 8, 16, 16, 8 * MIB, MIB, 32 * MIB, 1_000, 64, 256 * KIB]
-    );
-    assert_eq!(
-        limits(&Quota::ceiling()),
-        [
-            64,
-            128,
-            1_024,
-            1_024,
-            1024 * MIB,
-            256 * MIB,
-            512 * MIB,
-            30_000,
-            4_096,
-            4 * MIB
-        ]
-    );
+    let documented = [
+        ("sockets", 4, 64),
+        ("fds", 8, 128),
+        ("connections", 16, 1_024),
+        ("lookups", 16, 1_024),
+        ("bytes_in", 8 * MIB, 1024 * MIB),
+        ("bytes_out", MIB, 256 * MIB),
+        ("memory", 32 * MIB, 512 * MIB),
+        ("cpu", 1_000, 30_000),
+        ("log_lines", 64, 4_096),
+        ("record", 256 * KIB, 4 * MIB),
+    ];
+    let (default, ceiling) = (Quota::default(), Quota::ceiling());
+    let quotas = QuotaKind::ALL.map(|kind| (kind.as_str(), default.limit(kind), ceiling.limit(kind)));
+    assert_eq!(quotas, documented);
 }
 
 #[test]
@@ -43,12 +39,76 @@ fn a_limit_that_is_set_is_that_of_its_quota_alone() {
 }
 
 #[test]
-fn every_quota_has_a_key() {
-    let keys = QuotaKind::ALL.map(|kind| kind.to_string()).join(" ");
+fn every_quota_has_a_key_a_description_and_a_range_with_its_default_and_its_ceiling() {
+    for kind in QuotaKind::ALL {
+        let is_key = |key: &str| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(is_key(&kind.to_string()), "{kind}");
+        let description = kind.description();
+        assert!(
+            description.ends_with('.') && !description.starts_with(' ') && !description.contains("  "),
+            "{description}"
+        );
+        for quota in [Quota::default(), Quota::ceiling()] {
+            assert!(kind.range().contains(&quota.limit(kind)), "{kind}");
+        }
+    }
     assert_eq!(
-        keys,
-        "sockets fds connections lookups bytes_in bytes_out memory cpu log_lines record"
+        QuotaKind::Fds.description(),
+        "Concurrently open kernel descriptors of any kind that the run causes: its sockets, and those to name servers \
+         that it waits for, whether shared with other runs or not."
     );
+}
+
+#[test]
+fn of_two_attempts_peaks_are_compared_and_the_rest_is_added() {
+    let usage = |unit: u64| QuotaUsage {
+        sockets_peak: unit,
+        fds_peak: unit + 1,
+        connections: unit + 2,
+        lookups: unit + 3,
+        bytes_in: unit + 4,
+        bytes_out: unit + 5,
+        memory_peak: unit + 6,
+        cpu: Duration::from_millis(unit + 7),
+        ..QuotaUsage::default()
+    };
+    for (first, second) in [(10, 100), (100, 10)] {
+        let mut both = usage(first);
+        both.absorb(&usage(second));
+        let (first, second) = (usage(first), usage(second));
+        for kind in QuotaKind::ALL {
+            let (first, second) = (first.of(kind), second.of(kind));
+            let expected = match kind.counted() {
+                Counted::AtOnce => first.max(second),
+                Counted::PerAttempt => first + second,
+                Counted::PerRun => 0,
+            };
+            assert_eq!(both.of(kind), expected, "{kind}");
+        }
+        assert_eq!((both.fds_peak, both.lookups), (101, 116));
+    }
+}
+
+#[test]
+fn what_was_used_is_in_json_by_its_name() {
+    let used = QuotaUsage {
+        memory_peak: 7,
+        cpu: Duration::from_nanos(1_234_567),
+        fds_peak: 9,
+        ..QuotaUsage::default()
+    };
+    let json = serde_json::to_value(used).unwrap();
+    assert_eq!(
+        (&json["memory_peak"], &json["cpu_ms"]),
+        (&7.into(), &1.235.into())
+    );
+    let read: QuotaUsage = serde_json::from_value(json).unwrap();
+    let expected = QuotaUsage {
+        cpu: Duration::from_micros(1_235),
+        fds_peak: 0,
+        ..used
+    };
+    assert_eq!(read, expected);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The JSON types of the admin API, used by server and client, and their rendering as tables.
 //!
-//! The keys are a contract with users. Times are RFC 3339 in UTC; durations are in seconds.
+//! The keys are a contract with users. Times are RFC 3339 in UTC; durations are in seconds. The doc comments are
+//! descriptions in the OpenAPI document.
 
 mod connections;
 mod status;
@@ -8,11 +9,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr as _;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::connections::{Connections, OpenConnection, ReclaimedConnection};
@@ -64,10 +67,27 @@ impl<'de> Deserialize<'de> for ApiTime {
     }
 }
 
+impl JsonSchema for ApiTime {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ApiTime".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = String::json_schema(generator);
+        schema.insert("format".to_owned(), "date-time".into());
+        schema
+    }
+}
+
 /// The health of the runner.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthStatus {
     /// `ok` or `failing`.
+    #[schemars(extend("enum" = ["ok", "failing"]))]
     pub status: String,
     /// The current problems.
     pub problems: Vec<HealthProblem>,
@@ -92,32 +112,32 @@ impl HealthStatus {
 }
 
 /// A problem of the runner.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthProblem {
-    /// A code from a bounded set.
+    /// A code from a bounded set, such as `scheduler_stalled`.
     pub what: String,
     /// One line for people.
     pub message: String,
-    /// The affected checks; not all of them if there are many.
+    /// Ids of the affected checks; not all of them if there are many.
     pub checks: Vec<String>,
 }
 
 /// The response to a successful reload.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reloaded {
     /// The number of checks of the new suite.
     pub checks: usize,
 }
 
 /// The response to a failed reload, after which the previous suite stays active.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReloadFailed {
     /// The problems of the suite, in the format of `canary validate`.
     pub problems: String,
 }
 
 /// The body of an error response.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     /// The reason, and how to resolve it.
     pub error: String,

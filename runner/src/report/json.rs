@@ -2,27 +2,41 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Totals;
 use super::sanitize::is_unsafe;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, VerdictStatus};
+use crate::quota::QuotaUsage;
+use crate::quota::fractional_millis::millis;
 use crate::record::{Line, Text, Transcript};
 
-#[derive(Serialize)]
-struct RunObject<'a> {
+/// A run, in the format of `canary check --format json`.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RunObject<'a> {
+    /// The name, followed by the target if the check has several.
     id: &'a str,
+    /// The name of the check.
     check: &'a str,
     target: String,
     plugin: &'a str,
+    /// Description of the check in the suite, for alerts.
     description: Option<&'a str>,
+    /// URL of the runbook, for alerts.
+    #[schemars(extend("format" = "uri"))]
     runbook_url: Option<&'a str>,
+    /// Whether the target is expected to fail: a verdict of `fail` counts as `pass`, and `pass` or `warn` as `fail`.
     expect_failure: bool,
+    #[schemars(extend("enum" = ["completed", "stopped", "faulted"]))]
     outcome: &'static str,
+    /// Absent unless the outcome is `completed`.
+    #[schemars(extend("enum" = ["pass", "warn", "fail", null]))]
     verdict: Option<&'static str>,
+    /// Why the run did not complete.
     cause: Option<&'static str>,
+    /// One line for people.
     summary: String,
     duration_ms: f64,
     attempts: u32,
@@ -30,8 +44,9 @@ struct RunObject<'a> {
     measurements: Vec<MeasurementObject<'a>>,
     attributes: BTreeMap<&'a str, &'a str>,
     usage: UsageObject,
-    /// Only if it was recorded.
+    /// Only if it was recorded, which only `canary probe` does.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     conversation: Option<ConversationObject<'a>>,
 }
 
@@ -52,39 +67,30 @@ struct LineObject<'a> {
     text: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AssertionObject<'a> {
     name: &'a str,
+    #[schemars(extend("enum" = ["pass", "warn", "fail"]))]
     status: &'static str,
     message: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MeasurementObject<'a> {
     name: &'a str,
     /// `null` if it is NaN or infinite.
+    #[schemars(with = "Option<f64>")]
     value: f64,
     unit: &'a str,
     attributes: BTreeMap<&'a str, &'a str>,
 }
 
 /// The resource usage of a run, as limited by its quotas.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageObject {
-    /// Maximum number of sockets open at once.
-    pub sockets_peak: u64,
-    /// Connection attempts.
-    pub connections: u64,
-    /// DNS queries.
-    pub lookups: u64,
-    /// Bytes received.
-    pub bytes_in: u64,
-    /// Bytes sent.
-    pub bytes_out: u64,
-    /// Peak memory in bytes, linear memories and tables together.
-    pub memory_peak: u64,
-    /// CPU time of the guest in milliseconds.
-    pub cpu_ms: f64,
+    /// What was used of each quota.
+    #[serde(flatten)]
+    pub used: QuotaUsage,
     /// Denials by quota.
     pub denials: BTreeMap<Cow<'static, str>, u64>,
     /// Descriptors that the guest left open and the host closed.
@@ -100,15 +106,14 @@ pub struct UsageObject {
     pub record_cut_bytes: u64,
 }
 
-/// One object with all runs and the totals. Texts are complete and safe to print: control characters are escaped.
-///
-/// # Errors
-/// The serialiser fails, which does not happen for runs.
-pub fn json(runs: &[Run]) -> serde_json::Result<String> {
+/// The object of [`json_parts`] as one text.
+#[cfg(test)]
+pub(crate) fn json(runs: &[Run]) -> serde_json::Result<String> {
     json_parts(runs).collect()
 }
 
-/// The lines of [`json`], run by run, so that no more than one run is in memory as text.
+/// One object with all runs and the totals, run by run, so that no more than one run is in memory as text. Texts are
+/// complete and safe to print: control characters are escaped.
 pub fn json_parts(runs: &[Run]) -> impl Iterator<Item = serde_json::Result<String>> {
     let (begin, end) = if runs.is_empty() {
         ("{\n  \"runs\": [],\n", "")
@@ -134,7 +139,7 @@ fn indented(value: &impl Serialize, blanks: usize) -> serde_json::Result<String>
     serde_json::to_string_pretty(value).map(|text| escape(&text.replace('\n', &line_break)))
 }
 
-/// A run as one of the objects in [`json`].
+/// A run as one of the objects in [`json_parts`].
 ///
 /// # Errors
 /// The serialiser fails, which does not happen for runs.
@@ -142,7 +147,7 @@ pub fn run_object(run: &Run) -> serde_json::Result<serde_json::Value> {
     serde_json::to_value(RunObject::new(run))
 }
 
-/// The JSON of any value, safe to print like that of [`json`].
+/// The JSON of any value, safe to print like that of [`json_parts`].
 ///
 /// # Errors
 /// The value cannot be represented in JSON.
@@ -230,13 +235,7 @@ impl UsageObject {
     #[must_use]
     pub fn new(usage: &Usage) -> Self {
         Self {
-            sockets_peak: usage.sockets_peak,
-            connections: usage.connections,
-            lookups: usage.lookups,
-            bytes_in: usage.bytes_in,
-            bytes_out: usage.bytes_out,
-            memory_peak: usage.memory_peak,
-            cpu_ms: millis(usage.cpu),
+            used: usage.used,
             denials: usage
                 .denials
                 .iter()
@@ -248,11 +247,6 @@ impl UsageObject {
             record_cut_bytes: usage.record.cut_bytes,
         }
     }
-}
-
-/// A duration in milliseconds, rounded to the microsecond.
-fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// Escapes control characters in JSON text. Outside of strings it contains no such character but line ends, which are

@@ -11,15 +11,15 @@ use super::format_measurement;
 use super::sanitize::{for_xml, sanitize};
 use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
 
-/// One test suite with one test case per run. A fail is a `<failure>` with the failed assertions; a stopped or faulted
-/// run is an `<error>`. Targets, warnings, measurements and attributes are in the suite's `<system-out>`, since Ant's
-/// schema has no place for them in test cases.
-#[must_use]
-pub fn junit(runs: &[Run], hostname: &str) -> String {
+/// The document of [`junit_parts`] as one text.
+#[cfg(test)]
+pub(crate) fn junit(runs: &[Run], hostname: &str) -> String {
     junit_parts(runs, hostname).collect()
 }
 
-/// The lines of [`junit`], run by run, so that no more than one run is in memory as text.
+/// One test suite with one test case per run, run by run, so that no more than one run is in memory as text. A fail is
+/// a `<failure>` with the failed assertions; a stopped or faulted run is an `<error>`. Targets, warnings, measurements
+/// and attributes are in the suite's `<system-out>`, since Ant's schema has no place for them in test cases.
 pub fn junit_parts(runs: &[Run], hostname: &str) -> impl Iterator<Item = String> {
     let begin = head(runs, hostname);
     let cases = runs.iter().map(test_case);

@@ -67,7 +67,7 @@ fn ended(run: &Run, is_running: bool) -> [Cell; 6] {
     [
         Cell::styled(format!("{word}{running}"), style_of(word)),
         Cell::new(format_duration(run.duration)),
-        Cell::new(format!("{}/{}", usage.sockets_peak, run.check.quota.sockets)),
+        Cell::new(format!("{}/{}", usage.used.sockets_peak, run.check.quota.sockets)),
         count(usage.denials.values().sum(), AnsiColor::Yellow),
         count(usage.reclaimed, AnsiColor::Cyan),
         Cell::new(sanitize(&run.outcome.summary())),

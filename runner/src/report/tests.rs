@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::outcome::{Assertion, Fault, Measurement, StopCause, Usage, Verdict};
-use crate::quota::QuotaKind;
+use crate::quota::{QuotaKind, QuotaUsage};
 use crate::status::{Status, Transition};
 use crate::suite::{Check, CheckId, Target};
 
@@ -33,9 +33,12 @@ fn run(check: Arc<Check>, micros: u64, outcome: Outcome) -> Run {
     Run {
         duration: Duration::from_micros(micros),
         usage: Usage {
-            sockets_peak: 1,
-            connections: 1,
-            bytes_in: 512,
+            used: QuotaUsage {
+                sockets_peak: 1,
+                connections: 1,
+                bytes_in: 512,
+                ..QuotaUsage::default()
+            },
             ..Usage::default()
         },
         ..Run::plain(check, outcome, started_at)
@@ -122,7 +125,7 @@ fn stopped() -> Run {
     });
     let mut run = run(check("silent", "tcp", "10.0.0.1:25"), 5_000_120, outcome);
     run.attempts = 2;
-    run.usage.cpu = Duration::from_micros(1_530);
+    run.usage.used.cpu = Duration::from_micros(1_530);
     run.usage.denials = [(QuotaKind::Sockets, 12), (QuotaKind::Lookups, 1)].into();
     run.usage.reclaimed = 4;
     run

@@ -8,7 +8,7 @@
 /// `canary:check@0.1.0`.
 pub(crate) mod v0_1 {
     wasmtime::component::bindgen!({
-        path: "../sdk/wit/0.1",
+        path: "wit/0.1",
         world: "check",
         imports: { default: async | trappable },
         exports: { default: async },
@@ -22,7 +22,7 @@ pub(crate) mod v0_1 {
 /// `canary:check@0.2.0`.
 pub(crate) mod v0_2 {
     wasmtime::component::bindgen!({
-        path: "../sdk/wit/0.2",
+        path: "wit/0.2",
         world: "check",
         imports: { default: async | trappable },
         exports: { default: async },

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
-use super::program::LinkError;
+use super::instance_pool::TooLarge;
 
 /// The interface that makes a component a plugin.
 const PROBE: &str = "canary:check/probe";
@@ -16,6 +17,40 @@ pub enum ContractVersion {
     V0_1,
     /// `canary:check@0.2.0`.
     V0_2,
+}
+
+/// Why a component cannot be linked to this host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum LinkError {
+    /// Its imports do not match this host.
+    #[error("its imports do not match this host: {0}")]
+    Imports(String),
+    /// It is a component of another world.
+    #[error(
+        "it does not export `canary:check/probe`; this runner serves contract {}",
+        ContractVersion::served()
+    )]
+    NoProbe,
+    /// It was built for contract versions that this host does not support.
+    #[error(
+        "it was built for contract {built_for}; this runner serves {}",
+        ContractVersion::served()
+    )]
+    Version {
+        /// `0.3`, or several.
+        built_for: String,
+    },
+    /// Its export under the contract's name has another type.
+    #[error("its `canary:check/probe` does not match the contract: {0}")]
+    Probe(String),
+    /// It needs more of the instance pool than one component may have.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// The operating system refuses the anonymous file from which its first memory is copied: a limit of the host.
+    #[error(
+        "the host cannot keep its memory image: {0}; see the limits on memory, open files and file sizes"
+    )]
+    Image(String),
 }
 
 impl ContractVersion {

@@ -1,13 +1,12 @@
 //! Classification of wasmtime errors of a call that did not return, as outcomes.
 
 use std::any::Any;
-use std::io;
 
-use rustix::io::Errno;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{OutOfMemory, PoolConcurrencyLimitError, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 
+use super::limiter::is_short_of_memory;
 use super::state::State;
 use crate::ledger::Denial;
 use crate::outcome::{Fault, Outcome, StopCause};
@@ -64,17 +63,6 @@ fn stop_cause(error: &wasmtime::Error) -> Option<Outcome> {
     Some(Outcome::Stopped(StopCause::Quota { what, limit }))
 }
 
-/// Whether the operating system refused memory for a guest: a limit of the process or of the machine.
-pub(crate) fn is_short_of_memory(error: &wasmtime::Error) -> bool {
-    let by_system = error.chain().any(|cause| {
-        let by_system = cause.downcast_ref::<Errno>() == Some(&Errno::NOMEM);
-        let by_std =
-            cause.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::OutOfMemory);
-        by_system || by_std
-    });
-    by_system || error.is::<OutOfMemory>()
-}
-
 /// Appends to a trap what the guest wrote to its standard error, where most languages write their panic message, and
 /// counts the quota that ended the run as a denial.
 pub(super) fn add_details(outcome: Outcome, state: &State) -> Outcome {
@@ -126,6 +114,11 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+    use wasmtime::OutOfMemory;
+
     use super::*;
     use crate::quota::Quota;
     use crate::suite::Secrets;

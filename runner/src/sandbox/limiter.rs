@@ -1,8 +1,10 @@
 //! One memory limit for everything that a guest has allocated and that the host stores for it.
 
-use wasmtime::ResourceLimiter;
+use std::io;
 
-use super::fault::is_short_of_memory;
+use rustix::io::Errno;
+use wasmtime::{OutOfMemory, ResourceLimiter};
+
 use super::instance_pool::StoreLimits;
 use crate::ledger::Denial;
 use crate::quota::QuotaKind;
@@ -134,6 +136,17 @@ impl ResourceLimiter for Limiter {
         let grown = self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT));
         grown.map(|()| true).map_err(wasmtime::Error::new)
     }
+}
+
+/// Whether the operating system refused memory for a guest: a limit of the process or of the machine.
+pub(crate) fn is_short_of_memory(error: &wasmtime::Error) -> bool {
+    let by_system = error.chain().any(|cause| {
+        let by_system = cause.downcast_ref::<Errno>() == Some(&Errno::NOMEM);
+        let by_std =
+            cause.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::OutOfMemory);
+        by_system || by_std
+    });
+    by_system || error.is::<OutOfMemory>()
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! Linking of compiled components.
 
-use serde::{Deserialize, Serialize};
 use wasmtime::Store;
 use wasmtime::component::Component;
 
 use super::bindings::{v0_1, v0_2};
-use super::contract::ContractVersion;
+use super::contract::{ContractVersion, LinkError};
 use super::guest::Guest;
-use super::instance_pool::{TooLarge, Weight};
+use super::instance_pool::Weight;
 use super::state::State;
 use super::{Sandbox, imports};
 
@@ -23,40 +22,6 @@ pub struct Program {
 enum Linked {
     V0_1(v0_1::CheckPre<State>),
     V0_2(v0_2::CheckPre<State>),
-}
-
-/// Why a component cannot be linked to this host.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum LinkError {
-    /// Its imports do not match this host.
-    #[error("its imports do not match this host: {0}")]
-    Imports(String),
-    /// It is a component of another world.
-    #[error(
-        "it does not export `canary:check/probe`; this runner serves contract {}",
-        ContractVersion::served()
-    )]
-    NoProbe,
-    /// It was built for contract versions that this host does not support.
-    #[error(
-        "it was built for contract {built_for}; this runner serves {}",
-        ContractVersion::served()
-    )]
-    Version {
-        /// `0.3`, or several.
-        built_for: String,
-    },
-    /// Its export under the contract's name has another type.
-    #[error("its `canary:check/probe` does not match the contract: {0}")]
-    Probe(String),
-    /// It needs more of the instance pool than one component may have.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
-    /// The operating system refuses the anonymous file from which its first memory is copied: a limit of the host.
-    #[error(
-        "the host cannot keep its memory image: {0}; see the limits on memory, open files and file sizes"
-    )]
-    Image(String),
 }
 
 impl Sandbox {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::value::{ConfigValue, Origin};
-use super::{Problem, Report, Section};
+use super::value::ConfigValue;
+use super::{Origin, Problem, Report, Section};
 use crate::suite::Environment;
 
 /// The default address.

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::value::{ConfigValue, Origin};
-use super::{NONE, Problem, Report};
-use crate::suite::{Content, Location, Member, Value, quoted, suggest};
-
-/// Prefix of keys that are ignored, for use as a place for anchors.
-const EXTENSION_PREFIX: &str = "x-";
+use super::value::ConfigValue;
+use super::{NONE, Origin, Problem, Report};
+use crate::suite::mismatch::{self, Mismatch};
+use crate::suite::{Content, Location, Member, Value, quoted};
 
 /// A mapping of the settings file. `Debug` shows only its path.
 #[derive(Default)]
@@ -138,11 +136,8 @@ impl Section {
     /// A problem of the section as a whole.
     pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
         let origin = self.location.clone().map(|location| origin(&self.path, location));
-        Problem {
-            origin: origin.unwrap_or_else(|| Origin::Variable(self.path.clone())),
-            message: message.into(),
-            hint: None,
-        }
+        let origin = origin.unwrap_or_else(|| Origin::Variable(self.path.clone()));
+        Problem::new(origin, message)
     }
 
     /// Whether the value at `key` is `none`; if so, it is removed.
@@ -168,16 +163,12 @@ impl Section {
                 if !matches!(member.value.content, Content::Nothing) {
                     report.add(unexpected(place, "one value", &member.value.content));
                 }
-            } else if !key.starts_with(EXTENSION_PREFIX) {
-                let problem = Problem {
-                    origin: Origin::File(member.location.clone()),
-                    message: match self.path.as_str() {
-                        "" => format!("unknown key {}", quoted(key)),
-                        path => format!("unknown key {} in `{path}`", quoted(key)),
-                    },
-                    hint: None,
-                };
-                report.add(problem.maybe_hint(suggest::hint(key, self.known_keys.iter().copied())));
+            } else if !mismatch::is_extension(key) {
+                let mut unknown = Mismatch::unknown_key(key, self.known_keys.iter().copied());
+                if !self.path.is_empty() {
+                    unknown.message += &format!(" in `{}`", self.path);
+                }
+                report.add(problem(Origin::File(member.location.clone()), unknown));
             }
         }
     }
@@ -237,17 +228,17 @@ fn text(path: String, value: Value, report: &mut Report) -> Option<ConfigValue> 
     match value.content {
         content @ (Content::Text { .. } | Content::Nothing) => config_value(origin, content),
         other => {
-            let hint = matches!(other, Content::Plain(_)).then(|| "put it in quotes".to_owned());
-            report.add(unexpected(origin, "a string", &other).maybe_hint(hint));
+            let is_plain = matches!(other, Content::Plain(_));
+            report.add(problem(origin, Mismatch::not_a_string(other.found(), is_plain)));
             None
         }
     }
 }
 
 fn unexpected(origin: Origin, expected: &str, found: &Content) -> Problem {
-    Problem {
-        origin,
-        message: format!("expected {expected}, found {}", found.found()),
-        hint: None,
-    }
+    problem(origin, Mismatch::unexpected(expected, found.found()))
+}
+
+fn problem(origin: Origin, mismatch: Mismatch) -> Problem {
+    Problem::new(origin, mismatch.message).maybe_hint(mismatch.hint)
 }

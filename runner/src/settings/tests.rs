@@ -46,8 +46,8 @@ x-mine: anything",
         file.block_networks,
         Some(Networks::parse(["private", "203.0.113.0/24"]).unwrap())
     );
-    assert_eq!(file.cache_dir, Some(PathBuf::from("/cache")));
-    assert_eq!(file.state_dir, Some(PathBuf::from("/state/canary")));
+    assert_eq!(file.cache_dir, Some(Folder::At("/cache".into())));
+    assert_eq!(file.state_dir, Some(Folder::At("/state/canary".into())));
     let Some(Admin::Listen(listen)) = file.admin else {
         panic!("{:?}", file.admin);
     };
@@ -64,6 +64,29 @@ fn a_file_may_be_empty() {
         assert!(file.admin.is_none());
         assert_eq!(file.access, Access::default());
     }
+}
+
+#[test]
+fn none_turns_off_whatever_can_be_turned_off() {
+    let (file, messages) = file(
+        "block_networks: none
+cache_dir: none
+state_dir: none
+suites: { env: none, files: none }
+admin: none
+heartbeat: none",
+    );
+    assert_eq!(messages, "");
+    assert_eq!(file.block_networks, Some(Networks::default()));
+    assert_eq!(
+        (file.cache_dir, file.state_dir),
+        (Some(Folder::None), Some(Folder::None))
+    );
+    assert_eq!(
+        (file.suites.env, file.suites.files),
+        (Some(Vec::new()), Some(Vec::new()))
+    );
+    assert!(matches!(file.admin, Some(Admin::None)));
 }
 
 #[test]

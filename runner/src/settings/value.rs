@@ -1,48 +1,13 @@
-//! A configured value and its origin: an environment variable, or a key of the file.
+//! A configured value, with its origin: an environment variable, or a key of the file.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Problem, Report};
-use crate::suite::{Location, Position, quoted, quoted_path, suggest, units};
-
-/// Where a value is set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// An environment variable.
-    Variable(String),
-    /// A key of the file.
-    Key {
-        /// Such as `telemetry.timeout`.
-        path: String,
-        /// Location of the value.
-        location: Location,
-    },
-    /// The file as a whole.
-    File(Location),
-}
-
-impl Origin {
-    /// The position in the file; none for a variable.
-    pub(super) fn position(&self) -> Option<Option<Position>> {
-        match self {
-            Self::Variable(_) => None,
-            Self::Key { location, .. } | Self::File(location) => Some(location.at),
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variable(name) => write!(f, "`{name}`"),
-            Self::Key { path, location } => write!(f, "{location}: `{path}`"),
-            Self::File(location) => write!(f, "{location}"),
-        }
-    }
-}
+use super::{Origin, Problem, Report};
+use crate::suite::mismatch::{self, Mismatch, OutOfRange};
+use crate::suite::{quoted, quoted_path, suggest, units};
 
 /// A configured value; never empty. `Debug` shows its origin only.
 #[derive(Clone)]
@@ -106,11 +71,7 @@ impl ConfigValue {
 
     /// A problem with this value.
     pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
-        Problem {
-            origin: self.origin.clone(),
-            message: message.into(),
-            hint: None,
-        }
+        Problem::new(self.origin.clone(), message)
     }
 
     /// The value of one of these words, case-insensitively.
@@ -146,23 +107,23 @@ impl ConfigValue {
         let parsed = if self.is_variable() {
             self.millis()
         } else {
-            units::duration(&self.text).map_err(|error| (error.message(&self.quoted()), error.hint()))
+            mismatch::duration(&self.text, &self.quoted())
         };
         self.parsed(parsed, range, |limit| units::show(*limit), report)
     }
 
     /// Bytes, or a number with a unit.
     pub(crate) fn size(&self, range: RangeInclusive<u64>, report: &mut Report) -> Option<u64> {
-        let parsed = units::size(&self.text).map_err(|error| (error.message(&self.quoted()), error.hint()));
+        let parsed = mismatch::size(&self.text, &self.quoted());
         self.parsed(parsed, range, |limit| crate::quota::format_bytes(*limit), report)
     }
 
     /// A whole number.
     pub(crate) fn count(&self, range: RangeInclusive<u64>, report: &mut Report) -> Option<u64> {
         let parsed = self.text.parse();
-        let parsed = parsed.map_err(|_| {
-            let message = format!("invalid number {}", self.quoted());
-            (message, "write digits only")
+        let parsed = parsed.map_err(|_| Mismatch {
+            message: format!("invalid number {}", self.quoted()),
+            hint: Some("write digits only".to_owned()),
         });
         self.parsed(parsed, range, u64::to_string, report)
     }
@@ -186,30 +147,28 @@ impl ConfigValue {
 
     fn parsed<T: PartialOrd>(
         &self,
-        parsed: Result<T, (String, &'static str)>,
+        parsed: Result<T, Mismatch>,
         range: RangeInclusive<T>,
         show: impl Fn(&T) -> String,
         report: &mut Report,
     ) -> Option<T> {
-        match parsed {
-            Ok(value) if range.contains(&value) => return Some(value),
-            Ok(value) => {
-                let (low, high) = (show(range.start()), show(range.end()));
-                let message = format!("{} is out of range; allowed: {low} to {high}", show(&value));
-                report.add(self.problem(message));
-            }
-            Err((message, hint)) => report.add(self.problem(message).hint(hint)),
-        }
+        let mismatch = match parsed.map(|value| mismatch::in_range(value, &range, show)) {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(OutOfRange { value, allowed })) => Mismatch {
+                message: format!("{value} is out of range; allowed: {allowed}"),
+                hint: None,
+            },
+            Err(mismatch) => mismatch,
+        };
+        report.add(self.problem(mismatch.message).maybe_hint(mismatch.hint));
         None
     }
 
-    fn millis(&self) -> Result<Duration, (String, &'static str)> {
+    fn millis(&self) -> Result<Duration, Mismatch> {
         let millis = self.text.parse().map(Duration::from_millis);
-        millis.map_err(|_| {
-            (
-                format!("invalid number of milliseconds {}", self.quoted()),
-                "write a whole number without a unit, such as `10000` for ten seconds",
-            )
+        millis.map_err(|_| Mismatch {
+            message: format!("invalid number of milliseconds {}", self.quoted()),
+            hint: Some("write a whole number without a unit, such as `10000` for ten seconds".to_owned()),
         })
     }
 }

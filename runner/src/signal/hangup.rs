@@ -35,9 +35,6 @@ impl HeldHangup {
         Ok(held)
     }
 
-    /// The command handles SIGHUP itself. It has read nothing yet, so that there is nothing to reload.
-    pub fn handled(self) {}
-
     /// Unless the command handles SIGHUP itself, lets it end the process as usual, also if it came meanwhile.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
@@ -12,8 +13,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use super::Table;
 use super::error::StoreError;
 use super::files::has_log;
-use super::store::BUSY_TIMEOUT;
 
+/// How long to wait for a lock of another process, such as a backup.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// The schema version that this version supports. An older database is upgraded; a newer one is left untouched.
 const VERSION: i64 = 1;
 /// The row with the name of the last commit.

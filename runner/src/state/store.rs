@@ -10,12 +10,10 @@ use tokio::time::Instant;
 
 use super::error::StoreError;
 use super::files::{FileId, FolderLock, quarantine};
-use super::read::{COMMIT, Contents, Rows, last_commit, read};
+use super::read::{BUSY_TIMEOUT, COMMIT, Contents, Rows, last_commit, read};
 use super::spill::SpillFile;
 use super::{Batch, DescriptorCounter};
 
-/// How long to wait for a lock of another process, such as a backup.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// If the spill file could not be allocated, it is tried again after this many commits.
 const SPILL_RETRY_COMMITS: u64 = 64;
 

@@ -12,11 +12,10 @@ use super::read::Rows;
 use super::store::{Attached, DatabaseState, Store};
 use super::write_buffer::{PendingBatch, WriteBuffer};
 use super::{Progress, StoredRows};
+use crate::backoff::{Backoff, Policy};
 
-/// The initial delay before a failing disk is retried; it doubles with each attempt.
-const FIRST_BACKOFF: Duration = Duration::from_millis(250);
-/// The longest retry delay.
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// The delay before a failing disk is retried.
+const BACKOFF: Policy = Policy::new(Duration::from_millis(250), Duration::from_secs(5));
 /// The minimum time between two writes to the spill file.
 const SPILL_INTERVAL: Duration = Duration::from_millis(20);
 /// How many commits may fail at shutdown.
@@ -39,7 +38,7 @@ pub(super) struct DatabaseWriter {
     progress: watch::Sender<Progress>,
     /// Whether the database is known to hold the last commit of this process.
     is_attached: bool,
-    backoff: Duration,
+    backoff: Backoff,
     shutdown_attempts: u32,
     /// The number of the last change in the spill file.
     spilled: u64,
@@ -56,7 +55,7 @@ impl DatabaseWriter {
             store,
             progress,
             is_attached: false,
-            backoff: FIRST_BACKOFF,
+            backoff: Backoff::new(BACKOFF),
             shutdown_attempts: SHUTDOWN_ATTEMPTS,
             spilled: 0,
         }
@@ -136,7 +135,7 @@ impl DatabaseWriter {
 
     fn committed(&mut self, number: u64) {
         self.write_buffer.mark_committed();
-        self.backoff = FIRST_BACKOFF;
+        self.backoff.reset();
         // There may be no receiver.
         self.progress.send_replace(Progress {
             number,
@@ -165,8 +164,7 @@ impl DatabaseWriter {
 
     /// Waits before the next attempt. Changes that are put meanwhile go to the spill file.
     fn back_off(&mut self) {
-        let until = Instant::now() + self.backoff;
-        self.backoff = (self.backoff * 2).min(MAX_BACKOFF);
+        let until = self.backoff.record_failure(None, Instant::now());
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let Some(pending) = self.write_buffer.next_batch_after(self.spilled, left) else {

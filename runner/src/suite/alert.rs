@@ -4,17 +4,20 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::fields::{Located, Names, Reader};
+use super::schema_parts::{self, closed, described, names, properties, text};
 use super::setting::{NONE, Setting};
 use super::tree::{Entry, Kind};
 
-pub(super) const KEYS: [&str; 2] = ["notify", "remind"];
+pub(super) const KEYS: [&str; 2] = ["notify", "repeat_interval"];
 /// Allowed reminder intervals.
-const REMIND_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(365 * 24);
+const REPEAT_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(365 * 24);
 /// Maximum number of elements of `notify`.
-pub(super) const MAX_NOTIFIERS: usize = 10_000;
+const MAX_NOTIFIERS: usize = 10_000;
 /// Maximum length of a notifier's name, in characters.
-pub(super) const MAX_NOTIFIER: usize = 200;
+const MAX_NOTIFIER: usize = 200;
 
 /// Where the alerts of a check go, and how often they are repeated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub struct AlertRules {
     /// The notifiers that receive them.
     pub notify: Notify,
     /// How often a firing alert is repeated.
-    pub remind: Remind,
+    pub repeat_interval: RepeatInterval,
 }
 
 /// Which notifiers an alert goes to.
@@ -39,7 +42,7 @@ pub enum Notify {
 
 /// How often a firing alert is repeated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Remind {
+pub enum RepeatInterval {
     /// As the runner's own settings say.
     #[default]
     Inherit,
@@ -53,7 +56,7 @@ pub enum Remind {
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawAlert {
     notify: Setting<RawNotify>,
-    remind: Setting<Remind>,
+    repeat_interval: Setting<RepeatInterval>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,18 +83,44 @@ pub(super) fn alert(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawAlert> 
             {
                 match &*entry.key {
                     "notify" => alert.notify = Setting::read(reader, entry, notify),
-                    "remind" => alert.remind = Setting::read(reader, entry, remind),
+                    "repeat_interval" => {
+                        alert.repeat_interval = Setting::read(reader, entry, repeat_interval);
+                    }
                     _ => {}
                 }
             }
         }
         _ => {
-            let hint = "write `none`, or a mapping such as `{ notify: [ops], remind: 4h }`".to_owned();
+            let hint =
+                "write `none`, or a mapping such as `{ notify: [ops], repeat_interval: 4h }`".to_owned();
             reader.unexpected(entry, "`none` or a mapping", Some(hint));
             return None;
         }
     }
     Some(alert)
+}
+
+/// The schema of `alert:`.
+pub(super) fn schema() -> Value {
+    let notifier = described(text(MAX_NOTIFIER), "The name of a notifier.");
+    let repeat_interval = json!({ "anyOf": [schema_parts::duration(), { "const": NONE }] });
+    let rules = properties([
+        (
+            "notify",
+            described(
+                names(MAX_NOTIFIERS, notifier),
+                "Notifiers to notify [default: all].",
+            ),
+        ),
+        (
+            "repeat_interval",
+            described(
+                repeat_interval,
+                "Interval between reminders, or `none` [default: the runner's setting].",
+            ),
+        ),
+    ]);
+    json!({ "anyOf": [{ "const": NONE }, closed(rules, &[])] })
 }
 
 fn notify(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawNotify> {
@@ -106,12 +135,12 @@ fn notify(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawNotify> {
     Some(RawNotify::Only(Arc::new(Notifiers { written, names })))
 }
 
-fn remind(reader: &mut Reader<'_>, entry: &Entry) -> Option<Remind> {
+fn repeat_interval(reader: &mut Reader<'_>, entry: &Entry) -> Option<RepeatInterval> {
     match &entry.value.kind {
-        Kind::Text(text) if &**text == NONE => Some(Remind::Never),
+        Kind::Text(text) if &**text == NONE => Some(RepeatInterval::Never),
         _ => {
-            let every = reader.duration(entry, REMIND_INTERVALS)?;
-            Some(Remind::Every(every.value))
+            let every = reader.duration(entry, REPEAT_INTERVALS)?;
+            Some(RepeatInterval::Every(every.value))
         }
     }
 }
@@ -125,7 +154,7 @@ impl RawAlert {
         };
         Self {
             notify: self.notify.over(inherited),
-            remind: self.remind.over(&base.remind),
+            repeat_interval: self.repeat_interval.over(&base.repeat_interval),
         }
     }
 
@@ -137,7 +166,7 @@ impl RawAlert {
                 Some(RawNotify::None) => Notify::None,
                 Some(RawNotify::Only(notifiers)) => Notify::Only(Arc::clone(&notifiers.names)),
             },
-            remind: self.remind.get().cloned().unwrap_or_default(),
+            repeat_interval: self.repeat_interval.get().cloned().unwrap_or_default(),
         }
     }
 

@@ -4,6 +4,8 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::chain;
 use super::fields::{Names, Reader};
 use super::suggest;
@@ -12,15 +14,22 @@ use crate::grant::{Grant, GrantError, NameServer, SecretOrigin};
 
 const MAX_GRANT: usize = 512;
 /// Maximum number of elements of each list.
-pub(super) const MAX_GRANTS: usize = 256;
+const MAX_GRANTS: usize = 256;
 /// As many as resolv.conf has (MAXNS).
-pub(super) const MAX_NAME_SERVERS: usize = 3;
+const MAX_NAME_SERVERS: usize = 3;
 
 /// The grants below `allow`.
 pub(super) fn allow(reader: &mut Reader<'_>, entry: &Entry) -> Option<Arc<[Grant]>> {
     let schemes = ["tcp", "tls", "http", "https", "dns"];
     let example = "for example `tcp://*.example.com:5432`, `https://10.0.0.0/8:443` or `dns://*.example.com`";
     grants(reader, entry, &schemes, example)
+}
+
+pub(super) fn allow_schema() -> Value {
+    json!({
+        "type": "array", "maxItems": MAX_GRANTS,
+        "items": { "type": "string", "pattern": "^[A-Za-z]+://" },
+    })
 }
 
 /// The origins below `redirect_secrets_to`.
@@ -31,6 +40,13 @@ pub(super) fn redirect_secrets_to(reader: &mut Reader<'_>, entry: &Entry) -> Opt
         &["http", "https"],
         "for example `https://login.example.com`",
     )
+}
+
+pub(super) fn redirect_secrets_to_schema() -> Value {
+    json!({
+        "type": "array", "maxItems": MAX_GRANTS,
+        "items": { "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" },
+    })
 }
 
 /// The servers below `name_servers`.
@@ -49,6 +65,13 @@ pub(super) fn name_servers(reader: &mut Reader<'_>, entry: &Entry) -> Option<Arc
         }
     }
     Some(servers.into())
+}
+
+pub(super) fn name_servers_schema() -> Value {
+    json!({
+        "type": "array", "minItems": 1, "maxItems": MAX_NAME_SERVERS,
+        "items": { "type": "string", "pattern": "^[0-9A-Fa-f.:\\[\\]]+$" },
+    })
 }
 
 fn grants<T: FromStr<Err = GrantError>>(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use url::Url;
 
 use super::fields::{Located, Reader};
@@ -10,7 +11,7 @@ use super::tree::{Entry, quoted};
 /// Maximum length of a description, in characters.
 pub(super) const MAX_DESCRIPTION: usize = 2_000;
 /// Maximum length of a URL, in characters.
-pub(super) const MAX_RUNBOOK_URL: usize = 2_048;
+const MAX_RUNBOOK_URL: usize = 2_048;
 
 /// Static annotations of a check's alerts. They are not secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +26,11 @@ pub struct Annotations {
 pub(super) fn description(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located<Arc<str>>> {
     let text = reader.multiline_text(entry, MAX_DESCRIPTION)?;
     Some(Located::new(entry, text.trim().into()))
+}
+
+/// The schema of `runbook_url:`.
+pub(super) fn runbook_url_schema() -> Value {
+    json!({ "type": "string", "maxLength": MAX_RUNBOOK_URL, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" })
 }
 
 /// Reads a URL that recipients can follow from any message.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 
 use super::cron::Cron;
 use super::cron::fields::MAX_EXPRESSION_CHARS;
 use super::fields::{Located, Reader};
-use super::maintenance::syntax::zone;
+use super::maintenance::syntax::{MAX_ZONE, zone};
+use super::schema_parts::{closed, described, properties, text};
 use super::tree::{Entry, Kind, quoted};
 use super::units;
 
@@ -106,6 +108,20 @@ pub(super) fn schedule(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located
         key: entry.at,
         ..cron
     })
+}
+
+/// The schema of `schedule:`.
+pub(super) fn schema() -> Value {
+    let cron = described(
+        text(MAX_EXPRESSION_CHARS),
+        "Minute, hour, day of month, month, day of week, such as `*/5 8-18 * * mon-fri`.",
+    );
+    let timezone = described(
+        text(MAX_ZONE),
+        "IANA time zone, such as `Europe/Berlin` [default: UTC].",
+    );
+    let keys = properties([("cron", cron.clone()), ("timezone", timezone)]);
+    json!({ "anyOf": [cron, closed(keys, &["cron"])] })
 }
 
 fn cron(

@@ -2,38 +2,73 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::Target;
-use super::config::{self, RawConfig};
-use super::error::Position;
+use super::config::ConfigKey;
 use super::fields::{Located, Names, Reader};
 use super::interpolate::{InterpolationContext, Interpolator};
 use super::layer::{self, Layer};
+use super::names::{MAX_KEY_NAME, MAX_NAME};
 use super::profile::Profile;
+use super::schema_parts::{Key, described, names, text};
 use super::source::Source;
-use super::syntax::MAX_KEY_NAME;
 use super::tree::{Entry, Kind, Node, quoted};
+use crate::problem::Position;
 use crate::redact::Secret;
 
 /// Keys that only a check has.
-const OWN_KEYS: [&str; 6] = [
-    "name",
-    "profile",
-    "target",
-    "targets",
-    "depends_on",
-    "expect_failure",
+pub(super) static OWN_KEYS: [Key; 6] = [
+    Key {
+        name: "name",
+        description: "Unique in the suite.",
+        schema: || text(MAX_NAME),
+    },
+    Key {
+        name: "profile",
+        description: "One of `profiles`; provides the settings that the check does not set.",
+        schema: || text(MAX_KEY_NAME),
+    },
+    Key {
+        name: "target",
+        description: "The target, in the plugin's own syntax.",
+        schema: || text(MAX_TARGET),
+    },
+    Key {
+        name: "targets",
+        description: "Several targets: one check for each.",
+        schema: || {
+            let target = described(text(MAX_TARGET), "A target.");
+            json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": target })
+        },
+    },
+    Key {
+        name: "depends_on",
+        description: "Checks that this one depends on: while one of them is down, this one sends no alerts.",
+        schema: || {
+            names(
+                MAX_DEPENDENCIES,
+                described(text(MAX_NAME), "The name of a check."),
+            )
+        },
+    },
+    Key {
+        name: "expect_failure",
+        description: "Whether the target is expected to fail: `fail` counts as `pass`, `pass` and `warn` as `fail` \
+            [default: false].",
+        schema: || json!({ "type": "boolean" }),
+    },
 ];
 
 /// The keys of a check: its own, and those of a layer.
 pub(super) fn keys() -> Vec<&'static str> {
-    [OWN_KEYS.to_vec(), layer::keys()].concat()
+    OWN_KEYS.iter().map(|key| key.name).chain(layer::keys()).collect()
 }
 
 /// Maximum length in characters.
-pub(super) const MAX_NAME: usize = 200;
-pub(super) const MAX_TARGET: usize = 2_048;
+const MAX_TARGET: usize = 2_048;
 /// Maximum number of elements of `depends_on`.
-pub(super) const MAX_DEPENDENCIES: usize = 100;
+const MAX_DEPENDENCIES: usize = 100;
 /// Maximum number of checks of a suite, each target counted.
 pub(super) const MAX_CHECKS: usize = 1_000_000;
 
@@ -75,6 +110,19 @@ pub(super) struct RawTarget {
 impl RawCheck {
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.name.as_ref().is_some_and(|own| &*own.value == name)
+    }
+
+    /// Identifies the check among those of the suite.
+    pub(super) fn position(&self) -> (usize, Position) {
+        (self.source.order(), self.at)
+    }
+
+    /// The key of its configuration, valid as long as the draft exists.
+    pub(super) fn config_key(&self) -> ConfigKey {
+        match &self.layer.config {
+            Some(config) => ConfigKey::Shared(Arc::as_ptr(config).addr()),
+            None => ConfigKey::Absent(self.source.order(), self.at),
+        }
     }
 
     /// A layer that is validated like a check.
@@ -180,7 +228,7 @@ fn check(
 
 fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpolator: &mut Interpolator<'_>) {
     // Keys of the check itself are not inherited, so `null` removes nothing.
-    if entry.value.is_null() && OWN_KEYS.contains(&&*entry.key) {
+    if entry.value.is_null() && OWN_KEYS.iter().any(|key| key.name == &*entry.key) {
         return;
     }
     match &*entry.key {
@@ -286,32 +334,6 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
         target: Target::redacted(&expanded.text, &expanded.masked),
         secrets: expanded.secrets,
     })
-}
-
-/// Reads the `config:` of any layer.
-pub(super) fn raw_config(
-    reader: &mut Reader<'_>,
-    entry: &Entry,
-    interpolator: &mut Interpolator<'_>,
-) -> Option<RawConfig> {
-    if !matches!(entry.value.kind, Kind::Map(_) | Kind::Null) {
-        reader.problem(
-            entry.value.at,
-            format!("`config`: expected a mapping, found {}", entry.value.found()),
-        );
-        return None;
-    }
-    let context = InterpolationContext {
-        directory: reader.source.directory(),
-        captures: true,
-        variables: true,
-    };
-    let (interpolated, unresolved) = config::interpolate(&entry.value, context, interpolator);
-    for (at, reference) in &unresolved.references {
-        reader.report_unresolved(*at, reference);
-    }
-    reader.report.suppress(unresolved.failed);
-    Some(RawConfig::new(entry.at, entry.value.clone(), interpolated))
 }
 
 fn depends_on(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Located<Arc<str>>> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::check::RawCheck;
-use super::error::Position;
+use super::failed_references::FailedReferences;
+use super::fields::Reader;
 use super::interpolate::{InterpolationContext, Interpolator, Unresolved};
 use super::merge;
 use super::tree::{Entry, Kind, Node};
-use super::variables::FailedReferences;
+use crate::problem::Position;
 use crate::redact::Secret;
 
 /// Bytes that each value counts for, in addition to those of its text.
@@ -61,6 +61,32 @@ fn weight(node: &Node) -> usize {
         _ => 0,
     };
     VALUE_BYTES.saturating_add(below)
+}
+
+/// Reads the `config:` of any layer.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    interpolator: &mut Interpolator<'_>,
+) -> Option<RawConfig> {
+    if !matches!(entry.value.kind, Kind::Map(_) | Kind::Null) {
+        reader.problem(
+            entry.value.at,
+            format!("`config`: expected a mapping, found {}", entry.value.found()),
+        );
+        return None;
+    }
+    let context = InterpolationContext {
+        directory: reader.source.directory(),
+        captures: true,
+        variables: true,
+    };
+    let (interpolated, unresolved) = interpolate(&entry.value, context, interpolator);
+    for (at, reference) in &unresolved.references {
+        reader.report_unresolved(*at, reference);
+    }
+    reader.report.suppress(unresolved.failed);
+    Some(RawConfig::new(entry.at, entry.value.clone(), interpolated))
 }
 
 /// A configuration with its references replaced, except for those that have no value.
@@ -164,12 +190,4 @@ pub(super) enum ConfigKey {
     Shared(usize),
     /// A check without `config:`, by its position.
     Absent(usize, Position),
-}
-
-/// The key of a check's configuration, valid as long as the draft exists.
-pub(super) fn key(raw: &RawCheck) -> ConfigKey {
-    match &raw.layer.config {
-        Some(config) => ConfigKey::Shared(Arc::as_ptr(config).addr()),
-        None => ConfigKey::Absent(raw.source.order(), raw.at),
-    }
 }

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::check::RawCheck;
-use super::config::{ConfigKey, key};
+use super::config::ConfigKey;
 use super::fields::Reader;
-use super::json_schema::{ConfigNode, Finding, FindingKind, PartialConfig, SchemaValidator};
-use super::plugin_validation::{self, ConfigProblem, ConfigProblems, ProblemAt};
+use super::json_schema::{self, ConfigNode, Finding, FindingKind, PartialConfig, SchemaValidator};
+use super::plugin_validation::{ConfigProblem, ConfigProblems, ProblemAt};
 use super::schema_validation::{SchemaRejection, SchemaVerdict, SchemaVerdicts};
 use super::tree::Node;
 use super::{Config, PluginFacts, json};
@@ -69,7 +69,7 @@ impl ConfigSchema {
         with_findings: bool,
     ) -> SchemaVerdict {
         match self {
-            Self::Isolated(verdicts) => verdicts.get(key(raw)),
+            Self::Isolated(verdicts) => verdicts.get(raw.config_key()),
             Self::InProcess(validator) => {
                 SchemaVerdict::new(validator, value, with_findings.then_some(written))
             }
@@ -102,11 +102,12 @@ pub(super) fn validate_config(
     raw: &RawCheck,
     usable: &UsablePlugin<'_>,
 ) -> ValidatedConfig {
-    if let Some(known) = usable.configs.borrow().get(&key(raw)) {
+    if let Some(known) = usable.configs.borrow().get(&raw.config_key()) {
         return known.clone();
     }
     let validated = validate_uncached(reader, raw, &usable.schema);
-    usable.configs.borrow_mut().insert(key(raw), validated.clone());
+    let key = raw.config_key();
+    usable.configs.borrow_mut().insert(key, validated.clone());
     validated
 }
 
@@ -171,7 +172,26 @@ pub(super) fn report_plugin_problems(
     let applicable = problems
         .filter(|(target, problem)| !is_reported(*target, problem) && validated.is_affected_by(problem));
     for (target, problem) in applicable {
-        let finding = plugin_validation::finding(problem, raw, target);
+        let finding = finding(problem, raw, target);
         reader.problem_with(finding.at, finding.message, finding.hint);
+    }
+}
+
+/// The problem as a finding at its position; `target` is the index of the check's target.
+fn finding(problem: &ConfigProblem, check: &RawCheck, target: usize) -> Finding {
+    let (_, written) = config_nodes(check);
+    let (at, path) = match &problem.at {
+        ProblemAt::Config(keys) => json_schema::locate(written, keys),
+        ProblemAt::Target => {
+            let target = check.targets.get(target);
+            (target.map_or(check.at, |target| target.at), "target".to_owned())
+        }
+        ProblemAt::Check => (check.at, "config".to_owned()),
+    };
+    Finding {
+        at,
+        about: FindingKind::Value,
+        message: format!("`{path}`: {}", problem.message),
+        hint: problem.hint.clone(),
     }
 }

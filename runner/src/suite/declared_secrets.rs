@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::Catalog;
 use super::check::RawCheck;
+use super::config::ConfigKey;
 use super::syntax::RawFile;
 use super::tree::{Kind, Node};
-use super::validator::{self, ConfigKey};
+use crate::problem::Problem;
 use crate::redact::Secret;
 
 /// Minimum length in bytes of a line of a value that is masked in quoted source lines.
@@ -29,7 +30,7 @@ pub(super) fn find(files: &[RawFile], unused: &[RawCheck], catalog: &Catalog) ->
         let (Some(plugin), Some(config)) = (check.layer.plugin.get(), &check.layer.config) else {
             continue;
         };
-        let key = (validator::key(check), Arc::clone(&plugin.value));
+        let key = (check.config_key(), Arc::clone(&plugin.value));
         if let Some(Ok(facts)) = catalog.get(&plugin.value)
             && !facts.secrets.is_empty()
             && !found.by_config.contains_key(&key)
@@ -45,7 +46,7 @@ impl DeclaredSecrets {
     /// The secrets of a check.
     pub(super) fn of_check(&self, check: &RawCheck) -> &[Arc<Secret>] {
         let key = check.layer.plugin.get();
-        let key = key.map(|plugin| (validator::key(check), Arc::clone(&plugin.value)));
+        let key = key.map(|plugin| (check.config_key(), Arc::clone(&plugin.value)));
         let secrets = key.and_then(|key| self.by_config.get(&key));
         secrets.map(Vec::as_slice).unwrap_or_default()
     }
@@ -65,13 +66,26 @@ impl DeclaredSecrets {
         Arc::clone(secret)
     }
 
+    /// Masks the values in problems, which may quote them.
+    pub(super) fn mask_problems<'p>(&self, problems: impl Iterator<Item = &'p mut Problem>) {
+        for problem in problems {
+            self.mask_text(&mut problem.message);
+            if let Some(hint) = &mut problem.hint {
+                self.mask_text(hint);
+            }
+            if let Some(line) = &mut problem.source_line {
+                self.mask_line(&mut line.text);
+            }
+        }
+    }
+
     /// Masks the values in a source line, each character by one character, so that columns stay the same.
-    pub(super) fn mask_line(&self, line: &mut String) {
+    fn mask_line(&self, line: &mut String) {
         self.mask(line, |piece| "*".repeat(piece.chars().count()));
     }
 
     /// Masks the values in a message.
-    pub(super) fn mask_text(&self, text: &mut String) {
+    fn mask_text(&self, text: &mut String) {
         self.mask(text, |_| "***".to_owned());
     }
 
@@ -121,7 +135,7 @@ fn collect(node: &Node, keys: &[String], texts: &mut Vec<Arc<str>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite::error::Position;
+    use crate::problem::Position;
     use crate::suite::tree::Entry;
 
     fn node(kind: Kind) -> Node {

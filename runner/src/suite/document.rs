@@ -9,11 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Environment;
-use super::error::{Location, Problem, Report};
 use super::interpolate::{InterpolationContext, Interpolator};
+use super::report::Report;
 use super::source::{Source, decode};
 use super::tree::{Entry, Kind, Node};
 use super::{Position, parse};
+use crate::problem::{Location, Problem};
 use crate::regular_file::{self, Owner};
 
 /// The content of a file, with references replaced.

@@ -10,24 +10,25 @@ use std::sync::Arc;
 
 use super::check::RawCheck;
 use super::declared_secrets::DeclaredSecrets;
-use super::error::{Location, Problem, Problems, Report};
 use super::interpolate::{Environment, Interpolator};
 use super::layer::Layer;
 use super::limits::Limits;
 use super::maintenance::syntax::RawWindow;
 use super::possible_names::PossibleDeclarations;
-use super::profile;
+use super::report::Report;
 use super::settings::Settings;
-use super::source::{self, Source};
+use super::source::Source;
+use super::source::load::load;
 use super::suggest;
 use super::syntax::{self, RawFile};
 use super::tree::{Node, quoted};
-use super::validator::{Validator, key};
+use super::validator::Validator;
 use super::variables::{Variable, VariableOverrides, Variables};
 use super::{
     Catalog, HostLimits, PluginDeclaration, PluginSource, SecretRegistry, Suite, declared_secrets, exposure,
-    group, parse, relations, unused,
+    group, layering, parse, relations, unused,
 };
+use crate::problem::{Location, Problem, Problems};
 use crate::redact::SuiteSecrets;
 use crate::regular_file::Session;
 
@@ -73,7 +74,7 @@ pub fn read(
     session: &Session,
 ) -> Draft {
     let mut report = Report::default();
-    let sources = source::load(paths, session, &mut report);
+    let sources = load(paths, session, &mut report);
     let origin = paths.first().cloned().unwrap_or_default();
     from_sources(sources, origin, report, embedded, (environment, overrides))
 }
@@ -165,7 +166,7 @@ pub(super) fn from_sources(
     };
     draft.plugins = draft.declared(embedded);
     let shared = draft.shared_defaults();
-    profile::apply(
+    layering::apply(
         &mut draft.files,
         &shared,
         &draft.possible.profiles,
@@ -175,7 +176,9 @@ pub(super) fn from_sources(
     draft.shared = shared.settings;
     draft.use_plugins(embedded);
     draft.unique_names();
-    draft.groups = group::declared(&draft.files, &mut draft.report);
+    let files = draft.files.iter();
+    let groups = files.flat_map(|file| file.groups.iter().map(|group| (&*file.source, group)));
+    draft.groups = group::declared(groups, &mut draft.report);
     relations::validate(&draft.files, &draft.possible.checks, &mut draft.report);
     draft
 }
@@ -213,7 +216,7 @@ impl Draft {
             _ => self.report_exposed_of_invalid(&declared, &mut report),
         }
         if report.count() > 0 {
-            report.mask(&declared);
+            declared.mask_problems(report.problems_mut());
             return Err(report.into_problems());
         }
         let written = self.files.iter().flat_map(|file| &file.maintenance);
@@ -231,7 +234,7 @@ impl Draft {
         let secrets = SuiteSecrets::new(&SecretRegistry::default());
         let mut known = HashSet::new();
         for check in self.files.iter().flat_map(|file| &file.checks) {
-            if known.insert(key(check)) {
+            if known.insert(check.config_key()) {
                 let of_config = check
                     .layer
                     .config

@@ -1,19 +1,16 @@
 //! The JSON Schema of a suite, for editors.
 
-mod settings;
 mod variables;
 
 use serde_json::{Map, Value, json};
 
-use super::alert::{MAX_NOTIFIER, MAX_NOTIFIERS};
-use super::allow::{MAX_GRANTS, MAX_NAME_SERVERS};
-use super::check::{MAX_DEPENDENCIES, MAX_NAME, MAX_TARGET};
 use super::group::{CONCURRENCY, MAX_GROUPS};
 use super::maintenance::syntax::{DAYS, MAX_NAMED_CHECKS, MAX_WINDOWS, MAX_ZONE};
+use super::names::MAX_NAME;
 use super::profile::MAX_PROFILES;
-use super::syntax::{MAX_KEY_NAME, MAX_LABEL_VALUE, MAX_LABELS};
+use super::schema_parts::{closed, count, described, names, of_keys, properties, text};
 use super::variables::{MAX_VALUE, MAX_VARIABLES};
-use super::{PluginFacts, units};
+use super::{PluginFacts, check, labels, layer, settings, units};
 
 /// JSON Schema (2020-12) of a suite file. The `config:` of a check is described for the given plugins.
 #[must_use]
@@ -100,19 +97,8 @@ fn variable() -> Value {
     })
 }
 
-/// A mapping that allows no other keys.
-fn closed(properties: Map<String, Value>, required: &[&str]) -> Map<String, Value> {
-    let mut schema = Map::new();
-    schema.insert("type".to_owned(), "object".into());
-    schema.insert("additionalProperties".to_owned(), false.into());
-    schema.insert("patternProperties".to_owned(), json!({ "^x-": {} }));
-    schema.insert("required".to_owned(), required.into());
-    schema.insert("properties".to_owned(), properties.into());
-    schema
-}
-
 fn check(configs: Vec<Value>) -> Value {
-    let mut properties = check_properties();
+    let mut properties = of_keys(&check::OWN_KEYS);
     for key in ["profile", "depends_on", "expect_failure"] {
         properties.get_mut(key).into_iter().for_each(nullable);
     }
@@ -128,60 +114,10 @@ fn check(configs: Vec<Value>) -> Value {
     schema.into()
 }
 
-fn check_properties() -> Map<String, Value> {
-    properties([
-        ("name", text(MAX_NAME, "Unique in the suite.")),
-        (
-            "profile",
-            text(
-                MAX_KEY_NAME,
-                "One of `profiles`; provides the settings that the check does not set.",
-            ),
-        ),
-        (
-            "target",
-            text(MAX_TARGET, "The target, in the plugin's own syntax."),
-        ),
-        (
-            "targets",
-            json!({
-                "description": "Several targets: one check for each.",
-                "type": "array", "minItems": 1, "uniqueItems": true, "items": text(MAX_TARGET, "A target."),
-            }),
-        ),
-        (
-            "expect_failure",
-            json!({
-                "description": "Whether the target is expected to fail: `fail` counts as `pass`, `pass` and `warn` as `fail` [default: false].",
-                "type": "boolean",
-            }),
-        ),
-        (
-            "depends_on",
-            names(
-                MAX_DEPENDENCIES,
-                text(MAX_NAME, "The name of a check."),
-                "Checks that this one depends on: while one of them is down, this one sends no alerts.",
-            ),
-        ),
-    ])
-}
-
 /// The keys of checks, profiles and defaults.
 fn layer() -> Map<String, Value> {
-    let mut layer = properties([
-        (
-            "plugin",
-            text(64, "`http`, `tls`, `tcp`, or a name under `plugins`."),
-        ),
-        (
-            "config",
-            json!({ "description": "Settings of the plugin.", "type": ["object", "null"] }),
-        ),
-        ("labels", labels("Dimensions on every metric of the check.")),
-    ]);
-    layer.append(&mut reach_properties());
-    layer.append(&mut settings::settings());
+    let mut layer = of_keys(&layer::OWN_KEYS);
+    layer.append(&mut settings::schema());
     layer.values_mut().for_each(nullable);
     layer
 }
@@ -199,66 +135,11 @@ fn nullable(schema: &mut Value) {
     *schema = choice.into();
 }
 
-/// Where a check may connect to, and with which secrets.
-fn reach_properties() -> Map<String, Value> {
-    properties([
-        (
-            "allow",
-            json!({
-                "description": "Destinations that the check may reach besides its target, such as \
-                    `tcp://*.example.com:5432`, and names that it may look up, such as `dns://*.example.com`.",
-                "type": "array", "maxItems": MAX_GRANTS,
-                "items": { "type": "string", "pattern": "^[A-Za-z]+://" },
-            }),
-        ),
-        (
-            "redirect_secrets_to",
-            json!({
-                "description": "Origins to which a redirect may carry secrets of the check, such as `https://login.example.com` \
-                    [default: none but the target's].",
-                "type": "array", "maxItems": MAX_GRANTS,
-                "items": { "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" },
-            }),
-        ),
-        (
-            "name_servers",
-            json!({
-                "description": "Addresses of the check's DNS servers, such as `192.0.2.53` or \
-                    `[2001:db8::53]:5353` [default: those of the machine].",
-                "type": "array", "minItems": 1, "maxItems": MAX_NAME_SERVERS,
-                "items": { "type": "string", "pattern": "^[0-9A-Fa-f.:\\[\\]]+$" },
-            }),
-        ),
-    ])
-}
-
-fn labels(description: &str) -> Value {
-    json!({
-        "description": description,
-        "type": "object", "maxProperties": MAX_LABELS, "additionalProperties": text(MAX_LABEL_VALUE, "A value."),
-        "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$" },
-    })
-}
-
 fn group() -> Map<String, Value> {
     properties([(
         "concurrency",
-        count(CONCURRENCY, "Maximum concurrent runs of its checks."),
+        described(count(CONCURRENCY), "Maximum concurrent runs of its checks."),
     )])
-}
-
-fn alert() -> Value {
-    let notify = names(
-        MAX_NOTIFIERS,
-        text(MAX_NOTIFIER, "The name of a notifier."),
-        "Notifiers to notify [default: all].",
-    );
-    let remind = json!({
-        "description": "Interval between reminders, or `none` [default: the runner's setting].",
-        "anyOf": [{ "$ref": "#/$defs/duration" }, { "const": "none" }],
-    });
-    let rules = closed(properties([("notify", notify), ("remind", remind)]), &[]);
-    json!({ "description": "Notifiers and reminders for status changes, or `none`.", "anyOf": [{ "const": "none" }, rules] })
 }
 
 /// A window that is active once, or repeatedly.
@@ -282,18 +163,23 @@ fn window_properties() -> Map<String, Value> {
         |description: &str| json!({ "type": "string", "format": "date-time", "description": description });
     let days = json!({ "enum": DAYS.map(|(day, _)| day) });
     properties([
-        ("name", text(MAX_NAME, "Unique in the suite.")),
+        ("name", described(text(MAX_NAME), "Unique in the suite.")),
         (
             "checks",
-            names(
-                MAX_NAMED_CHECKS,
-                text(MAX_NAME, "The name of a check."),
+            described(
+                names(
+                    MAX_NAMED_CHECKS,
+                    described(text(MAX_NAME), "The name of a check."),
+                ),
                 "Names of the checks [default: all].",
             ),
         ),
         (
             "labels",
-            labels("Labels that a check must have, all of them [default: all checks]."),
+            described(
+                labels::schema(),
+                "Labels that a check must have, all of them [default: all checks].",
+            ),
         ),
         ("from", moment("Start of the window.")),
         ("to", moment("End of the window.")),
@@ -303,7 +189,10 @@ fn window_properties() -> Map<String, Value> {
         ),
         (
             "days",
-            names(DAYS.len(), days, "Days on which it starts [default: every day]."),
+            described(
+                names(DAYS.len(), days),
+                "Days on which it starts [default: every day].",
+            ),
         ),
         (
             "at",
@@ -311,20 +200,12 @@ fn window_properties() -> Map<String, Value> {
         ),
         (
             "timezone",
-            text(
-                MAX_ZONE,
+            described(
+                text(MAX_ZONE),
                 "IANA time zone, such as `Europe/Berlin` [default: UTC].",
             ),
         ),
     ])
-}
-
-/// A non-empty list of distinct elements.
-fn names(most: usize, each: Value, description: &str) -> Value {
-    json!({
-        "description": description,
-        "type": "array", "minItems": 1, "maxItems": most, "uniqueItems": true, "items": each,
-    })
 }
 
 fn plugin() -> Map<String, Value> {
@@ -346,21 +227,6 @@ fn duration() -> Value {
 
 fn size() -> Value {
     json!({ "type": ["integer", "string"], "minimum": 0, "pattern": units::SIZE_PATTERN, "description": "Bytes, or such as `8MiB`." })
-}
-
-fn text(limit: usize, description: &str) -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": limit, "description": description })
-}
-
-fn count(range: std::ops::RangeInclusive<u64>, description: &str) -> Value {
-    json!({ "type": "integer", "minimum": range.start(), "maximum": range.end(), "description": description })
-}
-
-fn properties<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
-    entries
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
 }
 
 /// Adjusts the local references of a schema to `#/$defs/key`, and replaces its custom formats by patterns.

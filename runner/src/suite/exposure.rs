@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Variable;
-use super::error::{Position, Problem, Report};
 use super::labels::RawLabels;
 use super::layer::Layer;
+use super::report::Report;
 use super::source::Source;
 use super::syntax::RawFile;
 use super::tree::quoted;
+use crate::problem::{Origin, Position, Problem};
 use crate::redact::ExposedSecrets;
 
 const HINT: &str = "it would appear in every output: remove it, or do not use it as a secret elsewhere";
@@ -59,11 +60,11 @@ pub(super) fn report_exposed(
             "the variable {} holds a secret of the suite",
             quoted(&variable.name)
         );
-        let mut problem = Problem::of_file(origin, message).hint(HINT);
-        if let Some(location) = &variable.location {
-            problem.location = location.clone();
-        }
-        report.add(problem);
+        let problem = match &variable.location {
+            Some(location) => Problem::new(Origin::File(location.clone()), message),
+            None => Problem::of_file(origin, message),
+        };
+        report.add(problem.hint(HINT));
     }
 }
 

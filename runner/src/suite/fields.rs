@@ -5,15 +5,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Position, Problem, Report};
 use super::interpolate::{Unresolved, has_reference};
+use super::mismatch::{self, Mismatch, OutOfRange};
+use super::report::Report;
 use super::source::Source;
-use super::suggest;
 use super::tree::{Entry, Kind, Node, quoted};
 use super::units::{self, UnitError};
-
-/// Prefix of keys that are ignored, for use as a place for anchors.
-const EXTENSION_PREFIX: &str = "x-";
+use crate::problem::{Position, Problem};
 
 /// A value and its position.
 #[derive(Debug, Clone, Copy)]
@@ -97,12 +95,14 @@ impl Reader<'_> {
     }
 
     pub(super) fn unexpected(&mut self, entry: &Entry, expected: &str, hint: Option<String>) {
-        let message = format!(
-            "`{}`: expected {expected}, found {}",
-            entry.key,
-            entry.value.found()
-        );
-        self.problem_with(entry.value.at, message, hint);
+        let mismatch = Mismatch::unexpected(expected, &entry.value.found());
+        self.mismatch(entry, Mismatch { hint, ..mismatch });
+    }
+
+    /// Reports a value that is not allowed.
+    fn mismatch(&mut self, entry: &Entry, mismatch: Mismatch) {
+        let message = format!("`{}`: {}", entry.key, mismatch.message);
+        self.problem_with(entry.value.at, message, mismatch.hint);
     }
 
     /// The entries of a mapping; keys that are not in `known` are problems. `what` is the prefix of the message.
@@ -114,14 +114,14 @@ impl Reader<'_> {
             );
             return None;
         };
-        let is_known = |key: &str| known.contains(&key) || key.starts_with(EXTENSION_PREFIX);
+        let is_known = |key: &str| known.contains(&key) || mismatch::is_extension(key);
         for entry in entries.iter().filter(|entry| !is_known(&entry.key)) {
             if self.report.is_full() {
                 self.report.omit();
                 continue;
             }
-            let hint = suggest::hint(&entry.key, known.iter().copied());
-            self.problem_of_key(entry.at, format!("unknown key {}", quoted(&entry.key)), hint);
+            let unknown = Mismatch::unknown_key(&entry.key, known.iter().copied());
+            self.problem_of_key(entry.at, unknown.message, unknown.hint);
         }
         Some(entries)
     }
@@ -235,8 +235,8 @@ impl Reader<'_> {
         if let Some(text) = entry.value.text() {
             return Some(text);
         }
-        let scalar = matches!(entry.value.kind, Kind::Plain(_));
-        self.unexpected(entry, "a string", scalar.then(|| "put it in quotes".to_owned()));
+        let is_plain = matches!(entry.value.kind, Kind::Plain(_));
+        self.mismatch(entry, Mismatch::not_a_string(&entry.value.found(), is_plain));
         None
     }
 
@@ -263,14 +263,14 @@ impl Reader<'_> {
             self.unexpected(entry, "a duration", Some(hint));
             return None;
         };
-        let value = self.parsed(entry, text, units::duration(text))?;
+        let value = self.parsed(entry, mismatch::duration(text, &quoted(text)))?;
         self.in_range(entry, value, range, |limit| units::show(*limit))
     }
 
     pub(super) fn size(&mut self, entry: &Entry, range: RangeInclusive<u64>) -> Option<Located<u64>> {
         let value = match &entry.value.kind {
             Kind::Plain(plain) if plain.value.is_u64() => plain.value.as_u64()?,
-            Kind::Text(text) => self.parsed(entry, text, units::size(text))?,
+            Kind::Text(text) => self.parsed(entry, mismatch::size(text, &quoted(text)))?,
             _ => {
                 self.unexpected(entry, "a size", Some(UnitError::Size.hint().to_owned()));
                 return None;
@@ -294,13 +294,8 @@ impl Reader<'_> {
         None
     }
 
-    fn parsed<T>(&mut self, entry: &Entry, text: &str, result: Result<T, UnitError>) -> Option<T> {
-        result
-            .map_err(|error| {
-                let message = format!("`{}`: {}", entry.key, error.message(&quoted(text)));
-                self.problem_with(entry.value.at, message, Some(error.hint().to_owned()));
-            })
-            .ok()
+    fn parsed<T>(&mut self, entry: &Entry, result: Result<T, Mismatch>) -> Option<T> {
+        result.map_err(|mismatch| self.mismatch(entry, mismatch)).ok()
     }
 
     fn in_range<T: PartialOrd>(
@@ -310,12 +305,13 @@ impl Reader<'_> {
         range: RangeInclusive<T>,
         show: impl Fn(&T) -> String,
     ) -> Option<Located<T>> {
-        if range.contains(&value) {
-            return Some(Located::new(entry, value));
+        match mismatch::in_range(value, &range, show) {
+            Ok(value) => Some(Located::new(entry, value)),
+            Err(OutOfRange { value, allowed }) => {
+                let message = format!("`{}` is {value}; allowed: {allowed}", entry.key);
+                self.problem(entry.value.at, message);
+                None
+            }
         }
-        let (low, high) = (show(range.start()), show(range.end()));
-        let message = format!("`{}` is {}; allowed: {low} to {high}", entry.key, show(&value));
-        self.problem(entry.value.at, message);
-        None
     }
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::draft::{self, Draft};
-use super::error::Report;
 use super::interpolate::{Environment, InterpolationContext, Interpolator};
+use super::report::Report;
 use super::source::{self, Source};
 use super::variables::VariableOverrides;
 

@@ -5,10 +5,12 @@ use std::collections::btree_map::Entry as Slot;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::error::{Location, Report};
 use super::fields::{Located, Reader};
-use super::syntax::{self, RawFile};
+use super::names::{is_key_name, key_name_hint};
+use super::report::Report;
+use super::source::Source;
 use super::tree::{Entry, Kind, quoted};
+use crate::problem::Location;
 
 pub(super) const KEYS: [&str; 1] = ["concurrency"];
 /// Allowed concurrency limits of a group.
@@ -42,9 +44,8 @@ pub(super) fn groups(reader: &mut Reader<'_>, entry: &Entry) -> Vec<RawGroup> {
 }
 
 fn concurrency(reader: &mut Reader<'_>, entry: &Entry) -> Option<u32> {
-    if !syntax::is_key_name(&entry.key) {
-        let hint = syntax::key_name_hint();
-        reader.problem_with(entry.at, "invalid group name", Some(hint));
+    if !is_key_name(&entry.key) {
+        reader.problem_with(entry.at, "invalid group name", Some(key_name_hint()));
     }
     let mut fields = reader.fields("", &entry.value, &KEYS)?;
     let Some(field) = fields.find(|field| &*field.key == "concurrency") else {
@@ -56,27 +57,29 @@ fn concurrency(reader: &mut Reader<'_>, entry: &Entry) -> Option<u32> {
     u32::try_from(concurrency.value).ok()
 }
 
-/// The groups of all files. Several files may declare the same group with the same limit.
-pub(super) fn declared(files: &[RawFile], report: &mut Report) -> BTreeMap<Arc<str>, u32> {
+/// The concurrency limits of the groups of all files, each given with its file. Several files may declare the same
+/// group with the same limit.
+pub(super) fn declared<'a>(
+    declarations: impl Iterator<Item = (&'a Source, &'a RawGroup)>,
+    report: &mut Report,
+) -> BTreeMap<Arc<str>, u32> {
     let mut groups: BTreeMap<Arc<str>, (u32, Location)> = BTreeMap::new();
-    for file in files {
-        for group in &file.groups {
-            let at = group.name.key;
-            // An invalid limit was reported; checks may still use the group.
-            let concurrency = group.concurrency.unwrap_or(1);
-            let full = groups.len() == MAX_GROUPS;
-            let message = match groups.entry(Arc::clone(&group.name.value)) {
-                Slot::Occupied(known) if group.concurrency.is_none_or(|own| own == known.get().0) => continue,
-                Slot::Occupied(known) => format!("already declared differently at {}", known.get().1),
-                Slot::Vacant(_) if full => format!("a suite holds at most {MAX_GROUPS} groups"),
-                Slot::Vacant(slot) => {
-                    slot.insert((concurrency, file.source.location(at)));
-                    continue;
-                }
-            };
-            let subject = format!("group {}: ", quoted(&group.name.value));
-            report.add(file.source.problem(at, subject + &message));
-        }
+    for (source, group) in declarations {
+        let at = group.name.key;
+        // An invalid limit was reported; checks may still use the group.
+        let concurrency = group.concurrency.unwrap_or(1);
+        let full = groups.len() == MAX_GROUPS;
+        let message = match groups.entry(Arc::clone(&group.name.value)) {
+            Slot::Occupied(known) if group.concurrency.is_none_or(|own| own == known.get().0) => continue,
+            Slot::Occupied(known) => format!("already declared differently at {}", known.get().1),
+            Slot::Vacant(_) if full => format!("a suite holds at most {MAX_GROUPS} groups"),
+            Slot::Vacant(slot) => {
+                slot.insert((concurrency, source.location(at)));
+                continue;
+            }
+        };
+        let subject = format!("group {}: ", quoted(&group.name.value));
+        report.add(source.problem(at, subject + &message));
     }
     let limits = groups.into_iter();
     limits

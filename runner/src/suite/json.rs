@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::scalar::Plain;
+use super::tree::scalar::Plain;
 use super::tree::{Kind, Node};
 pub(crate) use exact::ExactJson;
 

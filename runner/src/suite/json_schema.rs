@@ -14,10 +14,10 @@ use serde_json::Value;
 pub(super) use self::partial_config::PartialConfig;
 pub(super) use self::yaml_path::ConfigNode;
 use self::yaml_path::YamlPath;
-use super::error::Position;
 use super::suggest;
 use super::tree::quoted;
 use super::units;
+use crate::problem::Position;
 
 /// Maximum number of findings for one configuration.
 const MAX_FINDINGS: usize = 50;

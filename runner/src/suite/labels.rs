@@ -3,10 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use serde_json::{Value, json};
+
 use super::fields::{Located, Reader};
+use super::schema_parts::{described, text};
 use super::setting::{NONE, Setting};
-use super::syntax::{self, MAX_LABEL_VALUE};
-use super::tree::{Entry, Kind};
+use super::tree::{Entry, Kind, quoted};
+
+/// Maximum number of labels of a check.
+pub(super) const MAX_LABELS: usize = 16;
+/// Maximum length of the value of a label, in characters.
+const MAX_LABEL_VALUE: usize = 256;
 
 /// Labels as parsed, of all layers.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +35,7 @@ impl RawLabels {
                 ..Self::default()
             };
         }
-        let entries = syntax::label_entries(reader, entry);
+        let entries = label_entries(reader, entry);
         let values = entries.iter().map(|label| {
             let value = Setting::read(reader, label, |reader, label| {
                 let value = reader.text(label, MAX_LABEL_VALUE)?.to_string();
@@ -89,4 +96,62 @@ impl RawLabels {
         });
         each.sum()
     }
+}
+
+/// The schema of `labels:`.
+pub(super) fn schema() -> Value {
+    json!({
+        "type": "object", "maxProperties": MAX_LABELS,
+        "additionalProperties": described(text(MAX_LABEL_VALUE), "A value."),
+        "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$" },
+    })
+}
+
+/// Labels that must all have a value, as of a maintenance window.
+pub(super) fn labels(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for label in label_entries(reader, entry) {
+        if let Some(value) = reader.text(label, MAX_LABEL_VALUE) {
+            labels.insert(label.key.to_string(), value.to_string());
+        }
+    }
+    labels
+}
+
+/// The entries of a mapping of labels; invalid names are reported.
+fn label_entries<'n>(reader: &mut Reader<'_>, entry: &'n Entry) -> &'n [Entry] {
+    const MAX_NAME: usize = 64;
+    let Kind::Map(entries) = &entry.value.kind else {
+        reader.problem(
+            entry.value.at,
+            format!("`labels`: expected a mapping, found {}", entry.value.found()),
+        );
+        return &[];
+    };
+    if entries.len() > MAX_LABELS {
+        reader.problem(
+            entry.at,
+            format!("`labels`: {} labels; allowed: up to {MAX_LABELS}", entries.len()),
+        );
+    }
+    let is_name = |name: &str| {
+        name.len() <= MAX_NAME
+            && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    };
+    let entries = entries.get(..MAX_LABELS).unwrap_or(entries);
+    for label in entries {
+        if !is_name(&label.key) {
+            let hint =
+                format!("use up to {MAX_NAME} letters, digits, `_`, `.` and `-`, starting with a letter");
+            reader.problem_with(
+                label.at,
+                format!("invalid label name {}", quoted(&label.key)),
+                Some(hint),
+            );
+        }
+    }
+    entries
 }

@@ -2,26 +2,55 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::allow;
-use super::check::raw_config;
-use super::config::RawConfig;
+use super::config::{self, RawConfig};
 use super::fields::{Located, Reader};
 use super::inheritance::{Inheritance, MergeLimitExceeded};
 use super::interpolate::Interpolator;
-use super::labels::RawLabels;
+use super::labels::{self, RawLabels};
+use super::schema_parts::{Key, text};
 use super::setting::Setting;
 use super::settings::{self, Settings};
 use super::tree::Entry;
 use crate::grant::{Grant, NameServer, SecretOrigin};
 
 /// The keys other than settings.
-const OWN_KEYS: [&str; 6] = [
-    "plugin",
-    "config",
-    "allow",
-    "redirect_secrets_to",
-    "name_servers",
-    "labels",
+pub(super) static OWN_KEYS: [Key; 6] = [
+    Key {
+        name: "plugin",
+        description: "`http`, `tls`, `tcp`, or a name under `plugins`.",
+        schema: || text(MAX_PLUGIN),
+    },
+    Key {
+        name: "config",
+        description: "Settings of the plugin.",
+        schema: || json!({ "type": ["object", "null"] }),
+    },
+    Key {
+        name: "allow",
+        description: "Destinations that the check may reach besides its target, such as \
+            `tcp://*.example.com:5432`, and names that it may look up, such as `dns://*.example.com`.",
+        schema: allow::allow_schema,
+    },
+    Key {
+        name: "redirect_secrets_to",
+        description: "Origins to which a redirect may carry secrets of the check, such as \
+            `https://login.example.com` [default: none but the target's].",
+        schema: allow::redirect_secrets_to_schema,
+    },
+    Key {
+        name: "name_servers",
+        description: "Addresses of the check's DNS servers, such as `192.0.2.53` or `[2001:db8::53]:5353` [default: \
+            those of the machine].",
+        schema: allow::name_servers_schema,
+    },
+    Key {
+        name: "labels",
+        description: "Dimensions on every metric of the check.",
+        schema: labels::schema,
+    },
 ];
 
 /// Maximum length of a plugin's name, in characters.
@@ -41,7 +70,11 @@ pub(super) struct Layer {
 
 /// The keys of a layer: its own, and those of the settings.
 pub(super) fn keys() -> Vec<&'static str> {
-    [OWN_KEYS.as_slice(), settings::KEYS.as_slice()].concat()
+    OWN_KEYS
+        .iter()
+        .map(|key| key.name)
+        .chain(settings::KEYS)
+        .collect()
 }
 
 impl Layer {
@@ -59,7 +92,7 @@ impl Layer {
                     Some(Located::new(entry, Arc::clone(name)))
                 });
             }
-            "config" => self.config = raw_config(reader, entry, interpolator).map(Arc::new),
+            "config" => self.config = config::read(reader, entry, interpolator).map(Arc::new),
             "allow" => self.allow = Setting::read_or_none(reader, entry, allow::allow),
             "redirect_secrets_to" => {
                 self.redirect_secrets_to = Setting::read_or_none(reader, entry, allow::redirect_secrets_to);

@@ -23,10 +23,10 @@ pub(super) struct Limits<'a> {
 impl Limits<'_> {
     /// Reports each setting of a layer that exceeds a limit.
     pub(super) fn validate(&self, reader: &mut Reader<'_>, own: &Settings) {
-        for (kind, limit) in &own.quota {
-            let ceiling = self.host_limits.ceiling.limit(*kind);
-            if let Some(limit) = limit.get().filter(|limit| limit.value > ceiling) {
-                self.above_ceiling(reader, *kind, *limit, ceiling);
+        for (kind, limit) in own.quota.iter() {
+            let ceiling = self.host_limits.ceiling.limit(kind);
+            if limit.value > ceiling {
+                self.above_ceiling(reader, kind, limit, ceiling);
             }
         }
         self.group(reader, own);

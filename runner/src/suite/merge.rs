@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::error::Report;
+use super::report::Report;
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
 

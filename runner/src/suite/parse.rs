@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 
-use super::error::{Position, Problem, Report};
 use super::merge;
-use super::scalar::{self, Plain, TagMeaning};
+use super::report::Report;
 use super::source::Source;
+use super::tree::scalar::{self, Plain, TagMeaning};
 use super::tree::{Entry, Kind, Node, quoted};
+use crate::problem::{Position, Problem};
 
 /// Maximum nesting of lists and mappings.
 const MAX_DEPTH: usize = 64;

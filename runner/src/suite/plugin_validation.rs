@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::check::RawCheck;
-use super::error::Position;
-use super::json_schema::{self, Finding, FindingKind};
-use super::{config_validation, validator};
+use crate::problem::Position;
 use crate::redact::{Secret, Secrets};
 
 /// Maximum number of problems with all configurations of a plugin together.
@@ -189,7 +187,7 @@ impl ConfigRequestBuilder {
         let targets = targets.map(|target| self.target(config, target.target.expose()));
         let targets = targets.collect();
         let uses = ConfigTargets { config, targets };
-        self.uses.0.insert(validator::check_position(check), uses);
+        self.uses.0.insert(check.position(), uses);
     }
 
     fn target(&mut self, config: usize, target: &str) -> usize {
@@ -247,7 +245,7 @@ impl<'a> ConfigProblems<'a> {
 
     /// The problems of a check, each with the index of its target.
     pub(super) fn of_check(&self, check: &RawCheck) -> impl Iterator<Item = (usize, &ConfigProblem)> {
-        let uses = self.uses.0.get(&validator::check_position(check));
+        let uses = self.uses.0.get(&check.position());
         let keys = uses.into_iter().flat_map(|uses| {
             let of_targets = uses.targets.iter().enumerate();
             let of_targets = of_targets.map(|(index, target)| (index, (uses.config, Some(*target))));
@@ -266,7 +264,7 @@ impl<'a> ConfigProblems<'a> {
         mut checks: impl Iterator<Item = &'c RawCheck>,
     ) -> Option<&'c RawCheck> {
         checks.find(|check| {
-            let uses = self.uses.0.get(&validator::check_position(check));
+            let uses = self.uses.0.get(&check.position());
             uses.is_some_and(|uses| uses.config == config)
         })
     }
@@ -283,7 +281,7 @@ pub(super) fn secrets_of<'a>(checks: impl Iterator<Item = &'a RawCheck>) -> Secr
     let mut known = HashSet::new();
     let secrets = checks.flat_map(|check| {
         // Many checks may share a configuration.
-        let is_new = known.insert(validator::key(check));
+        let is_new = known.insert(check.config_key());
         let config = check.layer.config.iter().filter(move |_| is_new);
         let of_config = config.flat_map(|config| &config.interpolated.secrets);
         of_config.chain(check.targets.iter().flat_map(|target| &target.secrets))
@@ -291,23 +289,4 @@ pub(super) fn secrets_of<'a>(checks: impl Iterator<Item = &'a RawCheck>) -> Secr
     let values: BTreeMap<*const Secret, &Arc<Secret>> =
         secrets.map(|secret| (Arc::as_ptr(secret), secret)).collect();
     Secrets::new(values.into_values().map(|secret| secret.expose()))
-}
-
-/// The problem as a finding at its position; `target` is the index of the check's target.
-pub(super) fn finding(problem: &ConfigProblem, check: &RawCheck, target: usize) -> Finding {
-    let (_, written) = config_validation::config_nodes(check);
-    let (at, path) = match &problem.at {
-        ProblemAt::Config(keys) => json_schema::locate(written, keys),
-        ProblemAt::Target => {
-            let target = check.targets.get(target);
-            (target.map_or(check.at, |target| target.at), "target".to_owned())
-        }
-        ProblemAt::Check => (check.at, "config".to_owned()),
-    };
-    Finding {
-        at,
-        about: FindingKind::Value,
-        message: format!("`{path}`: {}", problem.message),
-        hint: problem.hint.clone(),
-    }
 }

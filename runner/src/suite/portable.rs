@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Position;
-use super::scalar::{self, Plain};
+use super::tree::scalar::{self, Plain};
 use super::tree::{Entry, Kind, Node};
+use crate::problem::Position;
 
 /// The nodes of a tree in pre-order.
 #[derive(Serialize, Deserialize)]

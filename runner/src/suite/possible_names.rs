@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 
-use super::error::Position;
+use super::failed_references::FailedReferences;
 use super::references::is_match;
 use super::tree::{Entry, Kind, Node};
-use super::variables::{FailedReferences, as_pattern};
+use super::variables::as_pattern;
+use crate::problem::Position;
 
 /// Maximum number of patterns; beyond that, every name is possible.
 const MAX_PATTERNS: usize = 64;

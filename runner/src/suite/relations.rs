@@ -6,14 +6,15 @@ use std::slice::Iter;
 use std::sync::Arc;
 
 use super::check::RawCheck;
-use super::error::{Location, Position, Report};
 use super::fields::Located;
 use super::maintenance::syntax::MAX_WINDOWS;
 use super::possible_names::PossibleNames;
+use super::report::Report;
 use super::source::Source;
 use super::suggest;
 use super::syntax::RawFile;
 use super::tree::quoted;
+use crate::problem::{Location, Position};
 
 /// Maximum number of comparisons to find similar names for unknown ones, over all of a suite: each takes about a
 /// microsecond.

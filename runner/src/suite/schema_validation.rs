@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::Position;
+use super::config::ConfigKey;
 use super::json::Coercions;
 use super::json_schema::{ConfigNode, Finding, PartialConfig, SchemaValidator};
 use super::portable::PortableNode;
 use super::tree::Node;
-use super::validator::ConfigKey;
+use crate::problem::Position;
 
 /// Maximum number of findings of all configurations of a plugin together; beyond it a configuration is rejected without
 /// a reason.

@@ -1,21 +1,22 @@
 //! The parsed form of a suite. Each field is valid by itself; relations between fields are validated later.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::check;
-use super::error::{Position, Report};
 use super::fields::Reader;
 use super::group::{self, RawGroup};
 use super::interpolate::Interpolator;
 use super::layer::Layer;
 use super::maintenance::syntax::{self as maintenance_syntax, RawWindow};
+use super::names::{is_key_name, key_name_hint};
 use super::profile::{self, Profile};
+use super::report::Report;
 use super::setting::Setting;
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
 use super::{PluginDeclaration, PluginSource};
+use crate::problem::Position;
 
 /// `vars` is read before the rest.
 pub(super) const FILE_KEYS: [&str; 7] = [
@@ -31,12 +32,6 @@ pub(super) const PLUGIN_KEYS: [&str; 2] = ["path", "digest"];
 
 /// Maximum number of plugins of a file.
 const MAX_PLUGINS: usize = 1_000;
-/// Maximum length of the name of a plugin, a profile or a group, in characters.
-pub(super) const MAX_KEY_NAME: usize = 64;
-/// Maximum number of labels of a check.
-pub(super) const MAX_LABELS: usize = 16;
-/// Maximum length of the value of a label, in characters.
-pub(super) const MAX_LABEL_VALUE: usize = 256;
 /// Maximum length of a path, in characters.
 const MAX_PATH: usize = 4_096;
 const DIGEST_PREFIX: &str = "sha256:";
@@ -178,66 +173,4 @@ fn read_digest(reader: &mut Reader<'_>, entry: &Entry) -> Option<String> {
         reader.problem_with(entry.value.at, message, Some(hint));
     }
     digest
-}
-
-/// Whether this is a valid name for a plugin, a profile or a group.
-pub(super) fn is_key_name(name: &str) -> bool {
-    name.len() <= MAX_KEY_NAME
-        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-}
-
-pub(super) fn key_name_hint() -> String {
-    format!("use up to {MAX_KEY_NAME} letters, digits, `-`, `_` and `.`")
-}
-
-/// Labels that must all have a value, as of a maintenance window.
-pub(super) fn labels(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::new();
-    for label in label_entries(reader, entry) {
-        if let Some(value) = reader.text(label, MAX_LABEL_VALUE) {
-            labels.insert(label.key.to_string(), value.to_string());
-        }
-    }
-    labels
-}
-
-/// The entries of a mapping of labels; invalid names are reported.
-pub(super) fn label_entries<'n>(reader: &mut Reader<'_>, entry: &'n Entry) -> &'n [Entry] {
-    const MAX_NAME: usize = 64;
-    let Kind::Map(entries) = &entry.value.kind else {
-        reader.problem(
-            entry.value.at,
-            format!("`labels`: expected a mapping, found {}", entry.value.found()),
-        );
-        return &[];
-    };
-    if entries.len() > MAX_LABELS {
-        reader.problem(
-            entry.at,
-            format!("`labels`: {} labels; allowed: up to {MAX_LABELS}", entries.len()),
-        );
-    }
-    let is_name = |name: &str| {
-        name.len() <= MAX_NAME
-            && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-    };
-    let entries = entries.get(..MAX_LABELS).unwrap_or(entries);
-    for label in entries {
-        if !is_name(&label.key) {
-            let hint =
-                format!("use up to {MAX_NAME} letters, digits, `_`, `.` and `-`, starting with a letter");
-            reader.problem_with(
-                label.at,
-                format!("invalid label name {}", quoted(&label.key)),
-                Some(hint),
-            );
-        }
-    }
-    entries
 }

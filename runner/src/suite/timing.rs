@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::error::Position;
 use super::fields::Reader;
-use super::settings::{EffectiveSettings, Settings};
+use super::settings::Settings;
 use super::tree::quoted;
 use super::{Cadence, units};
+use crate::problem::Position;
 
 /// The settings of a check and its profile; all others are from `defaults`, or built in.
 pub(super) struct Layers<'a> {
@@ -47,20 +47,16 @@ pub(super) fn validate_layer(reader: &mut Reader<'_>, own: &Settings) {
 
 /// Reports contradictory times of a check; `all` are its merged settings. Invalid times, which were reported, are not
 /// compared.
-pub(super) fn validate(
-    reader: &mut Reader<'_>,
-    layers: &Layers<'_>,
-    all: &Settings,
-    effective: &EffectiveSettings,
-) {
+pub(super) fn validate(reader: &mut Reader<'_>, layers: &Layers<'_>, all: &Settings) {
     let has_both = all.interval.get().is_some() && all.schedule.get().is_some();
     if has_both || all.interval.is_invalid() || all.schedule.is_invalid() {
         return;
     }
     let schedule = all.schedule.get().map(|schedule| schedule.key);
     let interval = all.interval.get().map(|interval| interval.key);
-    let cadence = layers.time(effective.cadence.min_interval(), schedule.or(interval));
-    let (cadence_name, timeout_hint) = match effective.cadence {
+    let effective = all.cadence();
+    let cadence = layers.time(effective.min_interval(), schedule.or(interval));
+    let (cadence_name, timeout_hint) = match effective {
         Cadence::Every(_) => ("`interval`", "raise `interval` or lower `timeout`"),
         Cadence::Cron(_) => ("the shortest time in `schedule`", "lower `timeout`"),
     };

@@ -1,11 +1,13 @@
 //! YAML as a tree with positions. Subtrees are shared, so that an alias costs nothing.
 
+pub(super) mod scalar;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use super::error::Position;
-use super::scalar::Plain;
+use self::scalar::Plain;
 use super::source::printable;
+use crate::problem::Position;
 
 /// Maximum length of a value in a problem, in characters.
 const MAX_QUOTED_CHARS: usize = 60;

@@ -4,27 +4,24 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::check::{MAX_CHECKS, RawCheck, RawTarget};
-pub(super) use super::config::{ConfigKey, key};
+use super::config::ConfigKey;
 use super::config_validation::{self, UsablePlugin};
 use super::declared_secrets::DeclaredSecrets;
-use super::error::{Position, Problem, Report};
 use super::fields::Reader;
 use super::ids::{self, Id};
 use super::limits::Limits;
-use super::settings::{EffectiveSettings, Settings};
+use super::report::Report;
+use super::settings::Settings;
 use super::syntax::RawFile;
 use super::timing::{self, Layers};
 use super::tree::quoted;
-use super::{Check, CheckId, Config, Target, chain};
+use super::{Check, CheckId, Config, chain};
 use crate::grant::Grants;
+use crate::problem::Problem;
 use crate::redact::{SecretGroup, Secrets, SuiteSecrets};
-
-/// Identifies a check of the suite by its position.
-pub(super) fn check_position(raw: &RawCheck) -> (usize, Position) {
-    (raw.source.order(), raw.at)
-}
 
 /// Turns parsed checks into [`Check`]s.
 pub(super) struct Validator<'a> {
@@ -124,7 +121,7 @@ impl Validator<'_> {
             report,
             subject: raw.subject(),
         };
-        let effective = self.settings(&mut reader, raw, defaults);
+        let settings = self.settings(&mut reader, raw, defaults);
         let plugin = raw.layer.plugin.get();
         let Some((plugin, usable)) =
             plugin.and_then(|plugin| Some((plugin, self.plugins.get(&*plugin.value)?)))
@@ -147,7 +144,8 @@ impl Validator<'_> {
         else {
             return Vec::new();
         };
-        let common = common(raw, (&name.value, &plugin.value), effective, config);
+        let mut common = common(raw, (&name.value, &plugin.value), config);
+        settings.apply(&mut common, &self.limits.host_limits.ceiling);
         let checks = raw.targets.iter().zip(grants.into_iter().flatten()).zip(ids).map(
             |((target, grants), Id { id, former })| Check {
                 id,
@@ -161,8 +159,8 @@ impl Validator<'_> {
         checks.collect()
     }
 
-    /// The effective settings of a check, with all layers merged.
-    fn settings(&self, reader: &mut Reader<'_>, raw: &RawCheck, defaults: &Settings) -> EffectiveSettings {
+    /// The settings of a check, with all layers merged.
+    fn settings(&self, reader: &mut Reader<'_>, raw: &RawCheck, defaults: &Settings) -> Settings {
         let own = &raw.layer.settings;
         let profile = raw.profile.as_ref();
         let profile = profile.map(|profile| (&*profile.name, &profile.layer.settings));
@@ -170,17 +168,16 @@ impl Validator<'_> {
             Some((_, profile)) => own.over(profile).over(defaults),
             None => own.over(defaults),
         };
-        let effective = all.effective(&self.limits.host_limits.ceiling);
         let layers = Layers { check: own, profile };
-        timing::validate(reader, &layers, &all, &effective);
-        effective
+        timing::validate(reader, &layers, &all);
+        all
     }
 
     fn secrets(&self, raw: &RawCheck, target: &RawTarget) -> Secrets {
         let mut secrets = self.secrets.borrow_mut();
         let plugin = raw.layer.plugin.get().map(|plugin| Arc::clone(&plugin.value));
         let mut parts = self.config_secrets.borrow_mut();
-        let of_config = parts.entry((key(raw), plugin)).or_insert_with(|| {
+        let of_config = parts.entry((raw.config_key(), plugin)).or_insert_with(|| {
             let of_config = raw
                 .layer
                 .config
@@ -210,39 +207,19 @@ fn duplicate_id(id: &CheckId, own: (&RawCheck, &RawTarget), first: (&RawCheck, &
     own.0.source.problem(own.1.at, message).hint(hint)
 }
 
-/// The common part of the checks of an entry, without a target.
-fn common(
-    raw: &RawCheck,
-    (name, plugin): (&str, &str),
-    effective: EffectiveSettings,
-    config: Config,
-) -> Check {
+/// The common part of the checks of an entry, without its settings, and without a target and what depends on it.
+fn common(raw: &RawCheck, (name, plugin): (&str, &str), config: Config) -> Check {
     Check {
-        id: CheckId::new(name),
-        former_id: None,
-        name: name.to_owned(),
         plugin: plugin.to_owned(),
-        target: Target::new(""),
-        cadence: effective.cadence,
-        retry_interval: effective.retry_interval,
-        timeout: effective.timeout,
-        retries: effective.retries,
-        failure_threshold: effective.failure_threshold,
-        success_threshold: effective.success_threshold,
-        quota: effective.quota,
-        grants: Grants::default(),
         labels: raw.layer.labels.effective(),
-        group: effective.group,
         depends_on: raw
             .depends_on
             .iter()
             .map(|name| Arc::clone(&name.value))
             .collect(),
-        alert: effective.alert,
-        annotations: effective.annotations,
         expect_failure: raw.expect_failure,
         config,
-        secrets: Secrets::default(),
+        ..Check::minimal(name, Duration::ZERO)
     }
 }
 

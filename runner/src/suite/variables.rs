@@ -17,12 +17,13 @@ use self::declared::Declaration;
 use self::overrides::is_name;
 pub use self::overrides::{InvalidVariable, VariableOverride, VariableOverrides};
 pub(super) use self::pieces::as_pattern;
-pub(super) use self::replace::FailedReferences;
 use self::replace::Replacer;
-use super::error::{Location, Position, Problem, Report};
+use super::failed_references::FailedReferences;
+use super::report::Report;
 use super::source::Source;
 use super::suggest;
 use super::tree::{Kind, Node, quoted};
+use crate::problem::{Location, Position, Problem};
 
 /// Maximum number of variables of one file, or of the command line.
 pub(super) const MAX_VARIABLES: usize = 1_000;

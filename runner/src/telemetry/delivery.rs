@@ -13,7 +13,6 @@
 //! which they were created, and a request leaves the queue only when its result is known. Delivery is at least once: a
 //! collector may receive a request twice if the response to the first attempt was lost.
 
-mod backoff;
 mod batch;
 mod console;
 mod deferred;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, Verdict, VerdictStatus};
-use crate::quota::QuotaKind;
+use crate::quota::{QuotaKind, QuotaUsage};
 use crate::record::Peer;
 use crate::settings::{Report, Section};
 use crate::suite::{Check, Environment, Target};
@@ -77,14 +77,17 @@ pub(crate) fn verdict(status: VerdictStatus) -> Verdict {
 
 fn usage() -> Usage {
     Usage {
-        sockets_peak: 1,
-        fds_peak: 1,
-        connections: 1,
-        lookups: 1,
-        bytes_in: 2_048,
-        bytes_out: 512,
-        memory_peak: 1 << 20,
-        cpu: MS,
+        used: QuotaUsage {
+            sockets_peak: 1,
+            fds_peak: 1,
+            connections: 1,
+            lookups: 1,
+            bytes_in: 2_048,
+            bytes_out: 512,
+            memory_peak: 1 << 20,
+            cpu: MS,
+            ..QuotaUsage::default()
+        },
         opened: BTreeMap::from([(None, 1)]),
         closed: BTreeMap::from([(ClosedBy::Host(EndCause::Returned), 1)]),
         denials: BTreeMap::from([(QuotaKind::Sockets, 1)]),

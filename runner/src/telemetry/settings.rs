@@ -27,7 +27,7 @@ use url::Url;
 
 use self::layer::Layers;
 pub use self::resource::{Process, resource};
-use crate::http_client::TlsFiles;
+use crate::outbound::http_client::TlsFiles;
 use crate::settings::{Problems, Report, Section, is_public};
 use crate::suite::Environment;
 use crate::trace::propagation::Propagation;

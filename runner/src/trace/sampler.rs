@@ -10,12 +10,6 @@ impl Ratio {
     pub fn new(ratio: f64) -> Option<Self> {
         (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
     }
-
-    /// The value, from 0 to 1.
-    #[must_use]
-    pub fn get(self) -> f64 {
-        self.0
-    }
 }
 
 /// Samples by the trace id alone, so that all samplers with the same ratio select the same traces
@@ -81,7 +75,7 @@ mod tests {
         for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
             assert_eq!(Ratio::new(wrong), None);
         }
-        assert_eq!(Ratio::new(0.25).map(Ratio::get), Some(0.25));
+        assert_eq!(Ratio::new(0.25), Some(Ratio(0.25)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::reload_status::ReloadStatus;
 use super::slow_polls::SlowPolls;
 use super::supervisor_status::SupervisorStatus;
 use crate::alert;
+use crate::dispatch::RETRY_BACKOFF;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
 use crate::liveness::Registry;
@@ -34,8 +35,6 @@ use crate::telemetry::MetricsHandle;
 /// How much longer than its own bound a run may take: the delays between attempts are known, the load of the machine
 /// is not.
 const OVERDUE_MARGIN: Duration = Duration::from_secs(10);
-/// The longest delay between two attempts.
-const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// Minimum time before a check counts as stale; shorter ones come from very short intervals.
 const MIN_STALE: Duration = Duration::from_secs(5);
 /// Longer than a reload that compiles a large plugin takes.
@@ -118,8 +117,9 @@ impl HealthReport {
     }
 
     /// Readiness: whether there is no issue.
+    #[cfg(test)]
     #[must_use]
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.issues.is_empty()
     }
 
@@ -228,7 +228,7 @@ impl Health {
 /// The longest that a run of a check can take.
 fn max_duration(check: &Check) -> Duration {
     let attempts = check.retries.saturating_add(1);
-    (check.timeout + MAX_BACKOFF).saturating_mul(attempts) + OVERDUE_MARGIN
+    (check.timeout + RETRY_BACKOFF.max()).saturating_mul(attempts) + OVERDUE_MARGIN
 }
 
 fn is_stale(check_liveness: CheckLiveness) -> bool {

@@ -42,14 +42,6 @@ pub fn stopping(status: &str) -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Stopping, NotifyState::Status(&line(status))])
 }
 
-/// Sets the status that `systemctl status` shows.
-///
-/// # Errors
-/// There is a manager, and it cannot be reached.
-pub fn status(text: &str) -> io::Result<()> {
-    sd_notify::notify(&[NotifyState::Status(&line(text))])
-}
-
 /// Whether systemd's watchdog is enabled.
 #[must_use]
 pub fn watchdog_enabled() -> bool {

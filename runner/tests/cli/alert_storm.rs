@@ -74,7 +74,7 @@ impl AlertStorm {
         // resolved still alternate.
         let notifier = |name: &str, receiver: &Receiver| {
             let url = receiver.url("http", "/");
-            format!("    {name}: {{ type: webhook, url: '{url}', timeout: 5s, on: [down] }}\n")
+            format!("    {name}: {{ type: webhook, url: '{url}', timeout: 5s, statuses: [down] }}\n")
         };
         let notifiers = notifier("silent", &self.silent) + &notifier("well", &self.healthy);
         folder(&[
@@ -200,7 +200,7 @@ fn until(is_so: impl Fn() -> bool) {
 /// Asserts that runs were on schedule: a notifier that blocked the service would make most of them late, while a busy
 /// machine makes a few late.
 fn assert_on_schedule(service: &Service) {
-    let status = service.json(&["status", "--json"]);
+    let status = service.json(&["status", "--format", "json"]);
     let (account, checks) = (&status["account"], status["checks"].as_array().unwrap());
     let missed =
         ["overload", "overlap", "clock_jump"].map(|reason| account["missed"][reason].as_u64().unwrap());

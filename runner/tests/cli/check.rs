@@ -98,9 +98,9 @@ async fn only_the_named_checks_run() {
         "suite.yaml",
         "--format",
         "json",
-        "--only",
+        "--check",
         "three",
-        "--only",
+        "--check",
         "one",
     ];
     let ending = canary(&folder, &arguments).run();
@@ -109,13 +109,28 @@ async fn only_the_named_checks_run() {
     assert_eq!(site.accepted(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_several_targets_runs_by_its_id() {
+    let site = site();
+    let (one, two) = (site.url("http", "/"), site.url("http", "/two"));
+    let folder = suite(&format!(
+        "checks: [{{ name: web, plugin: http, targets: ['{one}', '{two}'] }}]\n"
+    ));
+    let id = format!("web@{two}");
+    let arguments = ["check", "suite.yaml", "--format", "json", "--check", &id];
+    let ending = canary(&folder, &arguments).run();
+    let ids: Vec<_> = runs(&ending.out).iter().map(|run| run["id"].clone()).collect();
+    assert_eq!(ids, [id]);
+    assert_eq!(site.accepted(), 1);
+}
+
 #[test]
 fn a_name_that_no_check_has_is_a_usage_error_with_a_suggestion() {
     let folder = suite("checks: [{ name: website, plugin: tcp, target: \"localhost:1\" }]\n");
-    let ending = canary(&folder, &["check", "suite.yaml", "--only", "wesbite"]).run();
+    let ending = canary(&folder, &["check", "suite.yaml", "--check", "wesbite"]).run();
     assert_eq!((ending.code, ending.out.as_str()), (64, ""));
     assert_snapshot!(ending.err, @"error: no check named `wesbite`; did you mean `website`?");
-    let ending = canary(&folder, &["check", "suite.yaml", "--only", "zzzzzz"]).run();
+    let ending = canary(&folder, &["check", "suite.yaml", "--check", "zzzzzz"]).run();
     assert_eq!(ending.code, 64);
     assert_snapshot!(ending.err, @"error: no check named `zzzzzz`");
 }

@@ -48,7 +48,7 @@ async fn connections_shows_the_leak_while_it_holds_its_sockets_and_that_they_are
     let peer = Hostile::Silent.start();
     let service = Service::start(&leaking(&peer), "", |program| program);
     peer.until(|counts| counts.open >= 1).await;
-    let arguments = ["connections", "--json", "--check", "leaking plugin"];
+    let arguments = ["connections", "--format", "json", "--check", "leaking plugin"];
     let seen = service.until(&arguments, |seen| seen["matched"].as_u64() > Some(0));
     let open = &seen["open"][0];
     assert_eq!(open["check"], "leaking plugin");
@@ -74,7 +74,7 @@ async fn connections_shows_the_leak_while_it_holds_its_sockets_and_that_they_are
         still_open.iter().all(|one| one["run"] != run.as_str()),
         "{seen:#}"
     );
-    let status = service.json(&["status", "--json"]);
+    let status = service.json(&["status", "--format", "json"]);
     assert!(status["descriptors"]["reclaimed"].as_u64() > Some(0));
 
     let text = service.client_command(&["connections"]).run().out;
@@ -94,9 +94,9 @@ async fn connections_shows_the_leak_while_it_holds_its_sockets_and_that_they_are
 #[test]
 fn the_leak_of_the_demo_is_seen_with_all_its_sockets_and_all_of_them_are_reclaimed_a_moment_later() {
     let demo = Service::demo();
-    let reclaimed = || demo.json(&["status", "--json"])["descriptors"]["reclaimed"].as_u64();
+    let reclaimed = || demo.json(&["status", "--format", "json"])["descriptors"]["reclaimed"].as_u64();
     let before = reclaimed().unwrap();
-    let arguments = ["connections", "--json", "--check", "leaking plugin"];
+    let arguments = ["connections", "--format", "json", "--check", "leaking plugin"];
     // The leak plugin tries to open eight connections.
     let seen = demo.until(&arguments, |seen| {
         // The other ends are in the same process, and accounted for.
@@ -139,7 +139,7 @@ async fn status_tells_how_each_check_is() {
     let bad = http_check("bad", &site, "/bad");
     let suite = format!("{}{bad}    labels: {{ team: web }}\n", page(&site));
     let service = Service::start(&suite, "", |program| program);
-    let status = service.until(&["status", "--json"], all_ran);
+    let status = service.until(&["status", "--format", "json"], all_ran);
     assert_eq!(status["suite"]["checks"], 2);
     let [bad, page] = &status["checks"].as_array().unwrap()[..] else {
         panic!("{status:#}");
@@ -172,7 +172,7 @@ async fn the_tables_have_the_runner_above_and_a_line_a_check() {
     let site = site();
     let suite = format!("{}{}", page(&site), http_check("bad", &site, "/bad"));
     let service = Service::start(&suite, "", |program| program);
-    service.until(&["status", "--json"], all_ran);
+    service.until(&["status", "--format", "json"], all_ran);
     for arguments in [&["status"][..], &["top"]] {
         let ending = service.client_command(arguments).run();
         assert_eq!(ending.code, 0, "{ending:?}");
@@ -207,14 +207,18 @@ async fn the_tables_have_the_runner_above_and_a_line_a_check() {
 async fn a_probe_is_one_line_and_an_exit_code() {
     let site = site();
     let service = Service::start(&page(&site), "", |program| program);
-    service.until(&["status", "--json"], |seen| seen["problems"] == json!([]));
+    service.until(&["status", "--format", "json"], |seen| {
+        seen["problems"] == json!([])
+    });
     for (what, line) in [("live", "live: ok\n"), ("ready", "ready: ok\n")] {
         let ending = service.client_command(&["status", "--probe", what]).run();
         assert_eq!((ending.code, ending.out.as_str()), (0, line), "{ending:?}");
     }
     std::fs::write(service.folder.path().join("suite.yaml"), "checks: none").unwrap();
     service.process.signal(Signal::HUP);
-    service.until(&["status", "--json"], |seen| seen["suite"]["refused"].is_object());
+    service.until(&["status", "--format", "json"], |seen| {
+        seen["suite"]["refused"].is_object()
+    });
     let ending = service.client_command(&["status", "--probe", "ready"]).run();
     assert_eq!(ending.code, 1);
     assert!(
@@ -225,7 +229,7 @@ async fn a_probe_is_one_line_and_an_exit_code() {
     );
     assert_eq!(ending.out.lines().count(), 1);
     let json = service
-        .client_command(&["status", "--probe", "live", "--json"])
+        .client_command(&["status", "--probe", "live", "--format", "json"])
         .run();
     assert_eq!(json.out, "{\"status\":\"ok\",\"problems\":[]}\n");
     service.end();

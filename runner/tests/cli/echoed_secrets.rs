@@ -154,7 +154,7 @@ fn shown(service: &Service) -> Vec<(String, String)> {
     }
     for command in [
         &["status"][..],
-        &["status", "--json"],
+        &["status", "--format", "json"],
         &["connections"],
         &["reload"],
     ] {
@@ -241,7 +241,7 @@ async fn outputs_of_service(log_format: &str) -> Vec<(String, String)> {
             .env("CANARY_STATE_DIR", "state")
     });
     let state = service.folder.path().join("state");
-    service.until(&["status", "--json"], |status| {
+    service.until(&["status", "--format", "json"], |status| {
         let checks = status["checks"].as_array().unwrap();
         checks.iter().all(|check| check["last"].is_object())
     });

@@ -23,7 +23,8 @@ fn validate(plugin: &[u8], time: &str, memory: &str) -> Ending {
     let arguments = [
         "validate",
         "suite.yaml",
-        "--no-cache",
+        "--cache-dir",
+        "none",
         "--plugin-load-timeout",
         time,
         "--plugin-load-memory",
@@ -210,7 +211,7 @@ fn a_reload_that_meets_a_hostile_schema_is_refused_and_the_next_one_works() {
         "suite.yaml",
         "--admin",
         "none",
-        "--state",
+        "--state-dir",
         "none",
         "--plugin-load-timeout",
         "5s",

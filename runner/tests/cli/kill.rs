@@ -191,7 +191,7 @@ async fn without_state_a_restart_begins_anew() {
     let (site, _) = counting();
     let folder = many_checks(&site);
     for _ in 0..2 {
-        let program = canary(&folder, &["run", "suite.yaml", "--state", "none"]);
+        let program = canary(&folder, &["run", "suite.yaml", "--state-dir", "none"]);
         let running = program
             .env("CANARY_STATE_DIR", folder.path().join("state"))
             .start();

@@ -10,6 +10,7 @@ mod clock_changes;
 mod collector_outage;
 mod config_validation;
 mod disk;
+mod documentation;
 mod echoed_secrets;
 mod examples;
 mod formats;

@@ -1,5 +1,6 @@
 //! `canary probe`: one check without a suite.
 
+use canary_tests::documentation;
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::plain::Dialogue;
 
@@ -220,11 +221,10 @@ async fn what_a_pattern_wants_is_said_in_words() {
     }
 }
 
-/// The command of the README and what it prints there.
+/// The command of the documentation and what it prints there.
 fn documented() -> (String, String) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
-    let readme = std::fs::read_to_string(path).unwrap();
-    let (_, block) = readme.split_once("$ canary probe tcp ").unwrap();
+    let page = documentation::page("suites/one-check.md");
+    let (_, block) = page.split_once("$ canary probe tcp ").unwrap();
     let (block, _) = block.split_once("\n```").unwrap();
     let (command, output) = block.split_once("\n").unwrap();
     (format!("probe tcp {command}"), output.to_owned() + "\n")
@@ -249,7 +249,7 @@ fn steady(output: &str, target: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_transcript_of_the_readme_is_what_it_prints() {
+async fn the_transcript_of_the_documentation_is_what_it_prints() {
     let mail = Dialogue::new("220 mail.example.com ESMTP\r\n")
         .farewell("QUIT", "221 2.0.0 Bye\r\n")
         .start();

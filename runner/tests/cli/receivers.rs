@@ -154,16 +154,8 @@ fn finds_data(endpoint: &str, queries: &str) {
         let files = ["overview", "check", "certificates", "runner"];
         let files = files.map(|name| grafana.join(format!("dashboards/{name}.json")));
         let ending = Program::at(&node)
-            .args([grafana.join("render/render.mjs")])
-            .args([
-                "--check",
-                "--range",
-                "1m",
-                "--scrape",
-                "1s",
-                "--prometheus",
-                queries,
-            ])
+            .args([grafana.join("queries/check.mjs")])
+            .args(["--range", "1m", "--scrape", "1s", "--prometheus", queries])
             .args(files)
             .args([grafana.join("rules/prometheus.yaml")])
             .run();

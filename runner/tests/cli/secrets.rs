@@ -228,7 +228,7 @@ async fn no_output_of_a_service_shows_a_secret_however_it_is_written_there() {
             .env("OTEL_METRIC_EXPORT_INTERVAL", "300")
             .env("CANARY_STATE_DIR", "state")
     });
-    service.until(&["status", "--json"], |status| {
+    service.until(&["status", "--format", "json"], |status| {
         let checks = status["checks"].as_array().unwrap();
         checks.iter().all(|check| check["last"].is_object())
     });

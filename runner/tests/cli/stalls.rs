@@ -13,7 +13,7 @@ use super::blocked_output::named;
 use super::monitor::{CONTROL_CHECK, MAX_LATE_PINGS, Monitor, ended, failure_ping};
 use super::service_process::LIMIT;
 
-/// Maximum time until `/livez` reports a stall: 5 s as documented in the README, plus time for a busy machine.
+/// Maximum time until `/livez` reports a stall: 5 s as documented, plus time for a busy machine.
 const MAX_DETECTION: Duration = Duration::from_secs(10);
 
 /// A suite with these checks and the hostile plugin.

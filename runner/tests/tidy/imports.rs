@@ -3,13 +3,15 @@
 use super::{Source, names};
 
 /// The modules in order: each may import those before it.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 40] = [
     "clock",
+    "backoff",
     "liveness",
     "age",
     "io_class",
     "pem",
     "regular_file",
+    "problem",
     "quota",
     "redact",
     "record",
@@ -32,7 +34,7 @@ const ORDER: [&str; 38] = [
     "sandbox",
     "plugin",
     "dispatch",
-    "http_client",
+    "outbound",
     "alert",
     "telemetry",
     "watch",
@@ -100,7 +102,7 @@ const RULES: [Rule; 12] = [
             "rustix::net",
             "ToSocketAddrs",
         ],
-        allowed: &["net", "ledger", "demo/targets", "http_client", "admin"],
+        allowed: &["net", "ledger", "demo/targets", "outbound/http_client", "admin"],
     },
     Rule {
         what: "a stream",
@@ -156,7 +158,7 @@ const RULES: [Rule; 12] = [
             "liveness/tasks",
             "app/supervisor",
             "app/simulation",
-            "http_client/connection",
+            "outbound/http_client/connection",
             "admin",
             "demo/targets",
         ],
@@ -191,7 +193,7 @@ const RULES: [Rule; 12] = [
             "regular_file",
             // Folders of a suite, with a deadline.
             "suite/source",
-            "app/reload/fingerprint",
+            "app/file_fingerprint",
             // Folders and files that only the runner writes.
             "plugin/cache",
             "suite/references",
@@ -246,9 +248,8 @@ const RULES: [Rule; 12] = [
             "plugin/loader",
             "plugin/isolated",
             "dispatch",
-            "http_client",
+            "outbound/http_client",
             "alert/dispatcher",
-            "alert/email",
             "alert/worker",
             "alert/notifier",
             "alert/outbox",

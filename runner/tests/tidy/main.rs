@@ -1,7 +1,10 @@
-//! Rules about the source: which modules may use which, how long a file may be, and which words it must not contain.
+//! Rules about the source: which modules may use which, how long a file may be, and which words it must not contain;
+//! and about the documentation: its links, and its reference of codes and settings.
 #![cfg(test)]
 
 mod imports;
+mod links;
+mod reference;
 mod released;
 mod shape;
 mod words;

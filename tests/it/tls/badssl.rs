@@ -28,7 +28,7 @@ struct Kind {
 enum Openssl {
     Passes,
     Fails,
-    /// Openssl passes and Canary fails; the README of the plugin says why.
+    /// Openssl passes and Canary fails; the documentation of the plugin says why.
     PassesWhereCanaryIsStricter,
 }
 use Openssl::{Fails, Passes, PassesWhereCanaryIsStricter as Stricter};

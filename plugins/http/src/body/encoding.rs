@@ -12,9 +12,9 @@ use canary_sdk::http::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::OneOrMany;
 use crate::effort::{Effort, TooCostly};
 use crate::memory::{MemoryBudget, OutOfMemory};
+use crate::one_or_many::OneOrMany;
 use crate::text::quote;
 use decode_error::{DecodeError, Decoder};
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::pattern::{Mode, Pattern};
-use crate::config::{OneOrMany, add_type};
+use crate::one_or_many::{OneOrMany, add_type};
 use crate::text::quote;
 use bounds::{Bounds, Length};
 pub(super) use check::text_mismatch;

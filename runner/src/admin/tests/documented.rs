@@ -1,8 +1,10 @@
 //! The OpenAPI document describes exactly what the server does.
 
 use http::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::super::access::Permission;
+use super::super::route::ROUTES;
 use super::bench::{Bench, TOKEN, ask};
 use crate::ledger::Lease;
 use crate::trace::EndCause;
@@ -14,7 +16,7 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
         let found = document.pointer(reference.strip_prefix('#').unwrap());
         return resolved(document, found.unwrap());
     }
-    match schema["oneOf"].as_array() {
+    match schema["anyOf"].as_array() {
         Some(several) => {
             let value = several.iter().find(|one| one["type"] != "null");
             resolved(document, value.unwrap())
@@ -67,6 +69,23 @@ fn compare(document: &Value, schema: &Value, answer: &Value, location: &str) {
     }
 }
 
+/// Asserts that each reference in `value` is to something in the document.
+fn assert_references(document: &Value, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key == "$ref" {
+                    let path = value.as_str().unwrap().strip_prefix('#').unwrap();
+                    assert!(document.pointer(path).is_some(), "{path}");
+                }
+                assert_references(document, value);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| assert_references(document, value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// A state with every kind of data that responses can contain.
 fn full() -> Bench {
     let bench = Bench::busy();
@@ -104,6 +123,36 @@ async fn every_response_matches_the_document() {
 }
 
 #[tokio::test]
+async fn every_route_is_in_the_document_with_its_method_and_its_permission() {
+    let state = full().state(|_| String::new());
+    let (_, document) = ask(&state, Method::GET, "/openapi.json", "").await;
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), ROUTES.len());
+    for route in &ROUTES {
+        let operations = paths[route.path].as_object().unwrap();
+        let method = route.method.as_str().to_ascii_lowercase();
+        assert_eq!(keys(operations), [&method], "{}", route.path);
+        let security = match route.permission {
+            Permission::Probe => json!([]),
+            // The default of the document.
+            Permission::Read => Value::Null,
+            Permission::Write => json!([{ "token": [] }]),
+        };
+        assert_eq!(operations[&method]["security"], security, "{}", route.path);
+    }
+}
+
+#[test]
+fn every_listed_route_is_in_the_manual() {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/inside/admin.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    for route in ROUTES.iter().filter(|route| !route.summary.is_empty()) {
+        let path = route.path.replace("{id}", "ID");
+        assert!(manual.contains(&format!("{path}` | ")), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_path_is_in_the_document_and_on_the_home_page() {
     let state = full().state(|_| String::new());
     let (_, document) = ask(&state, Method::GET, "/openapi.json", "").await;
@@ -124,10 +173,26 @@ async fn every_path_is_in_the_document_and_on_the_home_page() {
 }
 
 #[tokio::test]
+async fn schemas_are_those_of_the_types_and_are_complete() {
+    let state = full().state(|_| String::new());
+    let (_, document) = ask(&state, Method::GET, "/openapi.json", "").await;
+    assert_references(&document, &document);
+    let schemas = &document["components"]["schemas"];
+    let status = &schemas["CheckState"]["properties"]["status"];
+    assert_eq!(status["description"], "`up`, `degraded`, `down` or `unknown`.");
+    // A response has all its keys, while a client accepts one of an older version.
+    for (name, schema) in schemas.as_object().unwrap() {
+        let required = schema["required"].as_array().unwrap();
+        let properties = schema["properties"].as_object().unwrap();
+        assert_eq!(required.len(), properties.len(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn errors_match_the_document() {
     let state = full().state(|_| String::new());
     let (_, document) = ask(&state, Method::GET, "/openapi.json", "").await;
-    let schema = &document["components"]["schemas"]["Error"];
+    let schema = &document["components"]["schemas"]["ErrorBody"];
     for path in [
         "/none",
         "/api/v1/checks/none",

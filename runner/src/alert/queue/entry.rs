@@ -7,17 +7,14 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::age::Since;
-use crate::alert::backoff::{MAX_BACKOFF, MAX_RETRY_AFTER};
 use crate::alert::notification::{Notification, millis};
 use crate::alert::notifier::Recipients;
+use crate::alert::retry_policy::{FAULTY_NOTIFICATION, UNREACHED_RECIPIENTS};
+use crate::backoff::Policy;
 
 /// Bytes of a notification in memory beyond its text: other fields, one allocation for each text, and the bookkeeping
 /// of its alert and its check. Without them, 16 MiB of notifications took 31 MiB.
 const OVERHEAD: usize = 512;
-/// First wait after some recipients of a mail did not accept it.
-const FIRST_DEFERRAL: Duration = Duration::from_secs(60);
-/// First wait of a notification that fails while its receiver accepts others.
-const FIRST_DEFERRAL_FAULTY: Duration = Duration::from_secs(1);
 
 /// A queued notification.
 #[derive(Debug, Clone)]
@@ -99,15 +96,12 @@ impl Entry {
     pub(super) fn record_failure(&mut self, accepted: u64, retry_after: Option<Duration>) {
         let before = self.failed_at.replace(accepted);
         if before.is_some_and(|before| accepted > before) {
-            let first = if self.is_partial() {
-                FIRST_DEFERRAL
+            let policy = if self.is_partial() {
+                UNREACHED_RECIPIENTS
             } else {
-                FIRST_DEFERRAL_FAULTY
+                FAULTY_NOTIFICATION
             };
-            let wait =
-                deferral(first, self.deferrals).max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER));
-            self.not_before = Some(Instant::now() + wait);
-            self.deferrals = self.deferrals.saturating_add(1);
+            self.defer(policy, retry_after);
             self.is_faulty = true;
         }
     }
@@ -117,9 +111,16 @@ impl Entry {
         self.only = rest.into();
         self.bytes = bytes_with_overhead(text);
         self.is_first = false;
-        self.not_before = Some(Instant::now() + deferral(FIRST_DEFERRAL, self.deferrals));
-        self.deferrals = self.deferrals.saturating_add(1);
+        self.defer(UNREACHED_RECIPIENTS, None);
         (self.failed_at, self.refused_at, self.is_faulty) = (None, None, false);
+    }
+
+    /// Defers it for the next wait of the policy, and at least for the `Retry-After`.
+    fn defer(&mut self, policy: Policy, retry_after: Option<Duration>) {
+        self.deferrals = self.deferrals.saturating_add(1);
+        let wait = policy.wait(self.deferrals);
+        let requested = retry_after.map_or(wait, |requested| policy.limit_requested(requested));
+        self.not_before = Some(Instant::now() + wait.max(requested));
     }
 }
 
@@ -175,13 +176,6 @@ impl LoadedEntry {
         let at = self.at.unwrap_or(self.notification.at);
         self.since.unwrap_or_else(|| Since::at(at))
     }
-}
-
-/// Exponential wait: greylisting servers ask every unknown sender to retry later.
-fn deferral(first: Duration, deferrals: u32) -> Duration {
-    first
-        .saturating_mul(2_u32.saturating_pow(deferrals))
-        .min(MAX_BACKOFF)
 }
 
 /// Zero-padded, so that keys sort like their numbers.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::{MAX_BYTES, MAX_QUEUED, Queue};
 use crate::age::Clock;
 use crate::alert::notification::Notification;
-use crate::alert::{alertmanager, pagerduty, slack};
+use crate::alert::notifier::{alertmanager, pagerduty, slack};
 
 /// Rows: keys and texts.
 pub type Rows = Vec<(Arc<str>, String)>;

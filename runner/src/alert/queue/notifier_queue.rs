@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use tokio::time::Instant;
 
 use super::Entry;
-use super::scheduling::is_deferred;
 use crate::alert::notification::Event;
 use crate::alert::report::{DropReason, NotifierReport};
 
@@ -240,4 +239,9 @@ impl NotifierQueue {
 
 pub(super) fn check_id(entry: &Entry) -> &str {
     &entry.notification.check.id
+}
+
+/// Whether it is deferred, or for some recipients only.
+pub(super) fn is_deferred(entry: &Entry) -> bool {
+    entry.not_before.is_some() || entry.is_partial()
 }

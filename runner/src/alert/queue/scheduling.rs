@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Entry;
-use super::notifier_queue::{NotifierQueue, check_id};
+use super::notifier_queue::{NotifierQueue, check_id, is_deferred};
 
 /// Which entry to send next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,9 +215,4 @@ impl<'a> Blockers<'a> {
             self.is_for_all = true;
         }
     }
-}
-
-/// Whether it is deferred, or for some recipients only.
-pub(super) fn is_deferred(entry: &Entry) -> bool {
-    entry.not_before.is_some() || entry.is_partial()
 }

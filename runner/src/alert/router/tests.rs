@@ -6,7 +6,7 @@ use crate::alert::queue::{Queue, Selection};
 use crate::alert::tests::{Disk, committed, settings};
 use crate::outcome::{Fault, Outcome, Verdict, VerdictStatus};
 use crate::status::{Thresholds, Tracker};
-use crate::suite::{Notify, Remind, Scope, Suite, Target, Times, Window};
+use crate::suite::{Notify, RepeatInterval, Scope, Suite, Target, Times, Window};
 
 mod clocks;
 mod late;
@@ -288,8 +288,8 @@ fn a_change_between_bad_states_is_notified_with_the_previous_status() {
 #[test]
 fn each_notifier_is_notified_of_the_statuses_that_it_subscribes_to() {
     let alerts = "notifiers:
-  all: { type: slack, url: 'http://127.0.0.1/', on: [down, degraded, unknown] }
-  down: { type: slack, url: 'http://127.0.0.1/', on: [down] }";
+  all: { type: slack, url: 'http://127.0.0.1/', statuses: [down, degraded, unknown] }
+  down: { type: slack, url: 'http://127.0.0.1/', statuses: [down] }";
     let mut world = World::new(alerts, suite(vec![check("web")]));
     world.pass("web");
     world.warn("web");
@@ -326,10 +326,10 @@ fn a_check_notifies_the_notifiers_that_it_names() {
 #[test]
 fn an_alert_that_lasts_is_repeated_at_its_interval() {
     let mut hourly = check("hourly");
-    hourly.alert.remind = Remind::Every(secs(60));
+    hourly.alert.repeat_interval = RepeatInterval::Every(secs(60));
     let mut never = check("never");
-    never.alert.remind = Remind::Never;
-    let alerts = format!("remind: 2m\n{OPS}");
+    never.alert.repeat_interval = RepeatInterval::Never;
+    let alerts = format!("repeat_interval: 2m\n{OPS}");
     let mut world = World::new(&alerts, suite(vec![hourly, never, check("usual")]));
     for name in ["hourly", "never", "usual"] {
         world.fail(name);
@@ -354,7 +354,7 @@ fn an_alert_that_lasts_is_repeated_at_its_interval() {
 
 #[test]
 fn a_reminder_says_how_the_last_run_ended() {
-    let alerts = format!("remind: 1m\n{OPS}");
+    let alerts = format!("repeat_interval: 1m\n{OPS}");
     let mut world = World::new(&alerts, suite(vec![check("web")]));
     world.fail("web");
     world.sent();

@@ -83,12 +83,12 @@ fn a_database_forgets_what_was_delivered_and_nothing_else() {
         timeout(limit, receiver.until(100)).await.unwrap();
         receiver.set(ReceiverMode::Silent);
         (101..=110).for_each(|number| first.stage(number));
-        first.dispatcher.finish();
+        drop(first.dispatcher);
         drop((first.state, first._writer));
         receiver.set(ReceiverMode::Accept);
         let second = runner(&settings, folder.path());
         timeout(limit, receiver.until(110)).await.unwrap();
-        second.dispatcher.finish();
+        drop(second.dispatcher);
         drop((second.state, second._writer));
         let (_, _writer, kept) = State::open_uncounted(folder.path()).unwrap();
         assert_eq!(rows(&kept, Table::Notification), []);

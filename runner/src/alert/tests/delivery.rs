@@ -83,6 +83,32 @@ fn a_slack_webhook_that_is_gone_blocks_its_notifications() {
 }
 
 #[test]
+fn a_workflow_of_teams_takes_the_begin_and_the_end_of_an_alert_and_its_signature_stays_secret() {
+    run(async {
+        let teams = Receiver::webhook();
+        let url = teams.url("http", "/workflows/1/invoke?sp=%2Ftriggers&sig=s1gn-4tur3");
+        let notifier = notifier(&format!("type: teams, url: '{url}'"));
+        assert!(send_test_to(&notifier).await.is_delivered());
+        let colors = teams.bodies().into_iter().map(|body| {
+            let card = &body["attachments"][0]["content"];
+            card["body"][0]["inlines"][0]["color"].clone()
+        });
+        assert_eq!(colors.collect::<Vec<_>>(), ["attention", "good"]);
+        // Workflows answer before they post.
+        teams.set(ReceiverMode::Respond(Reply::status(202)));
+        assert!(send_test_to(&notifier).await.is_delivered());
+        let refusal = Reply::status(401).body("the signature s1gn-4tur3 is wrong");
+        teams.set(ReceiverMode::Respond(refusal));
+        let refused = send_test_to(&notifier).await.firing;
+        assert_eq!(outcome(&refused), "http_401 held");
+        assert_eq!(
+            refused.failure().unwrap().message,
+            "HTTP 401 Unauthorized: the signature *** is wrong"
+        );
+    });
+}
+
+#[test]
 fn pagerduty_takes_a_trigger_and_a_resolve_of_one_key() {
     run(async {
         let pagerduty = Receiver::pagerduty();

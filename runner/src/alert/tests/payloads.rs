@@ -7,13 +7,12 @@ use insta::assert_snapshot;
 use serde_json::Value;
 use url::Url;
 
-use super::settings;
-use crate::alert::alertmanager;
-use crate::alert::email::Email;
+use super::read;
 use crate::alert::http_sender::Body;
 use crate::alert::notification::{CheckFacts, Event, Notification};
-use crate::alert::notifier::NotifierKind;
-use crate::alert::{pagerduty, slack, webhook};
+use crate::alert::notifier::email::Email;
+use crate::alert::notifier::webhook::{self, Webhook};
+use crate::alert::notifier::{alertmanager, pagerduty, slack};
 use crate::status::Status;
 
 fn at(seconds: u64) -> SystemTime {
@@ -92,11 +91,6 @@ fn all(make: impl Fn(&Notification) -> String) -> String {
         .collect()
 }
 
-fn kind_of(yaml: &str) -> NotifierKind {
-    let mut settings = settings(&format!("notifiers: {{ it: {{ {yaml} }} }}")).unwrap();
-    settings.notifiers.remove(0).kind
-}
-
 #[test]
 fn alertmanager_gets_labels_that_stay_the_same_until_the_severity_changes() {
     let text = all(|notification| {
@@ -149,11 +143,8 @@ fn a_key_that_is_too_long_for_pagerduty_is_a_hash() {
     assert_eq!(body["dedup_key"].as_str().unwrap().len(), 64);
 }
 
-fn hook(yaml: &str) -> webhook::Webhook {
-    match kind_of(&format!("type: webhook, url: 'http://127.0.0.1/'{yaml}")) {
-        NotifierKind::Webhook(webhook) => webhook,
-        other => panic!("{other:?}"),
-    }
+fn hook(yaml: &str) -> Webhook {
+    read(&format!("url: 'http://127.0.0.1/'{yaml}"), Webhook::read)
 }
 
 #[test]
@@ -175,11 +166,8 @@ fn a_template_makes_the_body_of_a_webhook() {
 }
 
 fn mail(yaml: &str) -> Email {
-    let yaml = format!("type: email, host: smtp.example.com, from: 'Canary <canary@example.com>'{yaml}");
-    match kind_of(&yaml) {
-        NotifierKind::Email(email) => email,
-        other => panic!("{other:?}"),
-    }
+    let yaml = format!("host: smtp.example.com, from: 'Canary <canary@example.com>'{yaml}");
+    read(&yaml, Email::read)
 }
 
 #[test]

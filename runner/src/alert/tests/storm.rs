@@ -130,7 +130,7 @@ fn a_thousand_transitions_before_a_silent_receiver_all_arrive_once_it_answers() 
         drop(process);
         let process = Process::start(&settings, &disk);
         timeout(LIMIT, silent.until(1_000)).await.unwrap();
-        process.dispatcher.finish();
+        drop(process.dispatcher);
         assert!(disk.lock().unwrap().rows(Table::Notification).is_empty());
         for receiver in [&silent, &well] {
             let mut order = Vec::new();
@@ -169,7 +169,7 @@ fn an_alertmanager_gets_at_once_what_fired_before_a_restart() {
         let sent = &receiver.bodies()[0][0];
         assert_eq!(sent["labels"]["check"], "web");
         assert_eq!(sent["startsAt"], "2023-11-14T22:13:20.000Z");
-        process.dispatcher.finish();
+        drop(process.dispatcher);
     });
 }
 
@@ -211,7 +211,7 @@ fn a_receiver_that_hangs_holds_up_neither_another_nor_the_end() {
         timeout(LIMIT, well.until(10)).await.unwrap();
         let internal_fds = process.internal_fds.clone();
         let before = tokio::time::Instant::now();
-        process.dispatcher.finish();
+        drop(process.dispatcher);
         assert!(before.elapsed() < Duration::from_secs(10));
         assert_eq!(format!("{internal_fds:?}"), "InternalFds(0)");
         assert_eq!(disk.lock().unwrap().rows(Table::Notification).len(), 10);
@@ -233,7 +233,7 @@ fn what_is_too_large_is_given_up_and_counted_and_the_next_one_has_its_turn() {
         process.stage(&["hook"], &numbered(2));
         timeout(LIMIT, receiver.until(1)).await.unwrap();
         let reports = process.dispatcher.reports();
-        process.dispatcher.finish();
+        drop(process.dispatcher);
         let report = reports.now();
         let hook = &report.notifiers["hook"];
         assert_eq!((hook.delivered, hook.waiting), (1, 0));

@@ -43,7 +43,7 @@ impl NotifierWorker {
             _ => report.count_failure(failure),
         });
         drop(queue);
-        if self.logged_losses.insert(DropReason::Refused) {
+        if self.notices.record_loss(DropReason::Refused, now) {
             self.context.log(&Notice::Refused {
                 notifier: Arc::clone(&self.notifier.name),
                 id: notification.id(),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fingerprint::{FileChange, FileFingerprint};
 use super::writers::Writers;
+use crate::app::file_fingerprint::{FileChange, FileFingerprint};
 
 /// How long files that were written in place have to be stable: a writer may pause.
 const STABLE_AFTER: Duration = Duration::from_secs(15);

@@ -24,7 +24,7 @@ const ALL_DAYS: [Weekday; 7] = [
 /// The receivers of alerts in a simulation, in the settings' YAML.
 pub(super) const NOTIFIERS: &str = "notifiers:
   chat: { type: slack, url: 'http://127.0.0.1/', timeout: 5s }
-  pager: { type: slack, url: 'http://127.0.0.1/', timeout: 5s, on: [degraded, down, unknown] }";
+  pager: { type: slack, url: 'http://127.0.0.1/', timeout: 5s, statuses: [degraded, down, unknown] }";
 
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -34,8 +34,8 @@ pub(super) struct Plan {
     pub(super) schedule: Option<&'static str>,
     /// Interval between exports of metrics.
     pub(super) exports: Duration,
-    /// Interval between reminders of an alert.
-    pub(super) remind: &'static str,
+    /// Settings of alerts besides the notifiers.
+    pub(super) alerts: &'static str,
     /// Time between observations of the world.
     pub(super) poll_interval: Duration,
     /// Maximum time to advance at once towards the next due time.
@@ -49,7 +49,7 @@ pub(super) const BUSY: Plan = Plan {
     intervals: [3, 7, 11, 15],
     schedule: None,
     exports: Duration::from_secs(30),
-    remind: "3m",
+    alerts: "repeat_interval: 3m",
     poll_interval: Duration::from_secs(1),
     leap: None,
     longest_window: Duration::from_secs(90),
@@ -60,7 +60,7 @@ pub(super) const YEAR: Plan = Plan {
     intervals: [HOUR / 4, HOUR, 3 * HOUR, 12 * HOUR],
     schedule: None,
     exports: Duration::from_secs(6 * HOUR),
-    remind: "12h",
+    alerts: "repeat_interval: 12h",
     poll_interval: LEAP,
     leap: Some(LEAP),
     longest_window: Duration::from_secs(2 * HOUR),

@@ -71,7 +71,7 @@ impl World {
     pub(super) fn begin(seed: u64, plan: &'static Plan) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let receivers = Receivers::default();
-        let mut settings = alert::tests::settings(&format!("remind: {}\n{NOTIFIERS}", plan.remind)).unwrap();
+        let mut settings = alert::tests::settings(&format!("{}\n{NOTIFIERS}", plan.alerts)).unwrap();
         for notifier in &mut settings.notifiers {
             let name = receivers::NAMES.into_iter().find(|name| **name == *notifier.name);
             *notifier = notifier.clone().received_by(receivers.receiver(name.unwrap()));

@@ -18,16 +18,18 @@ const ADMIN_FLAG: &str = "--admin";
 const TOKEN_FILE: &str = "CANARY_ADMIN_TOKEN_FILE";
 const TOKEN_FILE_FLAG: &str = "--admin-token-file";
 
-#[derive(Debug, Args)]
-pub(super) struct AdminArgs {
+/// The admin address and the token.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Admin options")]
+pub(in crate::cli) struct AdminArgs {
     /// Admin address to listen on or connect to, or `none` [default: 127.0.0.1:9464]
-    #[arg(long, global = true, env = "CANARY_ADMIN", value_name = "ADDRESS")]
+    #[arg(long, env = "CANARY_ADMIN", value_name = "ADDRESS")]
     admin: Option<Address>,
     /// File with the bearer token for the admin API (or set CANARY_ADMIN_TOKEN).
-    #[arg(long, global = true, env = "CANARY_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, env = "CANARY_ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
     /// Refused: see [`SecretArgument`].
-    #[arg(long, global = true, hide = true, num_args = 0..=1, default_missing_value = "")]
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     admin_token: Option<Hidden>,
     /// The flag or the variable that `admin` is from.
     #[arg(skip = ADMIN_FLAG)]
@@ -126,8 +128,8 @@ fn reachable_address(address: SocketAddr) -> SocketAddr {
 }
 
 impl AdminArgs {
-    /// Records whether values are from flags or from their variables.
-    pub(super) fn record_sources(&mut self, matches: &ArgMatches) {
+    /// Records whether values are from flags or from their variables, so that errors name what the user has set.
+    pub(super) fn with_sources(mut self, matches: &ArgMatches) -> Self {
         let is_variable = |id: &str| matches.value_source(id) == Some(ValueSource::EnvVariable);
         if is_variable("admin") {
             self.admin_source = ADMIN;
@@ -135,6 +137,7 @@ impl AdminArgs {
         if is_variable("admin_token_file") {
             self.token_file_source = TOKEN_FILE;
         }
+        self
     }
 
     /// Refuses secrets in the arguments.
@@ -224,8 +227,6 @@ impl AdminArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::super::super::Cli;
     use super::Token;
 
@@ -235,7 +236,7 @@ mod tests {
         let path = folder.path().join("canary.yaml");
         std::fs::write(&path, file).unwrap();
         let base = ["canary", "status", "--config", path.to_str().unwrap()];
-        let cli = Cli::try_parse_from(base.iter().chain(arguments)).unwrap();
+        let cli = Cli::from_arguments(base.iter().chain(arguments).map(Into::into)).unwrap();
         match cli.host.admin_target() {
             Ok(target) => target.url.to_string(),
             Err(error) => error.to_string(),
@@ -277,7 +278,8 @@ mod tests {
     }
 
     fn parsed(arguments: &[&str]) -> Cli {
-        Cli::try_parse_from(["canary", "status"].iter().chain(arguments)).unwrap()
+        let arguments = ["canary", "status"].iter().chain(arguments);
+        Cli::from_arguments(arguments.map(Into::into)).unwrap()
     }
 
     #[test]

@@ -7,28 +7,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::settings::SuiteReferences;
+use crate::settings::{NONE, SuiteReferences};
 use crate::suite::{Environment, ReferencePolicy};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct ReferenceArgs {
-    /// Variables that `${env:}` may read, such as `WEB_*` [default: all but canary's]
-    #[arg(
-        long,
-        global = true,
-        env = "CANARY_SUITE_ENV",
-        value_delimiter = ',',
-        value_name = "PATTERN"
-    )]
+    /// Variables for `${env:}`, such as `WEB_*`, or `none` [default: all but canary's]
+    #[arg(long, env = "CANARY_SUITE_ENV", value_delimiter = ',', value_name = "PATTERN")]
     suite_env: Option<Vec<String>>,
-    /// Files and folders that `${file:}` may read [default: all but canary's]
-    #[arg(
-        long,
-        global = true,
-        env = "CANARY_SUITE_FILES",
-        value_delimiter = ',',
-        value_name = "PATH"
-    )]
+    /// Files and folders for `${file:}`, or `none` [default: all but canary's]
+    #[arg(long, env = "CANARY_SUITE_FILES", value_delimiter = ',', value_name = "PATH")]
     suite_files: Option<Vec<PathBuf>>,
 }
 
@@ -39,10 +27,17 @@ impl ReferenceArgs {
         file: SuiteReferences,
         settings: RecordingEnvironment<'_>,
     ) -> ReferencePolicy {
-        let names = |names: &Vec<String>| names.iter().filter(|name| !name.is_empty()).cloned().collect();
-        let paths = |paths: &Vec<PathBuf>| {
-            let named = paths.iter().filter(|path| !path.as_os_str().is_empty());
-            named.cloned().collect()
+        let names = |names: &Vec<String>| match names.as_slice() {
+            [none] if none == NONE => Vec::new(),
+            names => names.iter().filter(|name| !name.is_empty()).cloned().collect(),
+        };
+        let paths = |paths: &Vec<PathBuf>| match paths.as_slice() {
+            [none] if none.as_os_str() == NONE => Vec::new(),
+            paths => paths
+                .iter()
+                .filter(|path| !path.as_os_str().is_empty())
+                .cloned()
+                .collect(),
         };
         ReferencePolicy {
             variables: self.suite_env.as_ref().map(names).or(file.env),

@@ -2,7 +2,7 @@ use std::any::TypeId;
 use std::collections::BTreeSet;
 use std::io;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use tempfile::TempDir;
 
 use super::super::Cli;
@@ -84,7 +84,8 @@ fn no_suite_reads_a_file_that_the_settings_name_or_refer_to() {
     ];
     let flags = flags.map(|(flag, path)| [flag.to_owned(), at(path).display().to_string()]);
     let arguments = ["canary", "run", "suite.yaml"].map(str::to_owned);
-    let cli = Cli::try_parse_from(arguments.into_iter().chain(flags.into_iter().flatten())).unwrap();
+    let arguments = arguments.into_iter().chain(flags.into_iter().flatten());
+    let cli = Cli::from_arguments(arguments.map(Into::into)).unwrap();
     let settings = cli.host.settings(None, &SecretRegistry::default()).unwrap();
     let suite = SuiteEnvironment::new(&settings.host.references, Session::new(Owner::Suites));
     let inside = FOLDERS.map(|name| format!("{name}/inside"));
@@ -98,23 +99,115 @@ fn no_suite_reads_a_file_that_the_settings_name_or_refer_to() {
     assert_eq!(suite.file(&at("of-the-suite")).unwrap(), b"text");
 }
 
+/// Every command that can be run, as `canary plugin list`, with something for each argument that it requires.
+fn commands() -> Vec<(Vec<String>, clap::Command)> {
+    fn collect(path: &[String], command: &clap::Command, commands: &mut Vec<(Vec<String>, clap::Command)>) {
+        let path = [path, &[command.get_name().to_owned()]].concat();
+        for inner in command.get_subcommands() {
+            collect(&path, inner, commands);
+        }
+        if !command.has_subcommands() && !command.is_hide_set() {
+            let required = command.get_positionals().filter(|one| one.is_required_set());
+            let arguments = [path, vec!["x".to_owned(); required.count()]].concat();
+            commands.push((arguments, command.clone()));
+        }
+    }
+    let mut commands = Vec::new();
+    collect(&[], &Cli::command(), &mut commands);
+    commands
+}
+
 /// A flag with a path belongs to the runner, and `HostArgs::own_paths` has it, or it is one of these.
 #[test]
 fn every_flag_that_names_a_path_is_classified() {
     let own = ["config", "cache_dir", "state_dir", "admin_token_file"];
-    // What suites may read; certificates of others; folders above that of the runner.
+    // Suites, and what they may read; certificates of others; folders above that of the runner.
     let others = [
+        "suites",
         "suite_files",
+        "admin_ca",
         "xdg_cache_home",
         "xdg_state_home",
         "state_directory",
         "home",
     ];
-    let command = Cli::command();
-    let paths = command.get_arguments().filter(|flag| {
-        let parser = flag.get_value_parser().type_id();
-        parser == TypeId::of::<PathBuf>()
-    });
-    let paths: BTreeSet<&str> = paths.map(|flag| flag.get_id().as_str()).collect();
-    assert_eq!(paths, own.into_iter().chain(others).collect());
+    let mut paths = BTreeSet::new();
+    for command in commands()
+        .into_iter()
+        .map(|(_, command)| command)
+        .chain([Cli::command()])
+    {
+        let named = command.get_arguments().filter(|argument| {
+            let value = argument.get_value_parser().type_id();
+            value == TypeId::of::<PathBuf>() || value == TypeId::of::<Folder>()
+        });
+        paths.extend(named.map(|argument| argument.get_id().to_string()));
+    }
+    assert_eq!(paths, own.into_iter().chain(others).map(str::to_owned).collect());
+}
+
+/// The match that hands them on has no default for a command with new options.
+#[test]
+fn every_option_of_a_command_for_the_host_reaches_its_settings() {
+    let options = [
+        ("concurrency", "4711"),
+        ("block_networks", "link-local"),
+        ("suite_env", "GIVEN_*"),
+        ("suite_files", "given-files"),
+        ("cache_dir", "given-cache"),
+        ("plugin_load_timeout", "4711s"),
+        ("plugin_load_memory", "4711"),
+        ("state_dir", "given-state"),
+        ("admin", "127.0.0.1:4711"),
+        ("admin_token_file", "given-token"),
+    ];
+    let mut used = BTreeSet::new();
+    for (base, command) in commands() {
+        for (option, value) in options {
+            let Some(argument) = command
+                .get_arguments()
+                .find(|argument| *argument.get_id() == option)
+            else {
+                continue;
+            };
+            used.insert(option);
+            let flag = format!("--{}", argument.get_long().unwrap());
+            let arguments = [base.clone(), vec![flag, value.to_owned()]].concat();
+            let cli = Cli::from_arguments(arguments.iter().map(Into::into)).unwrap();
+            let host = format!("{:?}", cli.host);
+            assert!(
+                host.contains(value.trim_end_matches('s')),
+                "{arguments:?}: {host}"
+            );
+        }
+    }
+    assert_eq!(used.len(), options.len());
+}
+
+#[test]
+fn the_old_names_of_none_turn_the_cache_and_the_state_off() {
+    let arguments = "canary run x --cache-dir y --no-cache --state none".split(' ');
+    let cli = Cli::from_arguments(arguments.map(Into::into)).unwrap();
+    assert_eq!(cli.host.cache_dir(None), None);
+    let settings = cli.host.settings(None, &SecretRegistry::default()).unwrap();
+    assert_eq!(settings.state, None);
+}
+
+#[test]
+fn none_turns_the_cache_the_state_and_the_references_of_suites_off() {
+    let options =
+        "run x --cache-dir none --state-dir none --suite-env none --suite-files none --block-networks none";
+    let arguments = ["canary"].into_iter().chain(options.split(' '));
+    let cli = Cli::from_arguments(arguments.map(Into::into)).unwrap();
+    assert_eq!(cli.host.cache_dir(Some(&Folder::At("of-the-file".into()))), None);
+    let settings = cli.host.settings(None, &SecretRegistry::default()).unwrap();
+    assert_eq!(settings.state, None);
+    assert_eq!(settings.telemetry.spool.map(|spool| spool.folder), None);
+    let references = settings.host.references;
+    assert_eq!(
+        (references.variables, references.files),
+        (Some(Vec::new()), Some(Vec::new()))
+    );
+    let blocked = cli.host.blocked(Some(Networks::parse(["private"]).unwrap()));
+    assert_eq!(blocked.unwrap(), Networks::default());
 }

@@ -59,9 +59,9 @@ impl State {
             _permit: permit,
         };
         self.open += 1;
-        self.usage.connections += 1;
-        self.usage.sockets_peak = self.usage.sockets_peak.max(self.open);
-        self.usage.fds_peak = self.usage.fds_peak.max(self.open + self.shared);
+        self.usage.used.connections += 1;
+        self.usage.used.sockets_peak = self.usage.used.sockets_peak.max(self.open);
+        self.usage.used.fds_peak = self.usage.used.fds_peak.max(self.open + self.shared);
         let index = match self.entries.iter().position(Option::is_none) {
             Some(free) => free,
             None => {

@@ -35,7 +35,11 @@ fn what_the_host_opens_counts_as_a_descriptor_and_as_no_socket() {
     let charges = [page.charge().unwrap(), page.charge().unwrap()];
     let _socket = Lease::try_acquire(&page, NOWHERE).unwrap();
     assert_eq!(
-        (page.usage().sockets_peak, page.usage().fds_peak, ledger.leased()),
+        (
+            page.usage().used.sockets_peak,
+            page.usage().used.fds_peak,
+            ledger.leased()
+        ),
         (1, 3, 1)
     );
     assert!(page.try_charge().is_none());
@@ -49,7 +53,7 @@ fn what_the_host_opens_counts_as_a_descriptor_and_as_no_socket() {
     let Err(Refusal::Quota(denial)) = Lease::try_acquire(&page, NOWHERE) else {
         panic!("it was lent")
     };
-    assert_eq!((denial.what, page.usage().fds_peak), (QuotaKind::Sockets, 3));
+    assert_eq!((denial.what, page.usage().used.fds_peak), (QuotaKind::Sockets, 3));
 }
 
 #[test]
@@ -62,7 +66,7 @@ fn what_the_host_opens_may_use_up_the_quota_and_is_given_back_one_by_one() {
     let page = page(&ledger, quota);
     for _ in 0..2 {
         let charges: Vec<_> = (0..4).map_while(|_| page.try_charge()).collect();
-        assert_eq!((charges.len(), page.usage().fds_peak), (3, 3));
+        assert_eq!((charges.len(), page.usage().used.fds_peak), (3, 3));
     }
 }
 

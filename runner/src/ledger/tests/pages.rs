@@ -40,7 +40,7 @@ fn lookups_are_counted_and_stop_at_the_quota() {
         assert_eq!(page.count_lookup().unwrap_err().what, QuotaKind::Lookups);
     }
     let usage = page.usage();
-    assert_eq!((usage.lookups, usage.denials[&QuotaKind::Lookups]), (2, 2));
+    assert_eq!((usage.used.lookups, usage.denials[&QuotaKind::Lookups]), (2, 2));
 }
 
 #[test]
@@ -57,7 +57,10 @@ fn log_lines_are_kept_and_stop_at_the_quota() {
         );
     }
     let usage = page.usage();
-    assert_eq!((usage.log_lines, usage.denials[&QuotaKind::LogLines]), (2, 2));
+    assert_eq!(
+        (usage.used.log_lines, usage.denials[&QuotaKind::LogLines]),
+        (2, 2)
+    );
     let shown: Vec<_> = page
         .take_log()
         .into_iter()

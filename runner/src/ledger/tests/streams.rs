@@ -26,7 +26,7 @@ async fn bytes_are_counted_for_the_stream_the_live_view_and_the_trail() {
     theirs.write_all(b"hi!").await.unwrap();
     ours.read_exact(&mut [0; 3]).await.unwrap();
     assert_eq!(ours.traffic(), (3, 5));
-    assert_eq!((page.usage().bytes_in, page.usage().bytes_out), (3, 5));
+    assert_eq!((page.usage().used.bytes_in, page.usage().used.bytes_out), (3, 5));
     let live = ledger.live().remove(0);
     assert_eq!((live.bytes_in, live.bytes_out), (3, 5));
     drop(ours);

@@ -11,7 +11,8 @@ use tokio::net::UdpSocket;
 
 use super::response::{Malformed, Response, ResponseHeader};
 use crate::ledger::{Lease, Page};
-use crate::net::{NetError, connect};
+use crate::net::NetError;
+use crate::net::dial::dial;
 
 /// Avoids IP fragmentation (DNS flag day 2020).
 const UDP_PAYLOAD: u16 = 1232;
@@ -132,7 +133,7 @@ async fn over_tcp(
     question: &Message,
     bytes: &[u8],
 ) -> Result<Response, NetError> {
-    let mut stream = connect::connect_once(page, server, None).await?;
+    let mut stream = dial(page, server, None).await?;
     let length = u16::try_from(bytes.len()).map_err(|error| NetError::Invalid(error.to_string()))?;
     stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await?;
     let length = stream.read_u16().await?;

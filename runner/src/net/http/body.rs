@@ -8,7 +8,6 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 
-use super::connection::prefer_stream_failure;
 use super::driver::Driver;
 use super::explain::from_hyper;
 use super::fields::Fields;
@@ -132,7 +131,7 @@ impl BodyStream {
     }
 
     fn incomplete(&self, error: NetError) -> NetError {
-        let error = prefer_stream_failure(error, &snapshot_of(&self.timestamps));
+        let error = snapshot_of(&self.timestamps).prefer_failure(error);
         self.progress.explain(error).in_phase(Phase::Receive)
     }
 }

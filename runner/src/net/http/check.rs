@@ -3,10 +3,10 @@
 use http::Uri;
 use url::Url;
 
-use super::hop::parse_endpoint;
+use super::destination::{parse_endpoint, parse_url};
 use super::proxy::ProxyChoice;
 use super::redirect::{check_reachable, check_uri};
-use super::request::{check_headers, header, parse_method, parse_url};
+use super::request::{check_headers, header, parse_method};
 use super::{RequestOptions, Versions};
 use crate::grant::Scheme;
 use crate::net::NetError;

@@ -65,7 +65,7 @@ pub(super) async fn request(
     let moved = snapshot_of(&timestamps);
     let outcome = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(&moved))));
     let answer = outcome.map(|started| started.answer(transcript, timestamps, live));
-    let answer = answer.map_err(|error| prefer_stream_failure(error, &moved).in_phase(phase(&moved)));
+    let answer = answer.map_err(|error| moved.prefer_failure(error).in_phase(phase(&moved)));
     (answer, phase_times(&moved, started_at, Instant::now()))
 }
 
@@ -84,16 +84,6 @@ fn phase(timestamps: &IoTimestamps) -> Phase {
         (None, _) => Phase::Send,
         (Some(_), None) => Phase::Wait,
         (Some(_), Some(_)) => Phase::Receive,
-    }
-}
-
-/// Replaces the HTTP library's error by the stream's own failure, if there is one.
-pub(super) fn prefer_stream_failure(error: NetError, timestamps: &IoTimestamps) -> NetError {
-    match (error, &timestamps.failure) {
-        (NetError::Protocol(_) | NetError::Closed | NetError::Reset | NetError::Other(_), Some(failure)) => {
-            failure.clone()
-        }
-        (error, _) => error,
     }
 }
 

@@ -1,6 +1,5 @@
 //! One hop of a request: connects to its host, directly or through a proxy, and starts the exchange.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use http::response::Parts;
@@ -8,17 +7,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use super::connection::{self, PhaseTimes, ResponseStart};
+use super::destination::{Endpoint, destination, host_without_brackets, invalid_location, parse_endpoint};
 use super::exchange::Exchange;
 use super::fields::Fields;
 use super::outbound::OutgoingRequest;
 use super::proxy::{Proxy, ProxyChoice};
-use super::redirect::invalid_location;
-use super::request::parse_url;
 use super::step::RequestStep;
 use super::{HttpVersion, Request, RequestOptions, Response, Versions};
-use crate::grant::{Destination, Host, NameDecision, Scheme, Via};
+use crate::grant::{Destination, Host, NameDecision, Via};
 use crate::ledger::LeasedStream;
-use crate::net::bounded::{EndpointText, UrlText};
 use crate::net::connect::ConnectOptions;
 use crate::net::stream::Transport;
 use crate::net::tls::{TlsOptions, TlsParameters, TlsSession};
@@ -270,16 +267,6 @@ impl<'a> RequestContext<'a> {
     }
 }
 
-/// The endpoint to connect to for a URL.
-pub(super) struct Endpoint {
-    pub(super) destination: Destination,
-    via: Via,
-    /// The plugin specified it in place of the URL's own.
-    pub(super) is_override: bool,
-    /// If set, the only address to use.
-    address: Option<IpAddr>,
-}
-
 /// How a response was reached.
 struct Reached {
     peer: String,
@@ -321,71 +308,4 @@ fn choose_version(accepted: &Versions, tls: Option<&TlsSession>) -> HttpVersion 
         Some(session) => accepted.over_tls(session.alpn.as_deref()),
         None => accepted.over_plain(),
     }
-}
-
-/// The host and port that a request to this URL connects to, as written: the URL's own, or the connect override.
-///
-/// # Errors
-/// `Invalid` for a URL or an endpoint that cannot be requested.
-pub fn endpoint_of(url: &UrlText, connect_to: Option<&EndpointText>) -> Result<(String, u16), NetError> {
-    let url = parse_url(url)?;
-    let target = destination(&url)?;
-    match connect_to {
-        None => Ok((host_without_brackets(&url)?.to_owned(), target.port())),
-        Some(endpoint) => {
-            parse_endpoint(endpoint, target.scheme())?;
-            let (host, port) = split_endpoint(endpoint)?;
-            Ok((host.to_owned(), port))
-        }
-    }
-}
-
-pub(super) fn destination(url: &Url) -> Result<Destination, NetError> {
-    let scheme = match url.scheme() {
-        "http" => Scheme::Http,
-        "https" => Scheme::Https,
-        other => {
-            return Err(NetError::Invalid(format!(
-                "url scheme `{other}`: only http and https"
-            )));
-        }
-    };
-    let port = url
-        .port_or_known_default()
-        .ok_or_else(|| NetError::Invalid(format!("url `{}` has no port", redact_url(url))))?;
-    new_destination(scheme, host_without_brackets(url)?, port)
-}
-
-/// Removes credentials, query and fragment, so that the URL can be shown to anyone.
-pub(super) fn redact_url(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    url.set_query(None);
-    let _no_host = (url.set_username(""), url.set_password(None));
-    url.into()
-}
-
-/// The host without the brackets of an IPv6 address.
-pub(super) fn host_without_brackets(url: &Url) -> Result<&str, NetError> {
-    let host = url
-        .host_str()
-        .ok_or_else(|| NetError::Invalid(format!("url `{}` has no host", redact_url(url))))?;
-    Ok(host.trim_start_matches('[').trim_end_matches(']'))
-}
-
-pub(super) fn parse_endpoint(text: &str, scheme: Scheme) -> Result<Destination, NetError> {
-    let (host, port) = split_endpoint(text)?;
-    new_destination(scheme, host, port)
-}
-
-/// Splits `HOST:PORT`; the host is returned as written, without the brackets of an IPv6 address.
-fn split_endpoint(text: &str) -> Result<(&str, u16), NetError> {
-    let invalid = || NetError::Invalid(format!("connect-to `{text}` is not HOST:PORT"));
-    let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
-    let unbracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    Ok((unbracketed.unwrap_or(host), port.parse().map_err(|_| invalid())?))
-}
-
-fn new_destination(scheme: Scheme, host: &str, port: u16) -> Result<Destination, NetError> {
-    Destination::new(scheme, host, port).map_err(|error| NetError::Invalid(error.to_string()))
 }

@@ -6,9 +6,8 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use url::{Position, Url};
 
-use super::hop::redact_url;
+use super::destination::{redact_url, without_user};
 use super::proxy::Proxy;
-use super::redirect::without_user;
 use super::{HttpVersion, Request};
 use crate::net::NetError;
 

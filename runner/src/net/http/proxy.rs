@@ -9,9 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use url::Url;
 
+use super::destination::{Endpoint, destination, url_error_message};
 use super::environment::EnvironmentProxies;
-use super::hop::{Endpoint, destination};
-use super::redirect::url_error_message;
 use super::socks::{self, Login, SocksError};
 use crate::grant::{Destination, Scheme};
 use crate::ledger::LeasedStream;

@@ -1,7 +1,6 @@
 //! Redirects: where they lead, and which parts of the request follow them.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
 use http::uri::Authority;
@@ -13,20 +12,20 @@ use url::{Position, Url};
 
 use super::Request;
 use super::cookies::{self, CookieJar};
-use super::hop::{RequestContext, destination, host_without_brackets};
-use super::request::MAX_URL_BYTES;
+use super::destination::{
+    MAX_URL_BYTES, destination, host_without_brackets, invalid_location, url_error_message, without_user,
+};
+use super::hop::RequestContext;
 use crate::grant::Destination;
 use crate::net::NetError;
 use crate::net::bounded::URL_BYTES;
 use crate::quota::format_bytes;
-use crate::suite::{Secrets, public_url};
+use crate::suite::Secrets;
 
 /// Number of bytes searched for secrets before yielding.
 const CHUNK: usize = 16 << 10;
 /// Overlap of two chunks in bytes, so that a secret on their boundary is found.
 const OVERLAP: usize = 1 << 10;
-/// Maximum number of characters of a `location` in a message.
-const MAX_SHOWN_CHARACTERS: usize = 200;
 
 impl RequestContext<'_> {
     /// The request that follows a response, if that is a redirect with a location (RFC 9110, section 15.4).
@@ -149,23 +148,6 @@ fn has_location(status: StatusCode, headers: &HeaderMap) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && headers.get(LOCATION).is_some_and(leads)
 }
 
-/// The error for a `location` that cannot be followed.
-pub(super) fn invalid_location(location: impl AsRef<str>, reason: impl Display) -> NetError {
-    let shown: String = public_url(location.as_ref())
-        .chars()
-        .take(MAX_SHOWN_CHARACTERS)
-        .collect();
-    NetError::Protocol(format!("redirect to `{}`: {reason}", shown.escape_debug()))
-}
-
-/// The error message for a URL. The library reports every invalid host as an IDNA error.
-pub(super) fn url_error_message(error: url::ParseError) -> String {
-    match error {
-        url::ParseError::IdnaError => "the host is not a valid name".to_owned(),
-        other => other.to_string(),
-    }
-}
-
 /// Checks what a hop would otherwise report as the plugin's mistake.
 pub(super) fn check_reachable(url: &Url) -> Result<(), String> {
     let reason = |error: NetError| match error {
@@ -193,14 +175,6 @@ pub(super) fn check_uri(url: &Url) -> Result<(), NetError> {
         ))),
         Err(error) => Err(NetError::Invalid(error.to_string())),
     }
-}
-
-/// The URL as sent on the wire: credentials belong into an Authorization header, and fragments are never sent.
-pub(super) fn without_user(url: &Url) -> Url {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    let _no_host = (url.set_username(""), url.set_password(None));
-    url
 }
 
 /// The location of a redirect, without credentials chosen by the peer. An invalid location is the peer's error, not the

@@ -11,19 +11,15 @@ use hyper::body::Bytes;
 use url::Url;
 
 use super::Versions;
-use super::redirect::url_error_message;
-use crate::net::bounded::{EndpointText, Payload, Token, URL_BYTES, UrlText, too_long, too_many};
+use super::destination::parse_url;
+use crate::net::bounded::{EndpointText, Payload, Token, UrlText, too_long, too_many};
 use crate::net::tls::TlsOptions;
 use crate::net::{Family, NetError};
-use crate::suite::public_url;
 
 /// Maximum number of headers in a request.
 const MAX_HEADERS: usize = 256;
 /// Maximum number of bytes in a request's header names and values together.
 const MAX_HEADER_BYTES: usize = 64 << 10;
-
-/// Maximum length of a normalised URL, in bytes: percent-encoding can triple the length.
-pub(super) const MAX_URL_BYTES: usize = 3 * URL_BYTES;
 
 /// Used if the plugin sets no user agent.
 const USER_AGENT: &str = concat!("canary/", env!("CARGO_PKG_VERSION"));
@@ -96,18 +92,6 @@ impl Request {
 pub(super) fn parse_method(method: &Token) -> Result<Method, NetError> {
     Method::from_bytes(method.as_bytes())
         .map_err(|error| NetError::Invalid(format!("method `{}`: {error}", method.escape_debug())))
-}
-
-pub(super) fn parse_url(url: &UrlText) -> Result<Url, NetError> {
-    let parsed = Url::parse(url).map_err(|error| {
-        let (url, fault) = (public_url(url), url_error_message(error));
-        NetError::Invalid(format!("url `{}`: {fault}", url.escape_debug()))
-    })?;
-    if parsed.as_str().len() > MAX_URL_BYTES {
-        Err(too_long("the url", URL_BYTES))
-    } else {
-        Ok(parsed)
-    }
 }
 
 /// Checks the number and total size of headers.

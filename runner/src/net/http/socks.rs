@@ -198,7 +198,7 @@ fn not_socks() -> NetError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hop::destination;
+    use super::super::destination::destination;
     use super::*;
 
     impl Stream for tokio::io::DuplexStream {

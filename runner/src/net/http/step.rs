@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connection::PhaseTimes;
-use super::hop::{host_without_brackets, redact_url};
+use super::destination::{host_without_brackets, redact_url};
 use super::{HttpVersion, Request};
 use crate::ledger::{ActiveStep, Page};
 use crate::net::{NetError, Phase};

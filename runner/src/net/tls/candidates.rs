@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorith
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::adapted::AdaptedChain;
-use super::chain_validation::{issuer_objection, objection_to_server};
+use super::authority::{issuer_objection, objection_to_server};
 use super::{MAX_CHAIN, provider};
 
 /// Maximum number of certificates with the same name in the search. Cross-signed authorities have several.

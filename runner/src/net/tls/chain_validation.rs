@@ -1,16 +1,12 @@
 //! Validates certificate chains: the library finds the path to a root, and this module checks and explains what the
 //! library does not.
 
-mod authority;
 mod findings;
-mod identifiers;
 mod long_path;
 mod walk;
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::prelude::X509Certificate;
 
@@ -21,7 +17,7 @@ use super::explain::chain;
 use super::ocsp::Staple;
 use super::reasons::{Reason, ReasonCode, Reasons};
 use super::roots::Roots;
-pub(super) use authority::{issuer_objection, objection_to_root, objection_to_server};
+use super::{authority, identifiers};
 use walk::{ChainEnd, ChainWalk, Link, walk};
 
 /// A peer's chain and everything needed to validate it.
@@ -318,22 +314,6 @@ fn fits_root(path: &VerifiedPath<'_>, root: &X509Certificate<'_>) -> Result<(), 
 fn parse<'a>(der: &'a [u8]) -> Option<X509Certificate<'a>> {
     let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
     Some(parsed)
-}
-
-pub(super) fn expired(at: i64) -> String {
-    format!("expired at {}", date(at))
-}
-
-pub(super) fn early(at: i64) -> String {
-    format!("is not valid before {}", date(at))
-}
-
-/// RFC 3339, or Unix seconds for a date outside of the calendar.
-pub(super) fn date(unix_seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(unix_seconds)
-        .ok()
-        .and_then(|at| at.format(&Rfc3339).ok())
-        .unwrap_or_else(|| unix_seconds.to_string())
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use rustls_pki_types::{ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::chain_validation::{ChainValidator, date};
+use super::chain_validation::ChainValidator;
+use super::dates::date;
 use super::proof::KeyProofError;
 use super::sniffed::SniffedStream;
 use super::{

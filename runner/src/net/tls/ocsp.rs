@@ -8,7 +8,7 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use x509_parser::prelude::X509Certificate;
 
-use super::chain_validation::{date, expired};
+use super::dates::{date, expired};
 use super::reasons::{Reason, ReasonCode};
 use super::roots::Dates;
 use super::signature::{SignedData, Verification};

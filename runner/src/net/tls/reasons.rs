@@ -50,8 +50,6 @@ pub enum ReasonCode {
     WeakSignature,
     /// A signature was not made by the named issuer.
     BadSignature,
-    /// The peer did not prove possession of the private key.
-    KeyNotHeld,
     /// A certificate is not permitted for servers.
     WrongPurpose,
     /// The issuer of a certificate is not an authority.
@@ -85,7 +83,6 @@ impl ReasonCode {
             Self::WeakKey => "weak_key",
             Self::WeakSignature => "weak_signature",
             Self::BadSignature => "bad_signature",
-            Self::KeyNotHeld => "key_not_held",
             Self::WrongPurpose => "wrong_purpose",
             Self::NotAnAuthority => "not_an_authority",
             Self::AuthorityAsLeaf => "authority_as_leaf",

@@ -6,7 +6,7 @@ use rustls_pki_types::{CertificateDer, Der, TrustAnchor};
 use x509_parser::asn1_rs::Any;
 use x509_parser::prelude::FromDer;
 
-use super::chain_validation::objection_to_root;
+use super::authority::objection_to_root;
 
 /// Root certificates. The library's trust anchors contain a name and a key only; everything else is checked here.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! Records a peer's certificates in the run's conversation.
 
-use super::chain_validation::date;
+use super::dates::date;
 use super::verify::RecordingVerifier;
 use super::{Certificate, TlsSession, certificate};
 use crate::record;

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
-use super::worker::WorkerLimits;
+use super::worker_limits::WorkerLimits;
 
 /// Maximum number of descriptors: three pipes, and what a runtime needs.
 const MAX_DESCRIPTORS: u64 = 64;

@@ -10,7 +10,8 @@ use super::Limits;
 use super::error::{IsolationError, classify_exit};
 use super::pipes::Pipes;
 use super::time_budget::TimeBudget;
-use super::worker::{SUBCOMMAND, WorkerLimits};
+use super::worker::SUBCOMMAND;
+use super::worker_limits::WorkerLimits;
 use rustix::event::{PollFd, Timespec, poll};
 
 /// The program of this process, even if its file was replaced since.

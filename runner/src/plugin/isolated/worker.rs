@@ -4,7 +4,6 @@
 //! descriptors and files. It ends with the process that started it, and is the first to be killed when memory runs
 //! out.
 
-use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use tokio::runtime::Runtime;
 use super::confine::confine;
 use super::pipes::MAX_REPLY;
 use super::protocol::{self, Reply, Task};
+use super::worker_limits::WorkerLimits;
 use crate::grant::Networks;
 use crate::ledger::{Budget, Ledger};
 use crate::net::NetServices;
@@ -26,31 +26,6 @@ use crate::suite::{self, ConfigRequest};
 
 /// The subcommand that runs a worker.
 pub const SUBCOMMAND: &str = "plugin-worker";
-
-/// What a worker is kept to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
-pub struct WorkerLimits {
-    /// Bytes of memory that it may write to.
-    #[arg(long)]
-    pub memory: u64,
-    /// Seconds of processor time, on all processors together.
-    #[arg(long)]
-    pub cpu: u64,
-    /// The process that started it.
-    #[arg(long)]
-    pub parent: u32,
-}
-
-impl WorkerLimits {
-    pub(super) fn arguments(self) -> [OsString; 3] {
-        let Self { memory, cpu, parent } = self;
-        [
-            format!("--memory={memory}").into(),
-            format!("--cpu={cpu}").into(),
-            format!("--parent={parent}").into(),
-        ]
-    }
-}
 
 /// Confines this process, reads a task, performs it, and writes the result.
 ///

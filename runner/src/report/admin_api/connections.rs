@@ -1,13 +1,14 @@
 //! The connections of checks, as in `/api/v1/connections`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ApiTime;
 
 /// Open connections of checks, and the connections that the host recently reclaimed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Connections {
-    /// Total number of matching open connections; [`Connections::open`] may be limited.
+    /// Number of matching open connections; `open` may have fewer because of `limit`.
     pub matched: u64,
     /// Open connections, oldest run first.
     pub open: Vec<OpenConnection>,
@@ -16,7 +17,7 @@ pub struct Connections {
 }
 
 /// A connection that is open now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenConnection {
     /// Id of the check, or a service of the host such as `dns`.
     pub check: String,
@@ -29,6 +30,7 @@ pub struct OpenConnection {
     /// Address and port.
     pub peer: String,
     /// `connect`, `handshake`, `send`, `wait`, `receive` or `idle`.
+    #[schemars(extend("enum" = ["connect", "handshake", "send", "wait", "receive", "idle"]))]
     pub phase: String,
     /// When its descriptor was created.
     pub opened_at: Option<ApiTime>,
@@ -41,7 +43,7 @@ pub struct OpenConnection {
 }
 
 /// A connection that a run left open and the host closed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReclaimedConnection {
     /// Id of the check, or a service of the host.
     pub check: String,
@@ -54,6 +56,7 @@ pub struct ReclaimedConnection {
     /// Address and port.
     pub peer: String,
     /// `leak`, `trap`, `deadline`, `quota` or `shutdown`: how the run ended.
+    #[schemars(extend("enum" = ["leak", "trap", "deadline", "quota", "shutdown"]))]
     pub cause: String,
     /// When it was closed.
     pub at: Option<ApiTime>,

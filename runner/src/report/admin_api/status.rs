@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::{ApiTime, HealthProblem};
 use crate::account::{MissReason, OUTCOMES, RunAccount};
 use crate::report::json::UsageObject;
 
 /// The status of a runner.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunnerStatus {
     /// The version of canary.
     pub version: String,
@@ -26,14 +28,14 @@ pub struct RunnerStatus {
     pub descriptors: Descriptors,
     /// The current problems of the runner.
     pub problems: Vec<HealthProblem>,
-    /// Total number of matching checks; [`RunnerStatus::checks`] may be limited.
+    /// Number of matching checks; `checks` may have fewer because of `limit`.
     pub matched: u64,
     /// The matching checks in the requested order.
     pub checks: Vec<CheckState>,
 }
 
 /// The active suite.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SuiteState {
     /// Its number of checks.
     pub checks: u64,
@@ -46,7 +48,7 @@ pub struct SuiteState {
 }
 
 /// The number of reloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReloadCounts {
     /// Successful reloads.
     pub succeeded: u64,
@@ -55,7 +57,7 @@ pub struct ReloadCounts {
 }
 
 /// A failed reload.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedReload {
     /// When it failed.
     pub at: Option<ApiTime>,
@@ -63,16 +65,18 @@ pub struct FailedReload {
     pub problems: String,
 }
 
-/// The account of all due times: scheduled = finished + missed + in flight.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The account of all due times: scheduled = finished + missed + under_way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountState {
     /// Due times.
     pub scheduled: u64,
     /// Runs that got their permits.
     pub started: u64,
     /// Finished runs by outcome.
+    #[schemars(schema_with = "finished_schema")]
     pub finished: BTreeMap<Cow<'static, str>, u64>,
     /// Missed due times by reason.
+    #[schemars(schema_with = "missed_schema")]
     pub missed: BTreeMap<Cow<'static, str>, u64>,
     /// Runs in flight: waiting or running.
     pub under_way: u64,
@@ -99,8 +103,29 @@ impl From<&RunAccount> for AccountState {
     }
 }
 
+fn finished_schema(_generator: &mut SchemaGenerator) -> Schema {
+    counts_schema(&OUTCOMES)
+}
+
+fn missed_schema(_generator: &mut SchemaGenerator) -> Schema {
+    counts_schema(&MissReason::ALL.map(MissReason::as_str))
+}
+
+/// The schema of an object with a count for each of these words.
+fn counts_schema(words: &[&str]) -> Schema {
+    let count = json!({"type": "integer", "minimum": 0});
+    let counts = words.iter().map(|word| ((*word).to_owned(), count.clone()));
+    let schema = [
+        ("type", json!("object")),
+        ("required", json!(words)),
+        ("properties", Value::Object(counts.collect())),
+    ];
+    let schema = schema.into_iter().map(|(key, value)| (key.to_owned(), value));
+    schema.collect::<Map<_, _>>().into()
+}
+
 /// The descriptors available to checks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Descriptors {
     /// Maximum number at once.
     pub budget: u64,
@@ -113,7 +138,7 @@ pub struct Descriptors {
 }
 
 /// The state of one check.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckState {
     /// Its name, and its target if it has several.
     pub id: String,
@@ -132,15 +157,18 @@ pub struct CheckState {
     pub description: Option<String>,
     /// The URL of its runbook, for alerts.
     #[serde(default)]
+    #[schemars(extend("format" = "uri"))]
     pub runbook_url: Option<String>,
-    /// Whether its target must fail, so that a verdict of fail counts as a pass.
+    /// Whether its target is expected to fail: a verdict of `fail` counts as `pass`, and `pass` or `warn` as `fail`.
     #[serde(default)]
     pub expect_failure: bool,
     /// `up`, `degraded`, `down` or `unknown`.
+    #[schemars(extend("enum" = ["up", "degraded", "down", "unknown"]))]
     pub status: Cow<'static, str>,
     /// When the status last changed.
     pub status_since: Option<ApiTime>,
     /// `idle`, `waiting` or `running`.
+    #[schemars(extend("enum" = ["idle", "waiting", "running"]))]
     pub stage: Cow<'static, str>,
     /// Its interval; absent if it has a cron expression.
     pub interval_seconds: Option<f64>,
@@ -167,9 +195,10 @@ pub struct CheckState {
 }
 
 /// A summary of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LastRun {
     /// `pass`, `warn`, `fail`, `stopped` or `faulted`.
+    #[schemars(extend("enum" = OUTCOMES))]
     pub outcome: String,
     /// Why it did not complete.
     pub cause: Option<String>,

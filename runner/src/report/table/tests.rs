@@ -91,6 +91,13 @@ fn a_combining_mark_has_no_width() {
 }
 
 #[test]
+fn an_emoji_of_any_block_has_two_columns() {
+    assert_eq!(width("✅"), 2);
+    assert_eq!(width("🟢"), 2);
+    assert_eq!(width("…"), 1);
+}
+
+#[test]
 fn notes_are_indented_and_wrapped() {
     let mut row = row(["a", "1", "x"]);
     let text = "body: has none of the words that it should have, of which there are manymanymanymanymany";

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use unicode_width::UnicodeWidthChar as _;
+
 /// Truncates a text to `max` columns; `…` replaces the rest.
 pub(in crate::report) fn truncate(text: &str, max: usize) -> String {
     if width(text) <= max {
@@ -45,15 +47,8 @@ pub(super) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// The width of one character in columns: an approximation for the common blocks, not all of Unicode.
+/// The width of one character in columns. Terminals disagree about sequences that make one emoji of several characters,
+/// so each character counts alone.
 fn char_width(char: char) -> usize {
-    match u32::from(char) {
-        0x300..=0x36f | 0x483..=0x489 | 0x591..=0x5bd | 0x610..=0x61a | 0x64b..=0x65f => 0,
-        0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x200c..=0x200d | 0x20d0..=0x20ff => 0,
-        0xfe00..=0xfe0f | 0xfe20..=0xfe2f => 0,
-        0x1100..=0x115f | 0x2e80..=0x303e | 0x3041..=0xa4cf | 0xa960..=0xa97f | 0xac00..=0xd7a3 => 2,
-        0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 => 2,
-        0x1f300..=0x1f64f | 0x1f680..=0x1f6ff | 0x1f900..=0x1faff | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
+    char.width().unwrap_or(1)
 }

@@ -4,20 +4,20 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::Draft;
+use crate::problem::Problem;
 use crate::suite::check::RawCheck;
 use crate::suite::config_validation::{self, ConfigSchema, UsablePlugin};
-use crate::suite::error::{Problem, Report};
 use crate::suite::json;
 use crate::suite::json_schema::SchemaValidator;
 use crate::suite::plugin_validation::{
     self, ConfigProblems, ConfigRequest, ConfigRequestBuilder, ConfigUses,
 };
 use crate::suite::portable::PortableNode;
+use crate::suite::report::Report;
 use crate::suite::schema_validation::{
     PortableConfig, SchemaRequest, SchemaResponse, SchemaVerdict, SchemaVerdicts,
 };
 use crate::suite::tree::quoted;
-use crate::suite::validator;
 use crate::suite::{Catalog, PluginDeclaration, PluginFacts, PluginSource, Unusable};
 
 impl Draft {
@@ -52,7 +52,7 @@ impl Draft {
             .flat_map(|schema| self.checks_of(plugin).map(move |check| (check, schema)))
         {
             let written = config_validation::config_nodes(check);
-            let config = *known.entry(validator::key(check)).or_insert_with(|| {
+            let config = *known.entry(check.config_key()).or_insert_with(|| {
                 match schema.verdict(check, written, false) {
                     SchemaVerdict::Allowed(coercions) => {
                         Some(builder.config(json::to_exact_json(written.0, &coercions, &[])))
@@ -73,7 +73,7 @@ impl Draft {
     fn checks_by_config(&self, plugin: &str) -> impl Iterator<Item = &RawCheck> {
         let mut known = HashSet::new();
         let checks = self.checks_of(plugin);
-        checks.filter(move |check| known.insert(validator::key(check)))
+        checks.filter(move |check| known.insert(check.config_key()))
     }
 
     /// The checks of a plugin.
@@ -133,7 +133,7 @@ impl Draft {
                 Err(reason) => Err(wrong(&reason)),
             },
             Some(Ok(SchemaResponse::Verdicts(verdicts))) => {
-                let keys = self.checks_by_config(plugin).map(validator::key);
+                let keys = self.checks_by_config(plugin).map(RawCheck::config_key);
                 Ok(ConfigSchema::Isolated(SchemaVerdicts::new(keys, verdicts)))
             }
             Some(Ok(SchemaResponse::BadSchema(reason))) => Err(wrong(reason)),

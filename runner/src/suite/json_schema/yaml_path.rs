@@ -2,7 +2,7 @@
 
 use jsonschema::paths::{Location, LocationSegment};
 
-use crate::suite::error::Position;
+use crate::problem::Position;
 use crate::suite::interpolate::has_reference;
 use crate::suite::tree::{Entry, Kind, Node, quoted};
 

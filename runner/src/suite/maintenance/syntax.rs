@@ -10,12 +10,12 @@ use jiff::tz::TimeZone;
 
 use super::zones;
 use super::{Repetition, Scope, Times, Window};
-use crate::suite::check::MAX_NAME;
-use crate::suite::error::Position;
+use crate::problem::Position;
 use crate::suite::fields::{Located, Names, Reader};
+use crate::suite::labels::labels;
+use crate::suite::names::MAX_NAME;
 use crate::suite::source::Source;
 use crate::suite::suggest;
-use crate::suite::syntax::labels;
 use crate::suite::tree::{Entry, Kind, Node, quoted};
 
 pub(in crate::suite) const KEYS: [&str; 9] = [

@@ -80,7 +80,7 @@ fn a_nul_byte_is_a_problem_at_its_place() {
     let problems = load_text("checks:\n  - name: a\0b\n").unwrap_err();
     let problem = problems.iter().next().unwrap();
     assert_eq!(problem.message, "the file contains a NUL byte");
-    assert_eq!(problem.location.at, Some(Position::new(2, 12)));
+    assert_eq!(problem.at(), Some(Position::new(2, 12)));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn invalid_utf_8_is_a_problem_at_its_place() {
     let problems = load_text(b"checks:\n  - \xff\n").unwrap_err();
     let problem = problems.iter().next().unwrap();
     assert_eq!(problem.message, "invalid UTF-8");
-    assert_eq!(problem.location.at, Some(Position::new(2, 5)));
+    assert_eq!(problem.at(), Some(Position::new(2, 5)));
     assert_eq!(problem_of(b"\xff\xfec\0h\0"), "the file is UTF-16");
 }
 
@@ -102,7 +102,7 @@ fn lines_end_as_in_yaml() {
     ] {
         let problems = load_text(text).unwrap_err();
         let problem = problems.iter().next().unwrap();
-        assert_eq!(problem.location.at.unwrap().line, line, "{text:?}: {problem}");
+        assert_eq!(problem.at().unwrap().line, line, "{text:?}: {problem}");
         assert_eq!(problem.source_line.as_ref().unwrap().text, shown, "{problem}");
     }
 }
@@ -187,7 +187,7 @@ fn problems_of_all_files_come_at_once_in_order() {
     let problems = problems.unwrap_err();
     let places: Vec<String> = problems
         .iter()
-        .map(|problem| problem.location.to_string())
+        .map(|problem| problem.origin.to_string())
         .collect();
     assert_eq!(places.len(), 3);
     assert!(places[0].ends_with("tab_indent.yaml:2:2"), "{places:?}");

@@ -293,7 +293,7 @@ fn the_schema_for_editors_knows_every_key() {
 
 /// A YAML file as JSON, references left as they are.
 fn json(path: &Path) -> serde_json::Value {
-    let mut report = error::Report::default();
+    let mut report = report::Report::default();
     let source = source::Source::new(path, fs::read_to_string(path).unwrap(), 0);
     let root = parse::parse(&source, &mut report).unwrap();
     let mut interpolator = interpolate::Interpolator::new(&Fixed);

@@ -36,7 +36,7 @@ fn problems_of(response: Result<ConfigResponse, Unusable>) -> Vec<String> {
     let (draft, catalog) = with_response(|_| response);
     let problems = draft.finish(&catalog, &host_limits()).unwrap_err();
     let line = |problem: &Problem| {
-        let at = problem.location.at.unwrap();
+        let at = problem.at().unwrap();
         let hint = problem.hint.as_deref().unwrap_or("-");
         format!("{}:{}: {} ({hint})", at.line, at.column, problem.message)
     };

@@ -21,20 +21,29 @@ fn rules(defaults: &str, check: &str) -> AlertRules {
 fn a_check_without_alert_rules_notifies_everyone() {
     let alert = rules("", "");
     assert_eq!(alert, AlertRules::default());
-    assert_eq!((alert.notify, alert.remind), (Notify::All, Remind::Inherit));
+    assert_eq!(
+        (alert.notify, alert.repeat_interval),
+        (Notify::All, RepeatInterval::Inherit)
+    );
 }
 
 #[test]
 fn a_check_inherits_from_the_defaults_what_it_does_not_set() {
-    let alert = rules("alert: { notify: [ops], remind: 4h }", "alert: { remind: none }");
-    assert_eq!(alert.notify, Notify::Only(names(&["ops"]).into()));
-    assert_eq!(alert.remind, Remind::Never);
     let alert = rules(
-        "alert: { notify: [ops], remind: 4h }",
+        "alert: { notify: [ops], repeat_interval: 4h }",
+        "alert: { repeat_interval: none }",
+    );
+    assert_eq!(alert.notify, Notify::Only(names(&["ops"]).into()));
+    assert_eq!(alert.repeat_interval, RepeatInterval::Never);
+    let alert = rules(
+        "alert: { notify: [ops], repeat_interval: 4h }",
         "alert: { notify: [oncall] }",
     );
     assert_eq!(alert.notify, Notify::Only(names(&["oncall"]).into()));
-    assert_eq!(alert.remind, Remind::Every(Duration::from_hours(4)));
+    assert_eq!(
+        alert.repeat_interval,
+        RepeatInterval::Every(Duration::from_hours(4))
+    );
     let alert = rules("alert: { notify: [ops] }", "alert: none");
     assert_eq!(alert.notify, Notify::None);
 }
@@ -42,7 +51,10 @@ fn a_check_inherits_from_the_defaults_what_it_does_not_set() {
 #[test]
 fn rules_of_a_check_break_the_silence_of_the_defaults() {
     assert_eq!(rules("alert: none", "").notify, Notify::None);
-    assert_eq!(rules("alert: none", "alert: { remind: 1h }").notify, Notify::All);
+    assert_eq!(
+        rules("alert: none", "alert: { repeat_interval: 1h }").notify,
+        Notify::All
+    );
     assert_eq!(rules("alert: none", "alert: {}").notify, Notify::All);
 }
 

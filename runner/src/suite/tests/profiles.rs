@@ -144,7 +144,7 @@ fn null_is_as_if_a_key_were_not_there_where_the_plugin_takes_none() {
 
 /// Every key that a check can inherit, with a value.
 const ALL_SETTINGS: &str = "interval: 2m, retry_interval: 30s, timeout: 3s, retries: 7, failure_threshold: 9, \
-    success_threshold: 8, quota: { sockets: 2, cpu: 500ms }, group: g, alert: { notify: [ops], remind: 4h }, \
+    success_threshold: 8, quota: { sockets: 2, cpu: 500ms }, group: g, alert: { notify: [ops], repeat_interval: 4h }, \
     description: d, runbook_url: \"https://a.test/\", labels: { a: b }, allow: [\"tcp://b.test:1\"], \
     redirect_secrets_to: [\"https://c.test\"], config: { x: 1 }";
 
@@ -209,7 +209,7 @@ fn none_is_null_where_it_is_no_value_and_parts_are_taken_back_like_the_whole() {
     assert_eq!(
         result_of(
             ALL_SETTINGS,
-            "alert: { notify: null, remind: null }, labels: { a: null }"
+            "alert: { notify: null, repeat_interval: null }, labels: { a: null }"
         ),
         result_of(ALL_SETTINGS, "alert: null, labels: null")
     );

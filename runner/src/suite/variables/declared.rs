@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::pieces::foreign_reference;
 use super::{Declarations, MAX_NAME, MAX_VALUE, MAX_VARIABLES, is_name};
-use crate::suite::error::{Location, Position, Report};
+use crate::problem::{Location, Position};
+use crate::suite::report::Report;
 use crate::suite::source::Source;
 use crate::suite::tree::{Entry, Kind, Node, quoted};
 

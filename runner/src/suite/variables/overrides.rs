@@ -7,9 +7,8 @@ use std::sync::Arc;
 use super::declared::{Declaration, name_hint};
 use super::pieces::{foreign_reference, has_variable};
 use super::{Declarations, MAX_NAME, MAX_VALUE, Variable};
-use crate::suite::error::Position;
-use crate::suite::scalar;
-use crate::suite::tree::Kind;
+use crate::problem::Position;
+use crate::suite::tree::{Kind, scalar};
 
 /// `NAME=VALUE`: the value of a variable, which takes precedence over the suite.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::declared::name_hint;
 use super::pieces::{Piece, has_variable, only_variable, pieces};
 use super::{Declaration, MAX_DEPTH, MAX_TOTAL_BYTES, MAX_VALUE, Variable, Variables, is_name};
-use crate::suite::error::{Position, Report};
+use crate::problem::Position;
+use crate::suite::failed_references::FailedReferences;
 use crate::suite::merge;
-use crate::suite::scalar;
+use crate::suite::report::Report;
 use crate::suite::source::Source;
 use crate::suite::suggest;
-use crate::suite::tree::{Entry, Kind, Node, quoted};
+use crate::suite::tree::{Entry, Kind, Node, quoted, scalar};
 
 /// A value with its references replaced.
 #[derive(Clone)]
@@ -54,15 +55,6 @@ pub(super) struct Replacer<'a> {
     /// Whether variables may be without a value, because another file may set it.
     may_lack_value: bool,
     failed: FailedReferences,
-}
-
-/// References without a value. They stay as they are written.
-#[derive(Debug, Default)]
-pub(in crate::suite) struct FailedReferences {
-    /// Positions of keys and values with such a reference.
-    pub(in crate::suite) positions: Vec<Position>,
-    /// Positions of the keys of such values.
-    pub(in crate::suite) keys: Vec<Position>,
 }
 
 impl<'a> Replacer<'a> {

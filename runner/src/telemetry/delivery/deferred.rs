@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use super::request_id::RequestId;
 use super::share::Owner;
 use super::split::Item;
+use crate::backoff::Policy;
 
 /// Consecutive failures of a request before it is split or deferred, while no other request is known to succeed.
 const MAX_TRIES: u32 = 3;
-/// How long data is deferred at first; doubles with each failure while data of others is accepted.
-const INITIAL: Duration = Duration::from_secs(30);
-const MAX: Duration = Duration::from_secs(5 * 60);
+/// How long data is deferred; doubles with each failure while data of others is accepted.
+const DEFERRAL: Policy = Policy::new(Duration::from_secs(30), Duration::from_secs(5 * 60));
 /// Maximum number of deferred checks; beyond it, the one whose retry is due next is removed.
 const MAX_DEFERRED: usize = 64;
 
@@ -34,7 +34,8 @@ pub(super) struct DeferredOwners {
 #[derive(Debug)]
 struct Deferral {
     since: Instant,
-    time: Duration,
+    /// Number of deferrals in a row, which determines the time.
+    count: u32,
 }
 
 /// A failing request.
@@ -54,7 +55,8 @@ impl DeferredOwners {
 
     /// Removes owners whose deferral ended long ago and whose data was not sent since.
     pub(super) fn remove_expired(&mut self, now: Instant) {
-        self.owners.retain(|_, deferral| now < deferral.end() + MAX);
+        self.owners
+            .retain(|_, deferral| now < deferral.end() + DEFERRAL.max());
     }
 
     /// Whether the data of an owner is deferred, or is being retried after a deferral.
@@ -114,10 +116,12 @@ impl DeferredOwners {
     pub(super) fn defer(&mut self, owner: Owner, now: Instant) -> bool {
         let before = self.owners.remove(&owner);
         let is_new = before.is_none();
-        let time = match before {
+        let count = match before {
             // Only if data of others was accepted is it known that the collector is up.
-            Some(before) if self.accepted.is_some_and(|accepted| accepted > before.since) => before.time * 2,
-            _ => INITIAL,
+            Some(before) if self.accepted.is_some_and(|accepted| accepted > before.since) => {
+                before.count.saturating_add(1)
+            }
+            _ => 1,
         };
         if self.owners.len() >= MAX_DEFERRED {
             let next = self.owners.iter().min_by_key(|(_, deferral)| deferral.end());
@@ -125,18 +129,14 @@ impl DeferredOwners {
                 self.owners.remove(&next);
             }
         }
-        let deferral = Deferral {
-            since: now,
-            time: time.min(MAX),
-        };
-        self.owners.insert(owner, deferral);
+        self.owners.insert(owner, Deferral { since: now, count });
         is_new
     }
 }
 
 impl Deferral {
     fn end(&self) -> Instant {
-        self.since + self.time
+        self.since + DEFERRAL.wait(self.count)
     }
 }
 
@@ -172,8 +172,8 @@ mod tests {
         let id = RequestId::from_wall_clock(UNIX_EPOCH);
         let tried: Vec<bool> = (0..6).map(|_| deferred.failed(id, &[], now)).collect();
         assert_eq!(tried, [false, false, true, false, false, true]);
-        deferred.accepted(&[], now + INITIAL);
-        assert!(deferred.failed(id, &[], now + INITIAL));
+        deferred.accepted(&[], now + DEFERRAL.wait(1));
+        assert!(deferred.failed(id, &[], now + DEFERRAL.wait(1)));
     }
 
     #[tokio::test(start_paused = true)]

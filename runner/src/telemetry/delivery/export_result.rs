@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::StatusCode;
 use tonic::Code;
 
-use crate::http_client::{self, Failure};
+use crate::outbound::http_client::{self, Failure};
+use crate::outbound::{Disposition, Payload, classify_failure, http_code};
 use crate::suite::Secrets;
 
 /// Maximum length of a collector's message in characters.
@@ -42,6 +43,25 @@ impl ExportResult {
         Self::Accepted {
             rejected: 0,
             message: String::new(),
+        }
+    }
+
+    /// The result of a request that was not accepted.
+    pub(super) fn not_accepted(disposition: Disposition, cause: ExportFailure, message: String) -> Self {
+        match disposition {
+            Disposition::Retry(after) => Self::Retry {
+                cause,
+                message,
+                after,
+            },
+            // It waits until an operator fixes the configuration.
+            Disposition::Blocked => Self::Retry {
+                cause,
+                message,
+                after: None,
+            },
+            Disposition::Refused | Disposition::Rejected => Self::Refused { cause, message },
+            Disposition::TooLarge => Self::TooLarge { cause, message },
         }
     }
 
@@ -89,11 +109,8 @@ pub(super) fn is_size_error(text: &str) -> bool {
 
 impl From<Failure> for ExportResult {
     fn from(Failure { cause, message }: Failure) -> Self {
-        Self::Retry {
-            cause: ExportFailure::HttpClient(cause),
-            message,
-            after: None,
-        }
+        let disposition = classify_failure(Payload::Export, cause);
+        Self::not_accepted(disposition, ExportFailure::HttpClient(cause), message)
     }
 }
 
@@ -113,10 +130,7 @@ impl ExportFailure {
     pub(super) fn code(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::HttpClient(cause) => cause.as_str(),
-            Self::Http(status) if status.as_u16() < 600 => {
-                return Cow::Owned(format!("http_{}", status.as_u16()));
-            }
-            Self::Http(_) => "http_other",
+            Self::Http(status) => return http_code(status),
             Self::Grpc(code) => grpc_code(code),
             Self::Console => "console",
         })

@@ -1,6 +1,5 @@
 //! Notices about delivery for the operator, rate-limited per kind.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,10 +8,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::report::DropReason;
+use crate::outbound::{NoticeLimiter, NoticePolicy};
 use crate::telemetry::settings::Signal;
 
-/// Minimum time between two notices of the same kind.
-const REPEAT_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// A collector that accepts some requests and refuses others would be reported all the time.
+const POLICY: NoticePolicy = NoticePolicy {
+    outage_interval: Duration::from_secs(10 * 60),
+    loss_interval: Duration::from_secs(10 * 60),
+};
 
 /// A change in the state of delivery, for the log; `Display` is the log line.
 #[derive(Debug, thiserror::Error)]
@@ -98,14 +101,14 @@ fn refused(signal: Signal, check: Option<&str>) -> String {
 #[derive(Debug, Clone)]
 pub(super) struct NoticeSender {
     tx: mpsc::Sender<Notice>,
-    last_sent: BTreeMap<&'static str, Instant>,
+    limiter: NoticeLimiter<&'static str>,
 }
 
 impl NoticeSender {
     pub(super) fn new(tx: mpsc::Sender<Notice>) -> Self {
         Self {
             tx,
-            last_sent: BTreeMap::new(),
+            limiter: NoticeLimiter::new(POLICY),
         }
     }
 
@@ -114,18 +117,24 @@ impl NoticeSender {
         drop(self.tx.try_send(notice));
     }
 
-    /// Sends a notice unless one of the same kind was sent recently; returns whether it was sent.
-    pub(super) fn send_rate_limited(&mut self, kind: &'static str, notice: Notice) -> bool {
-        let now = Instant::now();
-        if self
-            .last_sent
-            .get(kind)
-            .is_some_and(|last| now - *last < REPEAT_INTERVAL)
-        {
-            return false;
+    /// Sends the notice of a failure, unless this outage was reported.
+    pub(super) fn send_failure(&mut self, notice: Notice) {
+        if self.limiter.record_failure(Instant::now()) {
+            self.send(notice);
         }
-        self.last_sent.insert(kind, now);
-        self.send(notice);
-        true
+    }
+
+    /// Sends the notice of a recovery, if the outage was reported.
+    pub(super) fn send_recovery(&mut self, notice: Notice) {
+        if self.limiter.record_success() {
+            self.send(notice);
+        }
+    }
+
+    /// Sends a notice, unless one of the same kind was sent recently.
+    pub(super) fn send_rate_limited(&mut self, kind: &'static str, notice: Notice) {
+        if self.limiter.record_loss(kind, Instant::now()) {
+            self.send(notice);
+        }
     }
 }

@@ -5,8 +5,6 @@
 
 use std::collections::HashMap;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -14,9 +12,8 @@ use prost::Message as _;
 use prost::encoding::{WireType, decode_key, decode_varint, message};
 
 use super::envelope::Envelope;
-use super::points;
+use super::points::{self, check};
 use super::share::Owner;
-use crate::telemetry::name;
 use crate::telemetry::settings::Signal;
 
 /// `resource` of a `ResourceSpans`, `scope` of a `ScopeSpans`: the first field of each.
@@ -165,15 +162,6 @@ pub(super) fn check_of(signal: Signal, payload: &[u8]) -> Option<String> {
     attributes.iter().find_map(check).map(str::to_owned)
 }
 
-/// The check, if this attribute names it.
-pub(super) fn check(attribute: &KeyValue) -> Option<&str> {
-    let value = attribute.value.as_ref()?.value.as_ref()?;
-    match value {
-        Value::StringValue(check) if attribute.key == name::CHECK => Some(check),
-        _ => None,
-    }
-}
-
 /// All fields of a message, if all of them are length-delimited.
 fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut fields = Vec::new();
@@ -198,12 +186,14 @@ fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::common::v1::AnyValue;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
     use opentelemetry_proto::tonic::metrics::v1::metric::Data;
     use opentelemetry_proto::tonic::metrics::v1::{Gauge, NumberDataPoint, ScopeMetrics};
     use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 
     use super::*;
+    use crate::telemetry::name;
 
     fn envelope() -> Envelope {
         Envelope::new(&Default::default(), &Default::default())

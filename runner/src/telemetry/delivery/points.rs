@@ -3,14 +3,24 @@
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum,
 };
 use prost::Message;
 
-use super::parsed_request::check;
 use super::share::Owner;
+use crate::telemetry::name;
+
+/// The check, if this attribute names it.
+pub(super) fn check(attribute: &KeyValue) -> Option<&str> {
+    let value = attribute.value.as_ref()?.value.as_ref()?;
+    match value {
+        Value::StringValue(check) if attribute.key == name::CHECK => Some(check),
+        _ => None,
+    }
+}
 
 trait Point {
     fn attributes(&self) -> &[KeyValue];

@@ -58,7 +58,6 @@ pub(super) struct Queue {
     disk_bytes: u64,
     /// Whether the last attempt failed with a retryable error: new requests are then spooled.
     is_unreachable: bool,
-    is_unreachable_notified: bool,
     counters: Counters,
     notices: NoticeSender,
 }
@@ -115,7 +114,6 @@ impl Queue {
             memory_bytes: 0,
             disk_bytes: 0,
             is_unreachable: false,
-            is_unreachable_notified: false,
             counters: Counters::default(),
             notices,
         }

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::export_result::ExportResult;
 use super::transport::classify_status;
-use crate::http_client::{Failure, FailureCause};
+use crate::outbound::http_client::{Failure, FailureCause};
 use crate::telemetry::settings::Signal;
 
 /// The maximum duration of one request.

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message;
 
 use super::*;
-use crate::http_client::TlsFiles;
+use crate::outbound::http_client::TlsFiles;
 use crate::telemetry::settings::{Compression, Destination, Protocol};
 use collector::{Behaviour, Collector};
 

@@ -15,8 +15,10 @@ use hyper::body::Bytes;
 use tokio::time::Instant;
 
 use super::export_result::ExportResult;
-use crate::http_client::{self, Connection, Endpoint, Failure, FailureCause, HttpRequest, HttpResponse};
 use crate::ledger::audit::InternalFds;
+use crate::outbound::http_client::{
+    self, Connection, Endpoint, Failure, FailureCause, HttpRequest, HttpResponse,
+};
 use crate::suite::{SecretRegistry, Secrets};
 use crate::telemetry::settings::{Compression, Destination, Protocol, Signal};
 
@@ -115,10 +117,9 @@ impl Transport {
 /// The result of a response without a body.
 #[cfg(test)]
 pub(super) fn classify_status(status: http::StatusCode, after: Option<u64>) -> ExportResult {
-    let after = after.map(|seconds| (http::header::RETRY_AFTER, HeaderValue::from(seconds)));
     let reply = HttpResponse {
         status,
-        headers: HeaderMap::from_iter(after),
+        headers: crate::outbound::retry_after_headers(after),
         body: Vec::new(),
         trailers: HeaderMap::new(),
         is_complete: true,

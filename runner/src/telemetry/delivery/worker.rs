@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use super::backoff::Backoff;
 use super::export_result::ExportResult;
 use super::queue::Next;
 use super::request_id::RequestId;
 use super::sink::Sink;
 use super::store::Store;
+use crate::backoff::{Backoff, Policy};
 use crate::liveness::{Progress, STALL};
 use crate::telemetry::settings::Signal;
+
+/// For a collector that does not accept requests. It may request up to 5 min, since everything waits on disk meanwhile.
+pub(super) const BACKOFF: Policy = Policy::new(Duration::from_secs(1), Duration::from_secs(30))
+    .with_jitter()
+    .with_max_requested(Duration::from_secs(5 * 60));
 
 /// The state shared by the workers and by `append` and `push`.
 #[derive(Debug)]
@@ -99,7 +105,7 @@ impl ExportWorker {
         Self {
             signal,
             sink,
-            backoff: Backoff::default(),
+            backoff: Backoff::new(BACKOFF),
             shared,
             progress,
         }
@@ -137,22 +143,58 @@ impl ExportWorker {
 
     /// Records a result and waits for the backoff.
     async fn complete(&mut self, id: RequestId, result: ExportResult) {
-        let wait = match &result {
-            ExportResult::Retry { after, .. } => Some(self.backoff.after_failure(*after)),
+        let retry = match &result {
+            ExportResult::Retry { after, .. } => Some(*after),
             ExportResult::Accepted { .. }
             | ExportResult::Rejected { .. }
             | ExportResult::TooLarge { .. }
-            | ExportResult::Refused { .. } => {
-                self.backoff.reset();
-                None
-            }
+            | ExportResult::Refused { .. } => None,
         };
         self.shared.store().complete(self.signal, id, result);
         self.shared.completed.notify_waiters();
-        match wait {
-            Some(wait) => sleep(wait).await,
-            // A backlog for a fast sink must not monopolise the thread.
-            None => tokio::task::yield_now().await,
+        match retry {
+            Some(requested) => sleep_until(self.backoff.record_failure(requested, Instant::now())).await,
+            None => {
+                self.backoff.reset();
+                // A backlog for a fast sink must not monopolise the thread.
+                tokio::task::yield_now().await;
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(backoff: &mut Backoff, requested: Option<Duration>) -> Duration {
+        let now = Instant::now();
+        backoff.record_failure(requested, now) - now
+    }
+
+    #[test]
+    fn waits_double_up_to_half_a_minute_and_start_anew_after_a_success() {
+        let is_about = |wait: Duration, whole: u64| {
+            let whole = Duration::from_secs(whole);
+            (whole / 2..=whole).contains(&wait)
+        };
+        let mut backoff = Backoff::new(BACKOFF);
+        for whole in [1, 2, 4, 8, 16, 30, 30] {
+            let wait = wait(&mut backoff, None);
+            assert!(is_about(wait, whole), "{wait:?} is not about {whole} s");
+        }
+        for _ in 0..100 {
+            assert!(is_about(wait(&mut backoff, None), 30));
+        }
+        backoff.reset();
+        assert!(is_about(wait(&mut backoff, None), 1));
+    }
+
+    #[test]
+    fn a_collector_is_given_the_time_it_asks_for_within_reason() {
+        let wait = |seconds| wait(&mut Backoff::new(BACKOFF), Some(Duration::from_secs(seconds)));
+        assert_eq!(wait(7), Duration::from_secs(7));
+        assert_eq!(wait(0), Duration::from_secs(1));
+        assert_eq!(wait(86_400), Duration::from_secs(300));
     }
 }

@@ -251,7 +251,7 @@ fn format_exemplar(exemplar: &Exemplar) -> String {
 }
 
 /// The metric name without `_total`.
-fn metric_name(instrument: &Instrument) -> String {
+pub(super) fn metric_name(instrument: &Instrument) -> String {
     let name = sanitize_name(instrument.name);
     let unit = unit_suffix(instrument);
     if unit.is_empty() || name.ends_with(unit) {

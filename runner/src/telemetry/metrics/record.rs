@@ -226,7 +226,10 @@ fn record_connections(series: &mut SeriesSet, run: &Run) {
         series.add(instrument::CLOSED, attributes, *count);
     }
     series.add(instrument::RECLAIMED, Vec::new(), usage.reclaimed);
-    let directions = [("receive", usage.bytes_in), ("transmit", usage.bytes_out)];
+    let directions = [
+        ("receive", usage.used.bytes_in),
+        ("transmit", usage.used.bytes_out),
+    ];
     for (direction, bytes) in directions {
         series.add(
             instrument::NETWORK_IO,
@@ -254,11 +257,11 @@ fn record_cuts(series: &mut SeriesSet, run: &Run) {
 
 #[expect(clippy::cast_precision_loss, reason = "a histogram's sum is a float")]
 fn record_plugin(series: &mut SeriesSet, run: &Run) {
-    series.add_seconds(instrument::CPU_TIME, Vec::new(), run.usage.cpu.as_secs_f64());
+    series.add_seconds(instrument::CPU_TIME, Vec::new(), run.usage.used.cpu.as_secs_f64());
     series.observe(
         instrument::MEMORY_PEAK,
         Vec::new(),
-        run.usage.memory_peak as f64,
+        run.usage.used.memory_peak as f64,
         None,
     );
     if let Outcome::Faulted(fault) = &run.outcome {

@@ -8,6 +8,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::{Attributes, base_span, error, unix_nanos};
 use crate::outcome::{Assertion, LogLevel, LogLine, Outcome, Run, VerdictStatus};
+use crate::quota::QuotaKind;
 use crate::telemetry::name;
 use crate::trace::{ClosedBy, Connection, Denied, EndCause};
 
@@ -61,20 +62,22 @@ fn attributes(run: &Run, summary: &str) -> Vec<opentelemetry_proto::tonic::commo
 
 fn usage(attributes: &mut Attributes, run: &Run) {
     let usage = &run.usage;
-    let counts = [
-        ("canary.usage.sockets_peak", usage.sockets_peak),
-        ("canary.usage.connections", usage.connections),
-        ("canary.usage.lookups", usage.lookups),
-        ("canary.usage.bytes_in", usage.bytes_in),
-        ("canary.usage.bytes_out", usage.bytes_out),
-        ("canary.usage.memory_peak", usage.memory_peak),
-        ("canary.usage.reclaimed", usage.reclaimed),
-        ("canary.usage.record", usage.record.bytes),
-    ];
-    for (key, value) in counts {
-        attributes.count(key, value);
+    for kind in QuotaKind::ALL {
+        match kind {
+            // The sockets are there, and the log is exported itself.
+            QuotaKind::Fds | QuotaKind::LogLines => {}
+            QuotaKind::Cpu => {
+                attributes.seconds("canary.usage.cpu", usage.used.cpu);
+            }
+            _ => {
+                attributes.count(
+                    &format!("canary.usage.{}", kind.used_as_str()),
+                    usage.used_of(kind),
+                );
+            }
+        }
     }
-    attributes.seconds("canary.usage.cpu", usage.cpu);
+    attributes.count("canary.usage.reclaimed", usage.reclaimed);
     if run.trail.steps_lost > 0 {
         attributes.count("canary.steps_lost", run.trail.steps_lost);
     }

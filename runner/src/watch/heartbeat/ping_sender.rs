@@ -4,18 +4,19 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method};
 use tokio::time::{Instant, sleep};
 
 use super::{Ping, PingStats, Settings};
-use crate::http_client::{self, BodyError, Endpoint, HttpResponse};
+use crate::backoff::Policy;
 use crate::ledger::audit::InternalFds;
+use crate::outbound::http_client::{self, BodyError, Endpoint, HttpResponse};
+use crate::outbound::{self, Disposition, Payload, response_code, success_error};
 use crate::watch::reserved_fds::ReservedFds;
 
 /// Maximum attempts per ping.
 const MAX_ATTEMPTS: u32 = 3;
-/// Delay before the second attempt, doubled before the third, bounded by a part of the interval; reduced by up to
-/// half, so that runners do not retry in sync.
+/// Delay before the second attempt, doubled before the third, bounded by a part of the interval.
 const INITIAL_DELAY: Duration = Duration::from_secs(2);
 /// The first delay takes at most one part in this many of the interval.
 const MAX_DELAY_SHARE: u32 = 8;
@@ -27,12 +28,6 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const REJECTED_BODIES: [(&[u8], &str); 2] = [
     (b"OK (not found)", "not_found"),
     (b"OK (rate limited)", "rate_limited"),
-];
-/// Statuses of class 4xx after which a retry may succeed.
-const RETRYABLE: [StatusCode; 3] = [
-    StatusCode::REQUEST_TIMEOUT,
-    StatusCode::TOO_EARLY,
-    StatusCode::TOO_MANY_REQUESTS,
 ];
 
 pub(super) struct PingSender<'a> {
@@ -46,8 +41,8 @@ pub(super) struct PingSender<'a> {
 struct AttemptFailure {
     reason: Cow<'static, str>,
     message: String,
-    /// Whether a retry cannot succeed.
-    is_permanent: bool,
+    /// What becomes of the ping.
+    disposition: Disposition,
 }
 
 impl From<http_client::Failure> for AttemptFailure {
@@ -55,7 +50,7 @@ impl From<http_client::Failure> for AttemptFailure {
         Self {
             reason: Cow::Borrowed(failure.cause.as_str()),
             message: failure.message,
-            is_permanent: false,
+            disposition: outbound::classify_failure(Payload::Ping, failure.cause),
         }
     }
 }
@@ -72,7 +67,9 @@ impl<'a> PingSender<'a> {
 
     /// Sends a ping, with retries until `until`; returns whether it was delivered.
     pub(super) async fn send(&mut self, ping: &Ping, until: Instant) -> bool {
-        for attempt in 0..MAX_ATTEMPTS {
+        let initial = INITIAL_DELAY.min(self.settings.cadence.interval / MAX_DELAY_SHARE);
+        let backoff = Policy::new(initial, initial * MAX_ATTEMPTS).with_jitter();
+        for attempts in 1..=MAX_ATTEMPTS {
             match self.attempt(ping, until).await {
                 Ok(()) => {
                     let is_success = *ping == Ping::Success;
@@ -81,15 +78,13 @@ impl<'a> PingSender<'a> {
                 }
                 Err(failure) => {
                     self.stats.failed(failure.reason, failure.message);
-                    if failure.is_permanent {
+                    if !failure.disposition.is_temporary() {
                         return false;
                     }
                 }
             }
-            let initial = INITIAL_DELAY.min(self.settings.cadence.interval / MAX_DELAY_SHARE);
-            let jitter = 0.5 + fastrand::f64() / 2.0;
-            let delay = initial.saturating_mul(1 << attempt).mul_f64(jitter);
-            if attempt + 1 == MAX_ATTEMPTS || Instant::now() + delay >= until {
+            let delay = backoff.wait(attempts);
+            if attempts == MAX_ATTEMPTS || Instant::now() + delay >= until {
                 return false;
             }
             sleep(delay).await;
@@ -124,40 +119,34 @@ async fn exchange(
     http_client::exchange(request, endpoint, internal_fds, deadline).await
 }
 
+/// Classifies a response by its status and its body: see [`outbound::classify`].
 fn classify(reply: &HttpResponse) -> Result<(), AttemptFailure> {
     let status = reply.status;
-    if !status.is_success() {
-        let reason = match status.as_u16() {
-            known @ ..600 => Cow::Owned(format!("http_{known}")),
-            _ => Cow::Borrowed("http_other"),
-        };
-        return Err(AttemptFailure {
-            reason,
-            message: format!("HTTP {status}"),
-            is_permanent: status.is_client_error() && !RETRYABLE.contains(&status),
-        });
+    if status.is_success() {
+        rejection(&reply.body)?;
     }
-    let rejection = REJECTED_BODIES
-        .iter()
-        .find(|(body, _)| reply.body.starts_with(body));
-    if let Some((body, reason)) = rejection {
-        return Err(AttemptFailure {
-            reason: Cow::Borrowed(reason),
-            message: format!("the response was `{}`", String::from_utf8_lossy(body)),
-            is_permanent: true,
-        });
-    }
-    let (reason, message) = match http_client::body_error(&reply.headers, &reply.body) {
-        None => return Ok(()),
-        Some(BodyError::HtmlPage) => (
-            "page",
-            format!("HTTP {status} with an HTML page: is the ping URL correct?"),
-        ),
-        Some(BodyError::Error(words)) => ("denied", format!("HTTP {status} with an error: {words}")),
-    };
-    Err(AttemptFailure {
-        reason: Cow::Borrowed(reason),
-        message,
-        is_permanent: false,
+    let error = success_error(status, &reply.headers, &reply.body);
+    outbound::classify(Payload::Ping, status, error.as_ref(), None).map_err(|disposition| AttemptFailure {
+        reason: response_code(status, error.as_ref()),
+        message: match &error {
+            None => format!("HTTP {status}"),
+            Some(BodyError::HtmlPage) => {
+                format!("HTTP {status} with an HTML page: is the ping URL correct?")
+            }
+            Some(BodyError::Error(words)) => format!("HTTP {status} with an error: {words}"),
+        },
+        disposition,
     })
+}
+
+/// Whether a body rejects the ping.
+fn rejection(body: &[u8]) -> Result<(), AttemptFailure> {
+    match REJECTED_BODIES.iter().find(|(start, _)| body.starts_with(start)) {
+        None => Ok(()),
+        Some((start, reason)) => Err(AttemptFailure {
+            reason: Cow::Borrowed(reason),
+            message: format!("the response was `{}`", String::from_utf8_lossy(start)),
+            disposition: Disposition::Blocked,
+        }),
+    }
 }

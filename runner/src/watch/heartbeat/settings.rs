@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::Ping;
-use crate::http_client::{Endpoint, Protocol, TlsFiles};
+use crate::outbound::http_client::{Endpoint, Protocol, TlsFiles};
 use crate::settings::{ConfigValue, Report, Section};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);

@@ -63,7 +63,7 @@ async fn a_reload_takes_the_token_and_a_bad_suite_leaves_the_old_one() {
         bad.err.contains("suite.yaml:1:9") && bad.err.ends_with("reload failed, keeping the current suite\n"),
         "{bad:?}"
     );
-    let status = service.json(&["status", "--json"]);
+    let status = service.json(&["status", "--format", "json"]);
     assert_eq!(status["suite"]["checks"], 1);
     // The change of the file may have triggered a reload as well.
     assert!(status["suite"]["reloads"]["failed"].as_u64() >= Some(1));
@@ -229,7 +229,7 @@ async fn no_answer_shows_a_secret() {
     let service = Service::start(&suite, &format!("admin: {{ token: {TOKEN} }}"), |program| {
         program.env("SECRET", "open-sesame")
     });
-    service.until(&["status", "--json"], all_ran);
+    service.until(&["status", "--format", "json"], all_ran);
     let address = service.address();
     for path in [
         "/",

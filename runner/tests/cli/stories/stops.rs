@@ -265,9 +265,9 @@ async fn story_15_serverkit_runs_that_come_to_no_verdict_are_no_sign_of_life() {
     assert!(pings() <= MAX_LATE_PINGS, "{}", pings());
     let before = (
         pings(),
-        service.json(&["status", "--json"])["account"]["scheduled"].as_u64(),
+        service.json(&["status", "--format", "json"])["account"]["scheduled"].as_u64(),
     );
-    service.until(&["status", "--json"], |status| {
+    service.until(&["status", "--format", "json"], |status| {
         status["account"]["scheduled"].as_u64() >= before.1.map(|runs| runs + 10)
     });
     assert_eq!(pings(), before.0);

@@ -106,7 +106,7 @@ fn are_useful(problems: &Problems, data: &[u8]) {
 }
 
 fn points_at_a_line(problem: &Problem, lines: usize) {
-    match problem.location.at {
+    match problem.at() {
         Some(at) => {
             let line = usize::try_from(at.line).unwrap_or(usize::MAX);
             assert!((1..=lines).contains(&line) && at.column >= 1, "{problem}");

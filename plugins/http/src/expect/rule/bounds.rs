@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::value::RawValue;
 
-use crate::config::add_type;
 use crate::effort::Effort;
 use crate::expect::decimal::{Decimal, OwnedDecimal};
+use crate::one_or_many::add_type;
 
 /// Maximum digits of a number in a message.
 const MAX_SHOWN: usize = 80;

@@ -5,7 +5,7 @@ use super::*;
 const DAY: u64 = 86_400;
 
 fn reminded() -> World {
-    let alerts = format!("remind: 1m\n{OPS}");
+    let alerts = format!("repeat_interval: 1m\n{OPS}");
     World::new(&alerts, suite(vec![check("web")]))
 }
 

@@ -4,10 +4,10 @@ use super::*;
 use crate::alert::notification::Event;
 
 const NAMES: [&str; 4] = ["database", "shop", "page", "lonely"];
-const BOTH: &str = "remind: 2m
+const BOTH: &str = "repeat_interval: 2m
 notifiers:
   a: { type: slack, url: 'http://127.0.0.1/' }
-  b: { type: slack, url: 'http://127.0.0.1/', on: [degraded, down, unknown] }";
+  b: { type: slack, url: 'http://127.0.0.1/', statuses: [degraded, down, unknown] }";
 
 fn checks() -> Suite {
     let check = |name: &str, depends_on: &[&str]| Check {

@@ -187,7 +187,7 @@ fn nothing_is_written_but_what_changed() {
         "what is held back"
     );
     assert_eq!(written(&mut world, |world| world.wait(60)), 0);
-    let mut alone = World::new("remind: 1m", suite(vec![check("web")]));
+    let mut alone = World::new("repeat_interval: 1m", suite(vec![check("web")]));
     assert_eq!(written(&mut alone, |world| world.fail("web")), 0);
 }
 

@@ -84,7 +84,7 @@ fn what_recovers_within_maintenance_is_never_notified() {
 
 #[test]
 fn an_alert_sent_before_maintenance_is_not_repeated_in_it_but_its_end_is_sent() {
-    let alerts = format!("remind: 1m\n{OPS}");
+    let alerts = format!("repeat_interval: 1m\n{OPS}");
     let mut world = World::new(&alerts, suite(vec![check("web")]));
     world.fail("web");
     assert_eq!(world.sent(), ["ops: web is down"]);
@@ -186,7 +186,7 @@ fn targets_of_one_name_do_not_suppress_each_other() {
 
 #[test]
 fn an_alert_counts_from_when_the_check_got_the_status_that_it_is_about() {
-    let alerts = "notifiers: { ops: { type: slack, url: 'http://127.0.0.1/', on: [down] } }";
+    let alerts = "notifiers: { ops: { type: slack, url: 'http://127.0.0.1/', statuses: [down] } }";
     let mut world = World::new(alerts, suite(vec![check("web")]));
     world.warn("web");
     world.skip(secs(100));

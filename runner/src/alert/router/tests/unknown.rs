@@ -6,7 +6,7 @@ use super::*;
 fn a_check_that_cannot_be_judged_any_more_alerts_unless_a_notifier_asks_for_less() {
     let alerts = "notifiers:
   ops: { type: slack, url: 'http://127.0.0.1/' }
-  down: { type: slack, url: 'http://127.0.0.1/', on: [down] }";
+  down: { type: slack, url: 'http://127.0.0.1/', statuses: [down] }";
     let mut world = World::new(alerts, suite(vec![check("web")]));
     world.pass("web");
     world.break_down("web");
@@ -17,7 +17,7 @@ fn a_check_that_cannot_be_judged_any_more_alerts_unless_a_notifier_asks_for_less
 
 #[test]
 fn an_alert_is_not_over_while_its_check_cannot_be_judged() {
-    let alerts = "notifiers: { down: { type: slack, url: 'http://127.0.0.1/', on: [down] } }";
+    let alerts = "notifiers: { down: { type: slack, url: 'http://127.0.0.1/', statuses: [down] } }";
     let mut world = World::new(alerts, suite(vec![check("web")]));
     world.fail("web");
     assert_eq!(world.sent(), ["down: web is down"]);

@@ -7,17 +7,16 @@ use x509_parser::oid_registry::OID_PKCS1_RSASSAPSS;
 use x509_parser::prelude::X509Certificate;
 use x509_parser::x509::X509Name;
 
+use super::super::authority::{self, NAME, has_name};
 use super::super::candidates::MAX_PER_NAME;
 use super::super::certificate::signature_algorithm;
+use super::super::dates::{early, expired};
 use super::super::key::Key;
 use super::super::reasons::{Reason, ReasonCode, Reasons};
 use super::super::roots::Dates;
 use super::super::signature::SignedData;
 use super::walk::{ChainEnd, ChainWalk, Link};
-use super::{authority, early, expired};
 
-/// Maximum number of characters of a name in a message, since the peer controls it.
-pub(super) const NAME: usize = 120;
 /// A distinguished name, shortened for a message.
 pub(super) fn quoted(name: &X509Name<'_>) -> String {
     let text = name.to_string();
@@ -27,10 +26,6 @@ pub(super) fn quoted(name: &X509Name<'_>) -> String {
         (false, Some(cut)) => format!("`{cut}…`"),
         (false, None) => format!("`{text}`"),
     }
-}
-
-pub(super) fn has_name(certificate: &X509Certificate<'_>) -> bool {
-    certificate.subject().iter().next().is_some()
 }
 
 /// `the certificate` is the leaf.

@@ -9,8 +9,9 @@ use x509_parser::prelude::X509Certificate;
 
 use super::super::reasons::Reasons;
 use super::super::signature::{SignedData, Verification};
+use super::super::{authority, identifiers};
 use super::walk::{ChainEnd, ChainWalk, Link};
-use super::{ChainValidator, authority, findings, identifiers, parse};
+use super::{ChainValidator, findings, parse};
 
 /// Maximum number of intermediate certificates that the library supports.
 const MAX_INTERMEDIATES: usize = 6;

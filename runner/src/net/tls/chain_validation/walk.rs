@@ -7,10 +7,10 @@ use x509_parser::extensions::{GeneralName, NameConstraints};
 use x509_parser::prelude::X509Certificate;
 
 use super::super::candidates::MAX_PER_NAME;
+use super::super::identifiers;
 use super::super::key::Key;
 use super::super::roots::Roots;
 use super::super::signature::{SignedData, Verification};
-use super::identifiers;
 
 /// A certificate of the peer's chain.
 pub(super) struct Link<'a> {

@@ -83,7 +83,7 @@ fn a_responder_certified_by_the_issuer_is_accepted() {
     let revoked = || case.ocsp().status(Revocation::Revoked(None));
     let delegate = purpose(ExtendedKeyUsagePurpose::OcspSigning);
     // The certificates of the tests were issued today.
-    let today = revoked().at(time::OffsetDateTime::now_utc().unix_timestamp());
+    let today = revoked().at(jiff::Timestamp::now().as_second());
     let answer = today.signed_by(&delegate).answer();
     let (_, leaf) = x509_parser::parse_x509_certificate(&case.leaf).unwrap();
     let (_, issuer) = x509_parser::parse_x509_certificate(case.root.der()).unwrap();
@@ -92,7 +92,7 @@ fn a_responder_certified_by_the_issuer_is_accepted() {
             response,
             leaf: &leaf,
             issuer: Some(&issuer),
-            now: time::OffsetDateTime::now_utc().unix_timestamp(),
+            now: jiff::Timestamp::now().as_second(),
             algorithms: &provider().signature_verification_algorithms,
         };
         staple.check().is_some()

@@ -41,10 +41,8 @@ fn quota(denial: Denial) -> types::NetError {
         QuotaKind::Lookups => types::ResourceKind::Lookups,
         QuotaKind::BytesIn => types::ResourceKind::BytesIn,
         QuotaKind::BytesOut => types::ResourceKind::BytesOut,
-        // This version of the contract has no kind for these.
-        QuotaKind::Memory | QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => {
-            return types::NetError::Other(denial.to_string());
-        }
+        // This version of the contract has no kind for the others.
+        _ => return types::NetError::Other(denial.to_string()),
     };
     types::NetError::Quota(types::QuotaDenial {
         what,

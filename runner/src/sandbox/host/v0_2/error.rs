@@ -2,7 +2,7 @@
 
 use crate::net::http::BodyProgress;
 use crate::net::{NetError, Phase};
-use crate::quota::QuotaKind;
+use crate::quota::{Denies, QuotaKind};
 use crate::sandbox::bindings::v0_2::types;
 
 impl From<NetError> for types::NetError {
@@ -69,14 +69,13 @@ fn phase(error: &NetError) -> Option<Phase> {
 }
 
 fn quota_phase(what: QuotaKind) -> Option<Phase> {
-    match what {
-        QuotaKind::Sockets | QuotaKind::Fds | QuotaKind::Connections => Some(Phase::Connect),
-        QuotaKind::Lookups => Some(Phase::Resolve),
-        // The buffered part of a response counts as memory.
-        QuotaKind::BytesIn | QuotaKind::Memory | QuotaKind::Cpu => Some(Phase::Receive),
-        QuotaKind::BytesOut => Some(Phase::Send),
-        // Not network quotas: they drop a line, and never reach a client.
-        QuotaKind::LogLines | QuotaKind::Record => None,
+    match what.denies() {
+        Denies::Connecting => Some(Phase::Connect),
+        Denies::Resolving => Some(Phase::Resolve),
+        Denies::Receiving => Some(Phase::Receive),
+        Denies::Sending => Some(Phase::Send),
+        // A line is dropped, and no client learns of it.
+        Denies::Recording => None,
     }
 }
 

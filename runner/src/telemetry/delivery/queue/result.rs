@@ -78,10 +78,8 @@ impl Queue {
         self.remove_if_done(piece, context);
         self.counters.record_success();
         self.is_unreachable = false;
-        if std::mem::take(&mut self.is_unreachable_notified) {
-            let (signal, waiting) = (self.signal, self.waiting.len());
-            self.notices.send(Notice::Recovered { signal, waiting });
-        }
+        let (signal, waiting) = (self.signal, self.waiting.len());
+        self.notices.send_recovery(Notice::Recovered { signal, waiting });
     }
 
     /// Removes the request if nothing of it is left to send.
@@ -170,10 +168,7 @@ impl Queue {
         let signal = self.signal;
         self.is_unreachable = true;
         self.counters.record_failure();
-        if !self.is_unreachable_notified {
-            let notice = Notice::Unreachable { signal, message };
-            self.is_unreachable_notified = self.notices.send_rate_limited("unreachable", notice);
-        }
+        self.notices.send_failure(Notice::Unreachable { signal, message });
     }
 }
 

@@ -21,8 +21,8 @@ use tokio::time::advance;
 
 use super::*;
 use crate::age::Clock;
-use crate::http_client;
 use crate::ledger::audit::InternalFds;
+use crate::outbound::http_client;
 use crate::telemetry::delivery::disk::Disk;
 use crate::telemetry::delivery::export_result::{ExportFailure, ExportResult};
 use crate::telemetry::delivery::journal;

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use url::Position;
 
 use super::{RequestError, encode, http1};
-use crate::http_client::{self, Failure, HttpRequest, HttpResponse};
+use crate::outbound::http_client::{self, Failure, HttpRequest, HttpResponse};
 use crate::telemetry::delivery::export_result::{ExportFailure, ExportResult, is_size_error};
 use crate::telemetry::settings::{Destination, Signal};
 

@@ -1,9 +1,9 @@
 //! OTLP over HTTP/1.1 (OTLP specification, "OTLP/HTTP").
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -12,18 +12,12 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 use url::Position;
 
 use super::{RequestError, encode};
-use crate::http_client::{BodyError, HttpRequest, HttpResponse, body_error};
+use crate::outbound::http_client::{BodyError, HttpRequest, HttpResponse};
+use crate::outbound::{self, Disposition, Payload, retry_after, success_error};
 use crate::telemetry::delivery::export_result::{ExportFailure, ExportResult, is_size_error};
 use crate::telemetry::settings::Destination;
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-/// Statuses about the content of a request, which are not retryable. All others below 500 can be fixed by an operator
-/// (a token, a path, a proxy, a quota), or are temporary.
-const NON_RETRYABLE: [StatusCode; 3] = [
-    StatusCode::BAD_REQUEST,
-    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    StatusCode::UNPROCESSABLE_ENTITY,
-];
 
 pub(super) fn build_request(destination: &Destination, request: &Bytes) -> Result<HttpRequest, RequestError> {
     let url = &destination.url;
@@ -38,56 +32,63 @@ pub(super) fn build_request(destination: &Destination, request: &Bytes) -> Resul
     Ok(http_request)
 }
 
-/// Classifies a response by its status, and by its body if that is a success.
+/// Classifies a response by its status, and by its body if that is a success: see [`outbound::classify`].
 pub(super) fn classify(reply: &HttpResponse, now: SystemTime) -> ExportResult {
-    let status = reply.status;
-    let cause = ExportFailure::Http(status);
-    if status.is_success() {
-        return from_success(reply);
-    }
-    let text = error_text(reply);
-    let is_too_large = status == StatusCode::PAYLOAD_TOO_LARGE
-        || (status == StatusCode::BAD_REQUEST && is_size_error(&text));
-    let message = match text {
-        text if text.is_empty() => format!("HTTP {status}"),
-        text => format!("HTTP {status}: {text}"),
-    };
-    if is_too_large {
-        return ExportResult::TooLarge { cause, message };
-    }
-    if NON_RETRYABLE.contains(&status) {
-        ExportResult::Refused { cause, message }
-    } else {
-        ExportResult::Retry {
-            cause,
-            message,
-            after: retry_after(&reply.headers, now),
-        }
+    let error = error_in_success(reply);
+    let retry_after = retry_after(&reply.headers, now);
+    match outbound::classify(Payload::Export, reply.status, error.as_ref(), retry_after) {
+        Ok(()) => from_success(reply),
+        Err(disposition) => from_error(reply, error.as_ref(), disposition),
     }
 }
 
-/// A 2xx means that the request was accepted, unless the body shows that no collector answered: an HTML page of a login
-/// or proxy, an error, or a body that is not what its content type says.
+/// The error in the body of a success, which for a collector includes markup of any kind.
+fn error_in_success(reply: &HttpResponse) -> Option<BodyError> {
+    let HttpResponse {
+        status,
+        headers,
+        body,
+        ..
+    } = reply;
+    let is_markup = || status.is_success() && body.trim_ascii_start().starts_with(b"<");
+    success_error(*status, headers, body).or_else(|| is_markup().then_some(BodyError::HtmlPage))
+}
+
+fn from_error(reply: &HttpResponse, error: Option<&BodyError>, disposition: Disposition) -> ExportResult {
+    let status = reply.status;
+    let text = error_text(reply);
+    let is_size = status == StatusCode::BAD_REQUEST && is_size_error(&text);
+    let message = match error {
+        Some(BodyError::HtmlPage) => {
+            format!("HTTP {status} with an HTML page: is this an OTLP endpoint?")
+        }
+        Some(BodyError::Error(text)) => format!("HTTP {status} with an error: {text}"),
+        None if text.is_empty() => format!("HTTP {status}"),
+        None => format!("HTTP {status}: {text}"),
+    };
+    let disposition = if is_size {
+        Disposition::TooLarge
+    } else {
+        disposition
+    };
+    ExportResult::not_accepted(disposition, ExportFailure::Http(status), message)
+}
+
+/// A 2xx means that the request was accepted, unless the body is not what its content type says: then no collector
+/// answered.
 fn from_success(reply: &HttpResponse) -> ExportResult {
     let body = &reply.body;
-    let later = |why: String| ExportResult::Retry {
-        cause: ExportFailure::Http(reply.status),
-        message: format!("HTTP {} with {why}", reply.status),
-        after: None,
-    };
-    match (body_error(&reply.headers, body), body.trim_ascii_start().first()) {
-        (Some(BodyError::HtmlPage), _) | (None, Some(b'<')) => {
-            later("an HTML page: is this an OTLP endpoint?".to_owned())
-        }
-        (Some(BodyError::Error(text)), _) => later(format!("an error: {text}")),
-        (None, Some(b'{')) => from_json_success(body),
-        _ => match PartialSuccess::parse(body) {
-            Some(partial) => partial.into(),
-            None if content_type(reply) == "application/x-protobuf" => {
-                later("an invalid protobuf body".to_owned())
-            }
-            None => ExportResult::accepted(),
+    if body.trim_ascii_start().starts_with(b"{") {
+        return from_json_success(body);
+    }
+    match PartialSuccess::parse(body) {
+        Some(partial) => partial.into(),
+        None if content_type(reply) == "application/x-protobuf" => ExportResult::Retry {
+            cause: ExportFailure::Http(reply.status),
+            message: format!("HTTP {} with an invalid protobuf body", reply.status),
+            after: None,
         },
+        None => ExportResult::accepted(),
     }
 }
 
@@ -177,18 +178,12 @@ fn error_text(reply: &HttpResponse) -> String {
     }
 }
 
-/// RFC 9110, 10.2.3: seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::HeaderMap;
+    use http::header::RETRY_AFTER;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
 
     use super::*;

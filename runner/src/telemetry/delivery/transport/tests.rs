@@ -14,7 +14,7 @@ use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::*;
-use crate::http_client::TlsFiles;
+use crate::outbound::http_client::TlsFiles;
 use server::{Server, Tls};
 
 fn transport(destination: Destination) -> Transport {

@@ -1,6 +1,6 @@
 //! Records which share of its quotas a run used.
 
-use crate::quota::QuotaKind;
+use crate::quota::{Counted, QuotaKind};
 use crate::telemetry::metrics::series::{SeriesSet, static_attribute};
 use crate::telemetry::metrics::{LastRun, instrument};
 use crate::telemetry::name;
@@ -22,27 +22,16 @@ pub(super) fn set_utilization(series: &mut SeriesSet, last: &LastRun) {
 fn quota_utilization(last: &LastRun, kind: QuotaKind) -> f64 {
     let (usage, quota) = (&last.usage, &last.check.quota);
     let attempts = u64::from(last.attempts.max(1));
-    let (used, times) = match kind {
-        QuotaKind::Sockets => (usage.sockets_peak, 1),
-        QuotaKind::Fds => (usage.fds_peak, 1),
-        QuotaKind::Memory => (usage.memory_peak, 1),
-        QuotaKind::Connections => (usage.connections, attempts),
-        QuotaKind::Lookups => (usage.lookups, attempts),
-        QuotaKind::BytesIn => (usage.bytes_in, attempts),
-        QuotaKind::BytesOut => (usage.bytes_out, attempts),
-        QuotaKind::LogLines => (usage.log_lines, attempts),
-        QuotaKind::Record => (usage.record.bytes, 1),
-        QuotaKind::Cpu => {
-            let limit = quota.cpu.as_secs_f64() * attempts as f64;
-            return if limit > 0.0 {
-                usage.cpu.as_secs_f64() / limit
-            } else {
-                1.0
-            };
-        }
+    let times = match kind.counted() {
+        Counted::AtOnce | Counted::PerRun => 1,
+        Counted::PerAttempt => attempts,
     };
-    match quota.limit(kind).saturating_mul(times) {
-        0 => 1.0,
-        limit => used as f64 / limit as f64,
-    }
+    let limit = quota.limit(kind).saturating_mul(times) as f64;
+    let used = if kind == QuotaKind::Cpu {
+        // In milliseconds like the limit, but not rounded: most runs take less than one.
+        usage.used.cpu.as_secs_f64() * 1e3
+    } else {
+        usage.used_of(kind) as f64
+    };
+    if limit > 0.0 { used / limit } else { 1.0 }
 }

@@ -1,5 +1,7 @@
 //! Valid values of every setting, by its variable and by its key.
 
+use canary_tests::documentation;
+
 use super::*;
 use crate::trace::propagation::Format;
 use crate::trace::sampler::Ratio;
@@ -237,12 +239,11 @@ fn without_a_place_there_is_no_spool() {
     assert_eq!(settings.unwrap().spool, None);
 }
 
-/// The example file of the README, and every variable and key that it names.
+/// The example of the documentation, and every variable and key that it names.
 #[test]
-fn the_readme_is_right() {
-    let readme = include_str!("../README.md");
-    let (_, rest) = readme.split_once("```yaml\n").unwrap();
-    let (example, _) = rest.split_once("```").unwrap();
+fn the_documentation_is_right() {
+    let page = documentation::page("telemetry/settings.md");
+    let example = documentation::blocks(&page, "yaml").next().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("canary.yaml");
     std::fs::write(&path, example).unwrap();
@@ -253,14 +254,11 @@ fn the_readme_is_right() {
     let quoted = |text: &'static str| text.split('"').skip(1).step_by(2);
     let is_variable = |name: &&str| name.starts_with("OTEL_") && !name.ends_with('_') && !name.contains('{');
     for name in quoted(include_str!("../variables.rs")).filter(is_variable) {
-        assert!(readme.contains(&format!("| `{name}` |")), "`{name}` is missing");
+        assert!(page.contains(&format!("| `{name}` |")), "`{name}` is missing");
     }
     let keys = quoted(include_str!("../file.rs")).chain(quoted(include_str!("../layer.rs")));
     for key in keys.filter(|key| *key != "canary") {
         let forms = [format!("`{key}`"), format!(".{key}`"), format!("`{key}: ")];
-        assert!(
-            forms.iter().any(|form| readme.contains(form)),
-            "`{key}` is missing"
-        );
+        assert!(forms.iter().any(|form| page.contains(form)), "`{key}` is missing");
     }
 }

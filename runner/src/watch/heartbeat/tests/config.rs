@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use canary_tests::documentation;
+
 use super::*;
 use crate::settings::File;
 use crate::suite::{Environment, ProcessEnvironment};
@@ -124,10 +126,9 @@ fn what_is_wrong_is_reported_with_its_position_and_without_the_url() {
 }
 
 #[test]
-fn the_readme_is_right() {
-    let readme = include_str!("../README.md");
-    let (_, block) = readme.split_once("```yaml\n").unwrap();
-    let (block, _) = block.split_once("```").unwrap();
+fn the_documentation_is_right() {
+    let page = documentation::page("heartbeat.md");
+    let block = documentation::blocks(&page, "yaml").next().unwrap();
     let section = block.strip_prefix("heartbeat:").unwrap();
     let settings = heartbeat(section).unwrap().unwrap();
     assert_eq!(

@@ -8,7 +8,7 @@ use canary_tests::command::Program;
 use canary_tests::peer::http::{Reply, Request, Site};
 
 use super::*;
-use crate::http_client::{Endpoint, Protocol, TlsFiles};
+use crate::outbound::http_client::{Endpoint, Protocol, TlsFiles};
 use crate::watch::tests::use_up_descriptors;
 
 fn settings(url: &str) -> Settings {

@@ -10,7 +10,7 @@ struct Extension {
     id: &'static [u64],
     content: &'static [u8],
     openssl: [bool; 3],
-    /// Canary rejects it, as documented in the README of the plugin `tls`.
+    /// Canary rejects it, as documented for the plugin `tls`.
     is_refused: bool,
 }
 

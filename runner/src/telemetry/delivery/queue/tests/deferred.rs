@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::fair::{named_root, root};
 use super::pieces::{names, too_large};
 use super::*;
-use crate::telemetry::delivery::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::telemetry::delivery::envelope::Envelope;
+use crate::telemetry::delivery::worker::BACKOFF;
 
 const CHECKS: usize = 20;
 const BAD: &str = "check 7";
@@ -34,7 +35,7 @@ struct Sender {
 impl Sender {
     fn new() -> Self {
         Self {
-            backoff: Backoff::default(),
+            backoff: Backoff::new(BACKOFF),
             not_before: Instant::now(),
             attempts: 0,
             taken: Vec::new(),
@@ -49,7 +50,7 @@ impl Sender {
             self.attempts += 1;
             let names = names(&request);
             let answer = if names.iter().any(|name| is_bad(name)) {
-                self.not_before = Instant::now() + self.backoff.after_failure(None);
+                self.not_before = self.backoff.record_failure(None, Instant::now());
                 away()
             } else {
                 self.taken.extend(names);
