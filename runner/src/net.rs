@@ -4,6 +4,7 @@
 //! closes its sockets synchronously. The sockets are leases on the run's page.
 
 pub mod bounded;
+pub mod carrier;
 pub mod check;
 pub mod connect;
 mod dial;
@@ -33,7 +34,6 @@ pub use http::EnvironmentProxies;
 use crate::grant::{Destination, Grants, Host, NameDecision, Networks, Via};
 use crate::ledger::Page;
 use crate::record::Section;
-use crate::suite::Secrets;
 use crate::trace::propagation::Propagation;
 use crate::trace::{Lookup, StepKind, TraceContext};
 use connect::ConnectOptions;
@@ -84,8 +84,6 @@ pub struct RunAccess {
     services: Arc<NetServices>,
     page: Arc<Page>,
     grants: Grants,
-    /// Secrets that must not follow a redirect to another origin.
-    secrets: Secrets,
     trace: TraceContext,
     query_client: QueryClient,
     /// Names resolved in this run. An answer is pinned for the whole run, so that a name cannot pass the grants with
@@ -108,7 +106,6 @@ impl Client {
         shared: Arc<NetServices>,
         page: Arc<Page>,
         grants: Grants,
-        secrets: Secrets,
         deadline: Instant,
         trace: TraceContext,
     ) -> Self {
@@ -119,7 +116,6 @@ impl Client {
             services: shared,
             page,
             grants,
-            secrets,
             trace,
             pins: Mutex::default(),
         };

@@ -12,13 +12,13 @@ mod text;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use conversation::{ConnectionLog, Content, Conversation, Layer, Line, LineKind, Transcript};
 pub use peer::{Address, Peer};
 pub use text::Text;
 
-use crate::redact::{OVERLAP, REDACTED, Secrets};
+use crate::redact::{LearnedSecrets, MaskError, OVERLAP, REDACTED, Secrets};
 
 /// Maximum length of a text, in bytes.
 pub const MAX_TEXT: usize = 4 << 10;
@@ -73,7 +73,8 @@ pub struct RecordUsage {
 /// Records the texts of one run, across all of its attempts. Shared by all components that work for the run.
 #[derive(Debug)]
 pub struct Recorder {
-    secrets: Secrets,
+    /// Written only when the run learns a secret.
+    secrets: RwLock<LearnedSecrets>,
     budget: u64,
     /// Held for a few assignments.
     counts: Mutex<Counters>,
@@ -95,7 +96,7 @@ impl Recorder {
     #[must_use]
     pub fn new(secrets: Secrets, budget: u64) -> Arc<Self> {
         Arc::new(Self {
-            secrets,
+            secrets: RwLock::new(LearnedSecrets::new(secrets)),
             budget,
             counts: Mutex::default(),
             conversation: None,
@@ -106,7 +107,7 @@ impl Recorder {
     #[must_use]
     pub fn with_conversation(secrets: Secrets, budget: u64) -> Arc<Self> {
         Arc::new(Self {
-            secrets,
+            secrets: RwLock::new(LearnedSecrets::new(secrets)),
             budget,
             counts: Mutex::default(),
             conversation: Some(Conversation::new()),
@@ -117,6 +118,19 @@ impl Recorder {
     #[must_use]
     pub fn conversation(&self) -> Option<&Conversation> {
         self.conversation.as_ref()
+    }
+
+    /// Masks a secret that the run has learned, in all texts from now on and in the whole conversation.
+    pub(crate) fn mask(&self, value: &str) -> Result<(), MaskError> {
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        secrets.add(value)
+    }
+
+    /// The secrets of the run, those that it has learned included.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        secrets.all().clone()
     }
 
     /// Adds a note to the conversation; `text` is called only if one is recorded.
@@ -130,7 +144,7 @@ impl Recorder {
     #[must_use]
     pub fn transcript(&self) -> Option<Transcript> {
         let conversation = self.conversation.as_ref()?;
-        Some(conversation.transcript(&self.secrets))
+        Some(conversation.transcript(&self.secrets()))
     }
 
     /// Records a text with secrets redacted, truncated to 4 KiB and to the remaining budget.
@@ -170,13 +184,13 @@ impl Recorder {
     /// The address of a peer, redacted if it is secret.
     #[must_use]
     pub fn peer(&self, address: SocketAddr) -> Peer {
-        Peer::new(address, &self.secrets)
+        Peer::new(address, &self.secrets())
     }
 
     /// An IP address, redacted if it is secret.
     #[must_use]
     pub fn address(&self, address: IpAddr) -> Address {
-        Address::new(address, &self.secrets)
+        Address::new(address, &self.secrets())
     }
 
     /// Frees the budget of an attempt that is retried: only its trail is kept.
@@ -248,7 +262,7 @@ impl Entry<'_> {
         self.scanned_bytes = self
             .scanned_bytes
             .saturating_add(text.len().min(kept.saturating_add(OVERLAP)));
-        Text::redacted(text, kept, &self.recorder.secrets)
+        Text::redacted(text, kept, &self.recorder.secrets())
     }
 
     /// Records key-value pairs, at most 256 and as long as there is room.
@@ -275,7 +289,7 @@ impl Entry<'_> {
     #[must_use]
     pub fn number(&self, value: f64) -> f64 {
         let written = value.abs().trunc().to_string();
-        let secrets = &self.recorder.secrets;
+        let secrets = self.recorder.secrets();
         let is_secret = written.len() >= MIN_DIGITS && secrets.redact(&written) == REDACTED;
         if is_secret { f64::NAN } else { value }
     }

@@ -10,6 +10,7 @@ mod decoded_text;
 mod decodings;
 mod exposed;
 mod fingerprints;
+mod learned;
 mod registry;
 mod secret_forms;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use exposed::ExposedSecrets;
+pub(crate) use learned::{LearnedSecrets, MaskError};
 pub use registry::SecretRegistry;
 pub(crate) use registry::SuiteSecrets;
 

@@ -49,7 +49,7 @@ use crate::net::{Client, NetServices};
 use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, VerdictStatus};
 use crate::quota::{Quota, QuotaKind};
 use crate::record::{Recorder, Section};
-use crate::suite::{Check, Secrets};
+use crate::suite::Check;
 use crate::trace::{EndCause, Shortage, StepKind, TraceContext, Trail};
 use bindings::v0_2::probe;
 use call_context::{CallContext, within_cpu};
@@ -58,8 +58,8 @@ use guest::Guest;
 use state::State;
 
 /// How much earlier than the run's deadline a host function times out, so that the guest can still return a verdict:
-/// a twentieth of the timeout, within these bounds.
-const ANSWER_TIME: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
+/// a twentieth of the timeout, within these bounds, and at most a quarter of it.
+const ANSWER_TIME: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(250));
 
 /// One attempt of a run.
 pub struct Attempt<'a> {
@@ -131,7 +131,6 @@ struct Bounds {
     quota: Quota,
     timeout: Duration,
     grants: Grants,
-    secrets: Secrets,
     trace: TraceContext,
     owner: PageOwner,
     recorder: Arc<Recorder>,
@@ -178,7 +177,6 @@ impl Sandbox {
             quota: check.quota,
             timeout: check.timeout,
             grants: check.grants.clone(),
-            secrets: check.secrets.clone(),
             trace: attempt.trace,
             owner: PageOwner {
                 check: check.id.clone(),
@@ -247,7 +245,6 @@ impl Sandbox {
             Arc::clone(&self.shared),
             Arc::clone(&page),
             bounds.grants,
-            bounds.secrets,
             deadline - answer_time(bounds.timeout),
             bounds.trace,
         );
@@ -296,7 +293,9 @@ fn record_refused_memory(page: &Page, state: &State) {
 
 /// The time that a guest has left for its verdict after its network calls have timed out.
 fn answer_time(timeout: Duration) -> Duration {
-    (timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1).min(timeout)
+    (timeout / 20)
+        .clamp(ANSWER_TIME.0, ANSWER_TIME.1)
+        .min(timeout / 4)
 }
 
 /// Classifies what a guest returned. A failing verdict says nothing about the target if the host was short of a

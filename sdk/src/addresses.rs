@@ -192,14 +192,13 @@ fn judge_all<C>(
     at_once: usize,
     judge: impl FnMut(&[AddressScope]) -> Result<Vec<Verdict>, Error>,
 ) -> Result<Verdict, Error> {
-    let stopwatch = Stopwatch::start();
     let found = AddressOptions::default().ip_family(family).addresses(place)?;
     let checked = found.addresses.get(..MAX_CHECKED).unwrap_or(&found.addresses);
     let rounds = Rounds {
         at_once,
         connections: usize::try_from(check.quotas.connections).unwrap_or(usize::MAX),
     };
-    let left = || check.time_left.saturating_sub(stopwatch.elapsed());
+    let left = || check.remaining();
     let mut combined = Combined::default();
     for attempt in rounds.run(checked, left, judge)? {
         combined.add(attempt.address, attempt.verdict, attempt.share);

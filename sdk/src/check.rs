@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::quotas::Quotas;
+use crate::stopwatch::Stopwatch;
 use crate::timestamp::Timestamp;
 
 /// One attempt of one check: what to examine, and how.
@@ -32,9 +33,15 @@ pub struct Check<C> {
     pub expect_failure: bool,
     /// The quotas of this attempt.
     pub quotas: Quotas,
+    pub(crate) since: Stopwatch,
 }
 
 impl<C> Check<C> {
+    /// The time until the host ends the run, now.
+    pub fn remaining(&self) -> Duration {
+        self.time_left.saturating_sub(self.since.elapsed())
+    }
+
     /// The target as `HOST:PORT`.
     pub fn endpoint(&self) -> Result<Endpoint, EndpointError> {
         self.target.parse()

@@ -72,6 +72,7 @@ struct State {
     requests: Vec<http::Request>,
     lines: Vec<Line>,
     invalid: Vec<Invalid>,
+    masked: Vec<String>,
 }
 
 /// A line that the probe logged.
@@ -240,6 +241,11 @@ impl FakeHost {
     /// Every HTTP request.
     pub fn requests(&self) -> Vec<http::Request> {
         self.0.borrow().requests.clone()
+    }
+
+    /// Every value that was [masked](crate::secrets::mask).
+    pub fn masked(&self) -> Vec<String> {
+        self.0.borrow().masked.clone()
     }
 
     /// Every line that was logged.

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::contract::canary::check::{
-    dns as wit_dns, http as wit_http, log as wit_log, tcp as wit_tcp, tls as wit_tls, types,
-    usage as wit_usage,
+    dns as wit_dns, http as wit_http, log as wit_log, secrets as wit_secrets, tcp as wit_tcp, tls as wit_tls,
+    types, usage as wit_usage,
 };
 use crate::endpoint::Endpoint;
 use crate::error::NetError;
@@ -163,6 +163,10 @@ pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
     wit_log::log(level.into(), message, &fields);
 }
 
+pub(crate) fn mask(value: &str) -> Result<(), NetError> {
+    Ok(wit_secrets::mask(value)?)
+}
+
 pub(crate) fn cpu_used() -> Duration {
     Duration::from_nanos(wit_usage::cpu())
 }
@@ -171,7 +175,7 @@ pub(crate) fn cpu_used() -> Duration {
 type Instant = std::time::Instant;
 
 /// An instant of the host's monotonic clock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Moment(Instant);
 
 impl Moment {

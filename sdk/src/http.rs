@@ -11,15 +11,13 @@
 //!
 //! An [`Exchange`] streams the body.
 
+mod credentials;
 mod exchange;
+mod version;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::backend;
 use crate::endpoint::Endpoint;
@@ -28,54 +26,12 @@ use crate::problems::Invalid;
 use crate::tcp::{IpFamily, Timings};
 use crate::tls;
 
+pub use credentials::Credentials;
 pub use exchange::{Exchange, ExchangeInfo, Head};
+pub use version::Version;
 
 /// Bytes of a body that a request retains by default: 1 MiB.
 pub const DEFAULT_MAX_BODY: u32 = 1 << 20;
-
-/// A version of HTTP. Orders from old to new; `1.0`, `1.1` and `2` in a configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[non_exhaustive]
-pub enum Version {
-    /// HTTP/1.0.
-    #[serde(rename = "1.0")]
-    Http10,
-    /// HTTP/1.1.
-    #[serde(rename = "1.1")]
-    Http11,
-    /// HTTP/2.
-    #[serde(rename = "2")]
-    Http2,
-    /// One that is newer than this crate. It cannot be asked for.
-    #[serde(skip)]
-    Newer,
-}
-
-impl Version {
-    /// The code in the contract; `None` for a version that is newer than this crate.
-    pub const fn as_str(self) -> Option<&'static str> {
-        match self {
-            Self::Http10 => Some("1.0"),
-            Self::Http11 => Some("1.1"),
-            Self::Http2 => Some("2"),
-            Self::Newer => None,
-        }
-    }
-
-    /// The version with this code of the contract.
-    #[must_use]
-    pub fn of(word: &str) -> Self {
-        let known = [Self::Http10, Self::Http11, Self::Http2].into_iter();
-        let mut known = known.filter(|version| version.as_str() == Some(word));
-        known.next().unwrap_or(Self::Newer)
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str().unwrap_or("newer"))
-    }
-}
 
 /// A request, built step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,12 +76,16 @@ pub struct RequestOptions {
     /// The only address to try, of the URL's host or of the `connect_to` endpoint. It does not apply to a redirect to
     /// another origin or to a proxy.
     pub address: Option<IpAddr>,
-    /// Absolute URL of an HTTP or SOCKS5 proxy.
+    /// Absolute URL of an HTTP or SOCKS5 proxy: `http://`, `https://` over TLS, `socks5://`.
     pub proxy: Option<String>,
+    /// TLS options for a proxy over TLS; `None` is [`tls::Options::default`].
+    pub proxy_tls: Option<tls::Options>,
     /// `None` is [`tls::Options::default`].
     pub tls: Option<tls::Options>,
     /// Adds `traceparent`, so that the service's own trace joins the run's.
     pub propagate_trace: bool,
+    /// Answers challenges for digest authentication (RFC 7616) from the URL's origin.
+    pub digest: Option<Credentials>,
 }
 
 impl Default for RequestOptions {
@@ -141,8 +101,10 @@ impl Default for RequestOptions {
             connect_to: None,
             address: None,
             proxy: None,
+            proxy_tls: None,
             tls: None,
             propagate_trace: false,
+            digest: None,
         }
     }
 }
@@ -253,6 +215,12 @@ impl Request {
         self
     }
 
+    /// Uses these TLS options for a proxy over TLS.
+    pub fn proxy_tls(mut self, options: tls::Options) -> Self {
+        self.options.proxy_tls = Some(options);
+        self
+    }
+
     /// Uses these TLS options.
     pub fn tls(mut self, options: tls::Options) -> Self {
         self.options.tls = Some(options);
@@ -262,6 +230,13 @@ impl Request {
     /// Whether to add `traceparent`.
     pub fn propagate_trace(mut self, propagate: bool) -> Self {
         self.options.propagate_trace = propagate;
+        self
+    }
+
+    /// Answers challenges for digest authentication (RFC 7616). A challenge is answered once, with the strongest
+    /// algorithm, and once more if the server reports its nonce as stale.
+    pub fn digest(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
+        self.options.digest = Some(Credentials::new(username, password));
         self
     }
 
@@ -287,17 +262,24 @@ impl Request {
     }
 }
 
-/// A redirect that was followed.
+/// A redirect that was followed, or a challenge that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
     /// The requested URL.
     pub url: String,
-    /// Such as 301.
+    /// That of the redirect, such as 301; 401 for a challenge.
     pub status: u16,
     /// `address:port` of the server.
     pub peer: String,
     /// How long each phase took.
     pub timings: Timings,
+}
+
+impl Hop {
+    /// Whether it was a redirect, and not a challenge.
+    pub fn is_redirect(&self) -> bool {
+        self.status != 401
+    }
 }
 
 /// A response, with how it was received.
@@ -325,8 +307,10 @@ pub struct Response {
     pub timings: Timings,
     /// The session of the last hop, if it used TLS.
     pub tls: Option<tls::Session>,
-    /// The redirects before, in order.
+    /// The redirects and challenges before, in order.
     pub hops: Vec<Hop>,
+    /// For a status of 401, with [`RequestOptions::digest`]: why there is no answer, or no other one, for a person.
+    pub authentication_error: Option<String>,
 }
 
 impl Response {
@@ -341,6 +325,11 @@ impl Response {
         name: &'n str,
     ) -> impl Iterator<Item = Cow<'r, str>> + use<'r, 'n> {
         values(&self.headers, name)
+    }
+
+    /// The number of redirects that were followed.
+    pub fn redirects(&self) -> usize {
+        self.hops.iter().filter(|hop| hop.is_redirect()).count()
     }
 
     /// The body as text. Invalid UTF-8 is replaced.

@@ -115,6 +115,7 @@ mod verdict;
 pub mod dns;
 pub mod http;
 pub mod log;
+pub mod secrets;
 pub mod tcp;
 pub mod tls;
 pub mod usage;

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::problem::Problem;
 use crate::quotas::Quotas;
 use crate::schema;
+use crate::stopwatch::Stopwatch;
 use crate::timestamp::Timestamp;
 use crate::verdict::Verdict;
 
@@ -134,6 +135,7 @@ pub fn run<P: Probe>(request: Request) -> Result<Verdict, String> {
         time_left: Duration::from_millis(request.time_left.into()),
         expect_failure: request.expect_failure,
         quotas: request.quotas,
+        since: Stopwatch::start(),
     };
     match P::run(&check) {
         Ok(verdict) => Ok(verdict),

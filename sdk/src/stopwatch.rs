@@ -16,7 +16,7 @@ use crate::backend::Moment;
 /// let mut verdict = Verdict::pass("authenticated");
 /// verdict.measure_time("login.duration", stopwatch.elapsed());
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stopwatch(Moment);
 
 impl Stopwatch {

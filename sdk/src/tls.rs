@@ -55,6 +55,8 @@ impl fmt::Display for Version {
 pub struct Options {
     /// Name sent as SNI and matched against the certificate; `None` is the endpoint's host.
     pub server_name: Option<String>,
+    /// Whether the name is sent. The certificate has to match it in any case.
+    pub sni: bool,
     /// ALPN protocols, in order of preference.
     pub alpn: Vec<String>,
     /// The minimum version.
@@ -74,6 +76,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             server_name: None,
+            sni: true,
             alpn: Vec::new(),
             min_version: None,
             max_version: None,
@@ -93,6 +96,12 @@ impl Options {
     /// Sends this name as SNI and matches it against the certificate.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
+        self
+    }
+
+    /// Whether to send the server's name. If not, the server chooses its certificate without it.
+    pub fn sni(mut self, is_sent: bool) -> Self {
+        self.sni = is_sent;
         self
     }
 
@@ -152,6 +161,7 @@ impl Options {
 pub fn key_of(field: &str) -> Option<&'static str> {
     Some(match field {
         "server-name" => "server_name",
+        "sni" => "sni",
         "alpn" => "alpn",
         "min-version" => "min_version",
         "max-version" => "max_version",
@@ -173,6 +183,8 @@ pub fn key_of(field: &str) -> Option<&'static str> {
 pub struct Settings {
     /// Name sent as SNI and matched against the certificate; default: the host of the target.
     pub server_name: Option<String>,
+    /// Whether the name is sent; the certificate has to match it in any case.
+    pub sni: bool,
     /// ALPN protocols, in order of preference.
     #[schemars(length(min = 1))]
     pub alpn: Vec<String>,
@@ -194,6 +206,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             server_name: None,
+            sni: true,
             alpn: Vec::new(),
             min_version: None,
             max_version: None,
@@ -226,6 +239,7 @@ impl Settings {
     fn with_identity(&self, client_identity: Option<(String, String)>) -> Options {
         Options {
             server_name: self.server_name.clone(),
+            sni: self.sni,
             alpn: self.alpn.clone(),
             min_version: self.min_version,
             max_version: self.max_version,

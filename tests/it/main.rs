@@ -4,6 +4,7 @@
 //! another binary.
 
 mod addresses;
+mod authentication;
 mod blackbox;
 mod check_faults;
 mod config_validation;
@@ -28,4 +29,5 @@ mod response_bodies;
 mod response_costs;
 mod size_limits;
 mod tls;
+mod tls_proxies;
 mod trail;

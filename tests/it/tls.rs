@@ -3,6 +3,7 @@
 mod badssl;
 mod key_possession;
 mod pss;
+mod sni;
 
 use canary::outcome::Verdict;
 use canary_tests::certificate::Authority;

@@ -11,6 +11,7 @@ pub mod canned;
 pub mod compressed;
 mod connection;
 mod descriptors;
+pub mod digest;
 pub mod dns;
 pub mod hostile;
 pub mod http;

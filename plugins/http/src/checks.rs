@@ -2,6 +2,7 @@
 
 mod paths;
 mod patterns;
+mod proxies;
 mod rules;
 
 use canary_sdk::Problem;
@@ -148,16 +149,6 @@ fn where_no_redirect_is_followed_the_target_is_what_answers() {
 }
 
 #[test]
-fn a_proxy_connects_to_addresses_of_its_own_choice() {
-    let proxy = "http://proxy.test:3128";
-    assert_eq!(
-        places(&json!({ "addresses": "all", "proxy": proxy })),
-        ["/config/addresses"]
-    );
-    assert_eq!(places(&json!({ "addresses": "one", "proxy": proxy })), [""; 0]);
-}
-
-#[test]
 fn limits_have_an_order() {
     assert_eq!(
         problems(
@@ -262,6 +253,8 @@ fn what_the_host_refuses_is_at_the_key_that_it_comes_from() {
         ("tls.client-key", "/config/tls/client_key"),
         ("tls.server-name", "/config/tls/server_name"),
         ("tls.max-version", "/config/tls/max_version"),
+        ("proxy-tls.ca-certificates", "/config/proxy_tls/ca"),
+        ("proxy-tls.client-key", "/config/proxy_tls/client_key"),
         ("what-comes-later", "/config"),
     ] {
         assert_eq!(

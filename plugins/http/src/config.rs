@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::auth::{Auth, Login};
 use crate::body::Encodings;
 use crate::expect::Expect;
 use crate::one_or_many::OneOrMany;
@@ -34,9 +35,11 @@ pub struct Config {
     /// The request body as JSON; sets `content-type: application/json` where `headers` has none.
     #[schemars(with = "Option<Value>")]
     pub(crate) body_json: Option<Box<RawValue>>,
-    /// Sends user name and password (RFC 7617).
-    pub(crate) basic_auth: Option<BasicAuth>,
-    /// Sends `authorization: Bearer` with this token.
+    /// Credentials to send: `basic`, `bearer`, `digest` or `oauth2`.
+    pub(crate) auth: Option<Auth>,
+    /// Sends user name and password (RFC 7617); the same as `basic` of `auth`.
+    pub(crate) basic_auth: Option<Login>,
+    /// Sends `authorization: Bearer` with this token; the same as `bearer` of `auth`.
     pub(crate) bearer_token: Option<String>,
     /// Whether to follow redirects. If not, the redirect itself is checked.
     pub(crate) follow_redirects: bool,
@@ -66,10 +69,14 @@ pub struct Config {
     pub(crate) connect_to: Option<String>,
     /// URL of an HTTP or SOCKS5 proxy, or `environment` for the one that the environment sets for the URL.
     #[schemars(
-        regex(pattern = r"^(http://|socks5h?://|environment$)"),
-        extend("patternErrorMessage" = "a URL that begins with `http://` or `socks5://`, or `environment`")
+        regex(pattern = r"^(https?://|socks5h?://|environment$)"),
+        extend(
+            "patternErrorMessage" = "a URL that begins with `http://`, `https://` or `socks5://`, or `environment`"
+        )
     )]
     pub(crate) proxy: Option<String>,
+    /// TLS options for a proxy that begins with `https://`.
+    pub(crate) proxy_tls: Option<Tls>,
     /// TLS options for an `https` target.
     pub(crate) tls: Option<Tls>,
     /// Adds `traceparent`, so that the service's own trace joins that of the run.
@@ -85,6 +92,7 @@ impl Default for Config {
             headers: BTreeMap::new(),
             body: None,
             body_json: None,
+            auth: None,
             basic_auth: None,
             bearer_token: None,
             follow_redirects: true,
@@ -98,25 +106,12 @@ impl Default for Config {
             addresses: Addresses::One,
             connect_to: None,
             proxy: None,
+            proxy_tls: None,
             tls: None,
             propagate_trace: false,
             expect: Expect::default(),
         }
     }
-}
-
-/// A user name and a password.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BasicAuth {
-    /// The user name, without a colon.
-    #[schemars(
-        regex(pattern = r"^[^:]*$"),
-        extend("patternErrorMessage" = "a text without `:`")
-    )]
-    pub(crate) username: String,
-    /// The password.
-    pub(crate) password: String,
 }
 
 /// TLS options. Unlike the SDK's settings they have no `alpn`, which follows from `version`.
@@ -132,6 +127,8 @@ pub(crate) struct Tls {
     client_key: Option<String>,
     /// Name sent as SNI and matched against the certificate; default: the host of the URL.
     server_name: Option<String>,
+    /// Whether the name is sent; the certificate has to match it in any case.
+    sni: bool,
     /// The minimum TLS version.
     min_version: Option<tls::Version>,
     /// The maximum TLS version.
@@ -147,6 +144,7 @@ impl Default for Tls {
             client_cert: None,
             client_key: None,
             server_name: None,
+            sni: true,
             min_version: None,
             max_version: None,
             trusted: true,
@@ -162,12 +160,22 @@ impl Tls {
 
     /// The options that these settings ask for; half a client identity is left out.
     pub(crate) fn options(&self) -> tls::Options {
-        let mut options = tls::Options::new().require_valid(self.trusted);
+        let mut options = tls::Options::new().sni(self.sni).require_valid(self.trusted);
         options.server_name.clone_from(&self.server_name);
         options.ca_certificates.clone_from(&self.ca);
         options.min_version = self.min_version;
         options.max_version = self.max_version;
         options.client_identity = self.client_cert.clone().zip(self.client_key.clone());
+        options
+    }
+
+    /// The options for another server than the target: the authorities and versions, and nothing that is about the
+    /// target alone.
+    pub(crate) fn options_elsewhere(&self) -> tls::Options {
+        let mut options = tls::Options::new();
+        options.ca_certificates.clone_from(&self.ca);
+        options.min_version = self.min_version;
+        options.max_version = self.max_version;
         options
     }
 }

@@ -237,6 +237,8 @@ pub(crate) struct EvaluationContext<'r> {
     pub(crate) unreadable: Option<DecompressError>,
     /// A forwarding proxy that may have answered instead of the target.
     pub(crate) forwarder: Option<&'static str>,
+    /// Why credentials for digest authentication led to a 401.
+    pub(crate) authentication_error: Option<String>,
     /// The budget for all expectations.
     pub(crate) effort: &'r Effort,
     /// The memory for the response and what is built from it, besides that of the patterns.
@@ -258,7 +260,13 @@ pub(crate) fn evaluate(
         .status
         .as_ref()
         .map_or(status::DEFAULT, OneOrMany::as_slice);
-    verdict.extend([status::evaluate(accepted, response.status, context.forwarder)]);
+    let unauthenticated = context.authentication_error.as_deref();
+    verdict.extend([status::evaluate(
+        accepted,
+        response.status,
+        context.forwarder,
+        unauthenticated,
+    )]);
     if let Some(versions) = &expect.version {
         verdict.extend([status::evaluate_version(versions.as_slice(), response.version)]);
     }

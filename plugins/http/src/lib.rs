@@ -1,5 +1,6 @@
 //! The built-in plugin `http`: sends one request, follows its redirects, and evaluates the response.
 
+mod auth;
 mod body;
 mod config;
 mod effort;
@@ -34,7 +35,16 @@ impl Probe for Http {
     const TARGETS: &'static [TargetForm] = &[TargetForm::Url(&["http", "https"])];
 
     const MEASUREMENTS: &'static [Metric] = report::MEASUREMENTS;
-    const SECRETS: &'static [&'static str] = &["/basic_auth/password", "/bearer_token", "/tls/client_key"];
+    const SECRETS: &'static [&'static str] = &[
+        "/auth/basic/password",
+        "/auth/bearer",
+        "/auth/digest/password",
+        "/auth/oauth2/client_secret",
+        "/basic_auth/password",
+        "/bearer_token",
+        "/tls/client_key",
+        "/proxy_tls/client_key",
+    ];
 
     fn check_config(config: &Config) -> Vec<Problem> {
         let mut problems = Problems::default();
@@ -62,7 +72,7 @@ impl Probe for Http {
     }
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
-        let request = request::build(&check.target, &check.config)?;
+        let mut request = request::build(&check.target, &check.config)?;
         let at_once = at_once(check, &request);
         let limits = Limits {
             effort: Effort::for_cpu_quota(check.quotas.cpu),
@@ -71,10 +81,29 @@ impl Probe for Http {
         let prepare = |request: &Request| {
             exchange::prepare(request, limits.memory, &limits.effort).map_err(report::describe_not_sent)
         };
+        let token = match auth::oauth2(&check.config) {
+            None => None,
+            Some(oauth2) => match auth::fetch(oauth2, &check.config, prepare)? {
+                Ok(token) => Some(token),
+                Err(verdict) => return Ok(verdict),
+            },
+        };
+        if let Some(token) = &token {
+            request = match token.add_to(request) {
+                Ok(request) => request,
+                Err(verdict) => return Ok(verdict),
+            };
+        }
         let addresses = check.config.addresses;
-        addresses.judge_answers(check, request, at_once, prepare, |answer| {
+        let judged = addresses.judge_answers(check, request, at_once, prepare, |answer| {
             evaluate(check, answer, &limits)
-        })
+        });
+        let mut verdict = match judged {
+            Err(Error::Net(error)) => Verdict::from(&error),
+            judged => judged?,
+        };
+        verdict.measure_time("http.auth.duration", token.map(|token| token.took));
+        Ok(verdict)
     }
 }
 
@@ -146,6 +175,7 @@ fn evaluate_answer(
         is_decompressed,
         unreadable,
         forwarder: request::forwarder(&check.config, &response.url),
+        authentication_error: response.authentication_error.take(),
         effort,
         memory: *memory,
     };

@@ -25,6 +25,11 @@ pub(crate) const MEASUREMENTS: &[Metric] = &[
         "Time of one phase, over all redirects.",
     ),
     Metric::new(
+        "http.auth.duration",
+        "s",
+        "Time to obtain an access token (OAuth 2).",
+    ),
+    Metric::new(
         "certificate.days_left",
         "d",
         "Time until the server's certificate expires; negative once it has.",
@@ -40,9 +45,10 @@ pub(crate) fn describe(target: &str, response: &Response, now: Timestamp) -> Ver
         .set_attribute("http.response.status_code", response.status.to_string())
         .set_attribute("network.protocol.version", response.version.to_string())
         .set_attribute("network.peer.address", response.peer.as_str());
-    if !response.hops.is_empty() {
+    let redirects = response.redirects();
+    if redirects > 0 {
         verdict
-            .set_attribute("http.redirects", response.hops.len().to_string())
+            .set_attribute("http.redirects", redirects.to_string())
             .set_attribute("url.final", text::public_url(&response.url));
     }
     if let Some(Err(reason)) = response.tls.as_ref().map(Session::verified) {

@@ -2,11 +2,10 @@
 
 mod check;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use canary_sdk::http::{Request, RequestOptions};
 use canary_sdk::{Error, Problems};
 
+use crate::auth;
 use crate::config::Config;
 use crate::expect::RETAINED_BODY;
 pub(crate) use check::{check, check_target};
@@ -73,29 +72,16 @@ fn headers(config: &Config) -> Vec<Header<'_>> {
     if !encodings.is_empty() {
         headers.push(Header::of("accept_encoding", "accept-encoding", encodings));
     }
-    headers.extend(authorization(config));
+    headers.extend(auth::header(config).map(|(value, keys)| Header {
+        name: "authorization",
+        value: value.into_bytes(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+    }));
     if config.body_json.is_some() && !sets_header(config, "content-type") {
         let json = "application/json".to_owned();
         headers.push(Header::of("body_json", "content-type", json));
     }
     headers
-}
-
-fn authorization(config: &Config) -> Option<Header<'_>> {
-    if let Some(basic) = &config.basic_auth {
-        let credentials = STANDARD.encode(format!("{}:{}", basic.username, basic.password));
-        return Some(Header::of(
-            "basic_auth",
-            "authorization",
-            format!("Basic {credentials}"),
-        ));
-    }
-    let token = config.bearer_token.as_ref()?;
-    Some(Header::of(
-        "bearer_token",
-        "authorization",
-        format!("Bearer {token}"),
-    ))
 }
 
 fn body(config: &Config) -> Option<Vec<u8>> {
@@ -116,8 +102,10 @@ fn options(config: &Config) -> RequestOptions {
     options.read_for = config.read_for.map(canary_sdk::Duration::get);
     options.connect_to = config.connect_to.clone();
     options.proxy = config.proxy.clone();
+    options.proxy_tls = config.proxy_tls.as_ref().map(|tls| tls.options());
     options.tls = config.tls.as_ref().map(|tls| tls.options());
     options.propagate_trace = config.propagate_trace;
+    options.digest = auth::digest(config);
     options
 }
 
@@ -154,7 +142,7 @@ pub(crate) fn forwarder(config: &Config, url: &str) -> Option<&'static str> {
     let is_forwarded = speaks(url, "http:") && config.connect_to.is_none();
     match config.proxy.as_deref().filter(|_| is_forwarded)? {
         "environment" => Some("a proxy of the environment"),
-        proxy if speaks(proxy, "http:") => Some("the proxy"),
+        proxy if speaks(proxy, "http:") || speaks(proxy, "https:") => Some("the proxy"),
         _ => None,
     }
 }

@@ -63,6 +63,11 @@ fn a_demand_for_a_password_may_be_the_proxys_or_the_targets() {
             json!({ "proxy": "environment" }),
             "; a proxy of the environment or the target behind it requires a password",
         ),
+        (
+            PLAIN,
+            json!({ "proxy": "https://proxy.test" }),
+            "; the proxy or the target behind it requires a password",
+        ),
         (PLAIN, json!({ "proxy": "socks5://proxy.test" }), ""),
         (PLAIN, json!({}), ""),
         (URL, json!({ "proxy": "http://proxy.test:3128" }), ""),

@@ -274,7 +274,7 @@ fn tls_may_begin_in_the_middle() {
             { "expect": { "matches": "^220" } },
             { "send": "STARTTLS\r\n" },
             { "expect": { "matches": "^220" } },
-            { "start_tls": { "server_name": "mail.test" } },
+            { "start_tls": { "server_name": "mail.test", "sni": false } },
             { "send": "EHLO\r\n" },
         ] }),
     );
@@ -284,6 +284,7 @@ fn tls_may_begin_in_the_middle() {
     );
     assert_eq!(verdict.status(), Status::Pass, "{}", verdict.summary());
     assert_eq!(host.handshakes()[0].server_name.as_deref(), Some("mail.test"));
+    assert!(!host.handshakes()[0].sni);
     assert_eq!(verdict.measurement("certificate.days_left"), Some(60.0));
 }
 

@@ -23,6 +23,8 @@ const CLIENT_NAME: &str = "canary.invalid";
 pub struct Config {
     /// Name sent as SNI and matched against the certificate; default: the host of the target.
     pub server_name: Option<String>,
+    /// Whether the name is sent; the certificate has to match it in any case.
+    pub sni: bool,
     /// Addresses to try.
     pub ip_family: IpFamily,
     /// Whether one address of the name has to meet the expectations, or each of them.
@@ -98,6 +100,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server_name: None,
+            sni: true,
             ip_family: IpFamily::Any,
             addresses: Addresses::One,
             peer_address: None,
@@ -199,7 +202,7 @@ impl Config {
     }
 
     fn with_identity(&self, client_identity: Option<(String, String)>) -> Options {
-        let mut options = Options::new().alpn(&self.alpn).require_valid(false);
+        let mut options = Options::new().alpn(&self.alpn).sni(self.sni).require_valid(false);
         options.server_name.clone_from(&self.server_name);
         options.ca_certificates.clone_from(&self.ca);
         options.client_identity = client_identity;

@@ -149,6 +149,9 @@ fn a_handshake_never_asks_for_a_valid_chain_or_a_version() {
     assert!(!options.require_valid && options.min_version.is_none());
     assert_eq!(options.server_name.as_deref(), Some("other.test"));
     assert_eq!(options.ca_certificates.as_deref(), Some("PEM"));
+    assert!(options.sni);
+    host.run::<Tls>("web.test", json!({ "sni": false })).unwrap();
+    assert!(!host.handshakes()[1].sni);
 }
 
 #[test]

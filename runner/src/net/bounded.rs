@@ -86,7 +86,7 @@ impl Delimiter {
 }
 
 /// The error for a value of more than `limit` bytes.
-pub(super) fn too_long(what: &str, limit: usize) -> NetError {
+pub(crate) fn too_long(what: &str, limit: usize) -> NetError {
     let limit = format_bytes(u64::try_from(limit).unwrap_or(u64::MAX));
     NetError::Invalid(format!("{what} is longer than {limit}"))
 }

@@ -5,6 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use super::carrier::Carrier;
 use super::http::BodyProgress;
 use super::tls;
 use crate::ledger::{Denial, Refusal};
@@ -156,6 +157,9 @@ impl From<io::Error> for NetError {
         if is_exhausted(&error) {
             return Self::HostExhausted;
         }
+        if let Some(failure) = Carrier::find_proxy_failure(&error) {
+            return failure;
+        }
         if let Some(failed) = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
@@ -228,10 +232,17 @@ impl NetError {
         }
     }
 
-    /// Marks a failure of something that the check itself configured. Denials and shortages are returned unchanged.
+    /// Marks a failure of something that the check itself configured. Denials and shortages are returned unchanged, and
+    /// so are failures that are marked already.
     pub(super) fn into_own_failure(self, what: impl Into<String>) -> Self {
         match self {
-            Self::Denied(_) | Self::Quota(_) | Self::HostExhausted | Self::DnsBusy | Self::Invalid(_) => self,
+            Self::Denied(_)
+            | Self::Quota(_)
+            | Self::HostExhausted
+            | Self::DnsBusy
+            | Self::TrustStore(_)
+            | Self::Invalid(_)
+            | Self::OwnFailure { .. } => self,
             cause => Self::OwnFailure {
                 what: what.into(),
                 cause: Box::new(cause),
@@ -286,6 +297,9 @@ impl NetError {
         let mut text = String::new();
         while let Some(error) = next {
             if let Some(io) = error.downcast_ref::<io::Error>() {
+                if let Some(failure) = Carrier::find_proxy_failure(io) {
+                    return failure;
+                }
                 let inner = io.get_ref();
                 if let Some(failed) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                     return Self::Tls(tls::explain(failed));

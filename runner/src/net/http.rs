@@ -5,6 +5,7 @@ mod check;
 mod connection;
 mod cookies;
 mod destination;
+mod digest;
 mod driver;
 mod environment;
 mod exchange;
@@ -28,11 +29,15 @@ mod version;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
+use http::StatusCode;
 use url::Url;
 
 pub use body::BodyProgress;
 pub use check::UncheckedRequest;
 pub use destination::endpoint_of;
+pub use digest::DigestCredentials;
+#[cfg(feature = "fuzzing")]
+pub use digest::fuzzing;
 pub use environment::EnvironmentProxies;
 pub use exchange::Exchange;
 pub use fields::Fields;
@@ -47,6 +52,7 @@ use crate::grant::Via;
 use crate::quota::QuotaKind;
 use cookies::CookieJar;
 use destination::redact_url;
+use digest::DigestAuthentication;
 use hop::RequestContext;
 
 /// Maximum number of headers in an HTTP/1 response.
@@ -58,12 +64,12 @@ const MAX_REDIRECTS: u32 = 20;
 /// Maximum number of requests in one [`Client::send_all`].
 const MAX_CONCURRENT: usize = 64;
 
-/// A redirect that was followed.
+/// A redirect that was followed, or a challenge that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
     /// The requested URL.
     pub url: String,
-    /// The status, such as 302.
+    /// The status: that of a redirect, or 401.
     pub status: u16,
     /// The remote address, `address:port`.
     pub peer: String,
@@ -96,8 +102,10 @@ pub struct Response {
     pub timings: Timings,
     /// The TLS session, for `https`.
     pub tls: Option<TlsSession>,
-    /// The preceding redirects, in order.
+    /// The preceding redirects and challenges, in order.
     pub hops: Vec<Hop>,
+    /// Why the credentials for digest authentication did not lead to another status than 401, for a person.
+    pub authentication_error: Option<String>,
 }
 
 impl Response {
@@ -105,11 +113,23 @@ impl Response {
     fn weight(&self) -> usize {
         let hops = self.hops.iter().map(Hop::weight);
         let tls = self.tls.as_ref().map_or(0, TlsSession::weight);
-        self.url.len() + self.headers.weight() + self.peer.len() + hops.sum::<usize>() + tls
+        let reason = self.authentication_error.as_ref().map_or(0, String::len);
+        self.url.len() + self.headers.weight() + self.peer.len() + hops.sum::<usize>() + tls + reason
     }
 }
 
 impl Hop {
+    /// Closes the connection of an exchange that is not the last one.
+    fn new(url: &Url, exchange: Exchange) -> Self {
+        let response = exchange.into_response();
+        Self {
+            url: url.to_string(),
+            status: response.status,
+            peer: response.peer,
+            timings: response.timings,
+        }
+    }
+
     fn weight(&self) -> usize {
         size_of::<Self>() + self.url.len() + self.peer.len()
     }
@@ -145,17 +165,29 @@ impl Client {
         let options = Arc::clone(&request.options);
         let mut next = request;
         let context = RequestContext::new(self, &options, &next.url)?;
-        let mut hops = Vec::new();
+        let mut authentication = DigestAuthentication::new(options.digest.as_ref());
+        let (mut hops, mut redirects) = (Vec::new(), 0);
         let mut cookies = CookieJar::default();
         loop {
-            let via = if hops.is_empty() {
+            let via = if redirects == 0 {
                 Via::Direct
             } else {
                 Via::Redirect
             };
             let cookie = context.cookies(&cookies, &next).await?;
-            let (mut exchange, headers) = context.send_hop(&next, cookie, via, hops.len()).await?;
+            let signed = authentication.sign(&next)?;
+            let (mut exchange, headers) = context.send_hop(&signed, cookie, via, hops.len()).await?;
+            drop(signed);
             cookies.store(&next.url, &headers, clock::wall());
+            if authentication.is_enabled() && exchange.response().status == StatusCode::UNAUTHORIZED {
+                match context.accept_challenge(&mut authentication, &next, &headers)? {
+                    Ok(()) => {
+                        hops.push(Hop::new(&next.url, exchange));
+                        continue;
+                    }
+                    Err(reason) => exchange.response_mut().authentication_error = Some(reason),
+                }
+            }
             let redirect = match options.max_redirects {
                 0 => None,
                 _ => {
@@ -167,19 +199,15 @@ impl Client {
                 exchange.response_mut().hops = hops;
                 return Ok(exchange);
             };
-            let response = exchange.into_response();
-            if hops.len() >= usize::try_from(options.max_redirects.min(MAX_REDIRECTS)).unwrap_or_default() {
-                return Err(too_many_redirects(hops.len(), &redirected.url));
+            let hop = Hop::new(&next.url, exchange);
+            if redirects >= options.max_redirects.min(MAX_REDIRECTS) {
+                return Err(too_many_redirects(redirects, &redirected.url));
             }
             let recorder = self.page.recorder();
             recorder.note(|| format!("following the redirect to {}", redact_url(&redirected.url)));
-            hops.push(Hop {
-                url: next.url.into(),
-                status: response.status,
-                peer: response.peer,
-                timings: response.timings,
-            });
-            next = redirected;
+            hops.push(hop);
+            authentication.redirected();
+            (next, redirects) = (redirected, redirects + 1);
         }
     }
 
@@ -209,7 +237,7 @@ impl Client {
     }
 }
 
-fn too_many_redirects(followed: usize, next: &Url) -> NetError {
+fn too_many_redirects(followed: u32, next: &Url) -> NetError {
     let next = redact_url(next);
     NetError::Protocol(format!("more than {followed} redirects, the next to `{next}`"))
 }

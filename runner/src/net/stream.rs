@@ -1,4 +1,4 @@
-//! A leased connection, plain or TLS, that records when bytes are transferred.
+//! A connection to a target, plain or TLS, that records when bytes are transferred.
 
 use std::io;
 use std::pin::Pin;
@@ -9,16 +9,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::NetError;
+use super::carrier::Carrier;
 use super::tls::{self, TlsConnection};
 use crate::ledger::{LeasedStream, Refusal};
 use crate::record::{ConnectionLog, Content, Layer};
 
-/// Plain TCP, or TLS on it.
+/// Plain text, or TLS with the target.
 #[derive(Debug)]
 pub enum Transport {
-    /// TCP.
-    Plain(LeasedStream),
-    /// TLS on TCP.
+    /// Without TLS.
+    Plain(Carrier),
+    /// With TLS.
     Tls(Box<TlsConnection>),
 }
 
@@ -27,8 +28,8 @@ impl Transport {
     #[must_use]
     pub fn tcp(&self) -> &LeasedStream {
         match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0.inner(),
+            Self::Plain(stream) => stream.tcp(),
+            Self::Tls(stream) => stream.get_ref().0.inner().tcp(),
         }
     }
 
@@ -150,7 +151,9 @@ impl TimedStream {
     fn record_failure<T>(&self, done: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &done {
             let refusal = Refusal::find(error).map(NetError::from);
-            let failure = refusal.or_else(|| tls::find_failure(error).map(NetError::Tls));
+            let failure = refusal
+                .or_else(|| Carrier::find_proxy_failure(error))
+                .or_else(|| tls::find_failure(error).map(NetError::Tls));
             let mut timestamps = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
             timestamps.failure = timestamps.failure.take().or(failure);
         }

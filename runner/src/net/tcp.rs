@@ -12,6 +12,7 @@ use super::stream::Transport;
 use super::tls::{Examination, TlsOptions, TlsParameters, TlsSession};
 use super::{Client, NetError, Phase, timeout_phase};
 use crate::ledger::{Activity, LeasedStream};
+use crate::net::carrier::Carrier;
 use read_buffer::ReadBuffer;
 
 /// Maximum number of bytes returned by one read, regardless of what the plugin requests.
@@ -60,7 +61,7 @@ impl Stream {
             ..ConnectionInfo::default()
         };
         Self {
-            transport: Some(Transport::Plain(stream)),
+            transport: Some(Transport::Plain(Carrier::Tcp(stream))),
             host,
             is_shut_down: false,
             buffered: ReadBuffer::default(),
@@ -116,7 +117,8 @@ impl Stream {
             options,
             awaits_client_auth: true,
             // After STARTTLS a new connection would not be in the same protocol state.
-            is_direct: stream.traffic() == (0, 0),
+            is_direct: stream.tcp().traffic() == (0, 0),
+            is_proxy: false,
         };
         let secured = client.secure(stream, parameters).await;
         let (stream, session, took) = secured.map_err(|failure| {

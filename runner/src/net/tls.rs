@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
@@ -45,18 +45,21 @@ use tokio_rustls::client::TlsStream;
 
 pub(crate) use candidates::verifier;
 pub use certificate::Certificate;
+pub(super) use check::check_server_name;
 pub(super) use explain::find_failure;
 pub use explain::{explain, explain_io};
 pub use legacy::Examination;
+use options::versions;
 pub use options::{Alpn, TlsOptions};
 pub use reasons::{Reason, ReasonCode, Reasons};
 pub use sniffed::SniffedStream;
 pub use trust::{TrustReader, TrustStore};
 
 use super::bounded::{Pem, too_many};
+use super::carrier::Carrier;
 use super::{Client, NetError, Phase};
 use crate::grant::Host;
-use crate::ledger::{Activity, LeasedStream};
+use crate::ledger::Activity;
 use crate::pem;
 use crate::record::{self, Section};
 use crate::trace::{CertificateFacts, Handshake, StepKind};
@@ -70,8 +73,8 @@ const MAX_CHAIN: usize = 32;
 /// Maximum number of roots that a plugin may provide.
 const MAX_ROOTS: usize = 512;
 
-/// A TLS session on a leased connection.
-pub type TlsConnection = TlsStream<SniffedStream<LeasedStream>>;
+/// A TLS session on a leased connection, or within a session with a proxy.
+pub type TlsConnection = TlsStream<SniffedStream<Carrier>>;
 
 /// Parameters of a handshake.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +86,8 @@ pub(super) struct TlsParameters<'a> {
     pub(super) awaits_client_auth: bool,
     /// Whether a new connection to the same address would reach the same state as this one.
     pub(super) is_direct: bool,
+    /// Whether the server is a proxy, and not the target.
+    pub(super) is_proxy: bool,
 }
 
 /// Why a handshake failed, and the server's legacy parameters if they could be determined.
@@ -178,10 +183,10 @@ impl Client {
     /// As for [`handshake`], a server that rejects the client, and the time.
     pub(super) async fn secure(
         &self,
-        stream: LeasedStream,
+        stream: Carrier,
         parameters: TlsParameters<'_>,
     ) -> Result<(TlsConnection, TlsSession, Duration), TlsFailure> {
-        let ends = (stream.peer_addr()?, stream.local_addr()?.ip());
+        let ends = (stream.tcp().peer_addr()?, stream.tcp().local_addr()?.ip());
         match self.perform_handshake(stream, parameters).await {
             Ok(secured) => Ok(secured),
             Err(HandshakeError::Incompatible(error)) if parameters.is_direct => {
@@ -193,7 +198,7 @@ impl Client {
 
     async fn perform_handshake(
         &self,
-        stream: LeasedStream,
+        stream: Carrier,
         parameters: TlsParameters<'_>,
     ) -> Result<(TlsConnection, TlsSession, Duration), HandshakeError> {
         let TlsParameters { host, options, .. } = parameters;
@@ -201,12 +206,14 @@ impl Client {
         let recorder = self.page.recorder();
         let begun = Handshake {
             server_name: recorder.text(Section::Trail, server_name(options, host)),
-            peer: stream.peer_addr().ok().map(|peer| recorder.peer(peer)),
+            without_sni: options.without_sni,
+            is_proxy: parameters.is_proxy,
+            peer: stream.tcp().peer_addr().ok().map(|peer| recorder.peer(peer)),
             ..Handshake::default()
         };
         let mut step = self.page.begin_step(StepKind::Handshake(Box::new(begun)), limit);
         let started_at = Instant::now();
-        stream.set_activity(Activity::Handshake);
+        stream.tcp().set_activity(Activity::Handshake);
         let outcome = async {
             let roots = roots_for(&self.services.trust, options, limit).await?;
             let verifier = Arc::new(RecordingVerifier::new(roots, options.require_valid));
@@ -233,7 +240,7 @@ impl Client {
             }
         });
         let (stream, session, took) = outcome?;
-        stream.get_ref().0.inner().set_activity(Activity::Idle);
+        stream.get_ref().0.inner().tcp().set_activity(Activity::Idle);
         Ok((stream, session, took))
     }
 }
@@ -347,26 +354,10 @@ fn client_config(
         .with_custom_certificate_verifier(verifier)
         .with_client_cert_resolver(identity);
     config.alpn_protocols = options.alpn.clone().into_protocols();
+    config.enable_sni = !options.without_sni;
     // A check needs a full handshake each time, and no cache may outlive the run.
     config.resumption = Resumption::disabled();
     Ok(config)
-}
-
-fn versions(options: &TlsOptions) -> Result<&'static [&'static SupportedProtocolVersion], NetError> {
-    use rustls::version::{TLS12, TLS13};
-    let min = options.min_version.unwrap_or(TlsVersion::Tls12);
-    let max = options.max_version.unwrap_or(TlsVersion::Tls13);
-    static ONLY_12: [&SupportedProtocolVersion; 1] = [&TLS12];
-    static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
-    static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
-    match (min, max) {
-        (TlsVersion::Tls12, TlsVersion::Tls12) => Ok(&ONLY_12),
-        (TlsVersion::Tls12, TlsVersion::Tls13) => Ok(&BOTH),
-        (TlsVersion::Tls13, TlsVersion::Tls13) => Ok(&ONLY_13),
-        (TlsVersion::Tls13, TlsVersion::Tls12) => Err(NetError::Invalid(
-            "the minimum TLS version is above the maximum".to_owned(),
-        )),
-    }
 }
 
 fn parse_certificates(pem: &Pem, what: &str, max: usize) -> Result<Vec<CertificateDer<'static>>, NetError> {

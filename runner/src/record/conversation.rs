@@ -11,7 +11,7 @@ mod render;
 mod tests;
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -85,7 +85,9 @@ pub struct Transcript {
 pub enum Layer {
     /// Bytes are recorded at the socket.
     Socket,
-    /// The socket carries TLS; plaintext is recorded above it.
+    /// The socket carries TLS with a proxy; what is sent and received in that session is recorded.
+    Proxy,
+    /// The socket, or the session with the proxy, carries TLS with the target; plaintext is recorded above it.
     Tls,
     /// HTTP records heads and bodies itself.
     Http,
@@ -138,6 +140,8 @@ struct LogState {
     layer: AtomicU8,
     /// Whether the peer responds in TLS when it was addressed in TLS.
     reply: AtomicU8,
+    /// Whether the bytes of the target are in a session with a proxy.
+    is_proxied: AtomicBool,
 }
 
 /// Nothing was received yet; the first bytes were TLS; the first bytes were something else.
@@ -167,6 +171,10 @@ impl ConnectionLog {
     /// Sets the layer that records bytes from now on.
     pub fn set_layer(&self, layer: Layer) {
         self.state.layer.store(layer as u8, Ordering::Relaxed);
+        if layer == Layer::Proxy {
+            self.state.is_proxied.store(true, Ordering::Relaxed);
+            self.state.reply.store(UNKNOWN, Ordering::Relaxed);
+        }
     }
 
     /// Adds a note about the connection, if it is established.
@@ -185,7 +193,7 @@ impl ConnectionLog {
 
     /// Records bytes received by a layer, if this is the recording layer, or if they are not TLS in response to TLS.
     pub fn received(&self, layer: Layer, content: Content, bytes: &[u8]) {
-        if self.is_in(layer) || layer == Layer::Socket && self.is_plain_reply(bytes) {
+        if self.is_in(layer) || layer == self.carrier() && self.is_plain_reply(bytes) {
             self.record(LineKind::Received, content, bytes);
         }
     }
@@ -197,6 +205,15 @@ impl ConnectionLog {
 
     fn is_in(&self, layer: Layer) -> bool {
         self.state.layer.load(Ordering::Relaxed) == layer as u8
+    }
+
+    /// The layer that carries TLS with the target.
+    fn carrier(&self) -> Layer {
+        if self.state.is_proxied.load(Ordering::Relaxed) {
+            Layer::Proxy
+        } else {
+            Layer::Socket
+        }
     }
 
     fn is_plain_reply(&self, bytes: &[u8]) -> bool {

@@ -65,7 +65,9 @@ fn format_lookup(lookup: &Lookup) -> String {
 }
 
 fn format_handshake(handshake: &Handshake) -> String {
-    let mut words = vec![format!("name {}", handshake.server_name)];
+    let proxy = if handshake.is_proxy { "proxy " } else { "" };
+    let unsent = if handshake.without_sni { " (not sent)" } else { "" };
+    let mut words = vec![format!("{proxy}name {}{unsent}", handshake.server_name)];
     words.extend(handshake.version.map(|version| format!("TLS {version}")));
     words.extend(handshake.cipher_suite.iter().map(ToString::to_string));
     words.extend(handshake.alpn.iter().map(|alpn| format!("ALPN {alpn}")));

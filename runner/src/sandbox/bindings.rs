@@ -32,6 +32,6 @@ pub(crate) mod v0_2 {
         },
     });
 
-    pub(crate) use self::canary::check::{dns, http, log, tcp, tls, types, usage};
+    pub(crate) use self::canary::check::{dns, http, log, secrets, tcp, tls, types, usage};
     pub(crate) use self::exports::canary::check::probe;
 }

@@ -135,7 +135,6 @@ impl Bounds {
             quota,
             timeout: TIMEOUT,
             grants: Grants::default(),
-            secrets: secrets.clone(),
             trace: TraceContext {
                 trace_id: [0; 16],
                 span_id: [0; 8],

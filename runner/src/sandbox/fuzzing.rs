@@ -53,8 +53,10 @@ pub fn request(texts: RequestTexts) -> Result<Request, NetError> {
             connect_to: texts.connect_to,
             address: None,
             proxy: texts.proxy,
+            proxy_tls: None,
             tls: None,
             propagate_trace: true,
+            digest: None,
             extra: Vec::new(),
         },
     })
@@ -80,6 +82,7 @@ pub struct Handshake {
 pub fn handshake(texts: Handshake) -> Result<TlsOptions, NetError> {
     TlsOptions::try_from(tls::Options {
         server_name: texts.server_name,
+        sni: true,
         alpn: texts.alpn,
         min_version: None,
         max_version: None,

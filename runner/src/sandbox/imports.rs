@@ -12,13 +12,14 @@ use super::contract::ContractVersion;
 use super::state::State;
 
 /// Interfaces of the contract that [`linker`] provides, in each [`ContractVersion`].
-const CONTRACT: [&str; 7] = [
+const CONTRACT: [&str; 8] = [
     "canary:check/types",
     "canary:check/tls",
     "canary:check/tcp",
     "canary:check/http",
     "canary:check/dns",
     "canary:check/log",
+    "canary:check/secrets",
     "canary:check/usage",
 ];
 

@@ -54,12 +54,14 @@ pub enum HostFunction {
     Check,
     /// `log`: `log`.
     Log,
+    /// `secrets`: `mask`.
+    Mask,
     /// The host records the guest's verdict.
     Verdict,
 }
 
 impl HostFunction {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Guest,
         Self::Instantiate,
         Self::Connect,
@@ -79,6 +81,7 @@ impl HostFunction {
         Self::Addresses,
         Self::Check,
         Self::Log,
+        Self::Mask,
         Self::Verdict,
     ];
 
@@ -105,6 +108,7 @@ impl HostFunction {
             Self::Addresses => "dns.addresses",
             Self::Check => "check",
             Self::Log => "log.log",
+            Self::Mask => "secrets.mask",
             Self::Verdict => "verdict",
         }
     }

@@ -51,7 +51,6 @@ fn bounds() -> Bounds {
         quota: Quota::default(),
         timeout: Duration::from_secs(5),
         grants: Grants::default(),
-        secrets: Secrets::default(),
         trace: TraceContext {
             trace_id: [1; 16],
             span_id: [1; 8],

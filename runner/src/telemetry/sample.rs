@@ -131,6 +131,8 @@ fn trail() -> Trail {
 
 fn handshake(peer: Peer) -> Handshake {
     Handshake {
+        without_sni: false,
+        is_proxy: false,
         server_name: "example.com".into(),
         peer: Some(peer),
         version: Some("1.3"),

@@ -11,9 +11,7 @@ impl StepKind {
             Self::Instantiate | Self::Request(_) => None,
             Self::Lookup(lookup) => Some(format!("looking up `{}`", lookup.name)),
             Self::Connect { peer } => Some(format!("connecting to {peer}")),
-            Self::Handshake(handshake) => {
-                Some(format!("TLS handshake, asking for `{}`", handshake.server_name))
-            }
+            Self::Handshake(handshake) => Some(asked(handshake)),
         }
     }
 
@@ -33,6 +31,16 @@ impl StepKind {
             (Self::Request(request), None) => body(request).into_iter().collect(),
             (Self::Request(_), Some(error)) => vec![format!("the exchange ended: {error}")],
         }
+    }
+}
+
+fn asked(handshake: &Handshake) -> String {
+    let proxy = if handshake.is_proxy { " with the proxy" } else { "" };
+    let name = &handshake.server_name;
+    if handshake.without_sni {
+        format!("TLS handshake{proxy}, expecting `{name}` without sending the name")
+    } else {
+        format!("TLS handshake{proxy}, asking for `{name}`")
     }
 }
 

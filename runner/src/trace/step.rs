@@ -89,8 +89,12 @@ pub struct Lookup {
 /// A TLS handshake; absent fields were not reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Handshake {
-    /// Sent as SNI.
+    /// The expected name of the server, sent as SNI.
     pub server_name: Text,
+    /// The name was not sent.
+    pub without_sni: bool,
+    /// The server is a proxy, and not the target.
+    pub is_proxy: bool,
     /// The remote address.
     pub peer: Option<Peer>,
     /// `1.2` or `1.3`.

@@ -48,6 +48,8 @@ const MISTAKES: &str = r#"checks:
   - { name: both, plugin: http, target: "http://example.com/", config: { body: a, body_json: 1 } }
   - { name: half, plugin: tls, target: example.com, config: { client_key: x } }
   - { name: way, plugin: http, target: "http://example.com/", config: { proxy: "http://[::1" } }
+  - { name: unused, plugin: http, target: "http://example.com/", config: { proxy: "http://a", proxy_tls: {} } }
+  - { name: name, plugin: http, target: "http://example.com/", config: { proxy: "https://a$b.test", proxy_tls: { ca: x } } }
 "#;
 
 /// The problems with their positions, without the quoted lines of the file.
@@ -93,6 +95,10 @@ const FOUND: &[&str] = &[
     "39:74: check `both`: `config`: `body` and `body_json` cannot be combined",
     "40:53: check `half`: `config`: `client_cert` is missing",
     "41:73: check `way`: `config.proxy`: proxy url: invalid IPv6 address",
+    "42:95: check `unused`: `config.proxy_tls`: is only for a proxy that is contacted over TLS",
+    "`proxy: https://HOST:PORT`",
+    "43:74: check `name`: `config.proxy`: proxy url: `a$b.test` is not a valid server name for TLS",
+    "43:114: check `name`: `config.proxy_tls.ca`: ca certificates: the text contains no certificate in PEM format",
 ];
 
 #[test]

@@ -10,7 +10,9 @@ use tempfile::TempDir;
 use super::{canary, folder};
 
 /// First keys of YAML examples that are neither a whole suite nor a settings file.
-const FRAGMENTS: [&str; 6] = [
+const FRAGMENTS: [&str; 8] = [
+    "allow",
+    "auth",
     "config",
     "expect",
     "plugins",

@@ -15,8 +15,8 @@ use super::{canary, folder, runs};
 
 /// One for each monitor, with its checks.
 const SUITES: [(&str, usize); 5] = [
-    ("blackbox_exporter.yaml", 12),
-    ("gatus.yaml", 9),
+    ("blackbox_exporter.yaml", 14),
+    ("gatus.yaml", 10),
     ("cloudprober.yaml", 9),
     ("heartbeat.yaml", 9),
     ("uptime-kuma.yaml", 7),
@@ -32,6 +32,8 @@ const PAGES: &str = r#"
     location = /queue     { default_type application/json; return 200 "42"; }
     location = /ping      { return 200 "pong"; }
     location = /beacon    { return 204; }
+    location = /oauth/token { default_type application/json; return 200 '{"access_token":"4f2c0f81-example","token_type":"Bearer"}'; }
+    location = /account/api { if ($http_authorization != "Bearer 4f2c0f81-example") { return 401; } return 200 "ok"; }
     location = /latin1    { default_type "text/html; charset=iso-8859-1"; try_files /latin1.html =404; }
     location = /moved     { return 301 https://$host/; }
     location = /large.bin { }
@@ -45,6 +47,7 @@ struct Servers {
     redis: Peer,
     ssh: Peer,
     proxy: Proxy,
+    secure_proxy: Proxy,
     dns: NameServer,
 }
 
@@ -71,6 +74,7 @@ impl Servers {
             redis: redis.start(),
             ssh: Dialogue::new("SSH-2.0-OpenSSH_10.0\r\n").start(),
             proxy: Proxy::start(),
+            secure_proxy: Proxy::secure(certificate.server_config(), None),
             dns: Zone::new().address("shop.test", [127, 0, 0, 1]).start(),
         })
     }
@@ -80,9 +84,11 @@ impl Servers {
         let (secure, plain) = (self.nginx.secure(0), self.nginx.plain());
         vec![
             ("web", format!("https://{secure}")),
+            ("issuer", format!("https://{secure}")),
             ("plain", format!("http://{plain}")),
             ("tls", format!("localhost:{}", secure.port())),
             ("proxy", self.proxy.url("http", "")),
+            ("secure_proxy", self.secure_proxy.url("https", "")),
             ("source", "127.0.0.1".to_owned()),
             ("tcp", plain.to_string()),
             ("address", secure.ip().to_string()),
@@ -202,4 +208,5 @@ fn every_check_of_the_examples_passes_against_real_servers() {
     }
     let proxied = servers.proxy.heads().len();
     assert_eq!(proxied, 2, "by the profile, and by the environment");
+    assert_eq!(servers.secure_proxy.heads().len(), 1);
 }

@@ -3,6 +3,7 @@
 
 mod alert;
 mod alert_storm;
+mod authentication;
 mod blocked_output;
 mod check;
 mod client_commands;
@@ -23,6 +24,7 @@ mod monitor;
 mod nginx;
 mod plugins;
 mod probe;
+mod proxies;
 mod receivers;
 mod redirects;
 mod references;

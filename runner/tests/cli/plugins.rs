@@ -54,10 +54,16 @@ fn a_plugin_says_what_it_is() {
     measures  http.response.size By: Bytes of the body that were read.
     measures  http.duration s: Time from the first lookup to the last byte, redirects included.
     measures  http.phase.duration s: Time of one phase, over all redirects.
+    measures  http.auth.duration s: Time to obtain an access token (OAuth 2).
     measures  certificate.days_left d: Time until the server's certificate expires; negative once it has.
+    secret    config/auth/basic/password
+    secret    config/auth/bearer
+    secret    config/auth/digest/password
+    secret    config/auth/oauth2/client_secret
     secret    config/basic_auth/password
     secret    config/bearer_token
     secret    config/tls/client_key
+    secret    config/proxy_tls/client_key
     ");
     assert_eq!(schema, printed(&["plugin", "inspect", "http", "--schema"]));
     let schema: Value = serde_json::from_str(schema).unwrap();

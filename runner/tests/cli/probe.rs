@@ -171,7 +171,7 @@ const PATTERNS: [(&str, &str, &str); 10] = [
     (
         "http",
         "proxy=ftp://a",
-        "a URL that begins with `http://` or `socks5://`, or `environment`",
+        "a URL that begins with `http://`, `https://` or `socks5://`, or `environment`",
     ),
     (
         "http",

@@ -126,7 +126,7 @@ impl Drop for Connection {
 }
 
 /// An instant of the fake clock, which only scripts advance.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Moment(Duration);
 
 impl Moment {
@@ -137,6 +137,11 @@ impl Moment {
     pub(crate) fn elapsed(&self) -> Duration {
         current().0.borrow().clock.saturating_sub(self.0)
     }
+}
+
+pub(crate) fn mask(value: &str) -> Result<(), NetError> {
+    current().0.borrow_mut().masked.push(value.into());
+    Ok(())
 }
 
 /// Set by the test: a native run is not measured.

@@ -64,6 +64,7 @@ pub fn response(status: u16) -> http::Response {
         timings,
         tls: None,
         hops: Vec::new(),
+        authentication_error: None,
     }
 }
 

@@ -89,6 +89,7 @@ impl From<&tls::Options> for wit_tls::Options {
     fn from(options: &tls::Options) -> Self {
         Self {
             server_name: options.server_name.clone(),
+            sni: options.sni,
             alpn: options.alpn.clone(),
             min_version: options.min_version.map(Into::into),
             max_version: options.max_version.map(Into::into),
@@ -178,8 +179,10 @@ impl From<http::Request> for wit_http::Request {
                 connect_to: options.connect_to,
                 address: options.address.map(|address| address.to_string()),
                 proxy: options.proxy,
+                proxy_tls: options.proxy_tls.as_ref().map(Into::into),
                 tls: options.tls.as_ref().map(Into::into),
                 propagate_trace: options.propagate_trace,
+                digest: options.digest.map(|digest| (digest.username, digest.password)),
                 extra: Vec::new(),
             },
         }
@@ -212,6 +215,7 @@ impl From<wit_http::Response> for http::Response {
             timings: response.timings.into(),
             tls: response.tls.map(Into::into),
             hops: response.hops.into_iter().map(Into::into).collect(),
+            authentication_error: response.authentication_error,
         }
     }
 }
@@ -226,6 +230,7 @@ impl From<wit_http::Head> for http::Head {
             peer: head.peer,
             tls: head.tls.map(Into::into),
             hops: head.hops.into_iter().map(Into::into).collect(),
+            authentication_error: head.authentication_error,
         }
     }
 }

@@ -28,8 +28,10 @@ pub struct Head {
     pub peer: String,
     /// The session of the last hop, if it used TLS.
     pub tls: Option<tls::Session>,
-    /// The redirects before, in order.
+    /// The redirects and challenges before, in order.
     pub hops: Vec<Hop>,
+    /// As in a [`Response`].
+    pub authentication_error: Option<String>,
 }
 
 impl Head {
@@ -49,6 +51,7 @@ impl From<Response> for Head {
             peer: response.peer,
             tls: response.tls,
             hops: response.hops,
+            authentication_error: response.authentication_error,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod certificates;
+mod challenge;
 mod contract;
 mod dialogue;
 mod dns;
@@ -21,9 +22,10 @@ mod suite;
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target; its seeds are in `seeds/<name>`.
-pub(crate) const ALL: [(&str, Target); 14] = [
+pub(crate) const ALL: [(&str, Target); 15] = [
     ("admin", admin::run),
     ("certificates", certificates::run),
+    ("challenge", challenge::run),
     ("contract", contract::run),
     ("dialogue", dialogue::run),
     ("dns", dns::run),

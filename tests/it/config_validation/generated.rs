@@ -111,6 +111,7 @@ fn tls(authority: &Authority) -> Vec<(&'static str, Vec<Value>)> {
             ]),
         ),
         ("trusted", vec![json!(true), json!(false)]),
+        ("sni", vec![json!(true), json!(false)]),
         ("min_version", versions()),
     ]
 }
@@ -240,6 +241,17 @@ pub(super) fn http(choice: &mut Choice, authority: &Authority) -> Vec<(&'static 
                 json!({ "username": "a:b", "password": "" }),
             ],
         ),
+        (
+            "auth",
+            vec![
+                json!({ "digest": { "username": "a\u{1}", "password": "b" } }),
+                json!({ "digest": { "username": "a", "password": "b:\u{fc}" } }),
+                json!({ "bearer": "a\nb" }),
+                json!({ "basic": { "username": "a", "password": "" }, "bearer": "b" }),
+                json!({ "oauth2": { "token_url": "https://a{b.test/", "client_id": "a", "client_secret": "b" } }),
+                json!({ "oauth2": { "token_url": "http://127.0.0.1:1/", "client_id": "a", "client_secret": "b" } }),
+            ],
+        ),
         ("bearer_token", texts(&["t0k3n", "a\nb", ""])),
         ("max_redirects", vec![json!(0), json!(20)]),
         ("accept_encoding", vec![json!("gzip"), json!(["br", "zstd"])]),
@@ -258,8 +270,11 @@ pub(super) fn http(choice: &mut Choice, authority: &Authority) -> Vec<(&'static 
                 "http://u:p@a..b:1",
                 "environment",
                 "http://x:0",
+                "https://proxy.test",
+                "https://a$b.test:1",
             ]),
         ),
+        ("proxy_tls", nested(choice, &tls_keys)),
         ("tls", nested(choice, &tls_keys)),
         ("read_body", flags()),
         ("expect", nested(choice, &expect)),

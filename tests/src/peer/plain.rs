@@ -5,8 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::hostile::read_head;
 use super::log::Log;
@@ -120,7 +122,7 @@ impl Dialogue {
     }
 }
 
-/// An HTTP forward proxy on loopback: `CONNECT`, and requests with an absolute URI.
+/// An HTTP forward proxy on loopback, with or without TLS: `CONNECT`, and requests with an absolute URI.
 ///
 /// [`Peer::open`] counts both sides. A connection that is still being opened on drop ends with its task, a moment
 /// later than the others.
@@ -133,21 +135,35 @@ impl Proxy {
     /// Starts a proxy without authentication.
     #[must_use]
     pub fn start() -> Self {
-        Self::with(None)
+        Self::with(None, None)
     }
 
     /// Starts a proxy that requires this `proxy-authorization`.
     #[must_use]
     pub fn demanding(credentials: &str) -> Self {
-        Self::with(Some(credentials.into()))
+        Self::with(Some(credentials.into()), None)
     }
 
-    fn with(credentials: Option<String>) -> Self {
+    /// Starts a proxy that is contacted over TLS and requires this `proxy-authorization`, where given.
+    #[must_use]
+    pub fn secure(config: ServerConfig, credentials: Option<&str>) -> Self {
+        Self::with(credentials.map(Into::into), Some(config))
+    }
+
+    fn with(credentials: Option<String>, tls: Option<ServerConfig>) -> Self {
         let heads = Log::<String>::default();
         let (log, credentials) = (heads.clone(), Arc::new(credentials));
+        let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let peer = Peer::tcp(move |connection| {
-            let (log, credentials) = (log.clone(), credentials.clone());
-            async move { forward(connection, &log, credentials.as_deref()).await }
+            let (log, credentials, acceptor) = (log.clone(), credentials.clone(), acceptor.clone());
+            async move {
+                let credentials = credentials.as_deref();
+                let Some(acceptor) = acceptor else {
+                    return forward(connection, |client| client, &log, credentials).await;
+                };
+                let client = acceptor.accept(connection).await?;
+                forward(client, |client| client.get_ref().0, &log, credentials).await
+            }
         });
         Self { peer, heads }
     }
@@ -168,36 +184,49 @@ impl Deref for Proxy {
 }
 
 /// Reads the first request, connects to its destination and copies bytes in both directions.
-async fn forward(mut client: Connection, log: &Log<String>, credentials: Option<&str>) -> io::Result<()> {
+async fn forward<S>(
+    mut client: S,
+    connection: impl Fn(&S) -> &Connection,
+    log: &Log<String>,
+    credentials: Option<&str>,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let Some(head) = read_head(&mut client).await? else {
         return Ok(());
     };
     log.push(head.clone());
     if credentials.is_some_and(|credentials| proxy_authorization(&head) != Some(credentials)) {
         let demand = b"HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\ncontent-length: 0\r\n\r\n";
-        return client.write_all(demand).await;
+        return reply(&mut client, demand).await;
     }
     let Some((address, request)) = destination(&head) else {
-        return client
-            .write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
-            .await;
+        return reply(
+            &mut client,
+            b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await;
     };
     let Ok(server) = TcpStream::connect(address).await else {
-        return client
-            .write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
-            .await;
+        return reply(
+            &mut client,
+            b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await;
     };
-    let mut server = client.adopt(server)?;
+    let mut server = connection(&client).adopt(server)?;
     match request {
         Some(request) => server.write_all(request.as_bytes()).await?,
-        None => {
-            client
-                .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                .await?
-        }
+        None => reply(&mut client, b"HTTP/1.1 200 Connection established\r\n\r\n").await?,
     }
     tokio::io::copy_bidirectional(&mut client, &mut server).await?;
     Ok(())
+}
+
+async fn reply(client: &mut (impl AsyncWrite + Unpin), text: &[u8]) -> io::Result<()> {
+    client.write_all(text).await?;
+    client.flush().await
 }
 
 fn proxy_authorization(head: &str) -> Option<&str> {

@@ -1,8 +1,11 @@
 //! TLS servers: well-behaved ones with any session, and hostile ones.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS12;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -41,6 +44,35 @@ where
 /// Starts a small HTTPS server.
 pub fn site(config: ServerConfig) -> Peer {
     server(config, |stream| serve_page(stream, false))
+}
+
+/// A configuration that presents the certificate for the name that a client sends, and `default` if that name is
+/// unknown or if there is none.
+#[must_use]
+pub fn config_by_name(default: &Certificate, named: &[(&str, &Certificate)]) -> ServerConfig {
+    let mut config = default.server_config();
+    let named = named.iter();
+    config.cert_resolver = Arc::new(ByName {
+        default: config.cert_resolver,
+        named: named
+            .map(|(name, certificate)| ((*name).to_owned(), certificate.server_config().cert_resolver))
+            .collect(),
+    });
+    config
+}
+
+/// Chooses a certificate by the name that a client sends.
+#[derive(Debug)]
+struct ByName {
+    default: Arc<dyn ResolvesServerCert>,
+    named: HashMap<String, Arc<dyn ResolvesServerCert>>,
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = hello.server_name().and_then(|name| self.named.get(name));
+        named.unwrap_or(&self.default).resolve(hello)
+    }
 }
 
 /// Starts a server that replies with this text instead of TLS.

@@ -119,8 +119,14 @@ impl Range {
 /// The status of a proxy that requires credentials.
 const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 
-/// Evaluates the status. `forwarder` is a proxy that may have sent it instead of the target.
-pub(super) fn evaluate(accepted: &[Range], status: u16, forwarder: Option<&str>) -> Assertion {
+/// Evaluates the status. `forwarder` is a proxy that may have sent it instead of the target, and `unauthenticated` why
+/// credentials led to a 401.
+pub(super) fn evaluate(
+    accepted: &[Range],
+    status: u16,
+    forwarder: Option<&str>,
+    unauthenticated: Option<&str>,
+) -> Assertion {
     let phrase = reason_phrase(status).unwrap_or_default();
     let shown = format!("{status} {phrase}");
     let shown = shown.trim_end();
@@ -133,9 +139,10 @@ pub(super) fn evaluate(accepted: &[Range], status: u16, forwarder: Option<&str>)
     let accepted: Vec<_> = accepted.iter().map(Range::to_string).collect();
     let wrong = format!("{shown} is not in {}", accepted.join(", "));
     let forwarder = forwarder.filter(|_| status == PROXY_AUTHENTICATION_REQUIRED);
-    let message = match forwarder {
-        Some(forwarder) => format!("{wrong}; {forwarder} or the target behind it requires a password"),
-        None => wrong,
+    let message = match (forwarder, unauthenticated) {
+        (Some(forwarder), _) => format!("{wrong}; {forwarder} or the target behind it requires a password"),
+        (None, Some(reason)) => format!("{wrong}; {reason}"),
+        (None, None) => wrong,
     };
     Assertion::new("status", false, message)
 }

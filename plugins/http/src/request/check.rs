@@ -4,6 +4,7 @@ use canary_sdk::http::{Request, Version};
 use canary_sdk::{Addresses, Invalid, Pointer, Problem, Problems, tls};
 
 use super::{assemble, headers, sets_header};
+use crate::auth;
 use crate::config::Config;
 use crate::text;
 
@@ -31,8 +32,10 @@ pub(super) fn contradictions(config: &Config, problems: &mut Problems) {
             );
         });
     }
-    if let Some(tls) = &config.tls {
-        problems.at("tls", |problems| tls.check(problems));
+    for (key, tls) in [("tls", &config.tls), ("proxy_tls", &config.proxy_tls)] {
+        if let Some(tls) = tls {
+            problems.at(key, |problems| tls.check(problems));
+        }
     }
     problems.at("headers", |problems| connection_headers(config, problems));
 }
@@ -52,27 +55,9 @@ fn check_body(config: &Config, problems: &mut Problems) {
 }
 
 fn check_credentials(config: &Config, problems: &mut Problems) {
-    if config.basic_auth.is_some() && config.bearer_token.is_some() {
-        problems.at("bearer_token", |problems| {
-            only_one(problems, "basic_auth", "bearer_token");
-        });
-    }
-    if config
-        .basic_auth
-        .as_ref()
-        .is_some_and(|basic| basic.username.contains(':'))
-    {
-        problems.at("basic_auth", |problems| {
-            problems.at("username", |problems| problems.report("must not contain a colon"));
-        });
-    }
-    if config.basic_auth.is_some() || config.bearer_token.is_some() {
-        own_header(
-            config,
-            "authorization",
-            "`basic_auth` or `bearer_token`",
-            problems,
-        );
+    auth::check(config, problems);
+    if let Some(key) = auth::sets_authorization(config) {
+        own_header(config, "authorization", key, problems);
     }
 }
 
@@ -81,6 +66,16 @@ fn check_network_path(config: &Config, problems: &mut Problems) {
     if config.addresses == Addresses::All && config.proxy.is_some() {
         problems.at("addresses", |problems| {
             problems.report("`all` cannot be combined with `proxy`, which connects instead of this host");
+        });
+    }
+    // Which proxy the environment names, if any, is unknown here.
+    let is_secure = |proxy: &str| proxy == "environment" || proxy.starts_with("https:");
+    if config.proxy_tls.is_some() && !config.proxy.as_deref().is_some_and(is_secure) {
+        problems.at("proxy_tls", |problems| {
+            problems.report_with(
+                "is only for a proxy that is contacted over TLS",
+                "`proxy: https://HOST:PORT`",
+            );
         });
     }
 }
@@ -145,14 +140,26 @@ fn report_invalid_field(config: &Config, invalid: &Invalid, problems: &mut Probl
         ("body", _) => report(problems, &["body"], message),
         // Not built from a key of the check.
         ("url", _) => {}
+        ("digest", _) => report(problems, &["auth", "digest"], message),
         ("source-address", _) => report(problems, &["source_address"], message),
         ("connect-to", _) => report(problems, &["connect_to"], message),
         ("proxy", _) => report(problems, &["proxy"], message),
-        _ => match field.strip_prefix("tls.").and_then(tls::key_of) {
-            Some(key) => report(problems, &["tls", key], message),
+        _ => match tls_key(field) {
+            Some(keys) => report(problems, &keys, message),
             None => problems.report(message),
         },
     }
+}
+
+/// The keys that a field of TLS options is built from.
+fn tls_key(field: &str) -> Option<[&'static str; 2]> {
+    let (record, field) = field.split_once('.')?;
+    let record = match record {
+        "tls" => "tls",
+        "proxy-tls" => "proxy_tls",
+        _ => return None,
+    };
+    Some([record, tls::key_of(field)?])
 }
 
 fn report(problems: &mut Problems, keys: &[impl AsRef<str>], message: &str) {

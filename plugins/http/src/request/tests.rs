@@ -43,7 +43,8 @@ fn every_option_reaches_the_host() {
         "method": "POST", "body": "a=1", "follow_redirects": false, "max_redirects": 3, "version": ["2", "1.0"], "source_address": "::1",
         "ip_family": "ipv6", "connect_to": "localhost:8443", "proxy": "environment", "propagate_trace": true,
         "tls": { "ca": "CA", "client_cert": "C", "client_key": "K", "server_name": "x", "min_version": "1.3",
-            "max_version": "1.3", "trusted": false },
+            "max_version": "1.3", "trusted": false, "sni": false },
+        "proxy_tls": { "ca": "P" },
     }));
     let tls = tls::Options::new()
         .ca_certificates("CA")
@@ -51,6 +52,7 @@ fn every_option_reaches_the_host() {
         .server_name("x")
         .min_version(tls::Version::Tls13)
         .max_version(tls::Version::Tls13)
+        .sni(false)
         .require_valid(false);
     let expected = Request::post(URL, "a=1")
         .max_redirects(0)
@@ -60,6 +62,7 @@ fn every_option_reaches_the_host() {
         .ip_family(IpFamily::Ipv6)
         .connect_to("localhost:8443")
         .proxy("environment")
+        .proxy_tls(tls::Options::new().ca_certificates("P"))
         .propagate_trace(true)
         .tls(tls);
     assert_eq!(request, expected);

@@ -66,11 +66,25 @@ impl RequestOptions {
         if let Some(endpoint) = &self.connect_to {
             fields.check("connect-to", parse_endpoint(endpoint, Scheme::Http));
         }
-        fields.check("proxy", ProxyChoice::parse(self.proxy.as_ref()));
+        fields.check("proxy", self.check_proxy());
+        if let Some(tls) = &self.proxy_tls {
+            fields.extend_within("proxy-tls", tls.check());
+        }
         if let Some(tls) = &self.tls {
             fields.extend_within("tls", tls.check());
         }
         fields
+    }
+}
+
+impl RequestOptions {
+    /// If the plugin sets a server name, the proxy's host need not be a valid one for TLS.
+    fn check_proxy(&self) -> Result<(), NetError> {
+        let choice = ProxyChoice::parse(self.proxy.as_ref())?;
+        match self.proxy_tls.as_ref().and_then(|tls| tls.server_name.as_ref()) {
+            Some(_) => Ok(()),
+            None => choice.check_tls_host(),
+        }
     }
 }
 

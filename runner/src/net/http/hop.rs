@@ -1,25 +1,26 @@
 //! One hop of a request: connects to its host, directly or through a proxy, and starts the exchange.
 
+mod through_proxy;
+
 use std::time::Duration;
 
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::connection::{self, PhaseTimes, ResponseStart};
+use super::connection::{self, PhaseTimes};
 use super::destination::{Endpoint, destination, host_without_brackets, invalid_location, parse_endpoint};
 use super::exchange::Exchange;
 use super::fields::Fields;
 use super::outbound::OutgoingRequest;
-use super::proxy::{Proxy, ProxyChoice};
+use super::proxy::ProxyChoice;
 use super::step::RequestStep;
 use super::{HttpVersion, Request, RequestOptions, Response, Versions};
-use crate::grant::{Destination, Host, NameDecision, Via};
-use crate::ledger::LeasedStream;
-use crate::net::connect::ConnectOptions;
+use crate::grant::Via;
+use crate::net::carrier::Carrier;
 use crate::net::stream::Transport;
 use crate::net::tls::{TlsOptions, TlsParameters, TlsSession};
-use crate::net::{Client, NetError, Phase, RunAccess, Timings, timeout_phase};
+use crate::net::{Client, NetError, RunAccess, Timings};
 use crate::trace::SpanId;
 
 /// State shared by all hops of a request.
@@ -72,7 +73,7 @@ impl<'a> RequestContext<'a> {
             }
             reached => reached?,
         };
-        let peer = stream.peer_addr()?;
+        let peer = stream.tcp().peer_addr()?;
         // Without a tunnel, it is the proxy that responds.
         let (forwarding, tunnelling) = match proxy.as_ref() {
             Some(proxy) if proxy.forwards(&endpoint) => (Some(proxy), None),
@@ -81,8 +82,9 @@ impl<'a> RequestContext<'a> {
         let stream = self.tunnel(stream, &endpoint, tunnelling).await?;
         let (transport, tls) = match url.scheme() {
             "https" => {
-                let (transport, session, took) = self.secure(stream, url, proxy.is_none()).await?;
-                timings.handshake = Some(took);
+                let secured = self.secure(stream, url, proxy.is_none()).await;
+                let (transport, session, took) = secured.map_err(|error| self.record_proxy_failure(error))?;
+                timings.handshake = Some(timings.handshake.unwrap_or_default() + took);
                 (transport, Some(session))
             }
             _ => (Transport::Plain(stream), None),
@@ -101,9 +103,10 @@ impl<'a> RequestContext<'a> {
         let status = answer.as_ref().map(|answer| answer.head.status.as_u16());
         step.head_received(status, phase_times);
         let answer = match forwarding {
-            Some(proxy) => self.check_forwarded(proxy, answer)?,
-            None => answer?,
+            Some(proxy) => self.check_forwarded(proxy, answer),
+            None => answer,
         };
+        let answer = answer.map_err(|error| self.record_proxy_failure(error))?;
         let reached = Reached {
             peer: peer.to_string(),
             timings: timings.with(phase_times),
@@ -151,94 +154,9 @@ impl<'a> RequestContext<'a> {
         })
     }
 
-    /// Connects to an endpoint, or to the proxy in front of it.
-    async fn connect(
-        &self,
-        endpoint: &Endpoint,
-        proxy: Option<&Proxy>,
-    ) -> Result<(LeasedStream, Timings), NetError> {
-        let options = ConnectOptions {
-            family: self.options.family,
-            source: self.options.source,
-            ..ConnectOptions::default()
-        };
-        if let Some(proxy) = proxy {
-            self.check_behind_proxy(&endpoint.destination, endpoint.via)?;
-            let reached = self
-                .client
-                .connect(&proxy.destination, Via::Direct, options)
-                .await;
-            return reached
-                .map_err(|error| self.record_proxy_failure(error.into_own_failure(proxy.description())));
-        }
-        let options = ConnectOptions {
-            address: endpoint.address,
-            ..options
-        };
-        self.client
-            .connect(&endpoint.destination, endpoint.via, options)
-            .await
-    }
-
-    /// The proxy resolves the target's name: unless that is an address, only the name can be checked.
-    fn check_behind_proxy(&self, target: &Destination, via: Via) -> Result<(), NetError> {
-        if let Host::Address(address) = target.host() {
-            let decision =
-                self.client
-                    .grants
-                    .check_address(target, *address, via, &self.client.services.blocked);
-            return decision.map_err(|denial| self.client.deny(&denial));
-        }
-        match self.client.grants.check_name(target, via) {
-            NameDecision::Granted => Ok(()),
-            NameDecision::ByAddress | NameDecision::Denied(_) => {
-                let denial = format!("`{target}` is not granted to this check by name");
-                Err(self.client.deny(&denial))
-            }
-        }
-    }
-
-    async fn tunnel(
-        &self,
-        stream: LeasedStream,
-        endpoint: &Endpoint,
-        proxy: Option<&Proxy>,
-    ) -> Result<LeasedStream, NetError> {
-        let Some(proxy) = proxy else {
-            return Ok(stream);
-        };
-        let limit = self.client.deadline_after(None);
-        let tunnel = proxy.tunnel(stream, &endpoint.destination, limit);
-        let tunnel = timeout_phase(limit, Phase::Connect, tunnel);
-        tunnel.await.map_err(|error| self.record_proxy_failure(error))
-    }
-
-    /// Checks the response of a forwarding proxy. If it requires authentication, or disconnects before responding,
-    /// nothing is known about the target. A 407 may also come from the target; that cannot be distinguished.
-    fn check_forwarded(
-        &self,
-        proxy: &Proxy,
-        answer: Result<ResponseStart, NetError>,
-    ) -> Result<ResponseStart, NetError> {
-        if let Ok(answer) = &answer
-            && answer.head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
-        {
-            self.client.page().record_own_failure();
-        }
-        answer.map_err(|error| self.record_proxy_failure(proxy.attribute_disconnect(error)))
-    }
-
-    /// Counts a failure caused by the proxy, so that it is not mistaken for a failure of the target.
-    fn record_proxy_failure(&self, error: NetError) -> NetError {
-        if error.is_own_failure() {
-            self.client.page().record_own_failure();
-        }
-        error
-    }
-
     async fn secure(
         &self,
-        stream: LeasedStream,
+        stream: Carrier,
         url: &Url,
         is_direct: bool,
     ) -> Result<(Transport, TlsSession, Duration), NetError> {
@@ -250,6 +168,7 @@ impl<'a> RequestContext<'a> {
         if !self.is_own(url) {
             tls.client_identity = None;
             tls.server_name = None;
+            tls.without_sni = false;
         }
         if tls.alpn.is_empty() {
             tls.alpn = self.options.versions.alpn();
@@ -261,6 +180,7 @@ impl<'a> RequestContext<'a> {
             // The response to the request reports that.
             awaits_client_auth: false,
             is_direct,
+            is_proxy: false,
         };
         let (stream, session, took) = self.client.secure(stream, parameters).await?;
         Ok((Transport::Tls(Box::new(stream)), session, took))
@@ -300,6 +220,7 @@ fn response(url: &Url, head: &Parts, reached: Reached) -> Response {
         timings: reached.timings,
         tls: reached.tls,
         hops: Vec::new(),
+        authentication_error: None,
     }
 }
 

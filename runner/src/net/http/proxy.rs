@@ -1,5 +1,5 @@
-//! Proxies. HTTP: absolute-form requests for `http`, a tunnel for `https` (RFC 9110, section 9.3.6). SOCKS5: a tunnel
-//! for both.
+//! Proxies. HTTP, with or without TLS: absolute-form requests for `http`, a tunnel for `https` (RFC 9110, section
+//! 9.3.6). SOCKS5: a tunnel for both.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,10 +12,11 @@ use url::Url;
 use super::destination::{Endpoint, destination, url_error_message};
 use super::environment::EnvironmentProxies;
 use super::socks::{self, Login, SocksError};
-use crate::grant::{Destination, Scheme};
-use crate::ledger::LeasedStream;
-use crate::net::NetError;
+use crate::grant::{Destination, Host, Scheme};
 use crate::net::bounded::UrlText;
+use crate::net::carrier::Carrier;
+use crate::net::tls::check_server_name;
+use crate::net::{NetError, Phase};
 
 /// Maximum size of a proxy's response to `CONNECT`, in bytes.
 const MAX_HEAD: usize = 16 << 10;
@@ -42,6 +43,15 @@ impl ProxyChoice {
             None => Ok(Self::Direct),
             Some(ENVIRONMENT) => Ok(Self::Environment),
             Some(url) => Proxy::parse(url).map(Self::Named),
+        }
+    }
+
+    /// Checks that the certificate of a proxy can be for its host.
+    pub(super) fn check_tls_host(&self) -> Result<(), NetError> {
+        match self {
+            Self::Named(proxy) if proxy.is_secure() => check_server_name(&proxy.tls_host())
+                .map_err(|reason| NetError::Invalid(format!("proxy url: {reason}"))),
+            _ => Ok(()),
         }
     }
 
@@ -90,7 +100,7 @@ impl Proxy {
             (decoded(url.username()), decoded(password))
         });
         match url.scheme() {
-            "http" => Ok(Self {
+            "http" | "https" => Ok(Self {
                 destination: destination(&url)?,
                 authorization: login.and_then(|(user, password)| basic(&[user, password].join(&b':'))),
                 protocol: ProxyProtocol::Http,
@@ -105,8 +115,21 @@ impl Proxy {
                 ),
             }),
             _ => Err(NetError::Invalid(
-                "proxy url: only http and socks5 proxies".to_owned(),
+                "proxy url: only http, https and socks5 proxies".to_owned(),
             )),
+        }
+    }
+
+    /// Whether the proxy is contacted over TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.destination.scheme() == Scheme::Https
+    }
+
+    /// The host that the proxy's certificate has to be for.
+    pub(super) fn tls_host(&self) -> String {
+        match self.destination.host() {
+            Host::Name(name) => name.clone(),
+            Host::Address(address) => address.to_string(),
         }
     }
 
@@ -120,15 +143,15 @@ impl Proxy {
     /// Requests a connection to `place` from the proxy.
     pub(super) async fn tunnel(
         &self,
-        mut stream: LeasedStream,
+        mut stream: Carrier,
         destination: &Destination,
         limit: Instant,
-    ) -> Result<LeasedStream, NetError> {
+    ) -> Result<Carrier, NetError> {
         if let ProxyProtocol::Socks(login) = &self.protocol {
             return match socks::connect(&mut stream, login.as_ref(), destination, limit).await {
                 Ok(()) => Ok(stream),
                 Err(SocksError::Target(error)) => Err(error),
-                Err(SocksError::Proxy(error)) => Err(error.into_own_failure(self.description())),
+                Err(SocksError::Proxy(error)) => Err(self.own_failure(error)),
             };
         }
         let host = destination
@@ -144,6 +167,7 @@ impl Proxy {
         request.extend_from_slice(b"\r\n");
         let answered = async {
             stream.write_all(&request).await?;
+            stream.flush().await?;
             read_connect_response(&mut stream).await
         };
         answered.await.map_err(|error| self.attribute(error))?;
@@ -160,8 +184,15 @@ impl Proxy {
     fn attribute(&self, error: NetError) -> NetError {
         match error {
             NetError::Protocol(message) if is_of_target(&message) => NetError::Protocol(message),
-            error => error.into_own_failure(self.description()),
+            error => self.own_failure(error),
         }
+    }
+
+    /// The proxy's failure to connect to a target.
+    fn own_failure(&self, error: NetError) -> NetError {
+        error
+            .in_phase(Phase::Connect)
+            .into_own_failure(self.description())
     }
 }
 
@@ -191,9 +222,12 @@ impl Proxy {
                 cause: Box::new(self.attribute_disconnect(*cause)),
                 peer_sent,
             },
-            NetError::Reset | NetError::Closed | NetError::Protocol(_) | NetError::Other(_) => {
-                error.into_own_failure(self.description())
-            }
+            // There is no TLS with the target.
+            NetError::Reset
+            | NetError::Closed
+            | NetError::Tls(_)
+            | NetError::Protocol(_)
+            | NetError::Other(_) => error.into_own_failure(self.description()),
             error => error,
         }
     }
@@ -299,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_proxy_of_the_environment_that_cannot_be_used_is_no_failure_of_the_target() {
-        for proxy in ["https://127.0.0.1:1", "http://[::1", "socks5://me:@127.0.0.1:1"] {
+        for proxy in ["ftp://127.0.0.1:1", "http://[::1", "socks5://me:@127.0.0.1:1"] {
             let environment = EnvironmentProxies::read(|_| Some(proxy.to_owned()));
             let url = Url::parse("https://a.test/").unwrap();
             let refused = ProxyChoice::Environment.proxy_for(&url, &environment).map(drop);
@@ -311,6 +345,35 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn a_proxy_over_tls_has_the_port_of_https_and_a_name_that_a_certificate_can_have() {
+        let choice = |url: &str| {
+            let url = UrlText::new("the proxy", url.to_owned()).unwrap();
+            ProxyChoice::parse(Some(&url)).unwrap()
+        };
+        for (url, host, description) in [
+            (
+                "https://Proxy.test",
+                "proxy.test",
+                "the proxy `https://proxy.test:443`",
+            ),
+            ("https://u:p@[::1]:8443/", "::1", "the proxy `https://[::1]:8443`"),
+        ] {
+            let ProxyChoice::Named(proxy) = choice(url) else {
+                panic!("{url} is a proxy")
+            };
+            assert!(proxy.is_secure());
+            assert_eq!(
+                (proxy.tls_host().as_str(), proxy.description().as_str()),
+                (host, description)
+            );
+            assert_eq!(choice(url).check_tls_host(), Ok(()));
+        }
+        let refused = choice("https://a$b.test").check_tls_host().unwrap_err();
+        assert!(matches!(refused, NetError::Invalid(_)), "{refused:?}");
+        assert_eq!(choice("http://a$b.test").check_tls_host(), Ok(()));
     }
 
     #[test]

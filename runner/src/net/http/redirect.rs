@@ -63,9 +63,10 @@ impl RequestContext<'_> {
         let url = &request.url;
         let mut matching = jar.matching(url);
         if !matching.is_empty() && !self.may_send_secrets(url)? {
+            let secrets = self.client.page().recorder().secrets();
             let mut without_secrets = Vec::new();
             for cookie in matching {
-                if cookie.is_set_by(url) || !contains_secret(&self.client.secrets, &cookie.pair()).await {
+                if cookie.is_set_by(url) || !contains_secret(&secrets, &cookie.pair()).await {
                     without_secrets.push(cookie);
                 }
             }
@@ -75,7 +76,7 @@ impl RequestContext<'_> {
     }
 
     /// Whether the check's secrets may be sent to a URL: to the request's own origin, and to those named in the suite.
-    fn may_send_secrets(&self, url: &Url) -> Result<bool, NetError> {
+    pub(super) fn may_send_secrets(&self, url: &Url) -> Result<bool, NetError> {
         Ok(self.is_own(url) || self.client.grants.may_carry_secrets(&destination(url)?))
     }
 
@@ -87,7 +88,7 @@ impl RequestContext<'_> {
             return Ok(());
         }
         let to = destination(&next.url)?;
-        let secrets = &self.client.secrets;
+        let secrets = &self.client.page().recorder().secrets();
         // The redirecting peer knows the URL. Others must not learn it: the new origin, and anyone on the path if that
         // is plain text.
         if contains_secret(

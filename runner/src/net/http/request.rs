@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper::body::Bytes;
 use url::Url;
 
-use super::Versions;
 use super::destination::parse_url;
+use super::{DigestCredentials, Versions};
 use crate::net::bounded::{EndpointText, Payload, Token, UrlText, too_long, too_many};
 use crate::net::tls::TlsOptions;
 use crate::net::{Family, NetError};
@@ -25,8 +25,8 @@ const MAX_HEADER_BYTES: usize = 64 << 10;
 const USER_AGENT: &str = concat!("canary/", env!("CARGO_PKG_VERSION"));
 /// Headers derived from the body. The plugin's own values could end it prematurely, or never.
 const FRAMING: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
-/// Number of headers added by the host: user agent, host, proxy authorization, trace.
-const HOST_HEADERS: usize = 8;
+/// Number of headers added by the host: user agent, host, authorization, proxy authorization, trace.
+const HOST_HEADERS: usize = 9;
 
 /// An HTTP request of a plugin.
 #[derive(Debug, Clone)]
@@ -61,10 +61,14 @@ pub struct RequestOptions {
     pub connect_to: Option<EndpointText>,
     /// URL of an HTTP or SOCKS5 proxy, or `environment` for the environment's proxies; must be granted itself.
     pub proxy: Option<UrlText>,
+    /// For a proxy that is contacted over TLS.
+    pub proxy_tls: Option<TlsOptions>,
     /// For `https`.
     pub tls: Option<TlsOptions>,
     /// Adds the run's `traceparent`.
     pub propagate_trace: bool,
+    /// Answers challenges for digest authentication.
+    pub digest: Option<DigestCredentials>,
 }
 
 impl Request {

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 
 use crate::grant::{Destination, Host};
-use crate::ledger::LeasedStream;
+use crate::net::carrier::Carrier;
 use crate::net::{NetError, Phase};
 use crate::record::Layer;
 
@@ -41,7 +41,7 @@ pub(super) trait Stream: AsyncRead + AsyncWrite {
     fn exclude_from_transcript(&self, is_secret: bool);
 }
 
-impl Stream for LeasedStream {
+impl Stream for Carrier {
     fn exclude_from_transcript(&self, is_secret: bool) {
         let Some(connection_log) = self.connection_log() else {
             return;

@@ -43,7 +43,7 @@ impl<'a> Check<'a> {
 
     fn client(self) -> Client {
         let ledger = Ledger::new(Budget::new(8));
-        let recorder = Recorder::new(self.secrets.clone(), Quota::default().record);
+        let recorder = Recorder::new(self.secrets, Quota::default().record);
         let page = ledger.open_page(PageOwner::service("a check"), Quota::default(), recorder);
         let allow = self.allow.iter().map(|grant| grant.parse().unwrap());
         let grants = Grants::for_check(self.target, "URL", allow.collect(), true).unwrap();
@@ -60,7 +60,7 @@ impl<'a> Check<'a> {
             sampled: true,
         };
         let deadline = Instant::now() + Duration::from_secs(20);
-        Client::new(Arc::new(shared), page, grants, self.secrets, deadline, trace)
+        Client::new(Arc::new(shared), page, grants, deadline, trace)
     }
 }
 

@@ -33,6 +33,18 @@ impl TlsOptions {
     }
 }
 
+/// Checks that a certificate can be for a host.
+///
+/// # Errors
+/// Why it cannot.
+pub(in crate::net) fn check_server_name(host: &str) -> Result<(), String> {
+    match parse_server_name(host) {
+        Ok(_) => Ok(()),
+        Err(NetError::Tls(reason)) => Err(reason),
+        Err(other) => Err(other.to_string()),
+    }
+}
+
 fn authorities(pem: &Pem) -> Result<(), NetError> {
     let roots = Roots::new(parse_certificates(pem, "ca certificates", MAX_ROOTS)?);
     if roots.anchors.is_empty() {

@@ -173,7 +173,8 @@ where
 {
     let roots = roots_for(trust, options, limit).await?;
     let name = parse_server_name(server_name(options, host))?;
-    let flight = probe(stream, &name).await?;
+    let sent = if options.without_sni { None } else { sni(&name) };
+    let flight = probe(stream, sent).await?;
     let validator = ChainValidator {
         chain: &flight.chain,
         sent: flight.sent,
@@ -197,14 +198,18 @@ where
     })
 }
 
-async fn probe<S>(stream: S, name: &ServerName<'_>) -> Result<ServerFlight, NetError>
+/// The name to send: addresses are not sent.
+fn sni<'a>(name: &'a ServerName<'_>) -> Option<&'a str> {
+    match name {
+        ServerName::DnsName(name) => Some(name.as_ref()),
+        _ => None,
+    }
+}
+
+async fn probe<S>(stream: S, name: Option<&str>) -> Result<ServerFlight, NetError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let name = match name {
-        ServerName::DnsName(name) => Some(name.as_ref()),
-        _ => None,
-    };
     let mut random = [0; 32];
     random.fill_with(|| fastrand::u8(..));
     let mut stream = SniffedStream::new(stream);

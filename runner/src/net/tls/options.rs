@@ -1,5 +1,7 @@
 //! TLS options of a plugin, bounded by type.
 
+use rustls::SupportedProtocolVersion;
+
 use super::TlsVersion;
 use crate::net::NetError;
 use crate::net::bounded::{HostText, Pem, too_many};
@@ -14,6 +16,8 @@ const MAX_PROTOCOL_BYTES: usize = 255;
 pub struct TlsOptions {
     /// Used for SNI and verification; if `None`, the endpoint's host.
     pub server_name: Option<HostText>,
+    /// Does not send the name; it is used for verification only.
+    pub without_sni: bool,
     /// In order of preference.
     pub alpn: Alpn,
     /// Minimum version; TLS 1.2 if `None`.
@@ -26,6 +30,26 @@ pub struct TlsOptions {
     pub client_identity: Option<(Pem, Pem)>,
     /// Whether an invalid chain fails the handshake.
     pub require_valid: bool,
+}
+
+/// The versions to offer.
+pub(super) fn versions(
+    options: &TlsOptions,
+) -> Result<&'static [&'static SupportedProtocolVersion], NetError> {
+    use rustls::version::{TLS12, TLS13};
+    let min = options.min_version.unwrap_or(TlsVersion::Tls12);
+    let max = options.max_version.unwrap_or(TlsVersion::Tls13);
+    static ONLY_12: [&SupportedProtocolVersion; 1] = [&TLS12];
+    static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+    static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
+    match (min, max) {
+        (TlsVersion::Tls12, TlsVersion::Tls12) => Ok(&ONLY_12),
+        (TlsVersion::Tls12, TlsVersion::Tls13) => Ok(&BOTH),
+        (TlsVersion::Tls13, TlsVersion::Tls13) => Ok(&ONLY_13),
+        (TlsVersion::Tls13, TlsVersion::Tls12) => Err(NetError::Invalid(
+            "the minimum TLS version is above the maximum".to_owned(),
+        )),
+    }
 }
 
 /// ALPN protocols in order of preference: at most 16, of 1 to 255 bytes each.

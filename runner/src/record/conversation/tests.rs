@@ -163,6 +163,37 @@ fn what_answers_a_handshake_and_is_not_tls_is_shown() {
 }
 
 #[test]
+fn a_session_with_a_proxy_is_shown_until_tls_with_the_target_begins() {
+    let (conversation, channel) = opened();
+    let proxy = |bytes| channel.received(Layer::Proxy, Content::Dialogue, bytes);
+    channel.set_layer(Layer::Tls);
+    socket(&channel, LineKind::Received, b"\x16\x03\x03");
+    channel.set_layer(Layer::Proxy);
+    channel.sent(Layer::Proxy, Content::Dialogue, b"CONNECT a.test:443\n");
+    socket(&channel, LineKind::Received, b"\x17\x03\x03");
+    proxy(b"HTTP/1.1 200 OK\n");
+    channel.set_layer(Layer::Tls);
+    socket(&channel, LineKind::Received, b"\x17\x03\x03");
+    proxy(b"220 not TLS\n");
+    assert_eq!(
+        shown(&conversation),
+        [
+            "* connected",
+            "> CONNECT a.test:443",
+            "< HTTP/1.1 200 OK",
+            "< 220 not TLS"
+        ]
+    );
+    let (conversation, channel) = opened();
+    for layer in [Layer::Tls, Layer::Proxy, Layer::Tls] {
+        channel.set_layer(layer);
+    }
+    channel.received(Layer::Proxy, Content::Dialogue, b"\x16\x03\x03");
+    channel.received(Layer::Tls, Content::Dialogue, b"hello\n");
+    assert_eq!(shown(&conversation), ["* connected", "< hello"]);
+}
+
+#[test]
 fn a_body_is_shown_to_its_bound_and_the_rest_is_counted() {
     let (conversation, channel) = opened();
     channel.set_layer(Layer::Http);

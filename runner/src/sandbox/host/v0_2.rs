@@ -4,6 +4,7 @@ mod dns;
 mod error;
 mod exchange;
 mod http;
+mod secrets;
 mod tcp;
 mod tls;
 mod usage;

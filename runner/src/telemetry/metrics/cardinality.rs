@@ -54,7 +54,7 @@ impl<'a> CardinalityLimiter<'a> {
     /// Drops certificates only if a handshake shows others: an unreachable target does not change when they expire.
     pub(super) fn for_run(series: &'a mut SeriesSet, run: &Run, max_series: usize) -> Self {
         let mut steps = run.trail.steps.iter();
-        if steps.any(|step| matches!(step.kind, StepKind::Handshake(_))) {
+        if steps.any(|step| matches!(&step.kind, StepKind::Handshake(handshake) if !handshake.is_proxy)) {
             series.clear(instrument::CERTIFICATE);
         }
         Self::new(series, max_series)

@@ -290,6 +290,8 @@ fn record_exchanges(limiter: &mut CardinalityLimiter<'_>, run: &Run) {
             StepKind::Request(_) => {
                 limiter.observe(instrument::HTTP_DURATION, request_attributes(step), seconds)
             }
+            // A proxy's certificate is not the target's.
+            StepKind::Handshake(handshake) if handshake.is_proxy => {}
             StepKind::Handshake(handshake) => set_certificates(limiter, handshake),
             StepKind::Instantiate | StepKind::Connect { .. } => {}
         }

@@ -23,6 +23,7 @@ use crate::status::{CheckStatus, Status, Transition};
 use crate::telemetry::delivery::{DeliveryReport, DropReason, SignalReport};
 use crate::telemetry::sample;
 use crate::telemetry::settings::{self, Process, Signal};
+use crate::trace::StepKind;
 
 fn settings() -> Settings {
     sample::settings()
@@ -299,6 +300,23 @@ fn a_run_is_recorded_as_metrics() {
         matching("http_client_request_duration_seconds_count"),
         matching("dns_lookup_duration_seconds_count"),
     ]);
+}
+
+/// It does not replace that of the target either, if only the proxy was reached.
+#[test]
+fn the_certificate_of_a_proxy_is_not_recorded() {
+    let mut metrics = metrics();
+    finish(&mut metrics, &sample::run());
+    let before = samples(&metrics, "certificate");
+    let mut run = sample::run();
+    for step in &mut run.trail.steps {
+        if let StepKind::Handshake(handshake) = &mut step.kind {
+            handshake.is_proxy = true;
+            handshake.server_name = "proxy.example.com".into();
+        }
+    }
+    finish(&mut metrics, &run);
+    assert_eq!(samples(&metrics, "certificate"), before);
 }
 
 #[test]

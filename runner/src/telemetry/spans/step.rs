@@ -90,6 +90,9 @@ fn add_handshake(handshake: &Handshake, attributes: &mut Attributes) {
     attributes
         .text(semconv::SERVER_ADDRESS, handshake.server_name.as_str())
         .flag(semconv::TLS_ESTABLISHED, handshake.version.is_some())
+        .when_some(handshake.is_proxy.then_some(true), |attributes, is_proxy| {
+            attributes.flag("canary.tls.proxy", is_proxy)
+        })
         .when_some(handshake.peer, |attributes, peer| {
             attributes
                 .text(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string())

@@ -137,3 +137,18 @@ async fn a_proxy_refuses_strangers_and_what_it_cannot_reach() {
             .starts_with("HTTP/1.1 400 ")
     );
 }
+
+#[tokio::test]
+async fn a_secure_proxy_tunnels_within_its_own_session() {
+    let authority = Authority::new("Root");
+    let config = authority.leaf(&NAMES).issue().server_config();
+    let (proxy, target) = (Proxy::secure(config, None), echo());
+    let mut stream = shake_hands(&proxy, authority.client_config()).await.unwrap();
+    let request = format!("CONNECT {} HTTP/1.1\r\nhost: target\r\n\r\n", target.address());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let head = read_head(&mut stream).await.unwrap().unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "));
+    stream.write_all(b"!").await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'!');
+    assert_eq!((proxy.heads(), proxy.open()), (vec![request], 2));
+}

@@ -196,3 +196,18 @@ async fn a_session_of_ones_own_runs_over_tls_and_dies_with_the_peer() {
     let ended = time::timeout(SOON, client.read_u8()).await.unwrap();
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::UnexpectedEof);
 }
+
+#[tokio::test]
+async fn a_server_chooses_its_certificate_by_the_name_it_is_sent() {
+    let authority = Authority::new("Root");
+    let certificate = |name| authority.leaf(&[name, "localhost"]).issue();
+    let (default, named) = (certificate("default.test"), certificate("named.test"));
+    let peer = site(config_by_name(&default, &[("localhost", &named)]));
+    for (is_sent, expected) in [(true, &named), (false, &default)] {
+        let mut config = authority.client_config();
+        config.enable_sni = is_sent;
+        let stream = shake_hands(&peer, config).await.unwrap();
+        let chain = stream.get_ref().1.peer_certificates().unwrap();
+        assert_eq!(chain, expected.chain());
+    }
+}

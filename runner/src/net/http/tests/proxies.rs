@@ -67,7 +67,7 @@ async fn a_stand_in_behind_a_proxy_has_to_be_granted() {
 
 #[tokio::test]
 async fn a_proxy_of_the_environment_that_cannot_be_used_is_counted_as_the_checks_own_failure() {
-    let proxies = EnvironmentProxies::read(|_| Some("https://127.0.0.1:1".to_owned()));
+    let proxies = EnvironmentProxies::read(|_| Some("ftp://127.0.0.1:1".to_owned()));
     let client = Check {
         proxies,
         ..Check::of(TARGET)
@@ -80,7 +80,7 @@ async fn a_proxy_of_the_environment_that_cannot_be_used_is_counted_as_the_checks
     let failed = client.send(asking("GET", TARGET, options)).await.unwrap_err();
     assert_eq!(
         failed.to_string(),
-        "the proxy from the environment: proxy url: only http and socks5 proxies"
+        "the proxy from the environment: proxy url: only http, https and socks5 proxies"
     );
     assert!(client.page().usage().own_fault().is_some());
 }

@@ -81,13 +81,18 @@ mod tests {
     fn a_server_of_today_understands_it() {
         let authority = canary_tests::certificate::Authority::new("Root");
         let config = authority.leaf(&["web.test"]).issue().server_config();
-        let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+        let config = Arc::new(config);
+        let mut server = ServerConnection::new(Arc::clone(&config)).unwrap();
         server
             .read_tls(&mut hello(Some("web.test"), [7; 32]).as_slice())
             .unwrap();
         server.process_new_packets().unwrap();
         assert_eq!(server.server_name(), Some("web.test"));
         assert_eq!(server.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_2));
+        let mut server = ServerConnection::new(config).unwrap();
+        server.read_tls(&mut hello(None, [7; 32]).as_slice()).unwrap();
+        server.process_new_packets().unwrap();
+        assert_eq!(server.server_name(), None);
         assert!(
             hello(None, [7; 32]).len() < 512,
             "longer hellos break old servers"

@@ -26,6 +26,7 @@ impl TryFrom<tls::Options> for TlsOptions {
         });
         Ok(Self {
             server_name: server_name.transpose()?,
+            without_sni: false,
             alpn: Alpn::new(options.alpn)?,
             min_version: options.min_version.map(TlsVersion::from),
             max_version: options.max_version.map(TlsVersion::from),

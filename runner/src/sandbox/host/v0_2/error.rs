@@ -98,6 +98,7 @@ fn message(error: &NetError) -> String {
         NetError::Closed => "connection closed by the peer".to_owned(),
         NetError::Tls(text) => format!("TLS: {text}"),
         NetError::Protocol(text) => format!("protocol error: {text}"),
+        NetError::OwnFailure { what, cause } => format!("{what}: {}", message(cause.without_phase())),
         other => other.to_string(),
     }
 }

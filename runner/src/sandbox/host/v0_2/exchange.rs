@@ -99,6 +99,7 @@ impl From<&Response> for http::Head {
             peer: response.peer.clone(),
             tls: response.tls.clone().map(tls::Session::from),
             hops: hops.map(http::Hop::from).collect(),
+            authentication_error: response.authentication_error.clone(),
             extra: Vec::new(),
         }
     }

@@ -3,7 +3,9 @@
 use crate::net::NetError;
 use crate::net::bounded::Bounded;
 use crate::net::check::InvalidFields;
-use crate::net::http::{Fields, Request, RequestOptions, Response, UncheckedRequest, endpoint_of};
+use crate::net::http::{
+    DigestCredentials, Fields, Request, RequestOptions, Response, UncheckedRequest, endpoint_of,
+};
 use crate::net::tls::TlsOptions;
 use crate::sandbox::bindings::v0_2::{http, tls, types};
 use crate::sandbox::host::convert;
@@ -77,11 +79,16 @@ fn bounded(options: http::RequestOptions) -> (RequestOptions, InvalidFields) {
     let proxy = options
         .proxy
         .and_then(|url| fields.check("proxy", Bounded::new("the proxy url", url)));
-    let tls = options.tls.map(|options| {
-        let (options, within) = super::tls::bounded(options);
-        fields.extend_within("tls", within);
-        options
-    });
+    let mut bounded_tls = |field: &str, options: Option<tls::Options>| {
+        let (options, within) = super::tls::bounded(options?);
+        fields.extend_within(field, within);
+        Some(options)
+    };
+    let tls = bounded_tls("tls", options.tls);
+    let proxy_tls = bounded_tls("proxy-tls", options.proxy_tls);
+    let digest = options
+        .digest
+        .and_then(|(username, password)| fields.check("digest", DigestCredentials::new(username, password)));
     let options = RequestOptions {
         versions: versions.unwrap_or_default(),
         family: options.ip_family.into(),
@@ -93,8 +100,10 @@ fn bounded(options: http::RequestOptions) -> (RequestOptions, InvalidFields) {
         timeout: options.timeout.map(convert::milliseconds),
         connect_to: place,
         proxy,
+        proxy_tls,
         tls,
         propagate_trace: options.propagate_trace,
+        digest,
     };
     (options, fields)
 }
@@ -131,8 +140,13 @@ impl TryFrom<http::RequestOptions> for RequestOptions {
             timeout: options.timeout.map(convert::milliseconds),
             connect_to: place.transpose()?,
             proxy: proxy.transpose()?,
+            proxy_tls: options.proxy_tls.map(TlsOptions::try_from).transpose()?,
             tls: options.tls.map(TlsOptions::try_from).transpose()?,
             propagate_trace: options.propagate_trace,
+            digest: options
+                .digest
+                .map(|(username, password)| DigestCredentials::new(username, password))
+                .transpose()?,
         })
     }
 }
@@ -153,6 +167,7 @@ impl From<Response> for http::Response {
             timings: response.timings.into(),
             tls: response.tls.map(tls::Session::from),
             hops: response.hops.into_iter().map(http::Hop::from).collect(),
+            authentication_error: response.authentication_error,
             extra: Vec::new(),
         }
     }

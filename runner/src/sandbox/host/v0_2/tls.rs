@@ -38,6 +38,7 @@ pub(super) fn bounded(options: tls::Options) -> (TlsOptions, InvalidFields) {
     });
     let options = TlsOptions {
         server_name,
+        without_sni: !options.sni,
         alpn,
         min_version: options.min_version.map(TlsVersion::from),
         max_version: options.max_version.map(TlsVersion::from),
@@ -79,6 +80,7 @@ impl TryFrom<tls::Options> for TlsOptions {
         });
         Ok(Self {
             server_name: server_name.transpose()?,
+            without_sni: !options.sni,
             alpn: Alpn::new(options.alpn)?,
             min_version: options.min_version.map(TlsVersion::from),
             max_version: options.max_version.map(TlsVersion::from),

@@ -69,6 +69,8 @@ fn trail(recorder: &Recorder, written: &str) -> Trail {
         StepKind::Connect { peer },
         StepKind::Handshake(Box::new(Handshake {
             server_name: text(),
+            without_sni: false,
+            is_proxy: false,
             peer: Some(peer),
             version: Some("1.3"),
             cipher_suite: Some(text()),

@@ -1,0 +1,152 @@
+//! Credentials for the target.
+
+mod oauth2;
+mod token;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use canary_sdk::Problems;
+use canary_sdk::http::Credentials;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use oauth2::OAuth2;
+pub(crate) use token::fetch;
+
+use crate::config::Config;
+
+/// Credentials to send, by exactly one of these keys.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Auth {
+    /// Sends user name and password (RFC 7617).
+    pub(crate) basic: Option<Login>,
+    /// Sends `authorization: Bearer` with this token.
+    pub(crate) bearer: Option<String>,
+    /// Answers the challenge of the server with user name and password (RFC 7616).
+    pub(crate) digest: Option<Login>,
+    /// Obtains an access token first, with the credentials of a client (RFC 6749, section 4.4), and sends it.
+    pub(crate) oauth2: Option<OAuth2>,
+}
+
+/// A user name and a password.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    /// The user name, without a colon.
+    #[schemars(
+        regex(pattern = r"^[^:]*$"),
+        extend("patternErrorMessage" = "a text without `:`")
+    )]
+    username: String,
+    /// The password.
+    password: String,
+}
+
+impl Login {
+    /// The value of `authorization`.
+    fn basic(&self) -> String {
+        basic(&self.username, &self.password)
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        if self.username.contains(':') {
+            problems.at("username", |problems| problems.report("must not contain a colon"));
+        }
+    }
+}
+
+fn basic(username: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
+}
+
+/// The `authorization` header that is sent from the start, and the configuration keys that it is built from.
+pub(crate) fn header(config: &Config) -> Option<(String, &'static [&'static str])> {
+    let bearer = |token: &String| format!("Bearer {token}");
+    let auth = config.auth.as_ref();
+    let basic_of = |auth: &Auth| auth.basic.as_ref().map(Login::basic);
+    let bearer_of = |auth: &Auth| auth.bearer.as_ref().map(bearer);
+    let short_basic = config.basic_auth.as_ref().map(Login::basic);
+    let short_bearer = config.bearer_token.as_ref().map(bearer);
+    let headers: [(Option<String>, &'static [&'static str]); 4] = [
+        (short_basic, &["basic_auth"]),
+        (short_bearer, &["bearer_token"]),
+        (auth.and_then(basic_of), &["auth", "basic"]),
+        (auth.and_then(bearer_of), &["auth", "bearer"]),
+    ];
+    let mut set = headers
+        .into_iter()
+        .filter_map(|(value, keys)| Some((value?, keys)));
+    set.next()
+}
+
+/// The credentials for digest authentication.
+pub(crate) fn digest(config: &Config) -> Option<Credentials> {
+    let login = config.auth.as_ref()?.digest.as_ref()?;
+    Some(Credentials::new(login.username.as_str(), login.password.as_str()))
+}
+
+/// The settings of OAuth 2.
+pub(crate) fn oauth2(config: &Config) -> Option<&OAuth2> {
+    config.auth.as_ref()?.oauth2.as_ref()
+}
+
+/// The configuration key that sets `authorization`, as a message names it.
+pub(crate) fn sets_authorization(config: &Config) -> Option<&'static str> {
+    if config.auth.is_some() {
+        Some("`auth`")
+    } else {
+        let is_set = config.basic_auth.is_some() || config.bearer_token.is_some();
+        is_set.then_some("`basic_auth` or `bearer_token`")
+    }
+}
+
+/// Reports credentials that exclude each other or cannot be sent.
+pub(crate) fn check(config: &Config, problems: &mut Problems) {
+    if config.basic_auth.is_some() && config.bearer_token.is_some() {
+        problems.at("bearer_token", |problems| {
+            problems.report("only one of `basic_auth` and `bearer_token` can be sent");
+        });
+    }
+    if let Some(login) = &config.basic_auth {
+        problems.at("basic_auth", |problems| login.check(problems));
+    }
+    let Some(auth) = &config.auth else { return };
+    problems.at("auth", |problems| {
+        if config.basic_auth.is_some() || config.bearer_token.is_some() {
+            problems.report("only one of `auth`, `basic_auth` and `bearer_token` can be sent");
+        }
+        auth.check(config, problems);
+    });
+}
+
+impl Auth {
+    fn check(&self, config: &Config, problems: &mut Problems) {
+        let Self {
+            basic,
+            bearer,
+            digest,
+            oauth2,
+        } = self;
+        let set = [
+            basic.is_some(),
+            bearer.is_some(),
+            digest.is_some(),
+            oauth2.is_some(),
+        ];
+        if set.into_iter().filter(|is_set| *is_set).count() != 1 {
+            problems.report("needs exactly one of `basic`, `bearer`, `digest` and `oauth2`");
+        }
+        for (key, login) in [("basic", basic), ("digest", digest)] {
+            if let Some(login) = login {
+                problems.at(key, |problems| login.check(problems));
+            }
+        }
+        if let Some(oauth2) = oauth2 {
+            problems.at("oauth2", |problems| oauth2.check(config, problems));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
