@@ -37,8 +37,8 @@ fn every_way_to_end_a_run_has_its_outcome_and_reclaims_the_connections() {
         for (behaviour, ending) in endings {
             let attempt = harness.guest(behaviour).hold(3).against(&peer);
             // A busy machine takes its time to compute as much as the quota.
-            let timeout = ms(if behaviour == "sleep" { 300 } else { 10_000 });
-            let ran = attempt.quota(|q| q.cpu = ms(100)).timeout(timeout).run().await;
+            let timeout = ms(if behaviour == "sleep" { 500 } else { 10_000 });
+            let ran = attempt.quota(|q| q.cpu = ms(500)).timeout(timeout).run().await;
             ran.leaves_nothing();
             assert_eq!(ran.ended(), ending, "{behaviour}: {:?}", ran.outcome);
             assert_eq!(ran.usage.reclaimed, 3, "{behaviour}");

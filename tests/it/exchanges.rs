@@ -100,9 +100,9 @@ fn a_body_that_breaks_off_ends_as_it_does_when_it_is_read_as_a_whole() {
         for (bytes, then, expected) in cases {
             let peer = canned(move |_| bytes.to_vec(), then);
             let fetch = harness.guest_with("fetch", json!({ "max_body": 100 }));
-            let whole = fetch.against(&peer).timeout(ms(300)).run().await;
+            let whole = fetch.against(&peer).timeout(ms(1_000)).run().await;
             let pieces = harness.guest_with("stream", json!({}));
-            let pieces = pieces.against(&peer).timeout(ms(300)).run().await;
+            let pieces = pieces.against(&peer).timeout(ms(1_000)).run().await;
             pieces.leaves_nothing();
             let answer = whole.answer();
             assert!(answer.starts_with(expected), "{answer}");
