@@ -132,7 +132,7 @@ impl HostArgs {
         let cache_dir = self.cache_dir(file.cache_dir.as_ref());
         let own_paths = self.own_paths(state_dir.clone(), cache_dir);
         references.own_paths.extend(report.own_paths().iter().cloned());
-        references.own_paths.extend(own_paths.into_iter().flatten());
+        references.own_paths.extend(own_paths);
         report.finish(())?;
         Ok(Settings {
             host: app::Settings {
@@ -189,15 +189,22 @@ impl HostArgs {
         }
     }
 
-    /// The runner's own files and folders beyond those that its file names. A default folder is its own also where
-    /// `none` is used in its place.
-    fn own_paths(&self, state_dir: Option<PathBuf>, cache_dir: Option<PathBuf>) -> [Option<PathBuf>; 4] {
-        [
+    /// The runner's own files and folders beyond those that its file names. A folder is its own also where `none` is
+    /// used in its place.
+    fn own_paths(
+        &self,
+        state_dir: Option<PathBuf>,
+        cache_dir: Option<PathBuf>,
+    ) -> impl Iterator<Item = PathBuf> {
+        let used = [
             self.global.config.clone(),
             self.admin.token_file().cloned(),
             state_dir.or_else(|| self.default_state_dir()),
             cache_dir.or_else(|| self.default_cache_dir()),
-        ]
+        ];
+        used.into_iter()
+            .flatten()
+            .chain(self.named_folders.iter().cloned())
     }
 
     /// The admin API to connect to: from the flags, or from the runner's file.
@@ -213,7 +220,7 @@ impl HostArgs {
 
     /// The one that was asked for, or else the default; `None` if it is turned off, or without a home directory.
     fn state_dir(&self, file: Option<&Folder>) -> Option<PathBuf> {
-        match self.state.state_dir.as_ref().or(file) {
+        match self.state.state_dir().or(file) {
             Some(folder) => folder.path().map(Path::to_owned),
             None => self.default_state_dir(),
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use clap::{ArgMatches, Args, Command};
+use clap::{ArgMatches, Args, Command, ValueEnum};
 
 use super::admin::AdminArgs;
 use super::references::ReferenceArgs;
@@ -96,10 +96,30 @@ impl PluginArgs {
 #[command(next_help_heading = "Runner options")]
 pub(in crate::cli) struct StateArgs {
     /// Directory for persistent state, or `none` to keep it in memory only.
-    // `--state none` is what it was called before.
-    #[arg(long, alias = "state", env = "CANARY_STATE_DIR", value_name = "FOLDER",
+    #[arg(long, env = "CANARY_STATE_DIR", value_name = "FOLDER",
           value_parser = PathBufValueParser::new().map(Folder::from))]
-    pub(super) state_dir: Option<Folder>,
+    state_dir: Option<Folder>,
+    /// What `--state-dir none` was called before: `--state none`.
+    #[arg(long, env = "CANARY_STATE", hide = true, value_enum)]
+    state: Option<StateMode>,
+}
+
+/// The values of `--state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StateMode {
+    Disk,
+    None,
+}
+
+impl StateArgs {
+    /// The directory for persistent state, if one was set or turned off.
+    pub(super) fn state_dir(&self) -> Option<&Folder> {
+        if self.state == Some(StateMode::None) {
+            Some(&Folder::None)
+        } else {
+            self.state_dir.as_ref()
+        }
+    }
 }
 
 /// The groups of options that a command has.
@@ -121,6 +141,9 @@ pub(in crate::cli) struct HostArgs {
     pub(super) plugins: PluginArgs,
     pub(super) state: StateArgs,
     pub(super) admin: AdminArgs,
+    /// The folders that options and variables name, also where `none` is used in their place: another runner may use
+    /// them, and suites must not read them.
+    pub(super) named_folders: Vec<PathBuf>,
 }
 
 impl HostArgs {
@@ -141,12 +164,20 @@ impl HostArgs {
                 admin.with_sources(&variables)
             }
         };
+        let (plugins, _) = from_variables::<PluginArgs>()?;
+        let (state, _) = from_variables::<StateArgs>()?;
+        let caches = [given.plugins, Some(&plugins)].into_iter().flatten();
+        let states = [given.state, Some(&state)].into_iter().flatten();
+        let folders = caches
+            .filter_map(|plugins| plugins.cache_dir.as_ref())
+            .chain(states.filter_map(|state| state.state_dir.as_ref()));
         Ok(Self {
             global: global.clone(),
             concurrency: given_or_variables(given.concurrency)?,
             restrictions: given_or_variables(given.restrictions)?,
-            plugins: given_or_variables(given.plugins)?,
-            state: given_or_variables(given.state)?,
+            named_folders: folders.filter_map(Folder::path).map(Into::into).collect(),
+            plugins: given.plugins.cloned().unwrap_or(plugins),
+            state: given.state.cloned().unwrap_or(state),
             admin,
         })
     }

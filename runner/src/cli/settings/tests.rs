@@ -186,11 +186,17 @@ fn every_option_of_a_command_for_the_host_reaches_its_settings() {
 
 #[test]
 fn the_old_names_of_none_turn_the_cache_and_the_state_off() {
-    let arguments = "canary run x --cache-dir y --no-cache --state none".split(' ');
+    let arguments =
+        "canary run x --cache-dir /own/cache --no-cache --state-dir /own/state --state none".split(' ');
     let cli = Cli::from_arguments(arguments.map(Into::into)).unwrap();
     assert_eq!(cli.host.cache_dir(None), None);
     let settings = cli.host.settings(None, &SecretRegistry::default()).unwrap();
     assert_eq!(settings.state, None);
+    // Another runner may use them.
+    let own = settings.host.references.own_paths;
+    for folder in ["/own/cache", "/own/state"] {
+        assert!(own.iter().any(|path| path.ends_with(folder)), "{own:?}");
+    }
 }
 
 #[test]
