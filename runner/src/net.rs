@@ -251,7 +251,7 @@ impl Client {
     ) -> Result<Resolved, NetError> {
         self.check_name_servers()?;
         let lookup = Lookup {
-            name: self.page.recorder().text(Section::Trail, name),
+            name: self.page.recorder().host(Section::Trail, name),
             addresses: Vec::new(),
         };
         let mut step = self.page.begin_step(StepKind::Lookup(lookup), limit);

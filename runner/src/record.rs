@@ -181,20 +181,37 @@ impl Recorder {
         self.counts().cut_bytes += bytes;
     }
 
-    /// The address of a peer, redacted if it is secret.
+    /// The secrets of the run's check. A plugin cannot add to these: it must not hide where it connects.
+    fn secrets_of_check(&self) -> Secrets {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        secrets.known().clone()
+    }
+
+    /// Records the name of a host that the run looks up or connects to, like [`Recorder::text`]. Only secrets of the
+    /// check are redacted.
+    pub fn host<'t>(&self, section: Section, name: impl Into<Cow<'t, str>>) -> Text {
+        let secrets = self.secrets_of_check();
+        self.entry(section, MAX_TEXT).text_without(name.into(), &secrets)
+    }
+
+    /// The address of a peer, redacted if it is a secret of the check.
     #[must_use]
     pub fn peer(&self, address: SocketAddr) -> Peer {
-        Peer::new(address, &self.secrets())
+        Peer::new(address, &self.secrets_of_check())
     }
 
-    /// An IP address, redacted if it is secret.
+    /// An IP address, redacted if it is a secret of the check.
     #[must_use]
     pub fn address(&self, address: IpAddr) -> Address {
-        Address::new(address, &self.secrets())
+        Address::new(address, &self.secrets_of_check())
     }
 
-    /// Frees the budget of an attempt that is retried: only its trail is kept.
+    /// Frees the budget of an attempt that is retried: only its trail is kept. The next one may learn secrets of its
+    /// own.
     pub fn reset_for_retry(&self) {
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        secrets.next_attempt();
+        drop(secrets);
         let mut counts = self.counts();
         for section in [Section::Log, Section::Verdict, Section::Conclusion] {
             if let Some(used) = counts.used.get_mut(section as usize) {
@@ -255,14 +272,18 @@ pub struct Entry<'r> {
 impl Entry<'_> {
     /// Records the next text.
     pub fn text<'t>(&mut self, text: impl Into<Cow<'t, str>>) -> Text {
-        let text = text.into();
+        let secrets = self.recorder.secrets();
+        self.text_without(text.into(), &secrets)
+    }
+
+    fn text_without(&mut self, text: Cow<'_, str>, secrets: &Secrets) -> Text {
         let wanted = text.floor_char_boundary(self.left.min(MAX_TEXT));
         let kept = text.floor_char_boundary(self.reserve(wanted, text.len()));
         self.left = self.left.saturating_sub(kept);
         self.scanned_bytes = self
             .scanned_bytes
             .saturating_add(text.len().min(kept.saturating_add(OVERLAP)));
-        Text::redacted(text, kept, &self.recorder.secrets())
+        Text::redacted(text, kept, secrets)
     }
 
     /// Records key-value pairs, at most 256 and as long as there is room.

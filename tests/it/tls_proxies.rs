@@ -347,6 +347,10 @@ fn a_session_with_a_proxy_that_breaks_is_the_failure_of_the_proxy() {
         for (url, answer) in [
             (NOWHERE, &b"HTTP/1.1 200 Connection established\r\n\r\n"[..]),
             ("http://127.0.0.1:9/", b""),
+            (
+                "http://127.0.0.1:9/",
+                b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab",
+            ),
         ] {
             let proxy = tls::server(of_proxy(&ca).server_config(), move |mut stream| async move {
                 stream.read(&mut [0; 1024]).await.map(drop)?;

@@ -83,7 +83,7 @@ impl Probe for Http {
         };
         let token = match auth::oauth2(&check.config) {
             None => None,
-            Some(oauth2) => match auth::fetch(oauth2, &check.config, prepare)? {
+            Some(oauth2) => match auth::fetch(oauth2, &check.config, check.remaining(), prepare)? {
                 Ok(token) => Some(token),
                 Err(verdict) => return Ok(verdict),
             },

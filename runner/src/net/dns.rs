@@ -112,7 +112,7 @@ impl Client {
         let asked_at = Instant::now();
         let limit = self.deadline_after(None);
         let lookup = Lookup {
-            name: self.page.recorder().text(Section::Trail, name.to_string()),
+            name: self.page.recorder().host(Section::Trail, name.to_string()),
             addresses: Vec::new(),
         };
         let step = self.page().begin_step(StepKind::Lookup(lookup), limit);

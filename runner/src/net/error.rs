@@ -252,7 +252,11 @@ impl NetError {
 
     /// Whether it is a failure of something that the check itself configured.
     pub(super) fn is_own_failure(&self) -> bool {
-        matches!(self.without_phase(), Self::OwnFailure { .. })
+        match self.without_phase() {
+            Self::OwnFailure { .. } => true,
+            Self::Body { cause, .. } => cause.is_own_failure(),
+            _ => false,
+        }
     }
 
     /// Adds the first bytes of a peer that uses another protocol than requested.

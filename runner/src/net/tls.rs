@@ -205,7 +205,7 @@ impl Client {
         let limit = self.deadline_after(None);
         let recorder = self.page.recorder();
         let begun = Handshake {
-            server_name: recorder.text(Section::Trail, server_name(options, host)),
+            server_name: recorder.host(Section::Trail, server_name(options, host)),
             without_sni: options.without_sni,
             is_proxy: parameters.is_proxy,
             peer: stream.tcp().peer_addr().ok().map(|peer| recorder.peer(peer)),

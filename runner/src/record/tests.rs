@@ -17,6 +17,25 @@ fn a_text_that_fits_stays_as_it_is() {
 }
 
 #[test]
+fn a_plugin_cannot_hide_where_it_connects() {
+    let recorder = recorder(&["secret.example"]);
+    for learned in ["internal.example", "192.0.2.77", "a token"] {
+        recorder.mask(learned).unwrap();
+    }
+    let address = SocketAddr::from(([192, 0, 2, 77], 80));
+    assert_eq!(recorder.peer(address).to_string(), "192.0.2.77:80");
+    assert_eq!(
+        recorder.host(Section::Trail, "internal.example"),
+        "internal.example"
+    );
+    assert_eq!(recorder.host(Section::Trail, "secret.example"), "***");
+    assert_eq!(
+        recorder.text(Section::Trail, "a token at internal.example"),
+        "*** at ***"
+    );
+}
+
+#[test]
 fn a_long_text_is_cut_at_a_character_and_counted_and_keeps_no_memory() {
     let recorder = recorder(&[]);
     let text = recorder.text(Section::Trail, "ä".repeat(8 << 20));

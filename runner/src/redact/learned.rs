@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fingerprints::FingerprintBuilder;
 use super::{OwnSecrets, REDACTED, SecretGroup, Secrets, secret_forms};
 
-/// Maximum number of learned secrets of one run.
+/// Maximum number of learned secrets of one attempt, and of those that a run remembers.
 const MAX_VALUES: usize = 16;
 /// Maximum length of all of them, in bytes: their fingerprints take some hundred bytes of memory for each.
 const MAX_BYTES: usize = 16 << 10;
@@ -14,7 +14,10 @@ const MAX_BYTES: usize = 16 << 10;
 /// The secrets of a run's check, and those that the run has learned. The latter are masked in texts of this run only.
 pub(crate) struct LearnedSecrets {
     known: Secrets,
+    /// In the order in which they were learned.
     values: Vec<String>,
+    /// How many of the values are those of earlier attempts.
+    earlier: usize,
     all: Secrets,
 }
 
@@ -35,7 +38,19 @@ impl LearnedSecrets {
             all: known.clone(),
             known,
             values: Vec::new(),
+            earlier: 0,
         }
+    }
+
+    /// Those of the check, which no plugin chooses.
+    pub(crate) fn known(&self) -> &Secrets {
+        &self.known
+    }
+
+    /// Starts another attempt, which may learn as many. Its values replace the oldest of earlier attempts, once there
+    /// are too many.
+    pub(crate) fn next_attempt(&mut self) {
+        self.earlier = self.values.len();
     }
 
     /// All secrets.
@@ -45,16 +60,14 @@ impl LearnedSecrets {
 
     /// Adds a secret, unless it is masked already.
     pub(crate) fn add(&mut self, value: &str) -> Result<(), MaskError> {
-        if value.is_empty() || self.all.redact(value) == REDACTED {
-            return Ok(());
-        }
-        if self.values.len() >= MAX_VALUES {
-            return Err(MaskError::TooMany(MAX_VALUES));
-        }
-        let bytes: usize = self.values.iter().map(String::len).sum();
-        if bytes.saturating_add(value.len()) > MAX_BYTES {
+        // Before anything is searched: nothing interrupts a search.
+        if value.len() > MAX_BYTES {
             return Err(MaskError::TooLong(MAX_BYTES));
         }
+        if value.is_empty() || self.is_masked(value) {
+            return Ok(());
+        }
+        self.make_room(value.len())?;
         self.values.push(value.to_owned());
         // In one group, so that each text is searched once for all of them.
         let mut fingerprints = FingerprintBuilder::default();
@@ -67,6 +80,33 @@ impl LearnedSecrets {
             count: self.values.len(),
         });
         Ok(())
+    }
+}
+
+impl LearnedSecrets {
+    /// Whether a value is masked wherever it occurs: at the end of a text, the beginning of a secret is masked as well.
+    fn is_masked(&self, value: &str) -> bool {
+        let within = self.all.redact(&format!("{value} x"));
+        within.strip_suffix(" x").is_some_and(|masked| masked == REDACTED)
+    }
+
+    /// Forgets the oldest secrets of earlier attempts until there is room for a value of `bytes` bytes.
+    fn make_room(&mut self, bytes: usize) -> Result<(), MaskError> {
+        loop {
+            let used: usize = self.values.iter().map(String::len).sum();
+            let error = if self.values.len() >= MAX_VALUES {
+                MaskError::TooMany(MAX_VALUES)
+            } else if used.saturating_add(bytes) > MAX_BYTES {
+                MaskError::TooLong(MAX_BYTES)
+            } else {
+                return Ok(());
+            };
+            if self.earlier == 0 {
+                return Err(error);
+            }
+            self.earlier -= 1;
+            self.values.remove(0);
+        }
     }
 }
 
@@ -140,5 +180,30 @@ mod tests {
             Err(MaskError::TooMany(MAX_VALUES))
         );
         assert_eq!(secrets.add("learned-secret-00000001"), Ok(()), "masked already");
+    }
+
+    #[test]
+    fn each_attempt_learns_as_many_and_the_newest_are_remembered() {
+        let mut secrets = LearnedSecrets::new(Secrets::default());
+        for attempt in 0..20 {
+            for number in 0..3 {
+                secrets
+                    .add(&format!("token-{attempt:02}-{number}-{}", "x".repeat(2_000)))
+                    .unwrap();
+            }
+            secrets.next_attempt();
+        }
+        assert_eq!(
+            secrets.all().redact("token-19-0-xxxx and token-18-2-xxxx"),
+            "*** and ***"
+        );
+        assert!(secrets.values.len() <= MAX_VALUES);
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_learned_as_one_of_its_own() {
+        let mut secrets = LearnedSecrets::new(Secrets::new(["hunter2hunter3"]));
+        secrets.add("hunter2hu").unwrap();
+        assert_eq!(secrets.all().redact("it is hunter2hu here"), "it is *** here");
     }
 }

@@ -13,8 +13,10 @@ use crate::text;
 
 /// Minimum length in bytes of a word that may be a token, in an answer that is not understood.
 const MIN_TOKEN: usize = 16;
-/// Maximum number of such words that are masked.
+/// Maximum number of such words that are masked: the longest ones.
 const MAX_MASKED: usize = 8;
+/// Maximum length in bytes of what is masked of one of them.
+const MAX_MASKED_BYTES: usize = 2 << 10;
 /// Maximum characters of an error's description.
 const MAX_DESCRIPTION: usize = 200;
 
@@ -70,9 +72,11 @@ impl Answer {
 pub(crate) fn fetch(
     oauth2: &OAuth2,
     config: &Config,
+    remaining: Duration,
     prepare: impl FnOnce(&Request) -> Result<(), Verdict>,
 ) -> Result<Result<Token, Verdict>, Error> {
-    let request = oauth2.request(config);
+    // Half of it is the target's, which would be blamed otherwise if nothing were left.
+    let request = oauth2.request(config).timeout(remaining / 2);
     if let Err(verdict) = prepare(&request) {
         return Ok(Err(verdict));
     }
@@ -115,9 +119,7 @@ fn token(response: &Response) -> Result<String, String> {
         Ok(answer) if !response.truncated => answer,
         not_understood => {
             let is_success = (200..300).contains(&response.status);
-            if is_success {
-                mask_words(&response.body);
-            }
+            mask_words(&response.body);
             return Err(match not_understood {
                 _ if (300..400).contains(&response.status) => {
                     format!("it answers {status}, and a redirect of a token server is not followed")
@@ -131,12 +133,14 @@ fn token(response: &Response) -> Result<String, String> {
             });
         }
     };
-    let tokens = [&answer.access_token, &answer.refresh_token, &answer.id_token];
-    for token in tokens.into_iter().flatten() {
-        secrets::mask(token)
-            .map_err(|_: NetError| "its token is too long to be masked in texts".to_owned())?;
+    if let Err(reason) = mask_tokens(&answer) {
+        mask_words(&response.body);
+        return Err(reason);
     }
     if let Some(error) = &answer.error {
+        // They may quote a token.
+        mask_words(error.as_bytes());
+        mask_words(answer.error_description.as_deref().unwrap_or_default().as_bytes());
         let description = answer
             .error_description
             .as_deref()
@@ -148,10 +152,14 @@ fn token(response: &Response) -> Result<String, String> {
         ));
     }
     if !(200..300).contains(&response.status) {
+        mask_words(&response.body);
         return Err(format!("it answers {status}"));
     }
-    let token = answer.access_token.filter(|token| !token.is_empty());
-    let token = token.ok_or("its answer has no `access_token`")?;
+    let Some(token) = answer.access_token.filter(|token| !token.is_empty()) else {
+        // It may be called otherwise.
+        mask_words(&response.body);
+        return Err("its answer has no `access_token`".to_owned());
+    };
     match &answer.token_type {
         // RFC 6749 requires it, and other clients do not.
         None => {}
@@ -168,14 +176,27 @@ fn token(response: &Response) -> Result<String, String> {
     }
 }
 
-/// Masks every word that may be a token: whatever sent it, nobody but the target may see it.
-fn mask_words(body: &[u8]) {
+/// Masks all tokens of an answer.
+fn mask_tokens(answer: &Answer) -> Result<(), String> {
+    let tokens = [&answer.access_token, &answer.refresh_token, &answer.id_token];
+    let mut masked = Ok(());
+    for token in tokens.into_iter().flatten() {
+        masked = masked.and(secrets::mask(token));
+    }
+    masked.map_err(|_: NetError| "its token is too long to be masked in texts".to_owned())
+}
+
+/// Masks the words that may be a token: whatever sent it, nobody but the target may see it.
+fn mask_words(text: &[u8]) {
     let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
-    let words = body
+    let mut words: Vec<&[u8]> = text
         .split(|byte| !is_of_token(byte))
-        .filter(|word| word.len() >= MIN_TOKEN);
-    for word in words.take(MAX_MASKED) {
-        // Without a run that continues, it can only occur in the conversation.
+        .filter(|word| word.len() >= MIN_TOKEN)
+        .collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    for word in words.into_iter().take(MAX_MASKED) {
+        let word = word.get(..MAX_MASKED_BYTES).unwrap_or(word);
+        // Without a run that continues, it can only occur in the conversation and in the message.
         let _unmasked = secrets::mask(&String::from_utf8_lossy(word));
     }
 }

@@ -149,7 +149,8 @@ impl<'a> DigestAuthentication<'a> {
             if std::mem::replace(&mut self.has_been_stale, true) {
                 return Err(Unanswered::Stale);
             }
-        } else if self.has_answered || !is_other_realm {
+        // Without `stale`, a nonce that is new may only be for one request.
+        } else if self.has_answered || known.is_some_and(|known| known.challenge.nonce == challenge.nonce) {
             return Err(Unanswered::Refused);
         }
         self.has_answered = true;

@@ -217,6 +217,7 @@ impl Exchange {
             Err(error) => {
                 self.body = None;
                 self.error = Some(error.clone());
+                self.step.record_own_failure(error);
                 self.step.end();
             }
         }

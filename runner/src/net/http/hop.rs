@@ -68,7 +68,7 @@ impl<'a> RequestContext<'a> {
         let endpoint = self.endpoint(url, via)?;
         let (stream, mut timings) = match self.connect(&endpoint, proxy.as_ref()).await {
             // The peer chose the destination.
-            Err(NetError::Invalid(reason)) if via == Via::Redirect => {
+            Err(NetError::Invalid(reason)) if via == Via::Redirect && proxy.is_none() => {
                 return Err(invalid_location(url, reason));
             }
             reached => reached?,

@@ -46,7 +46,7 @@ impl RequestStep {
             method: recorder.text(Section::Trail, request.method.as_str()),
             url: recorder.text(Section::Trail, redact_url(url)),
             scheme: if url.scheme() == "https" { "https" } else { "http" },
-            host: recorder.text(Section::Trail, host_without_brackets(url).unwrap_or_default()),
+            host: recorder.host(Section::Trail, host_without_brackets(url).unwrap_or_default()),
             port: url.port_or_known_default().filter(|_| peer.port().is_some()),
             peer: Some(peer),
             version: Some(version.as_str()),
@@ -89,6 +89,13 @@ impl RequestStep {
         self.count_wait();
         self.waiting_since = None;
         self.failed = failed.cloned();
+    }
+
+    /// Counts a failure of what the check itself configured, so that it is not mistaken for one of the target.
+    pub(super) fn record_own_failure(&self, error: &NetError) {
+        if error.is_own_failure() {
+            self.page.record_own_failure();
+        }
     }
 
     /// The time spent in each phase so far.
