@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 
-/// The wait that a peer requests, in seconds or until a date (RFC 9110, 10.2.3). A date in the past is no wait.
+/// The wait that a peer requests, in seconds or until a date (RFC 9110, 10.2.3). A date in the past means not to wait.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();

@@ -27,7 +27,7 @@ fn settings(token_url: &str, more: &Value) -> Value {
     json!({ "oauth2": oauth2 })
 }
 
-/// A token server; it answers with `answer` whoever asks.
+/// A token server that gives `answer` to every request.
 fn issuer(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Site {
     Site::start(answer)
 }
