@@ -16,6 +16,7 @@ use crate::attack::{Attack, Attacker, DiskFault};
 use crate::checks::GOOD;
 use crate::observation::SAMPLE_INTERVAL;
 use crate::promises::{checks_with_prefix, sum};
+use crate::scenario::TURN;
 use crate::service::{LIMIT, Service, World, records};
 
 /// The check whose target goes down.
@@ -63,7 +64,7 @@ impl<'a> DiskScenario<'a> {
         let check = |name: String, path| json!({ "name": name, "plugin": "http", "target": format!("http://{site}{path}") });
         let good = (0..5).map(|number| check(format!("{GOOD} {number}"), "/"));
         let suite = json!({
-            "defaults": { "interval": "1s", "timeout": "1s", "retries": 0, "failure_threshold": 2 },
+            "defaults": { "interval": "2s", "timeout": "2s", "retries": 0, "failure_threshold": 2 },
             "checks": good.chain([check(TARGET_CHECK.to_owned(), "/page")]).collect::<Vec<_>>(),
         });
         let suite = suite.to_string();
@@ -234,6 +235,7 @@ fn quarantined(state: &Path) -> Vec<String> {
 
 /// The target goes down during the fault, the fault ends, and then the service is killed.
 pub(crate) async fn recovers_from(attack: &Attack) {
+    let _alone = TURN.lock().await;
     let Some(scenario) = DiskScenario::new(attack) else {
         return;
     };
@@ -252,6 +254,7 @@ pub(crate) async fn recovers_from(attack: &Attack) {
 
 /// The target is down, the service is killed during the fault, and again after a start during the fault.
 pub(crate) async fn survives_kills_in(attack: &Attack) {
+    let _alone = TURN.lock().await;
     let Some(scenario) = DiskScenario::new(attack) else {
         return;
     };

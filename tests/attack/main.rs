@@ -6,8 +6,9 @@
 //! | `CANARY_ATTACK_MINUTES` | duration of each attack; without it, a few runs of the good checks |
 //! | `CANARY_ATTACK_BINARY` | the program to attack; without it, the one built with the tests |
 //!
-//! An attack of minutes asserts the lag and the latency of probes. A short one only reports them and asserts that
-//! nothing was missed, since it runs against a debug build on a machine that may be busy.
+//! An attack of minutes asserts the lag, the latency of probes and how long the end takes. A short one reports them,
+//! asserts that nothing was missed, and has generous limits: it runs against a debug build on a machine that may be
+//! busy.
 #![cfg(test)]
 
 mod active_attack;

@@ -21,6 +21,8 @@ use crate::wake_latency::WakeLatencyMonitor;
 
 /// Descriptors that a running service may have open temporarily.
 const FD_TOLERANCE: usize = 8;
+/// Held by the scenario that runs: another one beside it would take processors from its good checks.
+pub(crate) static TURN: Mutex<()> = Mutex::const_new(());
 /// Problems that health reports for a minute after they ended.
 const LINGERING_ISSUES: [&str; 2] = ["pool_short", "slow_poll"];
 
@@ -104,7 +106,6 @@ impl Scenario {
 
     /// Runs the attacks, and asserts every promise. No other scenario runs at the same time.
     pub(crate) async fn run(self) {
-        static TURN: Mutex<()> = Mutex::const_new(());
         let _alone = TURN.lock().await;
         let (world, bad) = (World::new(self.has_certificate), HostileChecks::new(self.attacks));
         let (baseline_suite, attacked_suite) = (self.suite(&world, &[]), self.suite(&world, &bad.checks));
@@ -113,6 +114,8 @@ impl Scenario {
         if !self.host_faults().any(|fault| fault == HostFault::UnreadOutput) {
             service.process.drain_output();
         }
+        // From now on, so that it covers all runs that count.
+        let monitor = WakeLatencyMonitor::start();
         let baseline = self.baseline(&service).await;
         let open = service.process.descriptors().len();
         if !bad.checks.is_empty() {
@@ -121,7 +124,7 @@ impl Scenario {
         let begin = |fault| ActiveAttack::begin(fault, &service, &world, self.clock.as_ref());
         let mut active: Vec<_> = self.host_faults().map(begin).collect();
         active.extend(ClientWaves::begin(self.attacks, &service.admin).map(ActiveAttack::Clients));
-        let (monitor, mut observations) = (WakeLatencyMonitor::start(), Observations::default());
+        let mut observations = Observations::default();
         let under_attack = observations
             .observe((&service, &world), self.attacks, &mut active)
             .await;
@@ -168,7 +171,8 @@ impl Scenario {
             if configured_duration().is_some() {
                 "1s"
             } else {
-                "2s"
+                // Of a debug build, beside plugins that use up all they get.
+                "5s"
             },
             url,
             bad,

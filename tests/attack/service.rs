@@ -25,7 +25,7 @@ use crate::observation;
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 /// Grace period of running checks after SIGTERM.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The peers of a service, except the targets of hostile checks.
 pub(crate) struct World {
@@ -123,7 +123,7 @@ impl Service {
             .env("CANARY_STATE_DIR", folder.path().join("state"))
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", world.collector.url("http"))
             .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
-            .for_up_to(observation::configured_duration().unwrap_or_default() + 4 * LIMIT);
+            .for_up_to(observation::configured_duration().unwrap_or_default() + 10 * LIMIT);
         let mut process = with(program).start();
         let admin = AdminEndpoint {
             address: address(&mut process),

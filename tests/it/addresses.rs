@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use canary::grant::Networks;
 use canary::quota::QuotaKind;
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{AttemptResult, Harness, alone};
+use canary_tests::harness::{AttemptResult, Harness, alone, ms};
 use canary_tests::peer::dns::{Behaviour, NameServer, Zone};
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::plain::{self, Proxy};
@@ -262,7 +262,9 @@ fn a_check_with_one_socket_tries_addresses_one_after_another() {
                 .set("expect", json!({ "body": { "contains": "there" } })),
         ] {
             for sockets in [1, 2] {
-                let ran = attempt.clone().quota(|quota| quota.sockets = sockets).run().await;
+                let attempt = attempt.clone().quota(|quota| quota.sockets = sockets);
+                // The silent address has a turn of 2 s for each connection.
+                let ran = attempt.timeout(ms(20_000)).run().await;
                 assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
                 assert_eq!(ran.denied(QuotaKind::Sockets), 0, "{:?}", ran.usage);
                 assert_eq!(ran.usage.used.sockets_peak, sockets, "{:?}", ran.usage);
@@ -286,7 +288,8 @@ fn a_check_with_one_socket_reaches_its_target_through_a_proxy_and_its_redirects(
         let attempt = harness.plugin("http").target(&site.url("http", "/"));
         let attempt = attempt.set("proxy", format!("http://proxy.test:{port}"));
         let attempt = attempt.allow(&format!("tcp://proxy.test:{port}"));
-        let ran = attempt.quota(|quota| quota.sockets = 1).run().await;
+        let attempt = attempt.quota(|quota| quota.sockets = 1);
+        let ran = attempt.timeout(ms(20_000)).run().await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         assert_eq!(ran.denied(QuotaKind::Sockets), 0, "{:?}", ran.usage);
     });

@@ -174,7 +174,7 @@ fn a_request_ends_by_its_own_time() {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
         let ran = harness
-            .guest_with("fetch", json!({ "timeout": 50 }))
+            .guest_with("fetch", json!({ "timeout": 1_000 }))
             .against(&peer)
             .run()
             .await;

@@ -13,8 +13,8 @@ use serde_json::json;
 #[test]
 fn a_bad_name_server_is_an_answer_and_leaves_nothing() {
     // A long time-out where an answer comes, for a busy machine. Without an answer the run takes until the time-out,
-    // after opening two connections.
-    let (answers, silence) = (ms(20_000), ms(1_500));
+    // after opening two connections; less than the 3 s after which a lookup gives up by itself.
+    let (answers, silence) = (ms(20_000), ms(2_500));
     let behaviours = [
         (Behaviour::NoSuchName, "NXDOMAIN", answers),
         (Behaviour::Fails, "SERVFAIL", answers),
@@ -297,9 +297,16 @@ fn a_silent_name_server_of_two_fails_no_check_and_is_asked_last_from_then_on() {
         let run = || harness.plugin("tcp").target(&target).timeout(ms(PATIENT)).run();
         assert_eq!(run().await.leaves_nothing().ended(), "pass");
         let asked = silent.asked("a.test");
-        assert_eq!(asked, 2, "for both families");
-        assert_eq!(run().await.leaves_nothing().ended(), "pass");
-        assert_eq!(silent.asked("a.test"), asked);
+        assert!(asked >= 2, "{asked}: for both families");
+        // On a busy machine an answer may be so late that the silent server is asked as well, but not each time.
+        for _ in 0..10 {
+            let asked = silent.asked("a.test");
+            assert_eq!(run().await.leaves_nothing().ended(), "pass");
+            if silent.asked("a.test") == asked {
+                return;
+            }
+        }
+        panic!("the silent server is asked each time");
     });
 }
 

@@ -36,8 +36,8 @@ fn every_way_to_end_a_run_has_its_outcome_and_reclaims_the_connections() {
         let peer = Hostile::Silent.start();
         for (behaviour, ending) in endings {
             let attempt = harness.guest(behaviour).hold(3).against(&peer);
-            // A busy machine takes its time to compute as much as the quota.
-            let timeout = ms(if behaviour == "sleep" { 500 } else { 10_000 });
+            // A busy machine takes its time to open the connections, and to compute as much as the quota.
+            let timeout = ms(if behaviour == "sleep" { 3_000 } else { 30_000 });
             let ran = attempt.quota(|q| q.cpu = ms(500)).timeout(timeout).run().await;
             ran.leaves_nothing();
             assert_eq!(ran.ended(), ending, "{behaviour}: {:?}", ran.outcome);
@@ -51,7 +51,11 @@ fn a_verdict_is_cut_to_what_a_person_may_read() {
     alone(async {
         let harness = Harness::new().await;
         let attempt = harness.guest("huge_verdict");
-        let ran = attempt.quota(|quota| quota.record = 1 << 20).run().await;
+        let ran = attempt
+            .quota(|quota| (quota.record, quota.cpu) = (1 << 20, ms(20_000)))
+            .timeout(ms(30_000))
+            .run()
+            .await;
         assert_eq!(ran.leaves_nothing().answers().len(), 64);
         let longest = 4 * 1024 + '…'.len_utf8();
         assert!(ran.answers().iter().all(|answer| answer.len() <= longest));

@@ -9,6 +9,7 @@ use canary_tests::peer::dns::Zone;
 use canary_tests::peer::{Hostile, plain};
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 #[test]
 fn a_host_without_descriptors_says_so_to_the_guest_and_believes_no_warning_after_that() {
@@ -64,20 +65,43 @@ fn what_one_run_holds_another_waits_for_and_has_when_it_ends() {
     alone(async {
         let harness = Harness::settings().budget(3).start().await;
         let peer = Hostile::Silent.start();
-        let greedy = |timeout| {
+        let greedy = |shutdown: &CancellationToken| {
             let guest = harness.guest("sleep").hold(3).against(&peer);
-            guest.timeout(timeout).run()
+            guest.timeout(ms(60_000)).shutdown(shutdown).run()
         };
-        let modest = async || {
+        let modest = || harness.guest("return").hold(1).against(&peer).run();
+        let shutdown = CancellationToken::new();
+        let end_while_another_waits = async {
+            let is_awaited = || {
+                let pools = harness.ledger().pools().snapshots();
+                pools
+                    .iter()
+                    .any(|pool| pool.name == "descriptors" && pool.waiting > 0)
+            };
+            while !is_awaited() {
+                tokio::time::sleep(ms(5)).await;
+            }
+            shutdown.cancel();
+        };
+        let patient = async {
             peer.until(|counts| counts.open == 3).await;
-            harness.guest("return").hold(1).against(&peer).run().await
+            tokio::join!(modest(), end_while_another_waits).0
         };
-        let (first, patient) = tokio::join!(greedy(ms(300)), modest());
+        let (first, patient) = tokio::join!(greedy(&shutdown), patient);
         assert_eq!(patient.answer(), "held");
-        assert_eq!(first.leaves_nothing_of_its_own().ended(), "stopped: deadline");
-        let (first, in_vain) = tokio::join!(greedy(ms(2_000)), modest());
+        assert_eq!(first.leaves_nothing_of_its_own().ended(), "stopped: shutdown");
+        // The peer may not have noticed the end of the earlier connections.
+        peer.until(|counts| counts.open == 0).await;
+        let shutdown = CancellationToken::new();
+        let in_vain = async {
+            peer.until(|counts| counts.open == 3).await;
+            let ran = modest().await;
+            shutdown.cancel();
+            ran
+        };
+        let (first, in_vain) = tokio::join!(greedy(&shutdown), in_vain);
         assert_eq!(in_vain.ended(), "stopped: descriptors");
-        assert_eq!(first.leaves_nothing().ended(), "stopped: deadline");
+        assert_eq!(first.leaves_nothing().ended(), "stopped: shutdown");
     });
 }
 
@@ -91,16 +115,22 @@ fn a_run_that_finds_the_pool_exhausted_is_no_fault_of_its_plugin() {
         let harness = Harness::settings().engine(settings).start().await;
         let peer = Hostile::Silent.start();
         // One instance for a run, and eight for plugins that describe themselves.
-        let sleeper = || harness.guest("sleep").hold(1).against(&peer).timeout(ms(500));
+        let shutdown = CancellationToken::new();
+        let sleeper = || {
+            let guest = harness.guest("sleep").hold(1).against(&peer);
+            guest.timeout(ms(60_000)).shutdown(&shutdown)
+        };
         let first = join_all((0..9).map(|_| sleeper().run()));
         let second = async {
             peer.until(|counts| counts.open == 9).await;
-            harness.guest("return").against(&peer).run().await
+            let ran = harness.guest("return").against(&peer).run().await;
+            shutdown.cancel();
+            ran
         };
         let (first, second) = tokio::join!(first, second);
         assert_eq!(second.ended(), "stopped: instances", "{:?}", second.outcome);
         assert!(
-            first.iter().all(|ran| ran.ended() == "stopped: deadline"),
+            first.iter().all(|ran| ran.ended() == "stopped: shutdown"),
             "{first:?}"
         );
         let third = harness.guest("return").against(&peer).run().await;

@@ -19,11 +19,13 @@ use canary::quota::QuotaKind;
 use canary::regular_file::{Owner, Session};
 use canary::sandbox::{Engine, EngineSettings, Sandbox};
 use canary::suite::PluginSource;
+use canary::trace::StepKind;
 use canary_tests::harness::{AttemptResult, Harness, alone, ms};
 use canary_tests::peer::dns::{Behaviour, Zone};
 use canary_tests::peer::plain;
 use futures_util::future::{join, join_all};
 use serde_json::json;
+use tokio::time::Instant;
 
 #[test]
 fn silent_zones_and_floods_of_names_delay_no_name_that_answers() {
@@ -40,16 +42,17 @@ fn silent_zones_and_floods_of_names_delay_no_name_that_answers() {
         let peer = plain::echo();
         let silent = (0..40).map(|number| {
             let target = format!("n{number}.silent{}.test:1", number % 8);
-            harness.plugin("tcp").target(&target).timeout(ms(3_000)).run()
+            harness.plugin("tcp").target(&target).timeout(ms(3_500)).run()
         });
         let floods = (0..5).map(|_| {
             let flood = harness.guest_with("flood_connects", 1_000).allow("tcp://*:*");
-            flood.quota(|q| q.lookups = 1_000).timeout(ms(3_000)).run()
+            flood.quota(|q| q.lookups = 1_000).timeout(ms(3_500)).run()
         });
         let bad = join(join_all(silent), join_all(floods));
         let good = join_all((0..10).map(|number| {
             let target = format!("{}:{}", good(number), peer.address().port());
-            harness.plugin("tcp").target(&target).timeout(ms(2_000)).run()
+            // Less than the 3 s after which a lookup of a silent zone gives up.
+            harness.plugin("tcp").target(&target).timeout(ms(2_800)).run()
         }));
         let ((silent, floods), good) = join(bad, good).await;
         let ended: Vec<_> = good.iter().map(AttemptResult::ended).collect();
@@ -75,12 +78,12 @@ fn dead_name_servers_of_a_check_delay_nobody_who_asks_the_machines_about_the_sam
         let peer = plain::echo();
         let bad = join_all((0..30).map(|number| {
             let target = format!("n{number}.shared.test:1");
-            let check = harness.plugin("tcp").target(&target).timeout(ms(1_500));
+            let check = harness.plugin("tcp").target(&target).timeout(ms(3_500));
             check.name_server(&dead.address().to_string()).run()
         }));
         let good = join_all((0..10).map(|number| {
             let target = format!("{}:{}", good(number), peer.address().port());
-            harness.plugin("tcp").target(&target).timeout(ms(1_000)).run()
+            harness.plugin("tcp").target(&target).timeout(ms(2_800)).run()
         }));
         let (bad, good) = join(bad, good).await;
         let ended: Vec<_> = good.iter().map(AttemptResult::ended).collect();
@@ -101,11 +104,12 @@ fn answers_that_unfold_to_megabytes_are_refused_and_delay_no_other_check() {
         let hostile = (0..20).map(|_| {
             let place = json!(server.address().to_string());
             let guest = harness.guest_with("ask_server", place).allow("dns://asked.test");
-            guest.allow(&format!("tcp://{}", server.address())).run()
+            let guest = guest.allow(&format!("tcp://{}", server.address()));
+            guest.timeout(ms(20_000)).run()
         });
         let resolving = (0..10).map(|number| {
             let check = harness.plugin("tcp").target(&format!("n{number}.test:1"));
-            check.timeout(ms(5_000)).run()
+            check.timeout(ms(20_000)).run()
         });
         let innocent = (0..10).map(|_| harness.plugin("tcp").against(&peer).run());
         let bad = join(join_all(hostile), join_all(resolving));
@@ -137,7 +141,9 @@ fn a_question_that_the_host_had_no_place_for_blames_no_target() {
         let ran = join_all(checks).await;
         let ended: Vec<_> = ran.iter().map(AttemptResult::ended).collect();
         let busy = ended.iter().filter(|ended| *ended == "stopped: dns_busy").count();
-        let asked = ended.iter().filter(|ended| *ended == "fail").count();
+        // On a busy machine a run may end before its plugin can report the time-out.
+        let was_asked = |ended: &&String| ["fail", "stopped: deadline"].contains(&ended.as_str());
+        let asked = ended.iter().filter(was_asked).count();
         assert!(busy > 0 && asked > 0 && busy + asked == 40, "{ended:?}");
         let pools = harness.ledger().pools().snapshots();
         let short = pools.iter().filter(|pool| pool.since_short.is_some());
@@ -155,6 +161,7 @@ fn those_who_ask_the_same_at_once_share_one_exchange() {
         let server = Zone::new().default_behaviour(Behaviour::Silent).start();
         let harness = Harness::settings().name_server(server.address()).start().await;
         // Each is dropped at another time; the remaining ones continue the exchange that the first began.
+        let started_at = Instant::now();
         let checks = (1..=20).map(|number| {
             let check = harness.plugin("tcp").target("a.test:1");
             check.timeout(ms(40 * number)).run()
@@ -164,9 +171,21 @@ fn those_who_ask_the_same_at_once_share_one_exchange() {
             let ended = ran.leaves_nothing_of_its_own().ended();
             assert!(["fail", "stopped: deadline"].contains(&ended.as_str()), "{ended}");
         }
-        assert_eq!(server.asked("a.test"), 2, "one question of each kind");
+        // One question of each kind. A busy machine may need so long that they are repeated, after a second.
+        let rounds = 1 + usize::try_from(started_at.elapsed().as_secs()).unwrap();
+        let asked = server.asked("a.test");
+        assert!((2..=2 * rounds).contains(&asked), "{asked} in {rounds} rounds");
         assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));
     });
+}
+
+/// The errors of the lookups. They are recorded even if the run ends before its guest can report them.
+fn lookup_errors(ran: &AttemptResult) -> Vec<&'static str> {
+    let steps = ran.trail.steps.iter();
+    let lookups = steps.filter(|step| matches!(step.kind, StepKind::Lookup(_)));
+    lookups
+        .filter_map(|step| step.error.as_ref().map(|error| error.code))
+        .collect()
 }
 
 #[test]
@@ -178,15 +197,16 @@ fn name_servers_count_as_descriptors_and_not_as_sockets() {
         let attempt = || {
             let guest = harness.guest_with("connect", json!(["a.test:1"]));
             let guest = guest.allow("tcp://a.test:*").hold(2).against(&peer);
-            guest.timeout(ms(250))
+            // Less than the second after which questions are repeated.
+            guest.timeout(ms(800))
         };
         let ran = attempt().quota(|q| q.sockets = 3).run().await;
-        assert_eq!(ran.leaves_nothing().answer(), "timeout(resolve)");
+        assert_eq!(lookup_errors(ran.leaves_nothing()), ["timeout"]);
         assert_eq!((ran.usage.used.sockets_peak, ran.usage.used.fds_peak), (2, 4));
         let ran = attempt().quota(|q| q.fds = 3).run().await;
         assert_eq!(
-            ran.leaves_nothing().answer(),
-            "timeout(resolve)",
+            lookup_errors(ran.leaves_nothing()),
+            ["timeout"],
             "one question after the other"
         );
         assert_eq!((ran.usage.used.fds_peak, ran.denied(QuotaKind::Fds)), (3, 0));

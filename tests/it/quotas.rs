@@ -181,14 +181,15 @@ fn cpu_ends_the_run() {
         let harness = Harness::new().await;
         let peer = plain::echo();
         let attempt = harness.guest("spin").hold(2).against(&peer);
-        let ran = attempt.quota(|q| q.cpu = ms(50)).run().await;
+        // Enough for the connections on a slow machine.
+        let ran = attempt.quota(|q| q.cpu = ms(300)).timeout(ms(30_000)).run().await;
         ran.leaves_nothing();
         assert_eq!(
             ran.outcome.summary(),
-            "stopped: quota `cpu` is used up (limit 50ms)"
+            "stopped: quota `cpu` is used up (limit 300ms)"
         );
         assert_eq!((ran.usage.reclaimed, ran.denied(QuotaKind::Cpu)), (2, 1));
-        assert!(ran.usage.used.cpu >= ms(50), "{:?}", ran.usage);
+        assert!(ran.usage.used.cpu >= ms(300), "{:?}", ran.usage);
     });
 }
 
@@ -198,7 +199,11 @@ fn a_plugin_that_looks_at_its_cpu_ends_in_time() {
         let harness = Harness::new().await;
         let peer = plain::echo();
         let attempt = harness.guest_with("spin_until", 40).against(&peer);
-        let ran = attempt.quota(|q| q.cpu = ms(1_000)).run().await;
+        let ran = attempt
+            .quota(|q| q.cpu = ms(5_000))
+            .timeout(ms(30_000))
+            .run()
+            .await;
         ran.leaves_nothing();
         let seen: u64 = ran.answer().parse().expect("nanoseconds");
         let (seen, used) = (Duration::from_nanos(seen), ran.usage.used.cpu);
@@ -212,10 +217,14 @@ fn waiting_does_not_count_as_cpu() {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
         let attempt = harness.guest("read_line").against(&peer);
-        let ran = attempt.quota(|q| q.cpu = ms(100)).timeout(ms(300)).run().await;
+        let ran = attempt
+            .quota(|q| q.cpu = ms(1_000))
+            .timeout(ms(5_000))
+            .run()
+            .await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "timeout(receive)");
-        assert!(ran.usage.used.cpu < ms(100), "{:?}", ran.usage);
+        assert!(ran.usage.used.cpu < ms(1_000), "{:?}", ran.usage);
     });
 }
 
@@ -246,7 +255,8 @@ fn more_handles_than_a_guest_may_hold_are_a_fault_and_all_are_closed() {
         let peer = Hostile::ClosesAtOnce.start();
         let attempt = harness.guest("return").hold(1_100).against(&peer);
         let ran = attempt
-            .quota(|q| (q.sockets, q.fds, q.connections) = (2_000, 2_000, 2_000))
+            .quota(|q| (q.sockets, q.fds, q.connections, q.cpu) = (2_000, 2_000, 2_000, ms(20_000)))
+            .timeout(ms(60_000))
             .run()
             .await;
         ran.leaves_nothing();
@@ -267,8 +277,9 @@ fn a_guest_holds_64_exchanges_at_most() {
             let attempt = harness.guest_with("stream", json!({ "beside": concurrent }));
             let attempt = attempt
                 .against(&site)
-                .quota(|quota| (quota.sockets, quota.fds, quota.connections) = (100, 100, 100));
-            let ran = attempt.run().await;
+                .quota(|quota| (quota.sockets, quota.fds, quota.connections) = (100, 100, 100))
+                .quota(|quota| quota.cpu = ms(20_000));
+            let ran = attempt.timeout(ms(60_000)).run().await;
             assert_eq!(ran.leaves_nothing().answers()[0], expected);
         }
     });

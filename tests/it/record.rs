@@ -2,7 +2,7 @@
 
 use canary::outcome::Outcome;
 use canary::quota::{Quota, QuotaKind};
-use canary_tests::harness::{Harness, alone};
+use canary_tests::harness::{Harness, alone, ms};
 use canary_tests::peer::Hostile;
 
 #[test]
@@ -13,6 +13,8 @@ fn texts_of_a_guest_are_cut_to_the_budget_of_its_record_and_its_summary_survives
         let ran = harness
             .guest_with("long_texts", 1 << 20)
             .against(&peer)
+            .quota(|quota| quota.cpu = ms(20_000))
+            .timeout(ms(60_000))
             .run()
             .await;
         ran.leaves_nothing();

@@ -79,7 +79,11 @@ async fn generated_configurations() {
         fs::write(files.hosts(), &case.hosts).unwrap();
         let resolver = Resolvers::new();
         for (name, theirs) in case.names.iter().zip(glibc(case.names.clone())) {
-            let ours = resolver.timed(name).await;
+            let mut ours = resolver.timed(name).await;
+            if ours.took > theirs.took + MARGIN {
+                // A busy machine is not as slow again; waiting for a time-out is.
+                ours = Resolvers::new().timed(name).await;
+            }
             resolved += usize::from(!theirs.addresses.is_empty());
             if !is_same(name, &theirs, &ours) {
                 differences.push(format!(

@@ -16,8 +16,9 @@ fn what_is_too_long_for_the_contract_is_invalid_in_every_function() {
         let ran = attempt
             .quota(|q| {
                 (q.connections, q.lookups) = (64, 64);
-                (q.memory, q.cpu) = (64 << 20, ms(4_000));
+                (q.memory, q.cpu) = (64 << 20, ms(20_000));
             })
+            .timeout(ms(60_000))
             .run()
             .await;
         ran.leaves_nothing();
@@ -53,14 +54,19 @@ fn what_the_host_computes_for_a_guest_uses_up_its_cpu() {
         let harness = Harness::new().await;
         let peer = Hostile::EndlessLine.start();
         let attempt = harness.guest("search_in_vain").hold(1).against(&peer);
-        let ran = attempt.quota(|q| q.cpu = ms(50)).run().await;
+        // More than receiving takes: that is denied once nine tenths are used.
+        let ran = attempt
+            .quota(|q| q.cpu = ms(1_000))
+            .timeout(ms(60_000))
+            .run()
+            .await;
         ran.leaves_nothing();
         assert_eq!(
             ran.outcome.summary(),
-            "stopped: quota `cpu` is used up (limit 50ms)"
+            "stopped: quota `cpu` is used up (limit 1s)"
         );
         assert_eq!(ran.denied(QuotaKind::Cpu), 1);
-        assert!(ran.usage.used.cpu >= ms(50), "{:?}", ran.usage);
+        assert!(ran.usage.used.cpu >= ms(1_000), "{:?}", ran.usage);
     });
 }
 
@@ -70,7 +76,12 @@ fn a_run_that_the_host_computes_for_ends_at_its_deadline() {
         let harness = Harness::new().await;
         let peer = Hostile::EndlessLine.start();
         let attempt = harness.guest("search_in_vain").hold(1).against(&peer);
-        let ran = attempt.quota(|q| q.cpu = ms(60_000)).timeout(ms(300)).run().await;
+        // More than receiving takes: a guest that still receives learns of the time-out, and answers.
+        let ran = attempt
+            .quota(|q| q.cpu = ms(60_000))
+            .timeout(ms(3_000))
+            .run()
+            .await;
         ran.leaves_nothing();
         assert_eq!(ran.ended(), "stopped: deadline");
     });

@@ -147,7 +147,8 @@ fn the_step_in_which_the_time_ran_out_is_written_down() {
             ),
         ];
         for (attempt, last, phase) in cases {
-            let ran = attempt.timeout(ms(300)).run().await;
+            // Less than the 3 s after which a lookup gives up by itself.
+            let ran = attempt.timeout(ms(1_500)).run().await;
             assert_eq!(words(&ran).last().map(String::as_str), Some(last), "{ran:?}");
             assert!(phases(&ran).contains(&(phase, Some("timeout"))), "{ran:?}");
         }
@@ -162,7 +163,7 @@ fn bytes_that_a_guest_reads_and_writes_itself_are_time_in_a_phase() {
         let ran = harness
             .guest("read_line")
             .against(&silent)
-            .timeout(ms(200))
+            .timeout(ms(2_000))
             .run()
             .await;
         assert!(
@@ -178,11 +179,7 @@ fn denials_and_reclaimed_connections_are_written_down() {
         let harness = Harness::new().await;
         let peer = plain::echo();
         let attempt = harness.guest("read_line").hold(3).against(&peer);
-        let ran = attempt
-            .quota(|quota| quota.sockets = 3)
-            .timeout(ms(300))
-            .run()
-            .await;
+        let ran = attempt.quota(|quota| quota.sockets = 3).run().await;
         assert!(!ran.trail.denied.is_empty(), "{ran:?}");
         let taken = ran.trail.connections.iter();
         let taken = taken.filter(|connection| matches!(connection.closed_by, ClosedBy::Host(_)));

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 /// Time-out of a request.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Why a request failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -141,7 +141,8 @@ where
     }
 }
 
-/// Drives `connection` until `answer` is complete.
+/// Drives `connection` until `answer` is complete. A connection that fails after the whole response is no failure: a
+/// server that closes first leaves nobody to read the `close_notify` of the client.
 async fn drive(
     connection: impl Future<Output = Result<(), hyper::Error>>,
     answer: impl Future<Output = Result<Answer, Failure>>,
@@ -151,9 +152,13 @@ async fn drive(
         biased;
         answer = &mut answer => answer,
         ended = &mut connection => {
-            ended?;
-            // The connection may have read the whole response before it ended.
-            tokio::time::timeout(Duration::from_secs(1), answer).await.map_err(|_| closed())?
+            let answer = tokio::time::timeout(Duration::from_secs(10), answer).await;
+            match (answer, ended) {
+                (Ok(Ok(answer)), _) => Ok(answer),
+                (_, Err(error)) => Err(error.into()),
+                (Ok(Err(error)), Ok(())) => Err(error),
+                (Err(_), Ok(())) => Err(closed().into()),
+            }
         }
     }
 }
@@ -172,4 +177,72 @@ async fn read(response: Response<hyper::body::Incoming>) -> Result<Answer, Failu
         headers,
         body: body.to_bytes(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
+
+    use super::*;
+
+    /// A connection whose peer is gone when it is shut down.
+    struct Abandoned(DuplexStream);
+
+    impl AsyncRead for Abandoned {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Abandoned {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(context, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(context)
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+    }
+
+    async fn answer_to(response: &'static str) -> Result<Answer, Failure> {
+        let (client, mut server) = duplex(1024);
+        let peer = async {
+            assert!(server.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0));
+            server
+                .write_all(response.as_bytes())
+                .await
+                .expect("the client reads");
+            drop(server);
+        };
+        let request = Request::get("/").body(Full::default())?;
+        let server = SocketAddr::from(([127, 0, 0, 1], 80));
+        tokio::join!(send_over(Abandoned(client), server, request), peer).0
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_cannot_be_shut_down_keeps_its_whole_answer() {
+        let answer = answer_to("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
+        assert_eq!(answer.expect("an answer").text(), "ok");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_is_a_failure() {
+        let answer = answer_to("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\nok").await;
+        answer.expect_err("a cut answer");
+    }
 }

@@ -52,7 +52,7 @@ pub use spans::{Span, Spans};
 use serve::Shared;
 
 /// Default time-out of tests that wait for data to arrive.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// The OTLP transport of a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

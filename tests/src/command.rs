@@ -22,8 +22,9 @@ use running::message;
 
 use crate::terminal::Terminal;
 
-/// Default time limit of a program: it is killed after that and its test fails.
-pub const LIMIT: Duration = Duration::from_secs(120);
+/// Default time limit of a program: it is killed after that and its test fails. Longer than all waits of one test
+/// together, even on a busy machine.
+pub const LIMIT: Duration = Duration::from_secs(600);
 
 /// A program to be started, with an empty environment.
 #[derive(Debug)]

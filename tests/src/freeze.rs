@@ -17,8 +17,9 @@ use nix::unistd::Pid;
 
 use crate::command::Running;
 
-/// How often a thread is looked at before it is stopped while it works.
-const IDLE_CHECKS: u32 = 200;
+/// How often a thread is looked at before it is stopped while it works. On a busy machine it may wait for a processor
+/// for long in the middle of its work.
+const IDLE_CHECKS: u32 = 10_000;
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Stopped threads of a process. They resume when this is dropped.

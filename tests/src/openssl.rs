@@ -14,6 +14,9 @@ use tempfile::TempDir;
 use crate::command::{Program, Running, find};
 use crate::ports;
 
+/// Maximum start attempts of a server: another program may take an unused port before it does.
+const MAX_STARTS: usize = 5;
+
 /// The openssl command with a folder for its files.
 #[derive(Debug)]
 pub struct Openssl {
@@ -101,7 +104,23 @@ impl Openssl {
     /// Starts a server with `NAME.pem`, `NAME.key` and these options.
     #[must_use]
     pub fn serve(&self, name: &str, options: &[&str]) -> Server {
-        let address = ports::unused();
+        let mut failure = String::new();
+        for _ in 0..MAX_STARTS {
+            let address = ports::unused();
+            match wait_until_ready(self.start(name, address, options)) {
+                Ok(running) => {
+                    return Server {
+                        address,
+                        _running: running,
+                    };
+                }
+                Err(notes) => failure = notes,
+            }
+        }
+        panic!("openssl s_server does not start: {failure}")
+    }
+
+    fn start(&self, name: &str, address: SocketAddr, options: &[&str]) -> Running {
         let (accept, certificate, key) = (address.to_string(), format!("{name}.pem"), format!("{name}.key"));
         let serving = [
             "s_server",
@@ -114,12 +133,7 @@ impl Openssl {
             &key,
         ];
         let program = Program::at(&self.program).within(self.folder.path());
-        let mut running = program.args([&serving, options].concat()).start();
-        while running.line().expect("it says when it listens") != "ACCEPT" {}
-        Server {
-            address,
-            _running: running,
-        }
+        program.args([&serving, options].concat()).start()
     }
 
     fn run(&self, arguments: &[&str]) {
@@ -129,6 +143,17 @@ impl Openssl {
             panic!("openssl {arguments:?}: {}", ended.err);
         }
     }
+}
+
+/// Waits for the line that it writes once it listens.
+fn wait_until_ready(mut running: Running) -> Result<Running, String> {
+    while let Some(line) = running.line() {
+        if line == "ACCEPT" {
+            return Ok(running);
+        }
+    }
+    let notes: Vec<String> = std::iter::from_fn(|| running.log_line()).collect();
+    Err(notes.join("\n"))
 }
 
 impl Server {

@@ -11,7 +11,8 @@ use canary_tests::client::{call, get};
 use canary_tests::collector::{LIMIT, Protocol};
 use canary_tests::otlp::{Sender, gauge, histogram, logs, metrics, span, sum, traces};
 use canary_tests::real::{
-    Alertmanager, Labels, MockServer, Phoenix, Prometheus, Promtool, Queries, Rotel, VictoriaMetrics, Vmagent,
+    Alertmanager, Labels, MockServer, Phoenix, Printed, Prometheus, Promtool, Queries, Rotel,
+    VictoriaMetrics, Vmagent,
 };
 use hyper::Request;
 use serde_json::{Value, json};
@@ -31,24 +32,20 @@ fn rotel_prints_every_signal_that_comes_by_http_or_grpc() {
             assert_eq!(sender.send(&message).unwrap().status, 200);
         }
         // The data that is asserted below, printed last of each signal.
-        let wanted = [
-            ("Span", "Kind"),
-            ("NumberDataPoints", "Value"),
-            ("LogRecord", "Body"),
-        ];
+        let wanted = [("NumberDataPoints", "Value"), ("LogRecord", "Body")];
+        let is_child = |part: &&Printed| part.fields.get("Name").is_some_and(|name| name == "dns lookup");
         let printed = rotel.wait_for(LIMIT, |printed| {
             let new = &printed[before..];
             let is_whole = |(heading, field): &(&str, &str)| {
                 new.iter()
                     .any(|part| part.heading == *heading && part.fields.contains_key(*field))
             };
-            wanted.iter().all(is_whole)
+            let child = new.iter().find(is_child);
+            let has_attribute = child.is_some_and(|it| it.attributes.contains_key("canary.check.name"));
+            has_attribute && wanted.iter().all(is_whole)
         });
         let printed = &printed[before..];
-        let child = printed
-            .iter()
-            .find(|part| part.fields.get("Name").is_some_and(|name| name == "dns lookup"));
-        let child = child.unwrap();
+        let child = printed.iter().find(is_child).unwrap();
         assert_eq!(child.fields["Parent ID"], "0000000000000001");
         assert_eq!(child.fields["Kind"], "SPAN_KIND_INTERNAL");
         assert_eq!(child.attributes["canary.check.name"], "Str(home)");

@@ -192,6 +192,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::super::admission::StageLimits;
+    use super::super::tests::deliver;
     use super::super::{AdminListener, LIMITS};
     use super::*;
     use crate::settings::{Access, Listen};
@@ -230,6 +231,7 @@ mod tests {
         fn client(&self, sends: &str) -> Client {
             let mut client = Client::connect(self.address).unwrap();
             client.write_all(sends.as_bytes()).unwrap();
+            deliver(&client);
             client
         }
 
@@ -328,6 +330,7 @@ mod tests {
         other.connect(&crowd.address.into()).unwrap();
         let mut other = Client::from(other);
         other.write_all(REQUEST.as_bytes()).unwrap();
+        deliver(&other);
         assert!(crowd.is_next(&first).await && crowd.is_next(&other).await);
         let mut answer = String::new();
         last.read_to_string(&mut answer).unwrap();

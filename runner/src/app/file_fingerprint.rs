@@ -158,6 +158,19 @@ mod tests {
         file.set_times(times).unwrap();
     }
 
+    /// Waits until the clock of the file system has gone on: its resolution may be some milliseconds.
+    fn tick(folder: &Path) {
+        let probe = folder.join("probe");
+        let stamp = || {
+            fs::write(&probe, "a").unwrap();
+            fs::metadata(&probe).unwrap().modified().unwrap()
+        };
+        let before = stamp();
+        while stamp() == before {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_file_of_the_same_size_and_time_shows_however_it_came_there() {
         let folder = TempDir::new().unwrap();
@@ -168,6 +181,7 @@ mod tests {
             .set_modified(found.modified().unwrap())
             .set_accessed(found.accessed().unwrap());
         let before = of(&path);
+        tick(folder.path());
         fs::write(&path, "two").unwrap();
         set_back(&path, times);
         let rewritten = of(&path);

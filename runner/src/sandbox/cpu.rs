@@ -275,7 +275,8 @@ mod tests {
         neighbour.wait().await;
         let host = async {
             let _call = meter.host_call(HostFunction::Read);
-            for _ in 0..100 {
+            // Few, so that they stay below a turn on a slow machine too.
+            for _ in 0..10 {
                 tokio::task::yield_now().await;
             }
         };

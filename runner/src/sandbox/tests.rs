@@ -49,7 +49,7 @@ fn program(sandbox: &Sandbox) -> Program {
 fn bounds() -> Bounds {
     Bounds {
         quota: Quota::default(),
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(60),
         grants: Grants::default(),
         trace: TraceContext {
             trace_id: [1; 16],

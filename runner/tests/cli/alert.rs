@@ -95,7 +95,7 @@ async fn a_check_that_goes_down_is_told_while_the_service_runs() {
     let target = Site::start(|_| Reply::status(503));
     let hook = Site::start(|_| Reply::status(200));
     let suite = format!(
-        "defaults: {{ interval: 100ms, timeout: 100ms, retries: 0 }}\nchecks:\n{}",
+        "defaults: {{ interval: 1s, timeout: 1s, retries: 0 }}\nchecks:\n{}",
         http_check("page", &target, "/")
     );
     let settings = format!(

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use canary_tests::peer::Peer;
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::receiver::{Receiver, ReceiverMode};
 use serde_json::Value;
@@ -11,7 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
 use super::service_process::{LIMIT, Service};
-use super::{accepted, folder, http_check};
+use super::{folder, http_check};
 
 const CHECKS: usize = 100;
 /// Each wave takes all checks down or up. The number is how many of its notifications are delivered before the process
@@ -29,6 +31,8 @@ const WAVES: [Option<usize>; 10] = [
     None,
 ];
 const TRANSITIONS: usize = CHECKS * WAVES.len();
+/// Time limit for the next attempt at the silent notifier: the waits between attempts grow up to five minutes.
+const NEXT_ATTEMPT: Duration = Duration::from_secs(360);
 /// Maximum growth of resident memory with all notifications queued: 16 MiB for the queue, which is its limit on disk,
 /// and the memory of twenty concurrent runs on a slow machine.
 const MAX_GROWTH_BYTES: u64 = 32 << 20;
@@ -99,8 +103,9 @@ impl AlertStorm {
         // A service that was just restarted may report problems.
         for path in ["/livez", "/readyz"].iter().filter(|_| kill_after.is_none()) {
             let problems = service.problems(path);
-            // The silent notifier is reported after a minute of failures.
-            let others = problems.iter().filter(|what| *what != "notifier_failing");
+            // The silent notifier is reported after a minute of failures, and a busy machine has slow polls.
+            let is_other = |what: &&String| !["notifier_failing", "slow_poll"].contains(&what.as_str());
+            let others = problems.iter().filter(is_other);
             assert_eq!(others.count(), 0, "{path} in wave {number}: {problems:?}");
         }
         service
@@ -131,7 +136,7 @@ fn started(folder: TempDir) -> Service {
 
 /// Waits until a receiver has accepted this many notifications.
 async fn wait_for(receiver: &Receiver, count: usize) {
-    let came = timeout(LIMIT, receiver.until(count)).await;
+    let came = timeout(NEXT_ATTEMPT, receiver.until(count)).await;
     assert!(came.is_ok(), "{} of {count} came", receiver.delivered().len());
 }
 
@@ -210,7 +215,11 @@ fn assert_on_schedule(service: &Service) {
         .iter()
         .filter(|check| check["lag_seconds"].as_f64().unwrap() > 2.0);
     assert!(late.count() * 20 < CHECKS, "{checks:#?}");
-    assert!(checks.iter().all(|check| check["status"] == "up"), "{checks:#?}");
+    // A run that a busy machine stopped says nothing; the next one does.
+    service.until(&["status", "--format", "json"], |status| {
+        let mut checks = status["checks"].as_array().unwrap().iter();
+        checks.all(|check| check["status"] == "up")
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,7 +237,9 @@ async fn a_silent_notifier_is_told_of_a_thousand_transitions_in_the_end_whatever
     let many = resident(&service);
     assert!(many < few + MAX_GROWTH_BYTES, "{few} bytes, then {many}");
     // The next attempt begins after the one before it has failed.
-    accepted(&storm.silent, storm.silent.accepted() + 1).await;
+    let attempts_before = storm.silent.accepted();
+    let next = Peer::until(&storm.silent, |counts| counts.accepted > attempts_before);
+    assert!(timeout(NEXT_ATTEMPT, next).await.is_ok(), "no more attempts");
     assert!(sample(&service, attempts, ",error_type=\"timeout\"") > Some(0));
 
     storm.silent.set(ReceiverMode::Accept);

@@ -7,21 +7,22 @@ use std::time::Duration;
 use canary_tests::collector::{Arrivals, ClosePoint, Collector, LIMIT, Mode, Protocol, Spans};
 use rustix::process::Signal;
 
+use super::reload::next;
 use super::run::account;
 use super::site;
-use super::telemetry::{busy, exporting, started, stopped};
+use super::telemetry::{busy, busy_every, exporting, started, stopped};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_while_the_collector_is_away_and_the_runner_is_killed() {
     let mut collector = Collector::start(Protocol::Http);
     collector.stop_listening();
     let site = site();
-    let folder = busy(&site);
+    // What a check found is in the journal long before its next run, so that a kill costs one run of each at most.
+    let folder = busy_every("1s", &site);
     for _ in 0..3 {
         let running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
         let before = site.requests().len();
-        site.until(|counts| counts.accepted >= before + 100).await;
-        // The runs that the target has answered by now are in the journal in a moment.
+        site.until(|counts| counts.accepted >= before + 50).await;
         drop(running);
     }
     let asked = site.requests().len();
@@ -66,15 +67,16 @@ async fn checks_keep_their_time_whatever_the_collector_does() {
         let collector = Collector::start(Protocol::Http);
         collector.set(mode);
         let site = site();
-        let folder = busy(&site);
+        let folder = busy_every("250ms", &site);
         let program = exporting(&folder, &["run", "suite.yaml"], &collector.url("http"));
         let running = started(program.env("OTEL_EXPORTER_OTLP_TIMEOUT", "500"));
-        site.until(|counts| counts.accepted >= 200).await;
+        site.until(|counts| counts.accepted >= 100).await;
         running.signal(Signal::TERM);
         let ending = running.end();
-        // Runs that waited for a collector would miss most due times; a busy machine may miss one or two.
+        // Runs that waited for a collector would miss most due times: each of them two or three. A machine that is
+        // busy for a few hundred milliseconds misses one of each check.
         let [scheduled, _, missed] = account(&ending);
-        assert!(missed * 20 <= scheduled, "{mode:?}: {}", ending.err);
+        assert!(missed * 4 <= scheduled, "{mode:?}: {}", ending.err);
         let warnings = ending.log_lines().filter(|line| {
             line.starts_with("exporting traces failed") && line.ends_with("buffering and retrying")
         });
@@ -147,7 +149,7 @@ async fn a_service_without_a_folder_says_that_what_cannot_be_sent_is_soon_lost()
     let folder = busy(&site);
     let program = super::canary(&folder, &["run", "suite.yaml"]);
     let mut running = started(program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http")));
-    let note = running.log_line().unwrap();
+    let note = next(&mut running, "no spool: ");
     assert!(note.ends_with("for a short time (set `--state-dir`)"), "{note}");
     stopped(running);
 }

@@ -55,7 +55,7 @@ fn suite(site: &Site) -> String {
     let quoting = r#"expect: { headers: { x-said: nothing }, json: { "$.line": nothing, "$.all": nothing }, body: { not_matches: "[a-z]+-.*" } }"#;
     format!(
         r#"
-defaults: {{ interval: 1s, timeout: 1s, retries: 0, failure_threshold: 1 }}
+defaults: {{ interval: 3s, timeout: 3s, retries: 0, failure_threshold: 1 }}
 checks:
   - {{ name: with, plugin: http, target: "http://127.0.0.1:{port}/", config: {{ headers: {{ x-token: "${{env:HEADER}}" }}, {quoting} }} }}
   - {{ name: long, plugin: http, target: "http://127.0.0.1:{port}/", config: {{ expect: {{ body: {{ contains: "${{env:LONG}}" }} }} }} }}
@@ -260,7 +260,7 @@ async fn outputs_of_service(log_format: &str) -> Vec<(String, String)> {
         on_disk(&state).iter().any(|(path, _)| path.contains("dead"))
     })
     .await;
-    let broken = suite(&site).replace("interval: 1s", "interval: \"${env:HEADER}\"");
+    let broken = suite(&site).replace("interval: 3s", "interval: \"${env:HEADER}\"");
     put(service.folder.path(), "suite.yaml", broken);
     let mut outputs = shown(&service);
     outputs.extend(receivers.delivered());

@@ -10,20 +10,21 @@ use tempfile::TempDir;
 
 use super::{canary, folder, http_check, site};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
-/// A suite with one check of `site`, and settings with a heartbeat at `address`.
-fn files(site: &Site, address: &Site) -> TempDir {
+/// A suite with one check of `site`, and settings with a heartbeat at `address`. A busy machine may have no verdict for
+/// the time of `grace`.
+fn files(site: &Site, address: &Site, grace: &str) -> TempDir {
     let check = http_check("page", site, "/");
     let url = address.url("http", "/token");
     folder(&[
         (
             "suite.yaml",
-            &format!("defaults: {{ interval: 200ms, timeout: 200ms }}\nchecks:\n{check}"),
+            &format!("defaults: {{ interval: 1s, timeout: 1s }}\nchecks:\n{check}"),
         ),
         (
             "canary.yaml",
-            &format!("heartbeat: {{ url: '{url}', interval: 1s, grace: 500ms }}"),
+            &format!("heartbeat: {{ url: '{url}', interval: 1s, grace: {grace} }}"),
         ),
     ])
 }
@@ -52,7 +53,7 @@ fn notice(systemd: &Systemd, watchdog_pings: &mut usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_at_work_pings_and_systemd_hears_of_all_it_does() {
     let (site, address, systemd) = (site(), Site::start(|_| Reply::text("OK")), Systemd::listen());
-    let folder = files(&site, &address);
+    let folder = files(&site, &address, "1m");
     let running: Running = canary(&folder, &["run", "suite.yaml", "--config", "canary.yaml"])
         .env("NOTIFY_SOCKET", systemd.path())
         .env("WATCHDOG_USEC", "10000000")
@@ -88,7 +89,7 @@ async fn a_service_at_work_pings_and_systemd_hears_of_all_it_does() {
 async fn a_service_whose_exports_fail_says_so_and_falls_silent() {
     let (site, address) = (site(), Site::start(|_| Reply::text("OK")));
     let away = Site::start(|_| Reply::status(503));
-    let folder = files(&site, &address);
+    let folder = files(&site, &address, "5s");
     let running = canary(&folder, &["run", "suite.yaml", "--config", "canary.yaml"])
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", away.url("http", ""))
         .env("OTEL_METRIC_EXPORT_INTERVAL", "300")

@@ -11,11 +11,14 @@ use canary_tests::peer::http::{Reply, Site};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::{accepted, canary, http_check, suite};
 
 const KILLS: u32 = 200;
 const CHECKS: u64 = 20;
+/// The interval and timeout of each check in milliseconds.
+const INTERVAL_MS: u64 = 100;
 
 /// A site that counts what reaches it; `/bad` fails.
 fn counting() -> (Site, Arc<AtomicU64>) {
@@ -35,7 +38,8 @@ fn many_checks(site: &Site) -> TempDir {
     let good = (1..CHECKS).map(|number| http_check(&format!("page {number}"), site, "/"));
     let checks: String = good.chain([http_check("bad", site, "/bad")]).collect();
     suite(&format!(
-        "defaults: {{ interval: 50ms, timeout: 50ms, retries: 0, failure_threshold: 3 }}\nchecks:\n{checks}"
+        "defaults: {{ interval: {INTERVAL_MS}ms, timeout: {INTERVAL_MS}ms, retries: 0, failure_threshold: 10 }}\n\
+         checks:\n{checks}"
     ))
 }
 
@@ -125,6 +129,7 @@ async fn what_was_due_while_no_runner_was_there_is_accounted_for() {
     let folder = many_checks(&site);
     let first = started(&folder);
     accepted(&site, 40).await;
+    let ending = Instant::now();
     first.signal(Signal::TERM);
     assert_eq!(first.end().code, 0);
     // Moves the record a minute back, in place of waiting.
@@ -145,13 +150,16 @@ async fn what_was_due_while_no_runner_was_there_is_accounted_for() {
     let second = started(&folder);
     let enough = site.accepted() + 40;
     accepted(&site, enough).await;
+    let between = u64::try_from(ending.elapsed().as_millis()).unwrap() / INTERVAL_MS;
     second.signal(Signal::TERM);
     assert_eq!(second.end().code, 0);
+    let minute = 60_000 / INTERVAL_MS;
     for (id, record) in rows(folder.path()) {
         let absent = missed(&record.account, MissReason::Absent);
+        // The due times of the minute, and of the time until the second runner had started.
         assert!(
-            (1_200..1_600).contains(&absent),
-            "{id}: {absent} in a minute of 50 ms each"
+            (minute - 2..=minute + between + 2).contains(&absent),
+            "{id}: {absent} in a minute of {INTERVAL_MS} ms each, and {between} more"
         );
         assert!(record.account.is_balanced(0, 0));
     }

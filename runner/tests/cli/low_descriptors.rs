@@ -1,6 +1,5 @@
 //! A low limit of open descriptors.
 
-use canary_tests::client::get;
 use canary_tests::collector::{Collector, LIMIT, Protocol};
 use canary_tests::command::Running;
 use canary_tests::peer::Hostile;
@@ -9,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::service_process::get;
 use super::{accepted, canary, folder};
 
 /// Starts the service with a limit of 64 descriptors.
@@ -58,8 +58,8 @@ async fn with_64_descriptors_it_says_so_goes_on_to_speak_and_records_every_run()
     let exported = collector.wait_for(LIMIT, |arrivals| arrivals.spans().roots().len() >= 80);
     let text = format!("{:?}", exported.spans());
     assert!(text.contains("descriptors") && text.contains("timeout"), "{text}");
-    assert_eq!(get(address, "/livez").unwrap().status, 200);
-    let status = get(address, "/api/v1/status").unwrap();
+    assert_eq!(get(address, "/livez").status, 200);
+    let status = get(address, "/api/v1/status");
     let status: Value = serde_json::from_slice(&status.body).unwrap();
     let causes = |cause: &str| {
         let checks = status["checks"].as_array().unwrap().iter();

@@ -171,14 +171,29 @@ impl Monitor {
 
 /// Waits for the failure ping, and returns its body.
 pub(crate) async fn failure_ping(heartbeat: &Site) -> String {
+    failure_ping_about(heartbeat, "").await
+}
+
+/// Waits for the failure ping with this text, and returns its body. A machine that was busy for a moment may have had
+/// one about something else.
+pub(crate) async fn failure_ping_about(heartbeat: &Site, text: &str) -> String {
+    let body = |ping: &Request| String::from_utf8_lossy(&ping.body).into_owned();
     let fail = || {
         let all = heartbeat.requests();
-        all.into_iter()
-            .find(|ping: &Request| ping.path().ends_with("/fail"))
+        let failures = all.iter().filter(|ping| ping.path().ends_with("/fail"));
+        failures.map(body).find(|body| body.contains(text))
     };
     let waited = timeout(LIMIT, heartbeat.until(|_| fail().is_some())).await;
-    assert!(waited.is_ok(), "the heartbeat does not tell");
-    String::from_utf8_lossy(&fail().unwrap().body).into_owned()
+    assert!(waited.is_ok(), "the heartbeat does not tell: {text}");
+    fail().unwrap()
+}
+
+/// Asserts that runs were on schedule: something that held them up would make most of them late, while a busy machine
+/// makes a few late.
+pub(crate) fn assert_on_schedule(status: &Value) {
+    let account = &status["account"];
+    let late = account["missed"]["overload"].as_u64().unwrap();
+    assert!(Some(late * 5) <= account["scheduled"].as_u64(), "{account}");
 }
 
 /// Adds the control check to a suite.

@@ -49,7 +49,7 @@ async fn every_change_of_status_is_a_line() {
             Reply::status(503)
         }
     });
-    let settings = "interval: 300ms, timeout: 300ms, retries: 0, failure_threshold: 2, success_threshold: 2";
+    let settings = "interval: 1s, timeout: 1s, retries: 0, failure_threshold: 2, success_threshold: 2";
     let mut running = service(settings, "60s", &site);
     let mut changes = Vec::new();
     for answer in [false, true, true] {
@@ -73,7 +73,7 @@ async fn every_change_of_status_is_a_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_during_the_checks_own_run_is_counted_as_missed() {
     let peer = Hostile::Silent.start();
-    let running = service("interval: 20ms, timeout: 20ms, retries: 100", "60s", &peer);
+    let running = service("interval: 500ms, timeout: 500ms, retries: 100", "60s", &peer);
     // The second attempt of the first run begins after the second due time.
     peer.until(|counts| counts.accepted >= 3).await;
     let [scheduled, finished, missed] = stopped(running);
@@ -85,7 +85,7 @@ async fn a_tick_during_the_checks_own_run_is_counted_as_missed() {
 async fn a_signal_lets_the_runs_under_way_finish() {
     let peer = Hostile::Silent.start();
     let mut running = service(
-        "interval: 1s, timeout: 1s, retries: 0, failure_threshold: 1",
+        "interval: 5s, timeout: 5s, retries: 0, failure_threshold: 1",
         "60s",
         &peer,
     );
@@ -105,7 +105,7 @@ async fn a_signal_lets_the_runs_under_way_finish() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_outlives_the_grace_is_stopped_and_accounted_for() {
     let peer = Hostile::Silent.start();
-    let running = service("interval: 100ms, timeout: 100ms, retries: 100", "0s", &peer);
+    let running = service("interval: 1s, timeout: 1s, retries: 100", "0s", &peer);
     peer.until(|counts| counts.open == 1).await;
     running.signal(Signal::INT);
     let ending = running.end();
@@ -116,7 +116,7 @@ async fn a_run_that_outlives_the_grace_is_stopped_and_accounted_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_output_of_the_service_has_no_colours() {
     let site = site();
-    let mut running = service("interval: 300ms, timeout: 300ms", "60s", &site);
+    let mut running = service("interval: 1s, timeout: 1s", "60s", &site);
     let line = running.line().unwrap();
     assert!(!line.contains('\x1b'), "{line:?}");
     stopped(running);

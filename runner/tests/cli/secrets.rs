@@ -186,7 +186,7 @@ fn everywhere(echo: &Site, other: &Site) -> String {
     let (echo, other) = (echo.address().port(), other.address().port());
     format!(
         r#"
-defaults: {{ interval: 1s, timeout: 1s, retries: 1, failure_threshold: 1 }}
+defaults: {{ interval: 3s, timeout: 3s, retries: 1, failure_threshold: 1 }}
 checks:
   - {{ name: name, plugin: tls, target: "${{env:HOST}}:{other}" }}
   - {{ name: address, plugin: tcp, target: "${{env:ADDRESS}}:{echo}" }}

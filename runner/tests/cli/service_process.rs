@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{canary, folder};
 
 /// Time limit for anything on a busy machine.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
 
 /// A running `canary run` with its admin address.
 pub(super) struct Service {
@@ -66,12 +66,9 @@ impl Service {
         authority.parse().unwrap()
     }
 
-    /// Sends GET `path` to the admin address. When it is out of descriptors, the service closes connections that have
-    /// not sent a request yet, so this retries, as `canary status` does.
+    /// Sends GET `path` to the admin address.
     pub(super) fn get(&self, path: &str) -> Answer {
-        let mut answers = (0..3).map(|_| client::get(self.address(), path));
-        let answered = answers.find(Result::is_ok);
-        answered.expect("it answers one of three times").unwrap()
+        get(self.address(), path)
     }
 
     /// The codes of the problems that `/livez` or `/readyz` reports.
@@ -119,6 +116,14 @@ impl Service {
         let ending = self.process.end();
         assert_eq!(ending.code, 0, "{ending:?}");
     }
+}
+
+/// Sends GET `path` to an admin address. When it is out of descriptors, the service closes connections that have not
+/// sent a request yet, so this retries, as `canary status` does.
+pub(super) fn get(address: SocketAddr, path: &str) -> Answer {
+    let mut answers = (0..3).map(|_| client::get(address, path));
+    let answered = answers.find(Result::is_ok);
+    answered.expect("it answers one of three times").unwrap()
 }
 
 /// The message of a line, whether or not the log is JSON.

@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
 use super::blocked_output::named;
-use super::monitor::{MAX_LATE_PINGS, Monitor, ended, failure_ping};
+use super::monitor::{MAX_LATE_PINGS, Monitor, ended, failure_ping, failure_ping_about};
 use super::service_process::LIMIT;
 use super::site;
 
 /// Maximum time until `/livez` reports a stall: 5 s as documented, plus time for a busy machine.
-const MAX_DETECTION: Duration = Duration::from_secs(10);
+const MAX_DETECTION: Duration = Duration::from_secs(20);
 
 /// A suite with these checks and the hostile plugin.
 fn suite(checks: Value) -> Value {
@@ -164,8 +164,7 @@ async fn assert_named(monitor: &Monitor, thread: &str) -> Value {
     };
     let problem = named(&monitor.service, &problem_text);
     if ["alert", "telemetry", "ticker"].contains(&name) {
-        let ping = failure_ping(&monitor.heartbeat).await;
-        assert!(ping.contains(&problem_text), "{ping}");
+        failure_ping_about(&monitor.heartbeat, &problem_text).await;
     } else {
         let pings = monitor.pings();
         let pinged = monitor.heartbeat.until(|_| monitor.pings() >= pings + 2);
@@ -261,13 +260,20 @@ async fn threads_beside_the_checks_that_stand_still_hold_up_no_run() {
     ] {
         let monitor = with_alerts().await;
         monitor.assert_healthy().await;
+        let missed = |status: &Value| status["account"]["missed"]["overload"].as_u64().unwrap();
+        let before = missed(&monitor.status());
         let frozen = monitor.service.process.freeze(thread);
         let runs = monitor.control.accepted();
         super::accepted(&monitor.control, runs + 25).await;
         drop(frozen);
         monitor.assert_healthy().await;
-        let missed = &monitor.status()["account"]["missed"];
-        assert_eq!(missed["overload"], 0, "{thread}: {missed}");
+        let status = monitor.status();
+        // Runs that waited for the thread would miss many more; a busy machine misses a few.
+        let more = missed(&status) - before;
+        assert!(
+            more <= 5,
+            "{thread}: {more} more due times were missed: {status:#}"
+        );
         monitor.service.end();
     }
 }
@@ -289,7 +295,14 @@ async fn a_disk_that_hangs_is_told_and_holds_up_neither_runs_nor_the_end() {
     assert_eq!(monitor.service.problems("/livez"), [""; 0]);
     drop(frozen);
     monitor.assert_healthy().await;
-    assert_eq!(monitor.service.problems("/readyz"), [""; 0]);
+    let began = Instant::now();
+    while monitor.service.problems("/readyz") != [""; 0] {
+        assert!(
+            began.elapsed() < LIMIT,
+            "{:?}",
+            monitor.service.problems("/readyz")
+        );
+    }
 
     let frozen = monitor.service.process.freeze("canary-state");
     monitor.service.process.signal(Signal::TERM);

@@ -7,7 +7,9 @@ use canary_tests::peer::http::{Reply, Site};
 use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
+use super::reload::next;
 use super::{canary, http_check, site, suite};
 
 /// `canary ARGUMENTS` with all signals exported to a collector at short intervals.
@@ -21,11 +23,16 @@ pub(super) fn exporting(folder: &TempDir, arguments: &[&str], url: &str) -> Prog
 
 /// A suite with ten checks of one site, each with ten runs per second.
 pub(super) fn busy(site: &Site) -> TempDir {
+    busy_every("100ms", site)
+}
+
+/// A suite with ten checks of one site at this interval.
+pub(super) fn busy_every(interval: &str, site: &Site) -> TempDir {
     let checks: String = (0..10)
         .map(|number| http_check(&format!("page {number}"), site, "/"))
         .collect();
     suite(&format!(
-        "defaults: {{ interval: 100ms, timeout: 100ms, retries: 0 }}\nchecks:\n{checks}"
+        "defaults: {{ interval: {interval}, timeout: {interval}, retries: 0 }}\nchecks:\n{checks}"
     ))
 }
 
@@ -164,15 +171,15 @@ async fn a_target_that_asks_for_it_joins_the_trace() {
 async fn metrics_and_changes_of_status_leave_while_the_service_runs() {
     let collector = Collector::start(Protocol::Http);
     let site = site();
-    let folder = busy(&site);
+    let folder = busy_every("1s", &site);
     let running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
     let page = [("canary.check.name", "page 3"), ("canary.outcome", "pass")];
+    // Metrics and logs are exported by themselves, so one may be ahead of the other.
     let arrivals = collector.wait_for(LIMIT, |arrivals| {
-        arrivals
-            .metrics()
-            .sum("canary.check.runs", &page)
-            .unwrap_or_default()
-            > 3.0
+        let metrics = arrivals.metrics();
+        let passed = metrics.sum("canary.check.runs", &page).unwrap_or_default();
+        let are_up = metrics.sum("canary.check.up", &[]) == Some(10.0);
+        passed > 3.0 && are_up && arrivals.logs().named("canary.check.transition").len() >= 10
     });
     stopped(running);
     let metrics = arrivals.metrics();
@@ -202,24 +209,27 @@ async fn a_scraper_sees_what_the_collector_sees() {
     let folder = busy(&site);
     let program = canary(&folder, &["run", "suite.yaml", "--admin", "127.0.0.1:0"]);
     let mut running = started(program);
-    let note = running.log_line().unwrap();
+    let note = next(&mut running, "metrics on ");
     let url = note
         .strip_prefix("metrics on http://")
         .unwrap()
         .strip_suffix("/metrics")
         .unwrap();
-    assert!(
-        running
-            .log_line()
-            .unwrap()
-            .starts_with("telemetry export is off; set OTEL_EXPORTER_OTLP_ENDPOINT")
+    next(
+        &mut running,
+        "telemetry export is off; set OTEL_EXPORTER_OTLP_ENDPOINT",
     );
     site.until(|counts| counts.accepted >= 30).await;
-    let text = scrape(url);
-    assert!(
-        text.contains("canary_check_runs_total{service_name=\"canary\",canary_check_name=\"page 3\""),
-        "{text}"
-    );
+    // A run is counted a little later than its target sees it.
+    let began = Instant::now();
+    let is_counted = |text: &str| {
+        text.contains("canary_check_runs_total{service_name=\"canary\",canary_check_name=\"page 3\"")
+    };
+    let mut text = scrape(url);
+    while !is_counted(&text) {
+        assert!(began.elapsed() < LIMIT, "{text}");
+        text = scrape(url);
+    }
     assert!(
         text.contains("canary_host_descriptors_unaccounted{service_name=\"canary\"} 0"),
         "{text}"

@@ -2,11 +2,10 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use canary_tests::certificate::Authority;
 use canary_tests::command::{Program, find};
-use canary_tests::harness::{AttemptBuilder, Harness, alone};
+use canary_tests::harness::{AttemptBuilder, Harness, alone, ms};
 use canary_tests::peer::canned::{Then, canned};
 use canary_tests::peer::digest::DigestGuard;
 use canary_tests::peer::dns::Zone;
@@ -171,7 +170,7 @@ fn a_challenge_that_cannot_be_answered_fails_with_the_reason() {
     });
 }
 
-/// Each is a verdict, soon.
+/// Each is a verdict within the default quota `cpu`.
 #[test]
 fn hostile_challenges_fail_the_check_and_nothing_else() {
     let long = 64 << 10;
@@ -197,10 +196,9 @@ fn hostile_challenges_fail_the_check_and_nothing_else() {
                 Then::Closes,
             );
             let attempt = harness.plugin("http").against(&peer).set("auth", login(PASSWORD));
-            let ran = attempt.run().await;
+            let ran = attempt.timeout(ms(60_000)).run().await;
             let summary = failure(&ran);
             assert!(summary.len() < 300, "{summary}");
-            assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
         }
     });
 }
@@ -332,7 +330,7 @@ fn curl_is_admitted_and_refused_alike() {
                     "--noproxy",
                     "*",
                     "--max-time",
-                    "5",
+                    "60",
                     "--digest",
                 ]);
                 let curl = curl.args([

@@ -101,7 +101,7 @@ fn a_server_without_a_name_to_choose_by_shows_its_default_certificate() {
         for (name, is_sent, passes) in CASES {
             let tls = json!({ "server_name": name, "sni": is_sent, "ca": server.authority.pem() });
             for (plugin, attempt) in attempts(&harness, (&web, &mail), &tls) {
-                let ran = attempt.timeout(ms(3000)).run().await;
+                let ran = attempt.timeout(ms(20_000)).run().await;
                 let expected = if passes { "pass" } else { "fail" };
                 let outcome = &ran.leaves_nothing().outcome;
                 assert_eq!(ran.ended(), expected, "{plugin} {name} {is_sent}: {outcome:?}");

@@ -29,7 +29,7 @@ impl Curl {
 
     async fn passes(&self, proxy: &str, url: &str) -> bool {
         let program = Program::at(&self.program).within(self.folder.path());
-        let program = program.args(["-sS", "--noproxy", "", "--max-time", "2", "--proxy", proxy]);
+        let program = program.args(["-sS", "--noproxy", "", "--max-time", "10", "--proxy", proxy]);
         let files = ["--proxy-cacert", "proxy.pem", "--cacert", "target.pem", "-o"];
         let program = program.args(files).args(["/dev/null", url]);
         let ending = tokio::task::spawn_blocking(|| program.run()).await;
@@ -65,7 +65,7 @@ fn curl_and_canary_use_and_refuse_the_same_proxies() {
         cases.extend(bad.map(|kind| (kind.name, &kind.proxy, kind.proxy.url("https", ""), false)));
         for (name, proxy, url, passes) in cases {
             let attempt = target.through(&harness, proxy, &ca).set("proxy", url.clone());
-            let ran = attempt.timeout(ms(1500)).run().await;
+            let ran = attempt.timeout(ms(5_000)).run().await;
             assert_eq!(
                 ran.leaves_nothing().ended() == "pass",
                 passes,

@@ -259,6 +259,12 @@ fn a_collector_that_is_away_refuses_and_comes_back_to_its_port() {
         sender.send(&run()).unwrap();
     }
     assert_eq!(requests(&collector.arrivals()), 21);
+    // Keeps the port when the collector is gone, so that no other test gets it meanwhile.
+    collector.stop_listening();
+    let port = TcpSocket::new_v4().unwrap();
+    port.set_reuseaddr(true).unwrap();
+    port.bind(address).unwrap();
+    collector.listen();
     drop(collector);
     TcpStream::connect(address).unwrap_err();
 }

@@ -11,12 +11,19 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout};
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+use tokio::time::Instant;
 
 use super::Ending;
 use crate::freeze::Frozen;
+
+/// Interval between two looks at the processes or threads.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+/// Time limit for a thread to start.
+const THREAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running child process. It is killed on drop.
 #[derive(Debug)]
@@ -101,6 +108,9 @@ impl Running {
     }
 
     /// Waits for a child process of it with this argument, and returns its process id.
+    ///
+    /// # Panics
+    /// It has ended.
     #[must_use]
     pub fn child_with(&self, argument: &str) -> i32 {
         let parent = format!("PPid:\t{}", self.child.id());
@@ -116,7 +126,8 @@ impl Running {
             if let Some(pid) = pids.find(is_meant) {
                 return pid;
             }
-            thread::yield_now();
+            assert!(!self.has_ended(), "it ended without a child with `{argument}`");
+            thread::park_timeout(POLL_INTERVAL);
         }
     }
 
@@ -179,16 +190,26 @@ impl Running {
     /// Stops every thread of this name, and no other, until the value is dropped.
     ///
     /// # Panics
-    /// There is none, or this process may not trace its children.
+    /// There is none within a minute, or this process may not trace its children.
     pub fn freeze(&self, name: &str) -> Frozen<'_> {
-        let threads = self.threads();
         let is_meant = |own: &String| name.starts_with(own.as_str()) && own.len() == name.len().min(15);
-        let meant: Vec<i32> = threads
-            .iter()
-            .filter_map(|(number, own)| is_meant(own).then_some(*number))
-            .collect();
-        assert!(!meant.is_empty(), "no thread is named `{name}`: {threads:?}");
-        Frozen::new(self, meant)
+        let began = Instant::now();
+        loop {
+            let threads = self.threads();
+            let meant: Vec<i32> = threads
+                .iter()
+                .filter_map(|(number, own)| is_meant(own).then_some(*number))
+                .collect();
+            if !meant.is_empty() {
+                return Frozen::new(self, meant);
+            }
+            // A thread has its name only from when it first gets a processor.
+            assert!(
+                began.elapsed() < THREAD_LIMIT,
+                "no thread is named `{name}`: {threads:?}"
+            );
+            thread::park_timeout(POLL_INTERVAL);
+        }
     }
 
     /// Resident memory in bytes.

@@ -57,7 +57,10 @@ impl Clock {
     /// # Panics
     /// There is no room for a file.
     pub fn set(&self, ahead: i64) {
-        fs::write(self.offset(), format!("{ahead:+}\n")).expect("the offset is written");
+        // Replaced at once: the program may read the file at any moment, and an empty one is another offset.
+        let next = self.folder.path().join("next");
+        fs::write(&next, format!("{ahead:+}\n")).expect("the offset is written");
+        fs::rename(next, self.offset()).expect("the offset is replaced");
     }
 
     fn offset(&self) -> PathBuf {

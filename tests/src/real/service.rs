@@ -24,7 +24,7 @@ use crate::ports;
 pub const MAX_OUTPUT_LINES: usize = 100_000;
 
 /// Time limit for a server to become ready.
-const START_LIMIT: Duration = Duration::from_secs(90);
+const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// Interval between polls of a server.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);

@@ -1,6 +1,5 @@
 //! A thousand transitions while the receiver is silent, and a process that is killed on the way.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -73,6 +72,16 @@ impl Process {
         self.dispatcher.reports().now()
     }
 
+    /// Waits until nothing waits for a notifier any more. Its receiver has the last notification before that.
+    async fn until_delivered(&self, notifier: &str) {
+        let delivered = async {
+            while self.report().notifiers[notifier].waiting > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LIMIT, delivered).await.unwrap();
+    }
+
     /// Waits for a log line that contains these words.
     async fn wait_for_log(&mut self, words: &str) {
         let is_logged = |logged: &Vec<String>| logged.iter().any(|line| line.contains(words));
@@ -104,10 +113,14 @@ fn a_thousand_transitions_before_a_silent_receiver_all_arrive_once_it_answers() 
     run(async {
         let (silent, well) = (Receiver::webhook(), Receiver::webhook());
         silent.set(ReceiverMode::Silent);
-        let yaml = hook("silent", &silent, ", timeout: 200ms") + &hook("well", &well, "");
-        let settings = settings(&format!("notifiers:\n{yaml}")).unwrap();
+        // A receiver that answers is given time: what it takes too late is sent again.
+        let with_timeout = |time: &str| {
+            let silent = hook("silent", &silent, &format!(", timeout: {time}"));
+            let well = hook("well", &well, ", timeout: 60s");
+            settings(&format!("notifiers:\n{silent}{well}")).unwrap()
+        };
         let disk = Arc::default();
-        let mut process = Process::start(&settings, &disk);
+        let mut process = Process::start(&with_timeout("200ms"), &disk);
         for number in 1..=500 {
             process.stage(&["silent", "well"], &numbered(number));
         }
@@ -115,32 +128,38 @@ fn a_thousand_transitions_before_a_silent_receiver_all_arrive_once_it_answers() 
             .wait_for_log("`silent` failed: no response within 200ms")
             .await;
         timeout(LIMIT, well.until(500)).await.unwrap();
+        process.until_delivered("well").await;
         // A kill: nothing is left but what is on disk.
         drop(process);
         assert_eq!(disk.lock().unwrap().rows(Table::Notification).len(), 500);
-        let mut process = Process::start(&settings, &disk);
+        let mut process = Process::start(&with_timeout("3s"), &disk);
         for number in 501..=1_000 {
             process.stage(&["silent", "well"], &numbered(number));
         }
         timeout(LIMIT, well.until(1_000)).await.unwrap();
+        process.until_delivered("well").await;
+        process.wait_for_log("`silent` failed").await;
         assert_eq!(process.report().notifiers["silent"].waiting, 1_000);
         silent.set(ReceiverMode::Accept);
         process.wait_for_log("`silent` recovered").await;
         timeout(LIMIT, silent.until(500)).await.unwrap();
         drop(process);
-        let process = Process::start(&settings, &disk);
+        let process = Process::start(&with_timeout("60s"), &disk);
         timeout(LIMIT, silent.until(1_000)).await.unwrap();
+        process.until_delivered("silent").await;
         drop(process.dispatcher);
         assert!(disk.lock().unwrap().rows(Table::Notification).is_empty());
         for receiver in [&silent, &well] {
             let mut order = Vec::new();
-            let mut times: HashMap<String, u32> = HashMap::new();
             for body in receiver.bodies() {
                 let id = body["id"].as_str().unwrap().to_owned();
                 order.push(id.rsplit('/').next().unwrap().parse::<u32>().unwrap());
-                *times.entry(id).or_default() += 1;
             }
+            // The one that was under way when a process ended, after its two seconds, may have come twice.
+            let count = order.len();
+            order.dedup();
             assert_eq!(order, (1..=1_000).collect::<Vec<_>>());
+            assert!(count <= 1_001, "{count}");
         }
     });
 }
@@ -212,7 +231,7 @@ fn a_receiver_that_hangs_holds_up_neither_another_nor_the_end() {
         let internal_fds = process.internal_fds.clone();
         let before = tokio::time::Instant::now();
         drop(process.dispatcher);
-        assert!(before.elapsed() < Duration::from_secs(10));
+        assert!(before.elapsed() < LIMIT);
         assert_eq!(format!("{internal_fds:?}"), "InternalFds(0)");
         assert_eq!(disk.lock().unwrap().rows(Table::Notification).len(), 10);
     });
@@ -258,7 +277,11 @@ fn a_receiver_that_asks_for_a_wait_is_given_it() {
         process.wait_for_log("429").await;
         receiver.set(ReceiverMode::Accept);
         timeout(LIMIT, receiver.until(1)).await.unwrap();
-        assert!(before.elapsed() >= Duration::from_secs(1));
-        assert_eq!(receiver.accepted(), 2);
+        // Each attempt but the last was told to wait: more than one if this test was slow to change the answer.
+        let waits = u32::try_from(receiver.accepted() - 1).unwrap();
+        assert!(
+            waits >= 1 && before.elapsed() >= waits * Duration::from_secs(1),
+            "{waits}"
+        );
     });
 }

@@ -59,7 +59,7 @@ impl<'a> Check<'a> {
             span_id: [1; 8],
             sampled: true,
         };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         Client::new(Arc::new(shared), page, grants, deadline, trace)
     }
 }

@@ -6,6 +6,7 @@ mod idle;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -20,22 +21,22 @@ use crate::telemetry::settings::{Compression, Destination, Protocol};
 use collector::{Behaviour, Collector};
 
 /// Time limit for expected events, longer than any test should take.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_millis(300);
+/// Time-out of an attempt that has to time out. Others are given more: what a collector took too late is sent again.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct Fixture {
     delivery: Delivery,
     notices: mpsc::Receiver<Notice>,
 }
 
-fn destination(collector: &Collector) -> Destination {
+fn destination(address: SocketAddr) -> Destination {
     Destination {
-        url: format!("http://{}/v1/traces", collector.address())
-            .parse()
-            .unwrap(),
+        url: format!("http://{address}/v1/traces").parse().unwrap(),
         protocol: Protocol::HttpProtobuf,
         headers: Vec::new(),
-        timeout: SOON,
+        timeout: EVENT_TIMEOUT,
         compression: Compression::None,
         tls: TlsFiles::default(),
     }
@@ -64,8 +65,17 @@ fn start(exporters: BTreeMap<Signal, Exporter>, folder: Option<&Path>) -> Fixtur
 }
 
 fn start_to(collector: &Collector, signals: &[Signal], folder: Option<&Path>) -> Fixture {
-    let exporter = |signal: &Signal| (*signal, Exporter::Otlp(destination(collector)));
+    let exporter = |signal: &Signal| (*signal, Exporter::Otlp(destination(collector.address())));
     start(signals.iter().map(exporter).collect(), folder)
+}
+
+/// Sends metrics to a collector that behaves like this at first.
+fn start_to_bad(collector: &Collector, behaviour: Behaviour, folder: Option<&Path>) -> Fixture {
+    let mut to = destination(collector.address());
+    if behaviour == Behaviour::Silent {
+        to.timeout = SHORT_TIMEOUT;
+    }
+    start(BTreeMap::from([(Signal::Metrics, Exporter::Otlp(to))]), folder)
 }
 
 fn frame(name: &str) -> Frame {
@@ -147,7 +157,7 @@ async fn what_a_collector_refuses_for_now_arrives_in_order_when_it_is_back() {
     for behaviour in bad {
         let folder = tempfile::tempdir().unwrap();
         let collector = Collector::start(behaviour).await;
-        let fixture = start_to(&collector, &[Signal::Metrics], Some(folder.path()));
+        let fixture = start_to_bad(&collector, behaviour, Some(folder.path()));
         for request in [b"1", b"2", b"3"] {
             fixture.delivery.push(Signal::Metrics, request.to_vec());
         }
@@ -183,7 +193,7 @@ async fn each_misbehaviour_has_its_word() {
     ];
     for (behaviour, word) in words {
         let collector = Collector::start(behaviour).await;
-        let fixture = start_to(&collector, &[Signal::Metrics], None);
+        let fixture = start_to_bad(&collector, behaviour, None);
         fixture.delivery.push(Signal::Metrics, b"1".to_vec());
         let counted = || {
             fixture.delivery.report().signals[&Signal::Metrics]
@@ -192,10 +202,10 @@ async fn each_misbehaviour_has_its_word() {
         };
         until(word, counted).await;
     }
-    let nobody = Collector::start(Behaviour::Accept).await;
-    let destination = destination(&nobody);
-    drop(nobody);
-    tokio::task::yield_now().await;
+    // Bound and not listening, so that nobody else gets the port.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let destination = destination(nobody.local_addr().unwrap());
     let exporters = BTreeMap::from([(Signal::Metrics, Exporter::Otlp(destination))]);
     let fixture = start(exporters, None);
     fixture.delivery.push(Signal::Metrics, b"1".to_vec());
@@ -211,9 +221,10 @@ async fn each_misbehaviour_has_its_word() {
 async fn a_collector_that_wants_to_be_left_alone_is() {
     let collector = Collector::start(Behaviour::RetryAfter(2)).await;
     let fixture = start_to(&collector, &[Signal::Metrics], None);
+    // Before the answer: this test may see the attempt some time after it.
+    let began = Instant::now();
     fixture.delivery.push(Signal::Metrics, b"1".to_vec());
     until("the first attempt", || collector.heads().len() == 1).await;
-    let first = Instant::now();
     collector.behave(Behaviour::Accept);
     // Neither time nor new requests shorten the delay.
     for _ in 0..3 {
@@ -221,9 +232,9 @@ async fn a_collector_that_wants_to_be_left_alone_is() {
     }
     until("the next attempt", || collector.heads().len() > 1).await;
     assert!(
-        first.elapsed() >= Duration::from_millis(1900),
+        began.elapsed() >= Duration::from_millis(1900),
         "{:?}",
-        first.elapsed()
+        began.elapsed()
     );
 }
 
@@ -259,7 +270,7 @@ async fn a_signal_whose_collector_hangs_does_not_hold_up_another() {
         Collector::start(Behaviour::Accept)
     );
     let exporters = [(Signal::Traces, &hung), (Signal::Metrics, &good)]
-        .map(|(signal, collector)| (signal, Exporter::Otlp(destination(collector))));
+        .map(|(signal, collector)| (signal, Exporter::Otlp(destination(collector.address()))));
     let fixture = start(exporters.into(), None);
     fixture.delivery.append(Signal::Traces, &frame("a"));
     until("the hung attempt", || hung.connections() == 1).await;
@@ -347,7 +358,7 @@ async fn the_console_has_a_line_of_json_for_each_request_and_none_goes_nowhere()
 async fn a_header_of_the_operator_is_sent_and_never_written_to_disk() {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start(Behaviour::Status(StatusCode::UNAUTHORIZED.as_u16())).await;
-    let mut to = destination(&collector);
+    let mut to = destination(collector.address());
     let value = http::HeaderValue::from_static("Bearer s3cret-token");
     to.headers = vec![(http::header::AUTHORIZATION, value)];
     let exporters = BTreeMap::from([(Signal::Metrics, Exporter::Otlp(to))]);

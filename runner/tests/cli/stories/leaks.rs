@@ -34,7 +34,7 @@ async fn story_01_ssl_checker_a_socket_that_nobody_closes_is_closed_with_its_run
     let (http, https) = (page.url("http", "/"), secure.url("https", "/"));
     let (place, ca) = (secure.address().to_string(), authority.pem());
     let mut monitor = Monitor::start(suite(
-        "100ms",
+        "250ms",
         &[
             (2, check("leak", "leak", &http, json!({ "connections": 4 }))),
             (2, check("http", "http", &http, json!({}))),
@@ -44,20 +44,20 @@ async fn story_01_ssl_checker_a_socket_that_nobody_closes_is_closed_with_its_run
     ))
     .await;
     let after = async |runs: u64| {
-        let mut status = Value::Null;
         for plugin in ["leak", "http", "tls", "https"] {
-            status = monitor.finished(plugin, runs).await;
+            monitor.finished(plugin, runs).await;
         }
-        status
     };
     after(10).await;
     let before = monitor.descriptors().await;
-    let status = after(100).await;
+    after(60).await;
+    // A busy machine stops some of these runs before they have opened all sockets.
+    let status = monitor.until(|status| ended(status, "leak", "pass") > 0).await;
     monitor.wait_for_descriptors(before + FD_TOLERANCE).await;
     // A leaking run that passes has held all four sockets.
     let leaked = 4 * ended(&status, "leak", "pass");
     let reclaimed = status["descriptors"]["reclaimed"].as_u64().unwrap();
-    assert!(leaked > 0 && reclaimed >= leaked, "{status:#}");
+    assert!(reclaimed >= leaked, "{status:#}");
     monitor.assert_healthy().await;
     monitor.assert_clean([&page, &secure]).await;
     monitor.service.end();
@@ -73,7 +73,7 @@ async fn story_03_blackbox_peers_that_keep_connections_alive_use_up_no_descripto
     let (http, https) = (site.url("http", "/"), secure.url("https", "/"));
     let config = json!({ "version": "2", "tls": { "ca": authority.pem() } });
     let mut suite = suite(
-        "1s",
+        "2s",
         &[
             (40, check("http", "http", &http, json!({}))),
             (10, check("http2", "http", &https, config)),
@@ -110,7 +110,7 @@ async fn story_12_cachet_monitor_it_works_after_some_time_when_all_that_was_open
         &page.url("http", "/"),
         json!({ "connections": 4 }),
     );
-    let suite = suite("100ms", &[(2, leak)]);
+    let suite = suite("250ms", &[(2, leak)]);
     let mut monitor = Monitor::start_with(suite, |program| program.descriptors(DESCRIPTORS)).await;
     // Four per run: all of them together would exceed the descriptor limit five times.
     let enough = 5 * u64::from(DESCRIPTORS) / 4;
@@ -146,7 +146,7 @@ fn one_each<'p>(peers: impl Iterator<Item = &'p Peer>) -> Value {
         })
     };
     let checks: Vec<Value> = Hostile::ALL.into_iter().zip(peers).map(check).collect();
-    json!({ "defaults": { "interval": "400ms", "timeout": "300ms", "retries": 0 }, "checks": checks })
+    json!({ "defaults": { "interval": "1s", "timeout": "900ms", "retries": 0 }, "checks": checks })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use canary_tests::harness::HOSTILE;
 use canary_tests::peer::http::{Reply, Site};
-use canary_tests::peer::{Hostile, Peer, hostile, plain};
+use canary_tests::peer::{Hostile, Peer, hostile};
+use canary_tests::ports;
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -14,8 +15,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
 use crate::monitor::{
-    CONTROL_CHECK, MAX_LATE_PINGS, Monitor, assert_accounting, ended, failure_ping, finished, named,
-    replicate,
+    CONTROL_CHECK, MAX_LATE_PINGS, Monitor, assert_accounting, assert_on_schedule, ended, failure_ping,
+    failure_ping_about, finished, named, replicate,
 };
 use crate::service_process::{LIMIT, Service};
 use crate::stalls::assert_reported;
@@ -36,12 +37,16 @@ async fn story_02_ssl_checker_a_peer_that_hangs_up_before_its_line_ends_the_run_
     let halfway = Peer::tcp(|mut connection| async move { connection.write_all(b"220 mail.exam").await });
     let check = |name: &str, peer: &Peer| {
         let config = json!({ "starttls": "smtp" });
-        json!({ "name": name, "plugin": "tls", "target": peer.address().to_string(), "config": config })
+        let target = peer.address().to_string();
+        // A run that is not over at once on a busy machine must not be stopped either.
+        json!({
+            "name": name, "plugin": "tls", "target": target, "interval": "3s", "timeout": "3s", "config": config,
+        })
     };
     let suite = checks(&[check("closes", &closes), check("halfway", &halfway)]);
     let monitor = Monitor::start(suite).await;
     for name in ["closes", "halfway"] {
-        let status = monitor.finished(name, 10).await;
+        let status = monitor.finished(name, 4).await;
         // A verdict of the plugin, not a time-out.
         let check = named(&status, name).next().unwrap();
         assert_eq!(ended(&status, name, "fail"), finished(&status, name), "{check:#}");
@@ -87,15 +92,16 @@ async fn story_06_gatus_a_mail_server_that_never_answers_holds_up_no_check() {
     let status = monitor
         .finished("page", finished(&monitor.status(), "page") + 5)
         .await;
-    assert_eq!(status["account"]["missed"]["overload"], 0, "{status:#}");
+    assert_on_schedule(&status);
     monitor.assert_healthy().await;
     monitor.service.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_07_openstatus_a_target_that_is_down_is_told_of_at_every_due_time_until_it_is_back() {
-    let target = plain::echo();
-    let address = target.address();
+    // Nobody else may listen there while the target is away.
+    let address = ports::unused();
+    let target = Peer::tcp_on(address, hostile::drain).unwrap();
     let port = json!({ "name": "port", "plugin": "tcp", "target": address.to_string() });
     let monitor = Monitor::start(checks(&[port])).await;
     let is =
@@ -107,7 +113,7 @@ async fn story_07_openstatus_a_target_that_is_down_is_told_of_at_every_due_time_
     let status = monitor
         .until(|status| ended(status, "port", "fail") >= fails + 10)
         .await;
-    assert_eq!(status["account"]["missed"]["overload"], 0, "{status:#}");
+    assert_on_schedule(&status);
     let resets = Peer::tcp_on(address, |connection| async move { connection.reset() }).unwrap();
     accepted(&resets, 5).await;
     drop(resets);
@@ -179,10 +185,10 @@ async fn story_08_heartbeat_after_an_upgrade_the_monitors_start_whatever_the_old
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_11_sensu_the_dead_mans_switch_fires_when_one_check_is_scheduled_no_more() {
-    // One run occupies the only permit of the group for a minute, so the other check never runs.
+    // One run occupies the only permit of the group for longer than the test takes, so the other check never runs.
     let sleep = json!({
         "name": "sleeps", "plugin": "hostile", "target": "127.0.0.1:1", "group": "one",
-        "interval": "60s", "timeout": "60s", "config": { "then": "sleep" },
+        "interval": "10m", "timeout": "10m", "config": { "then": "sleep" },
     });
     let starved = json!({ "name": "starved", "plugin": "tcp", "target": "127.0.0.1:1", "group": "one" });
     let mut suite = checks(&[starved]);
@@ -193,9 +199,11 @@ async fn story_11_sensu_the_dead_mans_switch_fires_when_one_check_is_scheduled_n
     monitor.reload(suite);
     let asleep = |status: &Value| named(status, "sleeps").all(|check| check["stage"] == "running");
     monitor.until(asleep).await;
-    let ping = failure_ping(&monitor.heartbeat).await;
-    assert!(ping.contains("no recent outcome of 1 check (starved;"), "{ping}");
-    assert_eq!(monitor.service.problems("/readyz"), ["checks_stale"]);
+    failure_ping_about(&monitor.heartbeat, "no recent outcome of 1 check (starved;").await;
+    let mut problems = monitor.service.problems("/readyz");
+    // A busy machine has them.
+    problems.retain(|what| what != "slow_poll");
+    assert_eq!(problems, ["checks_stale"]);
     let pings = monitor.pings();
     let seen = ended(&monitor.status(), CONTROL_CHECK, "pass");
     // All other checks run, and still no success ping is sent.

@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: peer\r\n\r\n";
 
 /// A client that has sent its request.
@@ -71,6 +71,8 @@ async fn a_silent_peer_reads_and_says_nothing() {
 async fn a_peer_that_never_reads_fills_the_buffers_of_its_client() {
     let peer = Hostile::NeverReads.start();
     let mut client = ask(&peer).await;
+    // A paused clock does not wait for the peer to accept.
+    peer.until(|counts| counts.open == 1).await;
     assert!(
         time::timeout(SOON, client.write_all(&vec![0; 64 << 20]))
             .await

@@ -4,7 +4,7 @@ use super::*;
 use crate::certificate::Authority;
 use crate::peer::MAX_ENTRIES;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn route(request: &Request) -> Reply {
     match request.path() {

@@ -8,7 +8,7 @@ use crate::peer::http::{Reply, Site};
 use crate::peer::tls::NAMES;
 use crate::peer::tls::tests::shake_hands;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Sends `request` and reads until the server closes.
 async fn exchange(peer: &Peer, request: &str) -> String {

@@ -10,7 +10,7 @@ use super::*;
 use crate::certificate::Authority;
 use crate::peer::tls::NAMES;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 impl Protocol {
     /// The messages of a client, each with the expected end of the server's reply.
@@ -138,17 +138,20 @@ async fn a_good_server_turns_to_tls_with_its_certificate() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_silent_server_never_answers_the_request() {
     let authority = Authority::new("Root");
     for protocol in Protocol::ALL {
         let peer = start(protocol, StartTlsBehaviour::Silent, &authority);
         let mut stream = ask(protocol, &peer).await;
+        // Only now: a paused clock would not wait for replies that are still on their way.
+        time::pause();
         assert!(
             time::timeout(SOON, stream.read_u8()).await.is_err(),
             "{}",
             protocol.name()
         );
+        time::resume();
         assert_eq!(peer.open(), 1, "{}", protocol.name());
     }
 }

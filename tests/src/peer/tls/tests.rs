@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream as ClientStream;
 use super::*;
 use crate::peer::hostile::LARGE_BODY_BYTES;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: peer\r\n\r\n";
 
 /// Connects to a peer as `localhost` with this client configuration.
@@ -99,7 +99,8 @@ async fn peers_that_stop_in_the_handshake_leave_their_client_waiting() {
         let peer = kind.start(&authority);
         let handshake = shake_hands(&peer, authority.client_config());
         assert!(time::timeout(SOON, handshake).await.is_err(), "{}", kind.name());
-        assert!(peer.received() > 100, "{}", kind.name());
+        // The paused clock may have been faster than the peer.
+        peer.until(|counts| counts.received > 100).await;
     }
 }
 

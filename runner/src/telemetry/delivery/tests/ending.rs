@@ -44,10 +44,7 @@ async fn finishing_sends_what_can_be_sent() {
 async fn finishing_spools_what_cannot_be_sent_by_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start(Behaviour::Silent).await;
-    let mut to = destination(&collector);
-    to.timeout = EVENT_TIMEOUT;
-    let exporters = BTreeMap::from([(Signal::Traces, Exporter::Otlp(to))]);
-    let fixture = start(exporters, Some(folder.path()));
+    let fixture = start_to(&collector, &[Signal::Traces], Some(folder.path()));
     fixture.delivery.append(Signal::Traces, &frame("last"));
     let started = Instant::now();
     let report = fixture.delivery.finish(started + SOON).await;

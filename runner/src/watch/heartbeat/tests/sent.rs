@@ -1,6 +1,6 @@
 //! Pings as received by a server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -32,6 +32,10 @@ async fn beat(site: &Site, pings: usize, health_input: impl FnMut() -> HealthInp
     let stop = async {
         site.until(|counts| counts.accepted >= pings && counts.open == 0)
             .await;
+        // The site may see the end of a connection before its result is recorded.
+        while stats.pings().values().sum::<u64>() < u64::try_from(pings).unwrap() {
+            tokio::task::yield_now().await;
+        }
     };
     let beats = run(&settings, health_input, &internal_fds, &stats, stop);
     tokio::time::timeout(MINUTE, beats).await.unwrap();
@@ -148,15 +152,20 @@ async fn an_address_that_never_answers_holds_one_connection_and_makes_no_ping_la
     let settings = settings(&silent.url("http", "/token"));
     let (internal_fds, stats) = (InternalFds::default(), PingStats::default());
     let start = Instant::now();
-    let mut most = 0;
-    let mut healthy = works();
-    let health_input = || {
-        most = most.max(silent.open());
-        healthy()
+    let mut held = BTreeSet::new();
+    // Counted at this end: the peer, whose clock is not paused, sees the end of a connection some time later.
+    let stop = async {
+        for second in 1..=299 {
+            tokio::time::sleep_until(start + Duration::from_secs(second)).await;
+            held.insert(internal_fds.count());
+        }
     };
-    let stop = tokio::time::sleep(Duration::from_secs(299));
-    run(&settings, health_input, &internal_fds, &stats, stop).await;
-    assert!(most <= 1, "{most} connections at once");
+    run(&settings, works(), &internal_fds, &stats, stop).await;
+    assert_eq!(
+        held,
+        BTreeSet::from([1, 3]),
+        "a connection, or what is reserved for the next"
+    );
     assert_eq!(start.elapsed().as_secs(), 299);
     let report = stats.report();
     assert_eq!(report.failed, BTreeMap::from([("timeout".into(), 15)]));
@@ -170,7 +179,7 @@ async fn a_process_without_a_descriptor_left_still_pings() {
     let url = format!("http://localhost:{}/token", site.address().port());
     let program = Program::test("watch::heartbeat::tests::sent::a_starving_process");
     let starving = program.env("CANARY_TEST_URL", &url).start();
-    let pings = site.until(|counts| counts.accepted == 3);
+    let pings = site.until(|counts| counts.accepted >= 3);
     tokio::time::timeout(MINUTE, pings).await.unwrap();
     drop(starving);
 }
