@@ -274,7 +274,10 @@ fn guess_grant(target: &str) -> Option<Grant> {
 }
 
 fn url_grant(target: &str, scheme: Option<&str>) -> Result<Grant, GrantError> {
-    let url = Url::parse(target).map_err(|source| GrantError::Url { source })?;
+    let url = Url::parse(target).map_err(|source| match source {
+        url::ParseError::RelativeUrlWithoutBase => GrantError::NoUrlScheme,
+        source => GrantError::Url { source },
+    })?;
     if scheme.is_some_and(|scheme| scheme != url.scheme()) {
         return Err(GrantError::OtherScheme {
             scheme: url.scheme().to_owned(),

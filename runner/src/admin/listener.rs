@@ -1,6 +1,6 @@
 //! The listening socket: opened at startup, so that problems are reported then.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -26,8 +26,16 @@ pub struct AdminListener {
 /// Why the listener cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The address is in use, or does not belong to this machine.
-    #[error("cannot listen on {address}; choose another address with `--admin`, or `--admin none`")]
+    /// The address is in use, does not belong to this machine, or is reserved for others.
+    #[error("cannot listen on {address}: {reason}; choose another address with `--admin`, or `--admin none`")]
+    Address {
+        /// The configured address.
+        address: SocketAddr,
+        /// Which of these.
+        reason: ErrorKind,
+    },
+    /// Anything else, such as a lack of descriptors.
+    #[error("cannot listen on {address}")]
     Listen {
         /// The configured address.
         address: SocketAddr,
@@ -39,6 +47,17 @@ pub enum ListenError {
     Tls(#[from] TlsError),
 }
 
+impl ListenError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            reason @ (ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied) => {
+                Self::Address { address, reason }
+            }
+            _ => Self::Listen { address, source },
+        }
+    }
+}
+
 impl AdminListener {
     /// Listens on the address and reads the certificate.
     ///
@@ -46,7 +65,7 @@ impl AdminListener {
     /// Either fails.
     pub fn open(listen: &Listen, access: &Access) -> Result<Self, ListenError> {
         let address = listen.address;
-        let listener = bind(address).map_err(|source| ListenError::Listen { address, source })?;
+        let listener = bind(address).map_err(|error| ListenError::new(address, error))?;
         let tls = access.tls.as_ref().map(Tls::load).transpose()?;
         let own = tls.iter().flat_map(Tls::names);
         Ok(Self {

@@ -278,10 +278,16 @@ fn open_state(
     if state.is_unread()
         && let state::Health::Unread(reason) = state.health()
     {
+        let path = folder.display().to_string();
+        // A reason that is about a file names it.
+        let place = if reason.contains(&path) {
+            String::new()
+        } else {
+            format!(" in `{path}`")
+        };
         tracing::error!(
-            "cannot read the state in `{}`: {reason}; retrying, checks run meanwhile and alerts are delayed \
-             by up to 60 s",
-            folder.display()
+            "cannot read the state{place}: {reason}; is `--state-dir` right? Checks run meanwhile, and alerts are \
+             delayed by up to 60 s"
         );
     }
     for note in &stored.notes {

@@ -205,7 +205,13 @@ impl<'a> AdminClient<'a> {
             return Err(unexpected("the body is incomplete".to_owned()));
         }
         let text = String::from_utf8_lossy(&reply.body).into_owned();
-        let value = serde_json::from_str(&text).map_err(|error| unexpected(error.to_string()))?;
+        let value = serde_json::from_str(&text).map_err(|error| {
+            if error.is_data() {
+                return unexpected(error.to_string());
+            }
+            // Rather another server than another version.
+            unexpected("the body is not JSON".to_owned())
+        })?;
         Ok(Decoded { value, text })
     }
 

@@ -18,6 +18,7 @@ use crate::app::Host;
 use crate::app::load::{Loaded, load_text};
 use crate::console::Console;
 use crate::outcome::Run;
+use crate::plugin::EMBEDDED;
 use crate::report::{self, Screen};
 use crate::suite::{Problem, Problems};
 use document::{Document, Origin};
@@ -27,6 +28,8 @@ use setting::Setting;
 const SOURCE: &str = "command line";
 /// Prefix of problems of the check.
 const OF_CHECK: &str = "check `probe`: ";
+/// Prefix of problems of a plugin that is given as a file.
+const OF_PLUGIN: &str = "plugin `plugin`: ";
 /// Part of a hint that makes no sense without a suite.
 const DECLARE: &str = "declare it under `vars`, or ";
 
@@ -131,7 +134,8 @@ fn origin(problem: &Problem, document: &Document) -> Origin {
 
 /// Attributes a problem to the argument instead of the generated line.
 fn attribute_to_argument(problem: Problem, document: &Document, arguments: &[Setting]) -> Problem {
-    let argument = match origin(&problem, document) {
+    let origin = origin(&problem, document);
+    let argument = match origin {
         Origin::Command => SOURCE.to_owned(),
         Origin::Plugin => "PLUGIN".to_owned(),
         Origin::Target => "TARGET".to_owned(),
@@ -143,8 +147,16 @@ fn attribute_to_argument(problem: Problem, document: &Document, arguments: &[Set
         }
     };
     let mut problem = problem.moved_to(Path::new(&argument));
-    if let Some(message) = problem.message.strip_prefix(OF_CHECK) {
-        problem.message = message.to_owned();
+    for subject in [OF_CHECK, OF_PLUGIN] {
+        if let Some(message) = problem.message.strip_prefix(subject) {
+            problem.message = message.to_owned();
+        }
+    }
+    if origin == Origin::Plugin && problem.message.starts_with("cannot read") {
+        let names = EMBEDDED.map(|(name, _)| name).join("`, `");
+        problem.hint = Some(format!(
+            "built in: `{names}`; anything else is the path of a plugin"
+        ));
     }
     if let Some(hint) = problem
         .hint

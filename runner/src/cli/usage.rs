@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::report;
 
@@ -13,7 +13,12 @@ pub(super) fn print_refusal(error: &clap::Error, code: u8) -> ExitCode {
         let _closed = error.print();
         return ExitCode::SUCCESS;
     }
-    let _closed = clap::Error::raw(error.kind(), plain(error)).print();
+    // Help because the command is missing: it is no message of an error, and printed as if it had been requested.
+    let _closed = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.print()
+    } else {
+        clap::Error::raw(error.kind(), plain(error)).print()
+    };
     ExitCode::from(code)
 }
 
@@ -33,7 +38,24 @@ pub(super) fn exit_code(done: std::io::Result<()>) -> ExitCode {
 fn plain(error: &clap::Error) -> String {
     let rendered = error.render().to_string();
     let text = rendered.strip_prefix("error: ").unwrap_or(&rendered);
-    text.lines().map(|line| report::sanitize(line) + "\n").collect()
+    let mut lines: String = text.lines().map(|line| report::sanitize(line) + "\n").collect();
+    lines.extend(suite_tip(error));
+    lines
+}
+
+/// What somebody meant who gave a suite in place of a command.
+fn suite_tip(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let file = report::sanitize(word);
+    let is_suite = [".yaml", ".yml"].iter().any(|ending| file.ends_with(ending));
+    is_suite.then(|| {
+        format!(
+            "\n  tip: `canary check {file}` runs its checks once, `canary run {file}` runs them on \
+             their schedule\n"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -139,6 +139,9 @@ pub enum GrantError {
         #[source]
         source: url::ParseError,
     },
+    /// The target has no scheme, such as `example.com`.
+    #[error("it is not a URL: write the scheme as well, such as `https://example.com/`")]
+    NoUrlScheme,
     /// The target is a URL of another scheme.
     #[error("its scheme is `{scheme}`")]
     OtherScheme {

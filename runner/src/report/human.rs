@@ -84,9 +84,14 @@ fn notes(run: &Run, detail: Detail) -> Vec<Note> {
         Outcome::Completed(verdict) => Some(verdict),
         Outcome::Stopped(_) | Outcome::Faulted(_) => None,
     };
-    let is_shown =
-        |assertion: &&Assertion| detail == Detail::Everything || assertion.status != VerdictStatus::Pass;
-    let assertions = verdict.into_iter().flat_map(|verdict| &verdict.assertions);
+    let is_shown = |assertion: &&Assertion| match detail {
+        Detail::Everything => true,
+        Detail::Problems => assertion.status != VerdictStatus::Pass,
+    };
+    let assertions = verdict
+        .filter(|verdict| detail == Detail::Everything || !says_it_all(verdict))
+        .into_iter()
+        .flat_map(|verdict| &verdict.assertions);
     let facts = verdict.filter(|_| detail == Detail::Everything);
     assertions
         .filter(is_shown)
@@ -96,6 +101,20 @@ fn notes(run: &Run, detail: Detail) -> Vec<Note> {
         .chain(reclaimed(run))
         .chain(truncated(run))
         .collect()
+}
+
+/// Whether the summary has the only problem already.
+fn says_it_all(verdict: &Verdict) -> bool {
+    let is_problem = |assertion: &&Assertion| assertion.status != VerdictStatus::Pass;
+    let mut problems = verdict.assertions.iter().filter(is_problem);
+    let (Some(problem), None) = (problems.next(), problems.next()) else {
+        return false;
+    };
+    let (name, message, summary) = (&*problem.name, &*problem.message, &*verdict.summary);
+    let rest = summary
+        .strip_prefix(name)
+        .and_then(|rest| rest.strip_prefix(": "));
+    summary == message || rest == Some(message)
 }
 
 /// Measurements and attributes.

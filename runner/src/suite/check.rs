@@ -183,7 +183,8 @@ pub(super) fn checks(
             return Vec::new();
         }
         _ => {
-            reader.list(entry, "checks");
+            let hint = "begin each check with `- `".to_owned();
+            reader.unexpected(entry, "a list of checks", Some(hint));
             return Vec::new();
         }
     };

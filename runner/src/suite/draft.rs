@@ -327,7 +327,8 @@ impl Draft {
             let hint = match meant {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!(
-                    "declare it: `plugins: {{ {}: {{ path: FILE.wasm }} }}`",
+                    "built in: `{}`; declare another: `plugins: {{ {}: {{ path: FILE.wasm }} }}`",
+                    embedded.join("`, `"),
                     plugin.value
                 ),
             };

@@ -120,7 +120,8 @@ fn unknown(
 fn require(check: &RawCheck, report: &mut Report) {
     if check.layer.plugin.get().is_none() && !check.layer.plugin.is_invalid() {
         let message = format!("{}`plugin` is missing", check.subject());
-        report.add(check.source.problem(check.at, message));
+        let hint = "write `plugin: http`, or another name of `canary plugin list`";
+        report.add(check.source.problem(check.at, message).hint(hint));
     }
     let labels = check.layer.labels.effective().len();
     if labels > MAX_LABELS {

@@ -23,6 +23,8 @@ const MAX_ALIASED: u64 = 1_000_000;
 const BYTES_PER_VALUE: usize = 64;
 /// Maximum size of a text that is interned.
 const MAX_SHARED_BYTES: usize = 24;
+/// The hint where a tab indents a line.
+const NO_TABS: &str = "indent with spaces: YAML does not allow tabs";
 
 /// The document of a file, or nothing if it is empty or broken.
 pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
@@ -310,11 +312,19 @@ fn syntax(source: &Source, error: &ScanError) -> Problem {
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return too_deep(source, at);
     }
-    let line = source.line(at.line).into_iter().flatten();
-    let tab = line.take_while(|c| c.is_whitespace()).any(|c| c == '\t');
+    if matches!(error.kind(), ErrorKind::TabInPlainScalar) {
+        return tab_below(source, at, error);
+    }
     let hint = match error.kind() {
-        _ if tab => Some("indent with spaces: YAML does not allow tabs"),
+        _ if end_of_tabs(source, at.line).is_some() => Some(NO_TABS),
+        ErrorKind::MappingValueNotAllowed if begins_with_key(source, at) => {
+            Some("indent it like the keys beside it, or quote text that contains `: `")
+        }
         ErrorKind::MappingValueNotAllowed => Some("quote text that contains `: `"),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry => {
+            Some("indent it like the keys or the `-` beside it")
+        }
+        ErrorKind::SimpleKeyExpected => Some("write `KEY: VALUE`, with a space after the colon"),
         ErrorKind::InvalidColonPlacement => Some("a bracket or quote before this may be unclosed"),
         ErrorKind::UnexpectedCharacter { .. } => Some("quote text that starts with this character"),
         ErrorKind::UnknownQuotedScalarEscape => Some("in single quotes a backslash is literal"),
@@ -323,4 +333,35 @@ fn syntax(source: &Source, error: &ScanError) -> Problem {
     };
     let problem = source.problem(at, format!("invalid YAML: {}", error.info()));
     problem.maybe_hint(hint.map(str::to_owned))
+}
+
+/// A text that ends at a tab. The parser reports where the text begins; the tab is in the indentation of a line below.
+fn tab_below(source: &Source, at: Position, error: &ScanError) -> Problem {
+    let lines = (at.line..).take_while(|line| source.line(*line).is_some());
+    let mut tabs = lines.filter_map(|line| Some((line, end_of_tabs(source, line)?)));
+    let mut at = at;
+    if let Some(tab) = tabs.next() {
+        (at.line, at.column) = tab;
+    }
+    let problem = source.problem(at, format!("invalid YAML: {}", error.info()));
+    problem.hint(NO_TABS)
+}
+
+/// The column after the indentation of a line, if a tab is in it.
+fn end_of_tabs(source: &Source, line: u32) -> Option<u32> {
+    let (mut column, mut has_tab) = (1, false);
+    for char in source.line(line)?.take_while(|char| char.is_whitespace()) {
+        column += 1;
+        has_tab |= char == '\t';
+    }
+    has_tab.then_some(column)
+}
+
+/// Whether the colon at this place is the first of its line, as that of a key is.
+fn begins_with_key(source: &Source, at: Position) -> bool {
+    let line = source.line(at.line).into_iter().flatten();
+    (1..)
+        .zip(line)
+        .find(|(_, char)| *char == ':')
+        .is_some_and(|(column, _)| column == at.column)
 }

@@ -157,6 +157,10 @@ impl Worker {
         let end = Instant::now() + FLUSH_TIMEOUT;
         state.export_final(end).await;
         state.delivery.finish(end).await;
+        // A command that runs once exports only now, so its log has no failure of its collector yet.
+        while let Ok(notice) = notices.try_recv() {
+            log_text(severity(&notice), &notice.to_string());
+        }
     }
 }
 
@@ -330,15 +334,19 @@ impl ExporterState {
     }
 
     fn log(&mut self, severity: Severity, event: &str, text: &str) {
-        match severity {
-            Severity::Info => tracing::info!("{text}"),
-            Severity::Warn => tracing::warn!("{text}"),
-            Severity::Error => tracing::error!("{text}"),
-        }
+        log_text(severity, text);
         self.buffer(Signal::Logs, Owner::RUNNER, || {
             logs::encode_runner_event(severity, event, text.to_owned(), SystemTime::now())
         });
         self.flush_pending();
+    }
+}
+
+fn log_text(severity: Severity, text: &str) {
+    match severity {
+        Severity::Info => tracing::info!("{text}"),
+        Severity::Warn => tracing::warn!("{text}"),
+        Severity::Error => tracing::error!("{text}"),
     }
 }
 

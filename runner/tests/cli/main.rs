@@ -9,6 +9,7 @@ mod check;
 mod client_commands;
 mod clock_changes;
 mod collector_outage;
+mod common_errors;
 mod config_validation;
 mod disk;
 mod documentation;
@@ -40,7 +41,6 @@ mod trust_roots;
 mod validate;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use canary_tests::command::Program;
 use canary_tests::peer::Peer;
@@ -86,10 +86,10 @@ fn site() -> Site {
     })
 }
 
-/// Waits until a peer has accepted this many connections; fails after a minute.
+/// Waits until a peer has accepted this many connections; fails after two minutes.
 async fn accepted(peer: &Peer, enough: usize) {
     let reached = peer.until(|counts| counts.accepted >= enough);
-    let waited = tokio::time::timeout(Duration::from_secs(60), reached).await;
+    let waited = tokio::time::timeout(service_process::LIMIT, reached).await;
     assert!(waited.is_ok(), "{} of {enough} connections came", peer.accepted());
 }
 

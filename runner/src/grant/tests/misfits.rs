@@ -6,9 +6,10 @@ use super::*;
 
 #[test]
 fn a_target_that_does_not_fit_its_syntax_is_refused_without_being_shown() {
+    let no_scheme = "it is not a URL: write the scheme as well, such as `https://example.com/`";
     let cases = [
-        ("example.com", "URL", "not a URL"),
-        ("hello world", HTTP, "not a URL"),
+        ("example.com", "URL", no_scheme),
+        ("hello world", HTTP, no_scheme),
         ("http://localhost:port/", HTTP, "not a URL"),
         ("ftp://localhost/", HTTP, "its scheme is `ftp`"),
         (

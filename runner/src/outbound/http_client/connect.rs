@@ -1,5 +1,6 @@
 //! Connecting: name resolution, TCP and TLS.
 
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -142,7 +143,7 @@ pub(crate) async fn dial(
             }
             Ok(Err(error)) => Failure::new(
                 FailureCause::Connect,
-                format!("cannot connect to {address}: {error}"),
+                format!("cannot connect to {address}: {}", reason(&error)),
             ),
             Err(_) => Failure::new(
                 FailureCause::Timeout,
@@ -151,6 +152,19 @@ pub(crate) async fn dial(
         };
     }
     Err(last)
+}
+
+/// Why there is no connection, in the words that results of checks use; in the system's where there are none.
+fn reason(error: &io::Error) -> String {
+    let has_words = matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+    );
+    if has_words {
+        error.kind().to_string()
+    } else {
+        error.to_string()
+    }
 }
 
 fn share(deadline: Instant, parts: usize) -> Duration {
