@@ -1,10 +1,11 @@
 //! Builds the guests of the tests and benches for `wasm32-wasip2`.
 
-#[path = "../runner/build/guests.rs"]
+#[path = "../runner/sandbox/build/guests.rs"]
 mod guests;
 
 fn main() {
     guests::build(
+        "..",
         "CANARY_GUEST",
         &[
             ("hostile", "tests/guests/hostile"),

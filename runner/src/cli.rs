@@ -27,7 +27,7 @@ use probe::ProbeArgs;
 pub use run::run;
 use settings::{GlobalArgs, HostArgs};
 
-use crate::suite::VariableOverrides;
+use canary_suite::VariableOverrides;
 
 /// Health checks that can't go silent.
 #[derive(Debug, Parser)]

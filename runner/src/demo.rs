@@ -12,16 +12,15 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 
 use crate::admin::AdminListener;
-use crate::alert;
 use crate::app::bootstrap::{self, ServiceError};
 use crate::app::{self, Host};
-use crate::console::Console;
-use crate::ledger::audit::Audit;
-use crate::outcome::Run;
-use crate::report::{Detail, Screen, human};
-use crate::signal::{self, Hangup, Shutdown};
-use crate::suite::Problems;
-use crate::telemetry::settings::Settings;
+use canary_console::Console;
+use canary_net::ledger::audit::Audit;
+use canary_run::outcome::Run;
+use canary_run::report::{Detail, Screen, human};
+use canary_suite::Problems;
+use canary_system::signal::{self, Hangup, Shutdown};
+use canary_telemetry::settings::Settings;
 use targets::Targets;
 
 /// How long runs may go on after a stop: longer than the time-out of any check.
@@ -103,7 +102,7 @@ pub async fn run_live(
     let settings = bootstrap::Settings {
         grace: GRACE,
         state: None,
-        alert: alert::Settings::default(),
+        alert: canary_alert::Settings::default(),
         telemetry: telemetry.clone(),
         heartbeat: None,
         admin_listener: open_admin(),

@@ -4,48 +4,32 @@
 //! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> report, state, alert, telemetry,
 //! watch.
 //!
-//! Dependencies follow one order of modules, in which each may use only those before it: `ORDER` in
-//! `tests/tidy/imports.rs`.
+//! This crate is the program: the assembled host and its commands. The parts are crates of their own, which know
+//! nothing of it; they are exported here, under short names, for the tests and benches.
 
-pub mod account;
 pub mod admin;
-pub mod age;
-pub mod alert;
 pub mod app;
-pub mod backoff;
 pub mod cli;
-pub mod clock;
-pub mod console;
 #[cfg(feature = "demo")]
 pub mod demo;
-pub mod dispatch;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod grant;
-pub mod io_class;
-pub mod ledger;
-pub mod liveness;
-pub mod net;
-pub mod outbound;
-pub mod outcome;
-pub mod pem;
-pub mod plugin;
-pub mod pool;
-pub mod problem;
-pub mod publish;
-pub mod quota;
-pub mod record;
-pub mod redact;
-pub mod regular_file;
-pub mod report;
-pub mod sandbox;
-pub mod schedule;
-pub mod settings;
-pub mod signal;
-pub mod state;
-pub mod status;
-pub mod suite;
-pub mod telemetry;
-pub mod trace;
 pub mod watch;
+
+pub use canary_alert as alert;
+pub use canary_console as console;
+pub use canary_net as net;
+pub use canary_net::{ledger, pool};
+pub use canary_outbound as outbound;
+pub use canary_record as record;
+pub use canary_record::{quota, redact, trace};
+pub use canary_run::{account, outcome, publish, report, schedule, status};
+pub use canary_sandbox as sandbox;
+pub use canary_sandbox::{dispatch, plugin};
+pub use canary_settings as settings;
+pub use canary_state as state;
+pub use canary_suite as suite;
+pub use canary_suite::{grant, problem};
+pub use canary_system::{age, backoff, clock, io_class, liveness, pem, regular_file, signal};
+pub use canary_telemetry as telemetry;

@@ -18,3 +18,4 @@ pub mod receiver;
 pub mod scripted;
 pub mod systemd;
 pub mod terminal;
+pub mod texts;

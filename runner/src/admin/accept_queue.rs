@@ -19,7 +19,7 @@ use super::admission::{Admission, Admitted, OPENING_TIME, Stage};
 use super::protocol::{FirstMessage, Protocol};
 use super::response;
 use super::reuse_port::{ListenerGroup, RawConnection};
-use crate::ledger::audit::{FdGuard, InternalFds};
+use canary_net::ledger::audit::{FdGuard, InternalFds};
 
 /// Number of connections that are classified before other tasks get their turn.
 const BATCH_SIZE: usize = 256;
@@ -195,7 +195,7 @@ mod tests {
     use super::super::tests::deliver;
     use super::super::{AdminListener, LIMITS};
     use super::*;
-    use crate::settings::{Access, Listen};
+    use canary_settings::{Access, Listen};
 
     /// An accept queue whose connections all have the same age, with one place at each stage.
     struct Crowd {

@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 
 use super::response::{Response, error_response, unauthorized};
-use crate::settings::Token;
+use canary_settings::Token;
 
 /// The permission that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

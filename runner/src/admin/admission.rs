@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::blocked_time::BlockedTime;
-use crate::ledger::RESERVED_FDS;
+use canary_net::ledger::RESERVED_FDS;
 use table::{Connection, Table};
 
 /// How long a request waits for a place to respond.

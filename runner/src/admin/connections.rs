@@ -9,8 +9,8 @@ use super::handler::ApiRequest;
 use super::query::Query;
 use super::response::{Response, json};
 use super::status::{api_time, count};
-use crate::ledger::{LiveLease, PageOwner, Reclaimed};
-use crate::report::admin_api::{ApiTime, Connections, OpenConnection, ReclaimedConnection, seconds};
+use canary_net::ledger::{LiveLease, PageOwner, Reclaimed};
+use canary_run::report::admin_api::{ApiTime, Connections, OpenConnection, ReclaimedConnection, seconds};
 
 /// `GET /api/v1/connections`.
 ///

@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::ledger::Budget;
-use crate::publish::Restored;
-use crate::settings::Token;
-use crate::suite::Check;
+use canary_net::ledger::Budget;
+use canary_run::publish::Restored;
+use canary_settings::Token;
+use canary_suite::Check;
 
 /// An admin server on a public address, of a runner that has not run any check yet.
 pub struct Admin {

@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::access::AccessPolicy;
 use super::hosts::Hosts;
 use super::tls::{Tls, TlsError};
-use crate::settings::{Access, Listen};
+use canary_settings::{Access, Listen};
 
 /// The backlog of connections that the kernel completes before they are accepted. When it is full, clients wait for a
 /// second until their kernel retries. The kernel may allow less (`net.core.somaxconn`).

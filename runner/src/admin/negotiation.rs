@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
-use crate::telemetry::Format;
+use canary_telemetry::Format;
 
 /// OpenMetrics if the client names it and does not prefer the older text format, which every scraper supports.
 pub(super) fn metrics_format(headers: &HeaderMap) -> Format {

@@ -5,7 +5,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-use crate::report::admin_api::ErrorBody;
+use canary_run::report::admin_api::ErrorBody;
 
 /// The document without schemas.
 const PATHS: &str = include_str!("openapi.json");

@@ -2,8 +2,8 @@
 
 use url::form_urlencoded;
 
-use crate::status::Status;
-use crate::suite::Check;
+use canary_run::status::Status;
+use canary_suite::Check;
 
 /// Default number of items in a response.
 const DEFAULT_LIMIT: usize = 1_000;

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::handler::{ApiRequest, PendingResponse};
 use super::response::{Response, error_response, json};
-use crate::report::admin_api::{ReloadFailed, Reloaded};
+use canary_run::report::admin_api::{ReloadFailed, Reloaded};
 
 /// A little less than the request time-out, so that the response can still be sent.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(8);

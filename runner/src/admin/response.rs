@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::{TextChunks, negotiation};
-use crate::report::admin_api::ErrorBody;
-use crate::report::safe_json;
-use crate::telemetry::Format;
+use canary_run::report::admin_api::ErrorBody;
+use canary_run::report::safe_json;
+use canary_telemetry::Format;
 
 /// A response of the admin server.
 pub(super) type Response = http::Response<Body>;

@@ -11,8 +11,8 @@ use socket2::SockRef;
 use tokio::net::TcpListener;
 
 use super::listener;
-use crate::io_class::IoClass;
-use crate::ledger::audit::{FdGuard, InternalFds};
+use canary_net::ledger::audit::{FdGuard, InternalFds};
+use canary_system::io_class::IoClass;
 
 /// Number of listening sockets: their backlogs hold ten thousand clients that connect at once.
 pub(super) const MAX_LISTENERS: usize = 3;
@@ -205,7 +205,7 @@ mod tests {
 
     use super::super::{AdminListener, ListenError};
     use super::*;
-    use crate::settings::{Access, Listen};
+    use canary_settings::{Access, Listen};
 
     fn open(address: SocketAddr) -> Result<AdminListener, ListenError> {
         AdminListener::open(&Listen::from_flag("--admin", address), &Access::default())

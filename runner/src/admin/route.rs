@@ -12,7 +12,7 @@ use super::openapi::{self, AddSchema};
 use super::response::{self, Response, error_response, json_document, method_not_allowed, plain_text};
 use super::status::{self, CheckDetail};
 use super::{AdminState, connections, hosts, probes, reload};
-use crate::report::admin_api::{Connections, HealthStatus, ReloadFailed, Reloaded, RunnerStatus};
+use canary_run::report::admin_api::{Connections, HealthStatus, ReloadFailed, Reloaded, RunnerStatus};
 
 /// Stands for a parameter at the end of a path.
 const PARAMETER: &str = "{id}";

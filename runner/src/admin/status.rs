@@ -17,17 +17,17 @@ use super::probes::problems;
 use super::query::{Order, Query};
 use super::response::{Response, error_response, json, json_chunks};
 use super::{AdminState, TextChunks};
-use crate::clock;
-use crate::publish::CheckSnapshot;
-use crate::report::admin_api::{
+use crate::watch::health::{HealthIssue, HealthReport};
+use canary_run::publish::CheckSnapshot;
+use canary_run::report::admin_api::{
     AccountState, ApiTime, CheckState, Descriptors, FailedReload, LastRun, ReloadCounts, RunnerStatus,
     SuiteState, seconds,
 };
-use crate::report::{RunObject, UsageObject, run_object, safe_json};
-use crate::schedule::calendar;
-use crate::status::Status;
-use crate::suite::CheckId;
-use crate::watch::health::{HealthIssue, HealthReport};
+use canary_run::report::{RunObject, UsageObject, run_object, safe_json};
+use canary_run::schedule::calendar;
+use canary_run::status::Status;
+use canary_suite::CheckId;
+use canary_system::clock;
 
 /// Number of checks per chunk of the response: other tasks get their turn after each chunk.
 const CHECKS_PER_CHUNK: usize = 16;

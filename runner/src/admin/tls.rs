@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
-use crate::io_class;
-use crate::net::tls::provider;
-use crate::pem::{self, PemError};
-use crate::regular_file::{self, FileVersion, Owner};
-use crate::settings::Identity;
+use canary_net::tls::provider;
+use canary_settings::Identity;
+use canary_system::io_class;
+use canary_system::pem::{self, PemError};
+use canary_system::regular_file::{self, FileVersion, Owner};
 
 /// Maximum size of a file with certificates or a key, in bytes.
 const MAX_PEM_BYTES: u64 = 4 << 20;

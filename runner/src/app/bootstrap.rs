@@ -23,23 +23,22 @@ use super::reload::{self, ReloadHandle, ReloadResult};
 use super::supervisor::{self, RunObserver};
 use super::systemd::SystemdNotifier;
 use super::{Host, health_signals, slow_poll_thread, telemetry_thread};
-use crate::account::RunAccount;
 use crate::admin::AdminListener;
-use crate::alert;
-use crate::ledger::audit::Audit;
-use crate::liveness::Thread;
-use crate::publish::{Restored, StatusStore};
-use crate::report::Screen;
-use crate::signal::Hangup;
-use crate::state::{self, State, StateError, StoredRows, Table};
-use crate::telemetry::settings as telemetry;
-use crate::telemetry::{MetricsHandle, Telemetry};
 use crate::watch::health::Sources;
 use crate::watch::heartbeat;
 use crate::watch::reload_status::ReloadStatus;
 use crate::watch::slow_polls::SlowPolls;
 use crate::watch::supervisor_status::SupervisorStatus;
 use admin::{admin_state, spawn_admin};
+use canary_net::ledger::audit::Audit;
+use canary_run::account::RunAccount;
+use canary_run::publish::{Restored, StatusStore};
+use canary_run::report::Screen;
+use canary_state::{State, StateError, StoredRows, Table};
+use canary_system::liveness::Thread;
+use canary_system::signal::Hangup;
+use canary_telemetry::settings as telemetry;
+use canary_telemetry::{MetricsHandle, Telemetry};
 
 /// Service configuration set by the operator.
 pub struct Settings {
@@ -48,7 +47,7 @@ pub struct Settings {
     /// Directory for persistent state; `None` disables persistence.
     pub state: Option<PathBuf>,
     /// Alert configuration.
-    pub alert: alert::Settings,
+    pub alert: canary_alert::Settings,
     /// Telemetry configuration.
     pub telemetry: telemetry::Settings,
     /// Heartbeat configuration.
@@ -109,7 +108,7 @@ pub async fn run_with_observer<O: RunObserver>(
     paths: Vec<PathBuf>,
     first: Loaded,
     settings: Settings,
-    observe: impl FnOnce(Telemetry, Option<alert::AlertRouter>) -> io::Result<O>,
+    observe: impl FnOnce(Telemetry, Option<canary_alert::AlertRouter>) -> io::Result<O>,
     stop: impl Future<Output = ()>,
 ) -> Result<(RunAccount, O), ServiceError> {
     // Dropped last, so that the final commit comes after everything that is persisted.
@@ -119,7 +118,9 @@ pub async fn run_with_observer<O: RunObserver>(
     let Core { host, begin, .. } = &core;
     let (router, dispatcher) = start_alerts(host, &settings.alert, &stored, &core.state, begin)?.unzip();
     let audit = host.audit()?;
-    let reports = dispatcher.as_ref().map(alert::NotificationDispatcher::reports);
+    let reports = dispatcher
+        .as_ref()
+        .map(canary_alert::NotificationDispatcher::reports);
     let (telemetry_thread, telemetry, metrics) =
         telemetry_thread::start(host, &audit, &settings.telemetry, reports.clone(), begin)?;
     core.export_dropped_details(&metrics);
@@ -155,7 +156,9 @@ pub async fn run_with_observer<O: RunObserver>(
         thread.stop();
     }
     signals.stop();
-    dispatcher.iter().for_each(alert::NotificationDispatcher::stop);
+    dispatcher
+        .iter()
+        .for_each(canary_alert::NotificationDispatcher::stop);
     Ok((account, observer))
 }
 
@@ -194,7 +197,7 @@ impl Core {
         audit: &Audit,
         metrics: &MetricsHandle,
         slow_polls: SlowPolls,
-        alerts: Option<alert::Reports>,
+        alerts: Option<canary_alert::Reports>,
     ) -> Sources {
         Sources {
             statuses: self.statuses.clone(),
@@ -265,7 +268,7 @@ fn rebaseline_fds(host: &Host, audit: &Audit, first: &Loaded) -> io::Result<()> 
 fn open_state(
     host: &Host,
     folder: Option<&std::path::Path>,
-) -> Result<(State, state::StateWriter, StoredRows), StateError> {
+) -> Result<(State, canary_state::StateWriter, StoredRows), StateError> {
     let Some(folder) = folder else {
         let (state, state_writer) = State::none();
         return Ok((state, state_writer, StoredRows::default()));
@@ -276,7 +279,7 @@ fn open_state(
         State::open(folder, hold, &host.settings().liveness)?
     };
     if state.is_unread()
-        && let state::Health::Unread(reason) = state.health()
+        && let canary_state::Health::Unread(reason) = state.health()
     {
         let path = folder.display().to_string();
         // A reason that is about a file names it.
@@ -299,11 +302,11 @@ fn open_state(
 /// Starts alerting, if a notifier is configured.
 fn start_alerts(
     host: &Host,
-    settings: &alert::Settings,
+    settings: &canary_alert::Settings,
     stored: &StoredRows,
     state: &State,
     begin: &CancellationToken,
-) -> io::Result<Option<(alert::AlertRouter, alert::NotificationDispatcher)>> {
+) -> io::Result<Option<(canary_alert::AlertRouter, canary_alert::NotificationDispatcher)>> {
     if settings.notifiers.is_empty() {
         let waiting = stored.rows_in(Table::Notification).count();
         if waiting > 0 {
@@ -315,7 +318,7 @@ fn start_alerts(
         tracing::warn!("{warning}");
     }
     let persistence = state.clone();
-    let (mut router, dispatcher) = alert::start(alert::Start {
+    let (mut router, dispatcher) = canary_alert::start(canary_alert::Start {
         settings,
         alerts: &rows(stored, Table::Alert),
         notifications: &rows(stored, Table::Notification),

@@ -8,12 +8,12 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
 use super::{Host, telemetry_thread};
-use crate::dispatch::Dispatcher;
-use crate::liveness::already_begun;
-use crate::outcome::Run;
-use crate::publish::StatusStore;
-use crate::suite::Check;
-use crate::telemetry::settings::{Exporter, Settings, Signal};
+use canary_run::outcome::Run;
+use canary_run::publish::StatusStore;
+use canary_sandbox::dispatch::Dispatcher;
+use canary_suite::Check;
+use canary_system::liveness::already_begun;
+use canary_telemetry::settings::{Exporter, Settings, Signal};
 
 /// Runs each check once, with as much concurrency as there are permits. Returns the runs in the order of the checks;
 /// fewer runs than checks when the dispatcher was drained meanwhile.

@@ -5,7 +5,7 @@ pub(super) mod pause_detector;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::clock;
+use canary_system::clock;
 
 /// Differences below this are noise.
 const NOISE: Duration = Duration::from_millis(100);

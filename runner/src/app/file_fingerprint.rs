@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::regular_file::{FileVersion, Owner, Session};
+use canary_system::regular_file::{FileVersion, Owner, Session};
 
 /// Maximum number of entries read per folder, of any kind; a suite cannot have more.
 const MAX_ENTRIES: usize = 100_000;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use crate::liveness::{Component, Impact, Thread, runtime};
-use crate::publish::StatusStore;
-use crate::telemetry::{HeartbeatStats, MetricsHandle};
 use crate::watch::health::{Health, Sources, Thresholds};
 use crate::watch::heartbeat::{self, ExportState, HealthInput, PingStats};
 use crate::watch::systemd;
+use canary_run::publish::StatusStore;
+use canary_system::liveness::{Component, Impact, Thread, runtime};
+use canary_telemetry::{HeartbeatStats, MetricsHandle};
 
 const HEARTBEAT: Component = Component {
     name: "heartbeat",
@@ -114,8 +114,8 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::publish::Restored;
-    use crate::suite::{Cadence, Check, Cron};
+    use canary_run::publish::Restored;
+    use canary_suite::{Cadence, Check, Cron};
 
     #[test]
     fn the_expected_interval_is_that_of_the_check_that_runs_most_often_and_needs_no_calendar() {

@@ -4,24 +4,24 @@ use std::io;
 use std::sync::Arc;
 
 use super::trust::TrustThread;
-use crate::console::Streams;
-use crate::dispatch::{Dispatcher, Plugins};
-use crate::grant::Networks;
-use crate::ledger::audit::{Audit, InternalFds, open_descriptors};
-use crate::ledger::{Budget, Ledger, raise_descriptor_limit};
-use crate::liveness::Registry;
-use crate::net::resolve::{NameFiles, Resolver, ResolverSettings};
-use crate::net::tls::TrustStore;
-use crate::net::{EnvironmentProxies, NetServices};
-use crate::plugin::isolated::{Isolation, Limits};
-use crate::plugin::{Cache, Loader};
-use crate::quota::Quota;
-use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
-use crate::suite::{
+use canary_console::Streams;
+use canary_net::ledger::audit::{Audit, InternalFds, open_descriptors};
+use canary_net::ledger::{Budget, Ledger, raise_descriptor_limit};
+use canary_net::resolve::{NameFiles, Resolver, ResolverSettings};
+use canary_net::tls::TrustStore;
+use canary_net::{EnvironmentProxies, NetServices};
+use canary_record::quota::Quota;
+use canary_record::trace::propagation::Propagation;
+use canary_record::trace::sampler::Sampler;
+use canary_sandbox::dispatch::{Dispatcher, Plugins};
+use canary_sandbox::plugin::isolated::{Isolation, Limits};
+use canary_sandbox::plugin::{Cache, Loader};
+use canary_sandbox::{Engine, EngineError, EngineSettings, Sandbox};
+use canary_suite::grant::Networks;
+use canary_suite::{
     Environment as _, ProcessEnvironment, ReferencePolicy, SecretRegistry, Secrets, Suite, VariableOverrides,
 };
-use crate::trace::propagation::Propagation;
-use crate::trace::sampler::Sampler;
+use canary_system::liveness::Registry;
 
 /// Host configuration set by the operator.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use std::thread::available_parallelism;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::ledger::audit::open_descriptors;
-use crate::liveness::{self, ThreadError};
-use crate::quota::format_bytes;
+use canary_net::ledger::audit::open_descriptors;
+use canary_record::quota::format_bytes;
+use canary_system::liveness::{self, ThreadError};
 
 /// Descriptors that the service needs besides those it was started with: all of its components, plus a few so that
 /// checks can at least run one after the other.

@@ -9,15 +9,15 @@ use futures_util::future::join_all;
 
 use super::Host;
 use super::file_fingerprint::FileFingerprint;
-use crate::dispatch::Plugins;
-use crate::io_class;
-use crate::liveness;
-use crate::plugin::{EMBEDDED, Plugin};
-use crate::regular_file::{Owner, Session};
-use crate::suite::{
+use canary_sandbox::dispatch::Plugins;
+use canary_sandbox::plugin::{EMBEDDED, Plugin};
+use canary_suite::{
     Catalog, Draft, Environment, HostLimits, PluginDeclaration, PluginSource, Problems, ReferencePolicy,
     Suite, SuiteEnvironment, Unusable, VariableOverrides, read, read_text,
 };
+use canary_system::io_class;
+use canary_system::liveness;
+use canary_system::regular_file::{Owner, Session};
 
 /// A suite that is ready to run.
 #[derive(Debug, Clone)]

@@ -2,14 +2,14 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::quota::format_bytes;
-use crate::suite::Suite;
+use canary_record::quota::format_bytes;
+use canary_suite::Suite;
 
 /// Memory of the runner itself, besides its guests. The stored last runs of all checks are at most a quarter of it
-/// ([`crate::publish::MAX_LAST_RUN_BYTES`]).
+/// ([`canary_run::publish::MAX_LAST_RUN_BYTES`]).
 const OWN: u64 = 256 << 20;
 const _: () = assert!(
-    crate::publish::MAX_LAST_RUN_BYTES <= 64 << 20,
+    canary_run::publish::MAX_LAST_RUN_BYTES <= 64 << 20,
     "they are a part of what the runner needs"
 );
 /// Stack size of a run.
@@ -63,7 +63,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::suite::Check;
+    use canary_suite::Check;
 
     fn suite(checks: usize) -> Suite {
         let check = |number| Arc::new(Check::minimal(&format!("c{number}"), Duration::from_secs(10)));

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::supervisor::RunObserver;
-use crate::account::MissReason;
-use crate::age::Now;
-use crate::alert::{AlertRouter, SuiteIndex};
-use crate::console::Output;
-use crate::outcome::Run;
-use crate::publish::StatusStore;
-use crate::report::{self, Screen};
-use crate::state::{Change, PendingCommit, State, StoredRows, Table};
-use crate::status::CheckStatus;
-use crate::suite::{Check, CheckId, Suite};
-use crate::telemetry::Telemetry;
+use canary_alert::{AlertRouter, SuiteIndex};
+use canary_console::Output;
+use canary_run::account::MissReason;
+use canary_run::outcome::Run;
+use canary_run::publish::StatusStore;
+use canary_run::report::{self, Screen};
+use canary_run::status::CheckStatus;
+use canary_state::{Change, PendingCommit, State, StoredRows, Table};
+use canary_suite::{Check, CheckId, Suite};
+use canary_system::age::Now;
+use canary_telemetry::Telemetry;
 
 /// Publishes run events to stdout, alerts and telemetry. Never blocks.
 pub(super) struct Publisher {

@@ -20,11 +20,11 @@ use super::file_fingerprint::FileFingerprint;
 use super::load::{Files, Loaded, load_recording};
 use super::supervisor::SuiteUpdate;
 use super::systemd::SystemdNotifier;
-use crate::backoff::{Backoff, Policy};
-use crate::liveness::{self, Component, Impact, Thread, runtime};
-use crate::signal::Hangup;
-use crate::suite::{CheckId, Problems, Suite};
 use crate::watch::reload_status::ReloadStatus;
+use canary_suite::{CheckId, Problems, Suite};
+use canary_system::backoff::{Backoff, Policy};
+use canary_system::liveness::{self, Component, Impact, Thread, runtime};
+use canary_system::signal::Hangup;
 use debounce::{ChangeDebouncer, ChangeStatus};
 use writers::Writers;
 

@@ -5,12 +5,11 @@ use std::io;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use crate::alert;
-use crate::console::Output;
-use crate::ledger::audit::Audit;
-use crate::liveness::{Component, Impact, Thread, runtime};
-use crate::telemetry::settings::{Exporter, Process, Settings, Signal, resource};
-use crate::telemetry::{self, FLUSH_TIMEOUT, HostView, MetricsHandle, Telemetry};
+use canary_console::Output;
+use canary_net::ledger::audit::Audit;
+use canary_system::liveness::{Component, Impact, Thread, runtime};
+use canary_telemetry::settings::{Exporter, Process, Settings, Signal, resource};
+use canary_telemetry::{FLUSH_TIMEOUT, HostView, MetricsHandle, Telemetry};
 
 /// Runs are not reported while this thread is stalled.
 const TELEMETRY: Component = Component {
@@ -26,7 +25,7 @@ pub fn start(
     host: &Host,
     audit: &Audit,
     settings: &Settings,
-    alerts: Option<alert::Reports>,
+    alerts: Option<canary_alert::Reports>,
     begin: &CancellationToken,
 ) -> io::Result<(Thread, Telemetry, MetricsHandle)> {
     let runtime = runtime()?;
@@ -41,7 +40,7 @@ pub fn start(
     };
     let instance = format!("{:032x}", fastrand::u128(..));
     let resource = resource(settings, &Process::current(instance));
-    let (telemetry, metrics, worker) = telemetry::start(
+    let (telemetry, metrics, worker) = canary_telemetry::start(
         settings,
         resource,
         view,

@@ -4,9 +4,9 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use crate::ledger::audit::InternalFds;
-use crate::liveness::{BEAT, Component, Impact, Progress, Registry, STALL, spawn};
-use crate::net::tls::TrustReader;
+use canary_net::ledger::audit::InternalFds;
+use canary_net::tls::TrustReader;
+use canary_system::liveness::{BEAT, Component, Impact, Progress, Registry, STALL, spawn};
 
 const TRUST: Component = Component {
     name: "trust",

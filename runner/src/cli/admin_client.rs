@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::settings::AdminTarget;
-use crate::ledger::audit::InternalFds;
-use crate::outbound::http_client::{self, Endpoint, Failure, FailureCause, HttpResponse, Protocol, TlsFiles};
-use crate::report::admin_api::ErrorBody;
-use crate::signal::Shutdown;
+use canary_net::ledger::audit::InternalFds;
+use canary_outbound::http_client::{self, Endpoint, Failure, FailureCause, HttpResponse, Protocol, TlsFiles};
+use canary_run::report::admin_api::ErrorBody;
+use canary_system::signal::Shutdown;
 
 /// Time-out of a request.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

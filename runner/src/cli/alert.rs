@@ -4,10 +4,10 @@ use std::time::SystemTime;
 
 use futures_util::future::join_all;
 
-use crate::alert::{DeliveryResult, Notifier, Settings, send_test};
-use crate::console::Console;
-use crate::ledger::audit::InternalFds;
-use crate::report::sanitize;
+use canary_alert::{DeliveryResult, Notifier, Settings, send_test};
+use canary_console::Console;
+use canary_net::ledger::audit::InternalFds;
+use canary_run::report::sanitize;
 
 /// Why `canary alert test` cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -11,11 +11,11 @@ use super::run::{listen, load_and_warn};
 use super::settings::Settings;
 use crate::app::load::Loaded;
 use crate::app::{self, Host};
-use crate::console::Console;
-use crate::dispatch::Dispatcher;
-use crate::outcome::Run;
-use crate::report::{self, Screen};
-use crate::suite::{Check, Suite, suggest};
+use canary_console::Console;
+use canary_run::outcome::Run;
+use canary_run::report::{self, Screen};
+use canary_sandbox::dispatch::Dispatcher;
+use canary_suite::{Check, Suite, suggest};
 
 /// `--check` names a check that the suite does not have.
 #[derive(Debug, thiserror::Error)]

@@ -10,11 +10,11 @@ use super::admin_client::{AdminClient, RELOAD_TIMEOUT, REQUEST_TIMEOUT};
 use super::command::{ClientCommand, Probe};
 use super::output::ResponseFormat;
 use super::settings::AdminTarget;
-use crate::console::Console;
-use crate::console::terminal::Terminal;
-use crate::report::admin_api::{self, Connections, HealthStatus, ReloadFailed, Reloaded, RunnerStatus};
-use crate::report::{Screen, escape, sanitize};
-use crate::settings::Token;
+use canary_console::Console;
+use canary_console::terminal::Terminal;
+use canary_run::report::admin_api::{self, Connections, HealthStatus, ReloadFailed, Reloaded, RunnerStatus};
+use canary_run::report::{Screen, escape, sanitize};
+use canary_settings::Token;
 
 /// Exit code for an invalid suite.
 const EXIT_INVALID_SUITE: u8 = 3;

@@ -11,8 +11,8 @@ use super::output::{ResponseOutput, RunOutput};
 use super::probe::ProbeArgs;
 use super::settings::{AdminArgs, ConcurrencyArgs, GivenArgs, PluginArgs, RestrictionArgs, StateArgs};
 use super::{help, units};
-use crate::plugin::isolated::{SUBCOMMAND, WorkerLimits};
-use crate::suite::VariableOverride;
+use canary_sandbox::plugin::isolated::{SUBCOMMAND, WorkerLimits};
+use canary_suite::VariableOverride;
 
 /// A command with its arguments.
 #[derive(Debug, Subcommand)]

@@ -6,15 +6,14 @@ use super::run::log_admin_address;
 use super::settings::Settings;
 use crate::admin::AdminListener;
 use crate::app::Host;
-use crate::console::Console;
 use crate::demo;
-use crate::report::Screen;
-use crate::telemetry;
+use canary_console::Console;
+use canary_run::report::Screen;
 
 /// Runs the demo, and exports what it measures if `telemetry` is given.
 pub(super) async fn run(
     once: bool,
-    telemetry: Option<&telemetry::settings::Settings>,
+    telemetry: Option<&canary_telemetry::settings::Settings>,
     host: &Arc<Host>,
     settings: &Settings,
     (console, screen): (&Console, Screen),

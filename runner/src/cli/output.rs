@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::report::Detail;
+use canary_run::report::Detail;
 
 /// Output options of `canary check` and `canary probe`.
 #[derive(Debug, Clone, Copy, Args)]

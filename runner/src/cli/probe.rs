@@ -16,11 +16,11 @@ use super::settings::{PluginArgs, RestrictionArgs};
 use super::units;
 use crate::app::Host;
 use crate::app::load::{Loaded, load_text};
-use crate::console::Console;
-use crate::outcome::Run;
-use crate::plugin::EMBEDDED;
-use crate::report::{self, Screen};
-use crate::suite::{Problem, Problems};
+use canary_console::Console;
+use canary_run::outcome::Run;
+use canary_run::report::{self, Screen};
+use canary_sandbox::plugin::EMBEDDED;
+use canary_suite::{Problem, Problems};
 use document::{Document, Origin};
 use setting::Setting;
 

@@ -19,20 +19,19 @@ use crate::admin::AdminListener;
 use crate::app::limits::{self, ProcessKind, ResourceShortage};
 use crate::app::load::{Loaded, load};
 use crate::app::{Host, bootstrap};
-use crate::console::logging::Format;
-use crate::console::{self, Console};
-use crate::grant::GrantError;
-use crate::liveness::{self, Registry};
-use crate::plugin::isolated::worker;
-use crate::plugin::{EMBEDDED, Plugin};
-use crate::problem::Subject;
-use crate::regular_file::{Owner, Session};
-use crate::report::{self, Screen};
-use crate::sandbox::Description;
-use crate::signal::{self, Hangup, HeldHangup, Shutdown};
-use crate::suite::{PluginFacts, PluginSource, Problems, Variable, schema};
-use crate::telemetry;
-use crate::telemetry::settings::{Exporter, Signal};
+use canary_console::Console;
+use canary_console::logging::Format;
+use canary_run::report::{self, Screen};
+use canary_sandbox::Description;
+use canary_sandbox::plugin::isolated::worker;
+use canary_sandbox::plugin::{EMBEDDED, Plugin};
+use canary_suite::grant::GrantError;
+use canary_suite::problem::Subject;
+use canary_suite::{PluginFacts, PluginSource, Problems, Variable, schema};
+use canary_system::liveness::{self, Registry};
+use canary_system::regular_file::{Owner, Session};
+use canary_system::signal::{self, Hangup, HeldHangup, Shutdown};
+use canary_telemetry::settings::{Exporter, Signal};
 
 /// Exit code when a limit of the process or the machine is too low for the runner.
 const EXIT_LIMITS: u8 = 2;
@@ -131,7 +130,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8> {
-    let screen = console::screen(cli.host.no_color());
+    let screen = canary_console::screen(cli.host.no_color());
     let otlp = cli.demo_collector();
     cli.host.refuse_secrets(otlp)?;
     let command = match &cli.command {
@@ -251,7 +250,7 @@ pub(super) fn log_admin_address(listener: &AdminListener) -> io::Result<()> {
 /// Logs where the metrics are, and warns if telemetry is not exported or not persisted.
 fn log_endpoints(
     listener: Option<&AdminListener>,
-    telemetry: &telemetry::settings::Settings,
+    telemetry: &canary_telemetry::settings::Settings,
 ) -> io::Result<()> {
     listener.map_or(Ok(()), log_admin_address)?;
     if telemetry.is_unconfigured {

@@ -18,19 +18,19 @@ pub(super) use self::host_args::{
 };
 use self::references::RecordingEnvironment;
 use crate::admin::{AdminListener, ListenError};
-use crate::alert::settings as alert;
 use crate::app;
-use crate::console::{self, Streams};
-use crate::grant::{GrantError, Networks};
-use crate::liveness::Registry;
-use crate::plugin::Cache;
-use crate::plugin::isolated::Limits;
-use crate::quota::Quota;
-use crate::regular_file::{Owner, Session};
-use crate::settings::{Access, Admin, File, Folder, NONE, Token};
-use crate::suite::{Environment, ProcessEnvironment, SecretRegistry, Secrets, VariableOverrides};
-use crate::telemetry::settings as telemetry;
 use crate::watch::heartbeat;
+use canary_alert::settings as alert;
+use canary_console::Streams;
+use canary_record::quota::Quota;
+use canary_sandbox::plugin::Cache;
+use canary_sandbox::plugin::isolated::Limits;
+use canary_settings::{Access, Admin, File, Folder, NONE, Token};
+use canary_suite::grant::{GrantError, Networks};
+use canary_suite::{Environment, ProcessEnvironment, SecretRegistry, Secrets, VariableOverrides};
+use canary_system::liveness::Registry;
+use canary_system::regular_file::{Owner, Session};
+use canary_telemetry::settings as telemetry;
 
 /// Default maximum of concurrent runs.
 const DEFAULT_CONCURRENCY: u32 = 1_000;
@@ -143,7 +143,7 @@ impl HostArgs {
                     .unwrap_or(DEFAULT_CONCURRENCY),
                 cache: self.cache(file.cache_dir.as_ref())?,
                 plugin_limits: Some(self.plugin_limits()),
-                on_compile: Some(console::log_compiling),
+                on_compile: Some(canary_console::log_compiling),
                 blocked_networks: self.blocked(file.block_networks)?,
                 references,
                 variables: VariableOverrides::default(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::suite::units::{self, UnitError};
+use canary_suite::units::{self, UnitError};
 
 /// Why a value is invalid.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::report;
+use canary_run::report;
 
 /// Prints help that was requested, or the problem of the arguments; in the latter case the exit code is `code`.
 pub(super) fn print_refusal(error: &clap::Error, code: u8) -> ExitCode {

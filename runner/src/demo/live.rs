@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::account::MissReason;
-use crate::alert::SuiteIndex;
 use crate::app::{Host, supervisor};
-use crate::console::{self, Output};
-use crate::ledger::Ledger;
-use crate::outcome::Run;
-use crate::publish::StatusStore;
-use crate::report::{self, Screen};
-use crate::state::Change;
-use crate::status::CheckStatus;
-use crate::suite::{Check, CheckId, Suite};
-use crate::telemetry::Telemetry;
+use canary_alert::SuiteIndex;
+use canary_console::Output;
+use canary_net::ledger::Ledger;
+use canary_run::account::MissReason;
+use canary_run::outcome::Run;
+use canary_run::publish::StatusStore;
+use canary_run::report::{self, Screen};
+use canary_run::status::CheckStatus;
+use canary_state::Change;
+use canary_suite::{Check, CheckId, Suite};
+use canary_telemetry::Telemetry;
 
 /// Minimum time between two redraws of the table.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -42,7 +42,7 @@ impl LiveTable {
             checks: Vec::new(),
             ledger: Arc::clone(host.sandbox.ledger()),
             screen,
-            is_terminal: console::is_terminal(),
+            is_terminal: canary_console::is_terminal(),
             drawn_at: None,
             height: 0,
             telemetry,

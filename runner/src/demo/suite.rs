@@ -8,7 +8,7 @@ use super::DemoError;
 use super::targets::Targets;
 use crate::app::load::Loaded;
 use crate::app::{self, Host};
-use crate::outcome::Run;
+use canary_run::outcome::Run;
 
 const TEMPLATE: &str = include_str!("suite.yaml");
 /// The label with the expected outcome of a check.

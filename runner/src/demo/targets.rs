@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::DemoError;
 use super::certificates::Authority;
-use crate::ledger::audit::InternalFds;
+use canary_net::ledger::audit::InternalFds;
 
 /// Bytes of the large body, which the leaking plugin does not read.
 const LARGE_BODY_BYTES: u64 = 5 << 20;

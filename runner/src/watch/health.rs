@@ -20,17 +20,16 @@ pub use pools::PoolShortage;
 use super::reload_status::ReloadStatus;
 use super::slow_polls::SlowPolls;
 use super::supervisor_status::SupervisorStatus;
-use crate::alert;
-use crate::dispatch::RETRY_BACKOFF;
-use crate::ledger::Ledger;
-use crate::ledger::audit::Audit;
-use crate::liveness::Registry;
-use crate::net::resolve::NameFiles;
-use crate::net::tls::TrustStore;
-use crate::publish::{CheckLiveness, Stage, StatusStore};
-use crate::state::{self, State};
-use crate::suite::Check;
-use crate::telemetry::MetricsHandle;
+use canary_net::ledger::Ledger;
+use canary_net::ledger::audit::Audit;
+use canary_net::resolve::NameFiles;
+use canary_net::tls::TrustStore;
+use canary_run::publish::{CheckLiveness, Stage, StatusStore};
+use canary_sandbox::dispatch::RETRY_BACKOFF;
+use canary_state::State;
+use canary_suite::Check;
+use canary_system::liveness::Registry;
+use canary_telemetry::MetricsHandle;
 
 /// How much longer than its own bound a run may take: the delays between attempts are known, the load of the machine
 /// is not.
@@ -88,7 +87,7 @@ pub struct Sources {
     /// The resolver's files: name servers and hosts.
     pub names: NameFiles,
     /// Delivery of notifications; `None` without alerting.
-    pub alerts: Option<alert::Reports>,
+    pub alerts: Option<canary_alert::Reports>,
     /// Progress of threads and tasks.
     pub liveness: Registry,
 }
@@ -160,9 +159,9 @@ impl Health {
             issues.push(HealthIssue::NameServers { reason });
         }
         match sources.state.health() {
-            state::Health::Failing(reason) => issues.push(HealthIssue::StateNotPersisted { reason }),
-            state::Health::Unread(reason) => issues.push(HealthIssue::StateUnavailable { reason }),
-            state::Health::Healthy => {}
+            canary_state::Health::Failing(reason) => issues.push(HealthIssue::StateNotPersisted { reason }),
+            canary_state::Health::Unread(reason) => issues.push(HealthIssue::StateUnavailable { reason }),
+            canary_state::Health::Healthy => {}
         }
         if let Some(since) = supervisor
             .since_fd_exhausted

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 pub use self::settings::{Cadence, Settings, read};
 pub use self::stats::{HeartbeatReport, PingStats};
-use crate::ledger::audit::InternalFds;
-use crate::suite::units;
-use crate::telemetry::delivery::DeliveryReport;
+use canary_net::ledger::audit::InternalFds;
+use canary_suite::units;
+use canary_telemetry::delivery::DeliveryReport;
 
 /// Maximum length of the reason in a fail ping, in bytes; healthchecks.io stores as many.
 pub const MAX_REASON: usize = 10_000;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use crate::ledger::audit::{FdGuard, InternalFds};
+use canary_net::ledger::audit::{FdGuard, InternalFds};
 
 /// A file that costs nothing to keep open.
 const NULL_DEVICE: &str = "/dev/null";

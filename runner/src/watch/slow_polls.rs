@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::sandbox::{ActivePoll, HostFunction, PollRegistry};
-use crate::suite::CheckId;
+use canary_sandbox::{ActivePoll, HostFunction, PollRegistry};
+use canary_suite::CheckId;
 
 /// Time between two scans.
 pub const SCAN_INTERVAL: Duration = Duration::from_millis(250);

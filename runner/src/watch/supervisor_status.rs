@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::liveness::{Impact, Progress, Registry, STALL, StallClock};
+use canary_system::liveness::{Impact, Progress, Registry, STALL, StallClock};
 
 /// The component that schedules and publishes runs.
 pub const SCHEDULER: &str = "scheduler";

@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::reserved_fds::ReservedFds;
-use crate::ledger::audit::InternalFds;
+use canary_net::ledger::audit::InternalFds;
 
 /// A notification needs a socket of its own.
 const RESERVED_FDS: usize = 1;

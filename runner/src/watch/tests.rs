@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::reserved_fds::ReservedFds;
 use super::systemd;
-use crate::ledger::audit::InternalFds;
+use canary_net::ledger::audit::InternalFds;
 
 #[test]
 fn systemd_is_notified_of_each_state_and_of_life_only_while_there_is_some() {

@@ -202,6 +202,8 @@ async fn every_line_of_a_json_log_is_an_object() {
         let record: Value = serde_json::from_str(line).unwrap();
         let words = ["time", "level", "target", "message"];
         assert!(words.iter().all(|word| record[word].is_string()), "{line}");
+        let module = record["target"].as_str().unwrap();
+        assert!(module.starts_with("canary::"), "{line}");
     }
     assert!(
         ending.err.lines().last().unwrap().contains("stopped: "),

@@ -1,57 +1,16 @@
-//! Which modules may use which: data flows in one direction, and each dangerous API has a few allowed modules.
+//! Each dangerous API has a few modules that may use it.
 
-use super::{Source, names};
-
-/// The modules in order: each may import those before it.
-const ORDER: [&str; 40] = [
-    "clock",
-    "backoff",
-    "liveness",
-    "age",
-    "io_class",
-    "pem",
-    "regular_file",
-    "problem",
-    "quota",
-    "redact",
-    "record",
-    "grant",
-    "suite",
-    "trace",
-    "settings",
-    "outcome",
-    "status",
-    "account",
-    "schedule",
-    "report",
-    "signal",
-    "console",
-    "publish",
-    "state",
-    "pool",
-    "ledger",
-    "net",
-    "sandbox",
-    "plugin",
-    "dispatch",
-    "outbound",
-    "alert",
-    "telemetry",
-    "watch",
-    "admin",
-    "fuzzing",
-    "app",
-    "demo",
-    "cli",
-    "main",
-];
+use super::order::{module, module_path};
+use super::{Source, fail, names};
 
 /// An API that only a few modules may use.
 struct Rule {
     what: &'static str,
     why: &'static str,
     paths: &'static [&'static str],
-    /// The modules that may use it, or single files, such as `suite/interpolate`.
+    /// The modules that may use it, or single files, such as `suite/interpolate`: the folder of the crate, and the
+    /// path in its `src`. A crate stands for what has no place of its own in the order of modules: `net` is not
+    /// `net/pool`.
     allowed: &'static [&'static str],
 }
 
@@ -66,13 +25,13 @@ const RULES: [Rule; 12] = [
             "pem_slice_iter",
             "from_pem_file",
         ],
-        allowed: &["pem"],
+        allowed: &["system/pem"],
     },
     Rule {
         what: "wasmtime",
         why: "only the sandbox and what compiles plugins for it know how guests run",
         paths: &["wasmtime", "wasmtime_wasi"],
-        allowed: &["sandbox", "plugin"],
+        allowed: &["sandbox", "sandbox/plugin"],
     },
     Rule {
         what: "OpenTelemetry",
@@ -102,7 +61,13 @@ const RULES: [Rule; 12] = [
             "rustix::net",
             "ToSocketAddrs",
         ],
-        allowed: &["net", "ledger", "demo/targets", "outbound/http_client", "admin"],
+        allowed: &[
+            "net",
+            "net/ledger",
+            "demo/targets",
+            "outbound/http_client",
+            "admin",
+        ],
     },
     Rule {
         what: "a stream",
@@ -121,7 +86,7 @@ const RULES: [Rule; 12] = [
             "/dev/tty",
         ],
         // The worker process writes its result to the process that started it.
-        allowed: &["console", "plugin/isolated/worker"],
+        allowed: &["console", "sandbox/plugin/isolated/worker"],
     },
     Rule {
         what: "a thread",
@@ -136,8 +101,8 @@ const RULES: [Rule; 12] = [
         // address has at most one, which reads the files of its certificate; the old certificate stays in use while it
         // hangs.
         allowed: &[
-            "liveness/thread",
-            "regular_file/deadline",
+            "system/liveness/thread",
+            "system/regular_file/deadline",
             "admin/tls",
             "app/simulation",
         ],
@@ -155,7 +120,7 @@ const RULES: [Rule; 12] = [
         // `liveness` starts long-lived tasks; the others belong to a run, a connection or a request, which has a
         // deadline.
         allowed: &[
-            "liveness/tasks",
+            "system/liveness/tasks",
             "app/supervisor",
             "app/simulation",
             "outbound/http_client/connection",
@@ -173,7 +138,7 @@ const RULES: [Rule; 12] = [
         what: "a process",
         why: "what is started is limited, and ends with the value that stands for it",
         paths: &["process::Command", "Command::new"],
-        allowed: &["plugin/isolated"],
+        allowed: &["sandbox/plugin/isolated"],
     },
     Rule {
         what: "opening a file",
@@ -190,21 +155,21 @@ const RULES: [Rule; 12] = [
             "read_dir",
         ],
         allowed: &[
-            "regular_file",
+            "system/regular_file",
             // Folders of a suite, with a deadline.
             "suite/source",
             "app/file_fingerprint",
             // Folders and files that only the runner writes.
-            "plugin/cache",
+            "sandbox/plugin/cache",
             "suite/references",
             "state",
             "telemetry/delivery",
             // `/proc` of this process and machine.
-            "age",
+            "system/age",
             "app/clock_monitor/pause_detector/run_queue_wait",
-            "ledger/audit",
-            "plugin/isolated/time_budget",
-            "plugin/isolated/confine",
+            "net/ledger/audit",
+            "sandbox/plugin/isolated/time_budget",
+            "sandbox/plugin/isolated/confine",
             "telemetry/metrics/process",
             "watch/reserved_fds",
             // Those of the operating system's resolver.
@@ -236,18 +201,18 @@ const RULES: [Rule; 12] = [
         why: "what decides is pure: time is an input",
         paths: &["tokio", "tokio_util", "tokio_rustls", "futures_util", "hyper"],
         allowed: &[
-            "liveness",
-            "schedule/ticker",
+            "system/liveness",
+            "run/schedule/ticker",
             "state",
             "watch",
-            "signal",
-            "pool",
-            "ledger",
+            "system/signal",
+            "net/pool",
+            "net/ledger",
             "net",
             "sandbox",
-            "plugin/loader",
-            "plugin/isolated",
-            "dispatch",
+            "sandbox/plugin/loader",
+            "sandbox/plugin/isolated",
+            "sandbox/dispatch",
             "outbound/http_client",
             "alert/dispatcher",
             "alert/worker",
@@ -267,31 +232,22 @@ const RULES: [Rule; 12] = [
 /// The part of tokio that pure modules may use: an instant, on a clock that tests can pause.
 const INSTANT: &str = "tokio::time::Instant";
 
-/// `suite/parse` of `runner/src/suite/parse.rs`.
-fn module_path(source: &Source) -> &str {
-    let path = source.path.strip_prefix("runner/src/").unwrap();
-    path.strip_suffix(".rs").unwrap()
-}
-
-fn module(source: &Source) -> &str {
-    module_path(source).split('/').next().unwrap()
-}
-
 fn is_within(source: &Source, allowed: &[&str]) -> bool {
-    let own = module_path(source);
-    allowed.iter().any(|path| {
-        own.strip_prefix(path)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    let (own, module) = (module_path(source), module(source));
+    allowed
+        .iter()
+        .any(|path| covers(path, &own) && covers(&module, path))
 }
 
-fn fail(problems: &[String]) {
-    assert!(problems.is_empty(), "\n\n{}\n", problems.join("\n"));
+/// Whether a module is `path` itself or below it.
+fn covers(path: &str, module: &str) -> bool {
+    let rest = module.strip_prefix(path);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[test]
 fn each_dangerous_thing_has_its_place() {
-    let sources = Source::below("runner/src");
+    let sources = Source::of_the_runner();
     let mut problems = Vec::new();
     for rule in RULES {
         for source in sources.iter().filter(|source| !is_within(source, rule.allowed)) {
@@ -313,43 +269,8 @@ fn each_dangerous_thing_has_its_place() {
 }
 
 #[test]
-fn the_flow_has_one_direction() {
-    let rank = |module: &str| ORDER.iter().position(|known| *known == module);
-    let mut problems = Vec::new();
-    for source in Source::below("runner/src") {
-        let own = module(&source);
-        let Some(own_rank) = rank(own) else {
-            if own != "lib" {
-                problems.push(format!(
-                    "{}: say in the order of modules where `{own}` stands",
-                    source.path
-                ));
-            }
-            continue;
-        };
-        for later in &ORDER[own_rank + 1..] {
-            let path = format!("crate::{later}");
-            for (number, _) in source.code().filter(|(_, line)| names(line, &path)) {
-                problems.push(format!(
-                    "{}:{number}: `{own}` must not know `{later}`, which comes later",
-                    source.path
-                ));
-            }
-        }
-        // The paths above are not found in a braced list.
-        for (number, _) in source.code().filter(|(_, line)| line.contains("crate::{")) {
-            problems.push(format!(
-                "{}:{number}: import the modules of this crate one a line",
-                source.path
-            ));
-        }
-    }
-    fail(&problems);
-}
-
-#[test]
 fn every_rule_is_about_something_that_is_there() {
-    let sources = Source::below("runner/src");
+    let sources = Source::of_the_runner();
     let gone: Vec<&str> = RULES
         .iter()
         .flat_map(|rule| rule.allowed)

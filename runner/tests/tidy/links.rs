@@ -5,6 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use canary_tests::documentation;
 
+use super::{fail, root};
+
 /// The sources of the user guide. The site has no other files.
 const GUIDE: &str = "docs/src";
 
@@ -100,10 +102,6 @@ fn anchor(heading: &str) -> String {
         .collect()
 }
 
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
-
 /// What is wrong with a link, if anything.
 fn problem(page: &Page, target: &str, anchors: &BTreeMap<PathBuf, BTreeSet<String>>) -> Option<&'static str> {
     let (path, anchor) = match target.split_once('#') {
@@ -141,7 +139,7 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
             }
         }
     }
-    assert!(problems.is_empty(), "\n\n{}\n", problems.join("\n"));
+    fail(&problems);
 }
 
 #[test]
@@ -196,4 +194,26 @@ fn links_and_headings_are_found_outside_of_code() {
     let anchors = ["a-key-x_y", "a-key-x_y-1", "it-cant-stop"];
     assert_eq!(page.anchors(), anchors.map(str::to_owned).into());
     assert_eq!(page.resolve("../c.md"), Path::new("docs/src/c.md"));
+}
+
+#[test]
+fn every_symbolic_link_leads_somewhere() {
+    let mut dangling = Vec::new();
+    for folder in ["runner", "sdk", "plugins", "tests", "docs", "examples", "deploy"] {
+        collect_dangling(&root().join(folder), &mut dangling);
+    }
+    fail(&dangling);
+}
+
+fn collect_dangling(folder: &Path, dangling: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_symlink() {
+            if !path.exists() {
+                dangling.push(format!("{} leads nowhere", path.display()));
+            }
+        } else if path.is_dir() {
+            collect_dangling(&path, dangling);
+        }
+    }
 }

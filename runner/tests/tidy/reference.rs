@@ -44,7 +44,7 @@ fn codes<'a>(sources: &'a [Source], of: &str) -> BTreeSet<&'a str> {
 
 #[test]
 fn the_documentation_has_every_code() {
-    let sources = Source::below("runner/src");
+    let sources = Source::of_the_runner();
     let reference = page("reference/errors.md");
     for (heading, types) in LISTS {
         let documented: BTreeSet<&str> = first_cells(section(&reference, heading))
@@ -71,7 +71,7 @@ fn settings(sources: &[Source]) -> BTreeSet<&str> {
 
 #[test]
 fn the_documentation_has_every_setting() {
-    let sources = Source::below("runner/src");
+    let sources = Source::of_the_runner();
     let keys = settings(&sources);
     let reference = page("reference/settings.md");
     let documented: BTreeSet<&str> = first_cells(&reference).collect();

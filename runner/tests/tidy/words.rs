@@ -1,8 +1,9 @@
 //! Words of a private dialect, which names and comments of product code must not bring back.
 
-use super::Source;
+use super::{Source, fail};
 
-const FOLDERS: [&str; 3] = ["runner/src", "sdk/src", "plugins"];
+/// Product code besides that of the runner.
+const FOLDERS: [&str; 2] = ["sdk/src", "plugins"];
 
 /// Each in the singular and in lower case. The glossary of `CONTRIBUTING.md` has the terms to use instead.
 const REFUSED: [&str; 16] = [
@@ -13,7 +14,8 @@ const REFUSED: [&str; 16] = [
 #[test]
 fn names_and_comments_use_the_words_of_the_glossary() {
     let mut problems = Vec::new();
-    for source in FOLDERS.into_iter().flat_map(Source::below) {
+    let others = FOLDERS.into_iter().flat_map(Source::below);
+    for source in Source::of_the_runner().into_iter().chain(others) {
         let path = &source.path;
         let mut refuse = |place: &str, text: &str| {
             for word in words(text).filter(|word| is_refused(word)) {
@@ -33,7 +35,7 @@ fn names_and_comments_use_the_words_of_the_glossary() {
             refuse(&format!("{path}:{}", number + 1), line);
         }
     }
-    assert!(problems.is_empty(), "\n\n{}\n", problems.join("\n"));
+    fail(&problems);
 }
 
 fn is_refused(word: &str) -> bool {

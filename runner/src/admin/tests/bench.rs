@@ -10,16 +10,16 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::super::*;
-use crate::age::Since;
-use crate::ledger::{Budget, Page, PageOwner, RunRef};
-use crate::outcome::{Outcome, StopCause, VerdictStatus};
-use crate::publish::Restored;
-use crate::quota::Quota;
-use crate::record::Recorder;
-use crate::settings::Token;
-use crate::suite::{Check, CheckId, Secrets};
-use crate::telemetry::sample;
 use crate::watch::health::HealthIssue;
+use canary_net::ledger::{Budget, Page, PageOwner, RunRef};
+use canary_record::Recorder;
+use canary_record::quota::Quota;
+use canary_run::outcome::{Outcome, StopCause, VerdictStatus};
+use canary_run::publish::Restored;
+use canary_settings::Token;
+use canary_suite::{Check, CheckId, Secrets};
+use canary_system::age::Since;
+use canary_telemetry::sample;
 
 pub(super) const TOKEN: &str = "correct-horse-battery";
 
@@ -88,7 +88,7 @@ impl Bench {
     }
 
     pub(super) fn run(&self, check: &Arc<Check>, outcome: Outcome, seconds: u64) {
-        let run = crate::outcome::Run {
+        let run = canary_run::outcome::Run {
             check: Arc::clone(check),
             outcome,
             ..sample::run()

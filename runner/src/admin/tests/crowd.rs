@@ -7,7 +7,7 @@ use rustls::{ClientConnection, Stream};
 use tempfile::TempDir;
 
 use super::*;
-use crate::settings::Identity;
+use canary_settings::Identity;
 
 /// More than all places together.
 const CROWD: usize = 300;

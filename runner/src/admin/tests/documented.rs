@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use super::super::access::Permission;
 use super::super::route::ROUTES;
 use super::bench::{Bench, TOKEN, ask};
-use crate::ledger::Lease;
-use crate::trace::EndCause;
 use crate::watch::health::HealthIssue;
+use canary_net::ledger::Lease;
+use canary_record::trace::EndCause;
 
 /// Resolves a reference to its schema; of several alternatives, the one that is not null.
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {

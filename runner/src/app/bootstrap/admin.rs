@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, AdminListener, AdminState};
 use crate::app::Host;
 use crate::app::reload::ReloadHandle;
-use crate::liveness::{Component, Impact, Thread, runtime};
-use crate::publish::StatusStore;
-use crate::telemetry::MetricsHandle;
 use crate::watch::health::Health;
 use crate::watch::reload_status::ReloadStatus;
+use canary_run::publish::StatusStore;
+use canary_system::liveness::{Component, Impact, Thread, runtime};
+use canary_telemetry::MetricsHandle;
 
 const ADMIN: Component = Component {
     name: "admin",

@@ -13,11 +13,11 @@ use tokio::time::timeout;
 use super::*;
 use crate::app::host;
 use crate::app::load::load;
-use crate::outcome::Run;
-use crate::settings::{Access, File, Listen};
-use crate::state::Change;
-use crate::status::CheckStatus;
-use crate::suite::ProcessEnvironment;
+use canary_run::outcome::Run;
+use canary_run::status::CheckStatus;
+use canary_settings::{Access, File, Listen};
+use canary_state::Change;
+use canary_suite::ProcessEnvironment;
 
 /// Time-out of every wait, for a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -64,8 +64,8 @@ async fn a_service_whose_observer_blocks() {
     let settings = Settings {
         grace: Duration::ZERO,
         state: None,
-        alert: alert::Settings::default(),
-        telemetry: crate::telemetry::sample::settings(),
+        alert: canary_alert::Settings::default(),
+        telemetry: canary_telemetry::sample::settings(),
         heartbeat,
         admin_listener: Some(listener),
         hangup: Hangup::listen().unwrap(),

@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
 use self::run_queue_wait::RunQueueWait;
-use crate::liveness::{self, Component, Impact, Registry};
+use canary_system::liveness::{self, Component, Impact, Registry};
 
 /// Time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::suite::CheckId;
+use canary_suite::CheckId;
 
 /// Maximum number of checks that are named.
 const MAX_NAMED: usize = 20;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use crate::regular_file::{self, Owner};
+use canary_system::regular_file::{self, Owner};
 
 /// `fcntl` command that sets the signal sent for a lease. The same value on every architecture that Linux supports.
 const F_SETSIG: libc::c_int = 10;

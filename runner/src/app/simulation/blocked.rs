@@ -11,19 +11,19 @@ use tokio::time::{Instant, advance};
 use super::collector::Collector;
 use super::promises::issue_codes;
 use super::secs;
-use crate::account::MissReason;
-use crate::age::Now;
-use crate::alert::SuiteIndex;
 use crate::app::publisher::Publisher;
 use crate::app::supervisor::RunObserver;
-use crate::clock;
-use crate::outcome::Run;
-use crate::publish::StatusStore;
-use crate::schedule::calendar;
-use crate::state::{Change, PendingCommit, State, StoredRows};
-use crate::status::CheckStatus;
-use crate::suite::{Check, CheckId, Suite};
 use crate::watch::health::Health;
+use canary_alert::SuiteIndex;
+use canary_run::account::MissReason;
+use canary_run::outcome::Run;
+use canary_run::publish::StatusStore;
+use canary_run::schedule::calendar;
+use canary_run::status::CheckStatus;
+use canary_state::{Change, PendingCommit, State, StoredRows};
+use canary_suite::{Check, CheckId, Suite};
+use canary_system::age::Now;
+use canary_system::clock;
 
 /// For how many seconds the next run blocks its observer, and whether health reported it.
 #[derive(Debug, Clone, Default)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use tokio::time::{Instant, sleep};
 
-use crate::outcome::Run;
-use crate::suite::CheckId;
-use crate::telemetry::delivery::simulated::{self, Status};
-use crate::telemetry::settings::Signal;
+use canary_run::outcome::Run;
+use canary_suite::CheckId;
+use canary_telemetry::delivery::simulated::{self, Status};
+use canary_telemetry::settings::Signal;
 
 /// Round-trip time.
 const LATENCY: Duration = Duration::from_millis(20);

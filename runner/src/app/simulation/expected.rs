@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::clock;
-use crate::publish::{CheckSnapshot, StatusStore};
-use crate::schedule::calendar;
-use crate::suite::{Cadence, Check, CheckId};
+use canary_run::publish::{CheckSnapshot, StatusStore};
+use canary_run::schedule::calendar;
+use canary_suite::{Cadence, Check, CheckId};
+use canary_system::clock;
 
 /// Tolerance in due times: a cadence may start anywhere in its interval.
 const SLACK: u64 = 2;

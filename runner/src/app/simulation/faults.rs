@@ -12,7 +12,7 @@ use super::receivers::{Behaviour as Receiver, NAMES};
 use super::secs;
 use super::targets::Behaviour as Target;
 use super::world::World;
-use crate::state::simulated::DiskMode as Disk;
+use canary_state::simulated::DiskMode as Disk;
 
 /// Three intervals of the check that runs least often, plus a poll.
 const THREE_INTERVALS: Duration = Duration::from_secs(46);

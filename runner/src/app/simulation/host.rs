@@ -7,13 +7,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
-use crate::dispatch::AttemptRequest;
-use crate::ledger::{Budget, Lease, Ledger, Page, PageOwner, RunRef};
-use crate::net::resolve::simulated::SimulatedQueries;
-use crate::outcome::StopCause;
-use crate::pool::PoolSnapshot;
-use crate::quota::Quota;
-use crate::suite::Check;
+use canary_net::ledger::{Budget, Lease, Ledger, Page, PageOwner, RunRef};
+use canary_net::pool::PoolSnapshot;
+use canary_net::resolve::simulated::SimulatedQueries;
+use canary_record::quota::Quota;
+use canary_run::outcome::StopCause;
+use canary_sandbox::dispatch::AttemptRequest;
+use canary_suite::Check;
 
 /// Descriptors for all runs at once; one check may have [`SHARE`] of them.
 const DESCRIPTORS: u64 = 24;

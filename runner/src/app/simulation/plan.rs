@@ -1,5 +1,6 @@
 //! Plans: how often things happen in a world.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +8,7 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 
 use super::secs;
-use crate::suite::{Cadence, Cron, Repetition, Scope, Times, Window};
+use canary_suite::{Cadence, Cron, ProcessEnvironment, Repetition, Scope, Times, Window};
 
 const HOUR: u64 = 60 * 60;
 const ZONE: &str = "Europe/Berlin";
@@ -22,7 +23,7 @@ const ALL_DAYS: [Weekday; 7] = [
 ];
 
 /// The receivers of alerts in a simulation, in the settings' YAML.
-pub(super) const NOTIFIERS: &str = "notifiers:
+const NOTIFIERS: &str = "notifiers:
   chat: { type: slack, url: 'http://127.0.0.1/', timeout: 5s }
   pager: { type: slack, url: 'http://127.0.0.1/', timeout: 5s, statuses: [degraded, down, unknown] }";
 
@@ -83,6 +84,18 @@ impl Plan {
     /// The time within which every check runs.
     pub(super) fn all_ran(&self) -> Duration {
         secs(self.intervals[3])
+    }
+
+    /// The settings of alerts, to receivers that are replaced by simulated ones.
+    pub(super) fn alert_settings(&self) -> canary_alert::Settings {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let alerts = format!("{}\n{NOTIFIERS}", self.alerts);
+        let lines: String = alerts.lines().map(|line| format!("  {line}\n")).collect();
+        write!(file, "alerts:\n{lines}").unwrap();
+        let environment = ProcessEnvironment;
+        let mut read = canary_settings::File::read(file.path(), &environment);
+        let settings = canary_alert::settings::read(read.alerts, &environment, &mut read.report);
+        read.report.finish(settings).unwrap()
     }
 
     /// One daily window, and others once within two hours or two months from `noon`, for one check or all.

@@ -15,31 +15,30 @@ use super::collector::Collector;
 use super::host::Host;
 use super::secs;
 use super::targets::{CONCURRENCY, Targets};
-use crate::account::RunAccount;
-use crate::alert;
 use crate::app::clock_monitor::pause_detector::PauseDetector;
 use crate::app::health_signals::health_input;
 use crate::app::load::Loaded;
 use crate::app::publisher::{Publisher, rows};
 use crate::app::supervisor::{self, Dependencies, SuiteUpdate};
-use crate::clock;
-use crate::dispatch::{Dispatcher, Plugins};
-use crate::ledger::Ledger;
-use crate::ledger::audit::{Audit, InternalFds};
-use crate::liveness::{Impact, Registry, already_begun, report_while};
-use crate::net::resolve::NameFiles;
-use crate::net::tls::TrustStore;
-use crate::publish::StatusStore;
-use crate::report::Screen;
-use crate::state::simulated::Disk;
-use crate::state::{State, StoredRows, Table};
-use crate::telemetry::settings::{self, Exporter, Settings, SpoolSettings, resource};
-use crate::telemetry::{self, HostView, MetricsHandle, Telemetry};
 use crate::watch::health::{Health, Sources, Thresholds};
 use crate::watch::heartbeat::{Cadence, Heartbeat, Ping};
 use crate::watch::reload_status::ReloadStatus;
 use crate::watch::slow_polls::SlowPolls;
 use crate::watch::supervisor_status::SupervisorStatus;
+use canary_net::ledger::Ledger;
+use canary_net::ledger::audit::{Audit, InternalFds};
+use canary_net::resolve::NameFiles;
+use canary_net::tls::TrustStore;
+use canary_run::account::RunAccount;
+use canary_run::publish::StatusStore;
+use canary_run::report::Screen;
+use canary_sandbox::dispatch::{Dispatcher, Plugins};
+use canary_state::simulated::Disk;
+use canary_state::{State, StoredRows, Table};
+use canary_system::clock;
+use canary_system::liveness::{Impact, Registry, already_begun, report_while};
+use canary_telemetry::settings::{self, Exporter, Settings, SpoolSettings, resource};
+use canary_telemetry::{HostView, MetricsHandle, Telemetry};
 
 /// Grace period for runs after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
@@ -52,7 +51,7 @@ pub(super) const PINGS: Duration = Duration::from_secs(10);
 
 /// Inputs of a process.
 pub(super) struct Start<'a> {
-    pub(super) settings: &'a alert::Settings,
+    pub(super) settings: &'a canary_alert::Settings,
     pub(super) disk: &'a Disk,
     pub(super) loaded: Loaded,
     pub(super) targets: Targets,
@@ -72,7 +71,7 @@ pub(super) type Pings = Arc<Mutex<Vec<(Instant, Ping)>>>;
 pub(super) struct Process {
     pub(super) statuses: StatusStore,
     pub(super) health: Health,
-    pub(super) alerts: alert::Reports,
+    pub(super) alerts: canary_alert::Reports,
     pub(super) metrics: MetricsHandle,
     pub(super) scheduler: Freezer,
     pub(super) alerting: Freezer,
@@ -168,7 +167,7 @@ impl Process {
         self.stop.cancel();
         let account = (&mut self.service).await.expect("the service ends");
         self.stop_export.cancel();
-        let has_ended = timeout(telemetry::FLUSH_TIMEOUT + secs(1), &mut self.export)
+        let has_ended = timeout(canary_telemetry::FLUSH_TIMEOUT + secs(1), &mut self.export)
             .await
             .is_ok();
         (account, has_ended)
@@ -210,15 +209,15 @@ impl Core {
 
     fn alerts(
         &self,
-        settings: &alert::Settings,
+        settings: &canary_alert::Settings,
         stored: &StoredRows,
     ) -> (
-        alert::AlertRouter,
-        alert::Reports,
+        canary_alert::AlertRouter,
+        canary_alert::Reports,
         impl Future<Output = ()> + use<>,
     ) {
         let persistence = self.state.clone();
-        let (mut router, alerts, deliveries) = alert::simulated::start(alert::Start {
+        let (mut router, alerts, deliveries) = canary_alert::simulated::start(canary_alert::Start {
             settings,
             alerts: &rows(stored, Table::Alert),
             notifications: &rows(stored, Table::Notification),
@@ -236,9 +235,9 @@ impl Core {
 
     fn telemetry(
         &self,
-        alerts: &alert::Reports,
+        alerts: &canary_alert::Reports,
         settings: &Settings,
-    ) -> (Telemetry, MetricsHandle, telemetry::Worker) {
+    ) -> (Telemetry, MetricsHandle, canary_telemetry::Worker) {
         let view = HostView {
             ledger: Arc::clone(&self.ledger),
             audit: self.audit.clone(),
@@ -249,10 +248,10 @@ impl Core {
             liveness: self.liveness.clone(),
         };
         let resource = resource(settings, &settings::Process::current("simulated".to_owned()));
-        telemetry::start(settings, resource, view, Box::new(std::io::sink()))
+        canary_telemetry::start(settings, resource, view, Box::new(std::io::sink()))
     }
 
-    fn health(&self, alerts: &alert::Reports, metrics: MetricsHandle) -> Health {
+    fn health(&self, alerts: &canary_alert::Reports, metrics: MetricsHandle) -> Health {
         let sources = Sources {
             statuses: self.statuses.clone(),
             supervisor_status: self.supervisor_status.clone(),
@@ -298,7 +297,7 @@ fn exporters(collector: &Collector, spool: SpoolSettings, interval: Duration) ->
         logs: to(),
         interval,
         spool: Some(spool),
-        ..telemetry::sample::settings()
+        ..canary_telemetry::sample::settings()
     }
 }
 

@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::world::World;
 use super::{secs, targets};
-use crate::alert::report::{DropReason, NotifierReport};
-use crate::clock;
-use crate::publish::{CheckRecord, Stage, StatusStore};
-use crate::status::Status;
-use crate::suite::{Check, CheckId};
 use crate::watch::health::{Health, HealthIssue};
 use crate::watch::heartbeat::Ping;
+use canary_alert::report::{DropReason, NotifierReport};
+use canary_run::publish::{CheckRecord, Stage, StatusStore};
+use canary_run::status::Status;
+use canary_suite::{Check, CheckId};
+use canary_system::clock;
 
 /// Time within which spans arrive when nothing fails: they wait for a batch, and for a slow response.
 const SENT: Duration = Duration::from_secs(5);

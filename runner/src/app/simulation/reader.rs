@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::alert::{Event, Notification};
-use crate::status::Status;
+use canary_alert::{Event, Notification};
+use canary_run::status::Status;
 
 /// What the reader knows of the check.
 #[derive(Debug, Default)]

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use super::reader::Reader;
 use super::reloads;
-use crate::alert::simulated::{Receiver, result_of};
-use crate::alert::{DeliveryResult, Event, Notification};
-use crate::suite::Window;
+use canary_alert::simulated::{Receiver, result_of};
+use canary_alert::{DeliveryResult, Event, Notification};
+use canary_suite::Window;
 
 pub(super) const NAMES: [&str; 2] = ["chat", "pager"];
 

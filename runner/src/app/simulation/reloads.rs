@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::plan::Plan;
 use super::{host, secs};
 use crate::app::load::{Files, Loaded};
-use crate::dispatch::Plugins;
-use crate::suite::{Check, Suite, Window};
+use canary_sandbox::dispatch::Plugins;
+use canary_suite::{Check, Suite, Window};
 
 /// All possible checks.
 pub(super) const NAMES: [&str; 7] = ["api", "cache", "database", "mail", "page", "queue", "shop"];

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::telemetry::delivery::simulated::fail_disk;
-use crate::telemetry::settings::SpoolSettings;
+use canary_telemetry::delivery::simulated::fail_disk;
+use canary_telemetry::settings::SpoolSettings;
 
 /// A file system in memory.
 const MEMORY: &str = "/dev/shm";

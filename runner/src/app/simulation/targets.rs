@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::host::{Guest, Host};
-use crate::dispatch::{AttemptRequest, Execute};
-use crate::ledger::Lease;
-use crate::outcome::{Fault, Outcome, StopCause, Verdict, VerdictStatus};
-use crate::sandbox::{InstancePool, Report};
-use crate::suite::Check;
-use crate::trace::EndCause;
+use canary_net::ledger::Lease;
+use canary_record::trace::EndCause;
+use canary_run::outcome::{Fault, Outcome, StopCause, Verdict, VerdictStatus};
+use canary_sandbox::dispatch::{AttemptRequest, Execute};
+use canary_sandbox::{InstancePool, Report};
+use canary_suite::Check;
 
 /// Maximum number of concurrent runs.
 pub(super) const CONCURRENCY: usize = 4;

@@ -9,18 +9,17 @@ use tokio::time::{Instant, advance, sleep};
 use super::blocked::Blocked;
 use super::collector::{self, Collector};
 use super::expected::Expected;
-use super::plan::{NOTIFIERS, Plan};
+use super::plan::Plan;
 use super::process::{PINGS, Pings, Process, Start};
 use super::receivers::{self, Receivers};
 use super::spool::Spool;
 use super::targets::{self, Targets};
 use super::{noon, promises, reloads, secs};
-use crate::alert;
-use crate::clock::simulated::Simulated;
-use crate::publish::Stage;
-use crate::state::Table;
-use crate::state::simulated::{Disk, DiskMode};
-use crate::suite::{Check, Window};
+use canary_run::publish::Stage;
+use canary_state::Table;
+use canary_state::simulated::{Disk, DiskMode};
+use canary_suite::{Check, Window};
+use canary_system::clock::simulated::Simulated;
 
 /// How long issues may last after a fault: a shortage of descriptors is reported for a minute.
 const RECOVERY: Duration = Duration::from_secs(150);
@@ -55,7 +54,7 @@ pub(super) struct World {
     pub(super) spool: Spool,
     /// Maintenance windows; they survive all reloads.
     pub(super) windows: Vec<Window>,
-    settings: alert::Settings,
+    settings: canary_alert::Settings,
     pub(super) process: Option<Process>,
     /// Health issues that are allowed, and until when.
     pub(super) allowed: BTreeMap<&'static str, Instant>,
@@ -71,7 +70,7 @@ impl World {
     pub(super) fn begin(seed: u64, plan: &'static Plan) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let receivers = Receivers::default();
-        let mut settings = alert::tests::settings(&format!("{}\n{NOTIFIERS}", plan.alerts)).unwrap();
+        let mut settings = plan.alert_settings();
         for notifier in &mut settings.notifiers {
             let name = receivers::NAMES.into_iter().find(|name| **name == *notifier.name);
             *notifier = notifier.clone().received_by(receivers.receiver(name.unwrap()));

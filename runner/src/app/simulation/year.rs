@@ -9,7 +9,7 @@ use super::receivers::{Behaviour as Receiver, NAMES};
 use super::targets::Behaviour as Target;
 use super::world::World;
 use super::{DAY, secs};
-use crate::state::simulated::DiskMode as Disk;
+use canary_state::simulated::DiskMode as Disk;
 
 const HOUR: u64 = 60 * 60;
 /// Issues that health may report during faults that last for hours.

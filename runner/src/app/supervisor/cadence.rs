@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::age::{Now, Since};
-use crate::publish::Restored;
-use crate::schedule::{MAX_SPLAY, passed_since, splay, time_to_due};
-use crate::suite::{self, Check, CheckId, Cron};
+use canary_run::publish::Restored;
+use canary_run::schedule::{MAX_SPLAY, passed_since, splay, time_to_due};
+use canary_suite::{Check, CheckId, Cron};
+use canary_system::age::{Now, Since};
 
 /// Maximum absence for which due times are counted after a reboot: only the time of day shows how long it was then,
 /// and that can be wrong by years.
@@ -42,8 +42,10 @@ impl ResumedCadence {
     /// has passed.
     fn from_last_due(last: Since, check: &Check, now: &Now) -> Self {
         match &check.cadence {
-            suite::Cadence::Every(interval) => Self::from_interval(last, *interval, now),
-            suite::Cadence::Cron(cron) => Self::from_cron(last, cron, splay(&check.id, MAX_SPLAY), now),
+            canary_suite::Cadence::Every(interval) => Self::from_interval(last, *interval, now),
+            canary_suite::Cadence::Cron(cron) => {
+                Self::from_cron(last, cron, splay(&check.id, MAX_SPLAY), now)
+            }
         }
     }
 
@@ -117,7 +119,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::age::Clock;
+    use canary_system::age::Clock;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const SECOND: Duration = Duration::from_secs(1);
@@ -175,7 +177,7 @@ mod tests {
     fn cron(text: &str) -> Check {
         let cron = Cron::new(text, jiff::tz::TimeZone::UTC, "UTC").unwrap();
         Check {
-            cadence: suite::Cadence::Cron(Arc::new(cron)),
+            cadence: canary_suite::Cadence::Cron(Arc::new(cron)),
             ..Check::minimal("a", SECOND)
         }
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{Supervisor, since};
-use crate::account::MissReason;
-use crate::age::Since;
 use crate::app::clock_monitor::{ClockSample, ClockStep};
-use crate::dispatch::Execute;
-use crate::schedule::ticker::Plans;
-use crate::schedule::{Due, Passed, Tick};
-use crate::suite::Check;
+use canary_run::account::MissReason;
+use canary_run::schedule::ticker::Plans;
+use canary_run::schedule::{Due, Passed, Tick};
+use canary_sandbox::dispatch::Execute;
+use canary_suite::Check;
+use canary_system::age::Since;
 
 impl<E: Execute> Supervisor<'_, E> {
     /// Checks for suspend and clock steps before due times are evaluated.

@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use super::cadence::ResumedCadences;
 use super::{RETIRED, Supervisor, row_change};
-use crate::account::{MissReason, RunAccount};
-use crate::age::Now;
-use crate::dispatch::Execute;
-use crate::publish::{CheckRecord, Restored, StatusStore};
-use crate::state::{Change, State, StoredRows, SyncRequest, Table};
-use crate::suite::CheckId;
+use canary_run::account::{MissReason, RunAccount};
+use canary_run::publish::{CheckRecord, Restored, StatusStore};
+use canary_sandbox::dispatch::Execute;
+use canary_state::{Change, State, StoredRows, SyncRequest, Table};
+use canary_suite::CheckId;
+use canary_system::age::Now;
 
 /// How long alerts are held back while it is unknown which notifications an earlier process sent. After that they are
 /// sent again: a duplicate is better than silence.

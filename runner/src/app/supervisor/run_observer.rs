@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::account::MissReason;
-use crate::age::Now;
-use crate::alert::SuiteIndex;
-use crate::outcome::Run;
-use crate::publish::StatusStore;
-use crate::state::{Change, PendingCommit, State, StoredRows};
-use crate::status::CheckStatus;
-use crate::suite::{Check, CheckId, Suite};
+use canary_alert::SuiteIndex;
+use canary_run::account::MissReason;
+use canary_run::outcome::Run;
+use canary_run::publish::StatusStore;
+use canary_run::status::CheckStatus;
+use canary_state::{Change, PendingCommit, State, StoredRows};
+use canary_suite::{Check, CheckId, Suite};
+use canary_system::age::Now;
 
 /// Receives the supervisor's events. It is called in the supervisor's own task, so it must not block. Returned
 /// changes are persisted atomically with the change that caused them.

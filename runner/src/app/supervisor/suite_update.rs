@@ -7,12 +7,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Supervisor;
-use crate::alert::SuiteIndex;
 use crate::app::load::Loaded;
-use crate::dispatch::{Execute, Plugins};
-use crate::publish::{DeferredDrop, Restored};
-use crate::schedule::ticker::Plans;
-use crate::suite::Suite;
+use canary_alert::SuiteIndex;
+use canary_run::publish::{DeferredDrop, Restored};
+use canary_run::schedule::ticker::Plans;
+use canary_sandbox::dispatch::{Execute, Plugins};
+use canary_suite::Suite;
 
 /// A prepared suite, and the channel that returns the suite it replaces.
 pub struct SuiteUpdate {

@@ -7,13 +7,13 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::app::load::Files;
-use crate::clock::simulated::Simulated;
-use crate::dispatch::{AttemptRequest, Plugins};
-use crate::liveness::Registry;
-use crate::outcome::{Usage, Verdict, VerdictStatus};
-use crate::sandbox::{InstancePool, Report};
-use crate::suite::{self, Cron};
-use crate::trace::Trail;
+use canary_record::trace::Trail;
+use canary_run::outcome::{Usage, Verdict, VerdictStatus};
+use canary_sandbox::dispatch::{AttemptRequest, Plugins};
+use canary_sandbox::{InstancePool, Report};
+use canary_suite::Cron;
+use canary_system::clock::simulated::Simulated;
+use canary_system::liveness::Registry;
 
 mod due_times;
 mod end;
@@ -84,7 +84,7 @@ impl RunObserver for NoopObserver {
     fn run_finished(
         &mut self,
         _run: &Arc<Run>,
-        _check_status: &crate::status::CheckStatus,
+        _check_status: &canary_run::status::CheckStatus,
         _statuses: &StatusStore,
     ) -> Vec<Change> {
         Vec::new()
@@ -212,7 +212,7 @@ async fn a_check_by_the_time_of_day_goes_on_whatever_the_clock_is_set_to() {
     let clocks = Simulated::begin(noon());
     let cron = Cron::new("* * * * *", TimeZone::UTC, "UTC").unwrap();
     let check = Check {
-        cadence: suite::Cadence::Cron(Arc::new(cron)),
+        cadence: canary_suite::Cadence::Cron(Arc::new(cron)),
         ..Check::minimal("a", MINUTE)
     };
     let target = Target::new(&[]);
@@ -250,7 +250,7 @@ async fn how_long_a_check_may_be_silent_follows_a_clock_that_is_set_and_a_machin
         let clocks = Simulated::begin(friday);
         let cron = Cron::new("0 8-17 * * mon-fri", TimeZone::UTC, "UTC").unwrap();
         let check = Check {
-            cadence: suite::Cadence::Cron(Arc::new(cron)),
+            cadence: canary_suite::Cadence::Cron(Arc::new(cron)),
             ..Check::minimal("a", MINUTE)
         };
         let (statuses, (_suite_updates, suite_updates)) = (StatusStore::default(), mpsc::channel(1));
@@ -279,7 +279,7 @@ async fn what_a_machine_slept_through_is_missed_by_the_time_of_day_as_well() {
     let clocks = Simulated::begin(noon());
     let cron = Cron::new("*/5 * * * *", TimeZone::UTC, "UTC").unwrap();
     let check = Check {
-        cadence: suite::Cadence::Cron(Arc::new(cron)),
+        cadence: canary_suite::Cadence::Cron(Arc::new(cron)),
         ..Check::minimal("a", MINUTE)
     };
     let target = Target::new(&[]);

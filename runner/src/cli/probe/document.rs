@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::setting::Setting;
 use super::{Contradiction, ProbeArgs};
-use crate::plugin::EMBEDDED;
-use crate::suite::{ExactJson, units};
+use canary_sandbox::plugin::EMBEDDED;
+use canary_suite::{ExactJson, units};
 
 /// A suite as text, in JSON and so in YAML.
 #[derive(Debug, Default)]

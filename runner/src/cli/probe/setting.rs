@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::suite::ExactJson;
+use canary_suite::ExactJson;
 
 /// `KEY=VALUE`, where a key may be a path into mappings: `expect.status`.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,8 +9,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use url::Url;
 
-use crate::settings::{Access, Admin, Listen, Report, Token};
-use crate::suite::Environment;
+use canary_settings::{Access, Admin, Listen, Report, Token};
+use canary_suite::Environment;
 
 const TOKEN: &str = "CANARY_ADMIN_TOKEN";
 const ADMIN: &str = "CANARY_ADMIN";

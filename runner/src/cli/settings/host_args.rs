@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, Command, ValueEnum};
 use super::admin::AdminArgs;
 use super::references::ReferenceArgs;
 use crate::cli::units;
-use crate::settings::Folder;
+use canary_settings::Folder;
 
 /// The options of every command.
 #[derive(Debug, Clone, Default, Args)]

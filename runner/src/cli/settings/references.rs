@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::settings::{NONE, SuiteReferences};
-use crate::suite::{Environment, ReferencePolicy};
+use canary_settings::{NONE, SuiteReferences};
+use canary_suite::{Environment, ReferencePolicy};
 
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ReferenceArgs {

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use super::super::Cli;
 use super::*;
-use crate::regular_file::{Owner, Session};
-use crate::suite::SuiteEnvironment;
+use canary_suite::SuiteEnvironment;
+use canary_system::regular_file::{Owner, Session};
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";

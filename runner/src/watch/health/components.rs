@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{HealthIssue, Sources, Thresholds};
-use crate::alert;
-use crate::alert::report::NotifierReport;
-use crate::liveness::{Impact, Stall};
 use crate::watch::supervisor_status::{PUBLISHING, SCHEDULER, WORKERS};
+use canary_alert::report::NotifierReport;
+use canary_system::liveness::{Impact, Stall};
 
 /// Reports of the notifiers, by name.
 type Notifiers = BTreeMap<Arc<str>, NotifierReport>;
@@ -66,7 +65,7 @@ pub(super) fn issues(sources: &Sources, thresholds: Thresholds) -> Vec<HealthIss
 
 fn classify(mut stalls: Vec<Stall>, notifiers: &Notifiers, thresholds: Thresholds) -> Vec<HealthIssue> {
     let is_stalled = |name: &str| {
-        let component = alert::component_name(name);
+        let component = canary_alert::component_name(name);
         stalls.iter().any(|stall| stall.name == component)
     };
     let is_silent = |(name, report): (&Arc<str>, &NotifierReport)| {
@@ -78,7 +77,7 @@ fn classify(mut stalls: Vec<Stall>, notifiers: &Notifiers, thresholds: Threshold
         let is_notifier = |stall: &&mut Stall| {
             notifiers
                 .keys()
-                .any(|name| stall.name == alert::component_name(name))
+                .any(|name| stall.name == canary_alert::component_name(name))
         };
         for stall in stalls.iter_mut().filter(is_notifier) {
             stall.impact = stall.impact.max(Impact::Heartbeat);
@@ -138,7 +137,7 @@ mod tests {
     use tokio::time::{Instant, advance};
 
     use super::*;
-    use crate::alert::report::Failing;
+    use canary_alert::report::Failing;
 
     fn stall(name: &str, impact: Impact) -> Stall {
         Stall {

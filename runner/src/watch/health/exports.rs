@@ -1,8 +1,8 @@
 //! Health issues of telemetry exports.
 
 use super::{HealthIssue, Thresholds};
-use crate::liveness::STALL;
-use crate::telemetry::DeliveryStatus;
+use canary_system::liveness::STALL;
+use canary_telemetry::DeliveryStatus;
 
 /// The issues of a reading, without those that are in `found` already.
 pub(super) fn issues(
@@ -34,9 +34,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::io_class::IoClass;
-    use crate::telemetry::delivery::{DeliveryReport, SignalReport};
-    use crate::telemetry::settings::Signal;
+    use canary_system::io_class::IoClass;
+    use canary_telemetry::delivery::{DeliveryReport, SignalReport};
+    use canary_telemetry::settings::Signal;
 
     const SECOND: Duration = Duration::from_secs(1);
 

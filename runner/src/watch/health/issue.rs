@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::components::NotifierFailing;
 use super::pools::PoolShortage;
-use crate::liveness::{Impact, Stall};
-use crate::suite::CheckId;
 use crate::watch::slow_polls::SlowPoll;
+use canary_suite::CheckId;
+use canary_system::liveness::{Impact, Stall};
 
 /// A health issue; its `Display` is the message for people.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::ledger::Ledger;
-use crate::pool::PoolSnapshot;
-use crate::suite::CheckId;
+use canary_net::ledger::Ledger;
+use canary_net::pool::PoolSnapshot;
+use canary_suite::CheckId;
 
 /// A pool in which claims were refused, or waited long, recently.
 #[derive(Debug, Clone, PartialEq)]

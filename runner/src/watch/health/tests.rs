@@ -3,17 +3,16 @@ mod checks;
 use std::time::SystemTime;
 
 use super::*;
-use crate::age::Since;
-use crate::ledger::Budget;
-use crate::ledger::audit::InternalFds;
-use crate::liveness::Impact;
-use crate::pool::{self, Claim, Pool};
-use crate::publish::Restored;
-use crate::sandbox::{ActivePoll, HostFunction};
-use crate::suite::{Cadence, CheckId, Cron};
-use crate::telemetry;
-use crate::telemetry::HostView;
-use crate::telemetry::settings::{Process, resource};
+use canary_net::ledger::Budget;
+use canary_net::ledger::audit::InternalFds;
+use canary_net::pool::{self, Claim, Pool};
+use canary_run::publish::Restored;
+use canary_sandbox::{ActivePoll, HostFunction};
+use canary_suite::{Cadence, CheckId, Cron};
+use canary_system::age::Since;
+use canary_system::liveness::Impact;
+use canary_telemetry::HostView;
+use canary_telemetry::settings::{Process, resource};
 
 use tokio::time::advance;
 
@@ -43,7 +42,7 @@ fn runner() -> Runner {
     let ledger = Ledger::new(Budget::new(10));
     let reserve = InternalFds::default();
     let audit = Audit::disabled(&reserve);
-    let settings = telemetry::sample::settings();
+    let settings = canary_telemetry::sample::settings();
     let view = HostView {
         ledger: Arc::clone(&ledger),
         audit: audit.clone(),
@@ -55,7 +54,7 @@ fn runner() -> Runner {
     };
     let resource = resource(&settings, &Process::current("test".to_owned()));
     let sink = Box::new(std::io::sink());
-    let (_, metrics, _) = telemetry::start(&settings, resource, view, sink);
+    let (_, metrics, _) = canary_telemetry::start(&settings, resource, view, sink);
     let sources = Sources {
         statuses: statuses.clone(),
         supervisor_status: supervisor_status.clone(),

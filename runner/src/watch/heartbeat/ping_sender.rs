@@ -8,11 +8,11 @@ use http::{HeaderValue, Method};
 use tokio::time::{Instant, sleep};
 
 use super::{Ping, PingStats, Settings};
-use crate::backoff::Policy;
-use crate::ledger::audit::InternalFds;
-use crate::outbound::http_client::{self, BodyError, Endpoint, HttpResponse};
-use crate::outbound::{self, Disposition, Payload, response_code, success_error};
 use crate::watch::reserved_fds::ReservedFds;
+use canary_net::ledger::audit::InternalFds;
+use canary_outbound::http_client::{self, BodyError, Endpoint, HttpResponse};
+use canary_outbound::{Disposition, Payload, response_code, success_error};
+use canary_system::backoff::Policy;
 
 /// Maximum attempts per ping.
 const MAX_ATTEMPTS: u32 = 3;
@@ -50,7 +50,7 @@ impl From<http_client::Failure> for AttemptFailure {
         Self {
             reason: Cow::Borrowed(failure.cause.as_str()),
             message: failure.message,
-            disposition: outbound::classify_failure(Payload::Ping, failure.cause),
+            disposition: canary_outbound::classify_failure(Payload::Ping, failure.cause),
         }
     }
 }
@@ -119,23 +119,25 @@ async fn exchange(
     http_client::exchange(request, endpoint, internal_fds, deadline).await
 }
 
-/// Classifies a response by its status and its body: see [`outbound::classify`].
+/// Classifies a response by its status and its body: see [`canary_outbound::classify`].
 fn classify(reply: &HttpResponse) -> Result<(), AttemptFailure> {
     let status = reply.status;
     if status.is_success() {
         rejection(&reply.body)?;
     }
     let error = success_error(status, &reply.headers, &reply.body);
-    outbound::classify(Payload::Ping, status, error.as_ref(), None).map_err(|disposition| AttemptFailure {
-        reason: response_code(status, error.as_ref()),
-        message: match &error {
-            None => format!("HTTP {status}"),
-            Some(BodyError::HtmlPage) => {
-                format!("HTTP {status} with an HTML page: is the ping URL correct?")
-            }
-            Some(BodyError::Error(words)) => format!("HTTP {status} with an error: {words}"),
-        },
-        disposition,
+    canary_outbound::classify(Payload::Ping, status, error.as_ref(), None).map_err(|disposition| {
+        AttemptFailure {
+            reason: response_code(status, error.as_ref()),
+            message: match &error {
+                None => format!("HTTP {status}"),
+                Some(BodyError::HtmlPage) => {
+                    format!("HTTP {status} with an HTML page: is the ping URL correct?")
+                }
+                Some(BodyError::Error(words)) => format!("HTTP {status} with an error: {words}"),
+            },
+            disposition,
+        }
     })
 }
 

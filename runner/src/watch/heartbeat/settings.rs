@@ -6,8 +6,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::Ping;
-use crate::outbound::http_client::{Endpoint, Protocol, TlsFiles};
-use crate::settings::{ConfigValue, Report, Section};
+use canary_outbound::http_client::{Endpoint, Protocol, TlsFiles};
+use canary_settings::{ConfigValue, Report, Section};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
 const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);

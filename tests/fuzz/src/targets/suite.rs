@@ -29,11 +29,11 @@ static FACTS: LazyLock<[PluginFacts; 3]> = LazyLock::new(|| {
     };
     [
         facts(
-            include_str!("../../../../runner/src/suite/testdata/schemas/http.json"),
+            include_str!("../../../../runner/suite/src/testdata/schemas/http.json"),
             "URL",
         ),
         facts(
-            include_str!("../../../../runner/src/suite/testdata/schemas/tcp.json"),
+            include_str!("../../../../runner/suite/src/testdata/schemas/tcp.json"),
             "HOST:PORT",
         ),
         facts("{}", "HOST or HOST:PORT"),

@@ -1,7 +1,7 @@
 //! Due times that coincide with clock changes, reloads and shutdown.
 
 use super::*;
-use crate::schedule::{MAX_SPLAY, splay};
+use canary_run::schedule::{MAX_SPLAY, splay};
 
 /// Halfway between two due times of a check with an interval of a minute.
 const BETWEEN: Duration = Duration::from_secs(90);
@@ -14,7 +14,7 @@ fn minutely() -> Check {
 fn by_the_time_of_day() -> Check {
     let cron = Cron::new("* * * * *", TimeZone::UTC, "UTC").unwrap();
     Check {
-        cadence: suite::Cadence::Cron(Arc::new(cron)),
+        cadence: canary_suite::Cadence::Cron(Arc::new(cron)),
         ..minutely()
     }
 }
@@ -61,12 +61,12 @@ async fn account_of(check: &Check, happen: impl FnOnce(&Simulated), then: Then<'
 /// Everything that a reload can do to a check.
 fn reloads(check: &Check) -> [Vec<Check>; 5] {
     let another = Check {
-        cadence: suite::Cadence::Every(7 * MINUTE),
+        cadence: canary_suite::Cadence::Every(7 * MINUTE),
         ..check.clone()
     };
     let by_the_other_clock = match check.cadence {
-        suite::Cadence::Every(_) => by_the_time_of_day(),
-        suite::Cadence::Cron(_) => minutely(),
+        canary_suite::Cadence::Every(_) => by_the_time_of_day(),
+        canary_suite::Cadence::Cron(_) => minutely(),
     };
     [
         vec![check.clone()],

@@ -28,7 +28,7 @@ impl RunObserver for TickCounter {
     fn run_finished(
         &mut self,
         _run: &Arc<Run>,
-        _check_status: &crate::status::CheckStatus,
+        _check_status: &canary_run::status::CheckStatus,
         _statuses: &StatusStore,
     ) -> Vec<Change> {
         Vec::new()

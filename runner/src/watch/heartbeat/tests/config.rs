@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use canary_tests::documentation;
 
 use super::*;
-use crate::settings::File;
-use crate::suite::{Environment, ProcessEnvironment};
+use canary_settings::File;
+use canary_suite::{Environment, ProcessEnvironment};
 
 struct Fixed;
 
@@ -28,7 +28,7 @@ fn heartbeat(section: &str) -> Result<Option<Settings>, String> {
     std::fs::write(&path, format!("heartbeat: {section}")).unwrap();
     let mut file = File::read(&path, &Fixed);
     let settings = read(file.heartbeat, &mut file.report);
-    let reported = |problems: crate::settings::Problems| {
+    let reported = |problems: canary_settings::Problems| {
         problems
             .to_string()
             .replace(&format!("{}/", folder.path().display()), "")

@@ -8,8 +8,8 @@ use canary_tests::command::Program;
 use canary_tests::peer::http::{Reply, Request, Site};
 
 use super::*;
-use crate::outbound::http_client::{Endpoint, Protocol, TlsFiles};
 use crate::watch::tests::use_up_descriptors;
+use canary_outbound::http_client::{Endpoint, Protocol, TlsFiles};
 
 fn settings(url: &str) -> Settings {
     Settings {

@@ -1,0 +1,207 @@
+//! The body of a response in transit, and how much of it was received if it is incomplete.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Incoming};
+
+use super::driver::Driver;
+use super::explain::from_hyper;
+use super::fields::Fields;
+use super::transcript::HttpTranscript;
+use crate::ledger::{Activity, ActivityHandle};
+use crate::stream::{IoTimestamps, snapshot_of};
+use crate::{NetError, Phase};
+
+/// The body of a response and its connection, which is closed when this is dropped.
+pub(super) struct BodyStream {
+    incoming: Incoming,
+    driver: Driver,
+    timestamps: Arc<Mutex<IoTimestamps>>,
+    live: ActivityHandle,
+    /// The recorder for the body, once reading has begun.
+    transcript: HttpTranscript,
+    has_begun: bool,
+    encoding: Option<HeaderValue>,
+    progress: BodyProgress,
+    /// Length of the body, if the library would read to the end of the connection.
+    length: Option<u64>,
+    trailers: Fields,
+}
+
+impl BodyStream {
+    pub(super) fn new(
+        driver: Driver,
+        incoming: Incoming,
+        headers: &HeaderMap,
+        transcript: HttpTranscript,
+        (timestamps, live): (Arc<Mutex<IoTimestamps>>, ActivityHandle),
+    ) -> Self {
+        let announced = headers.get(CONTENT_LENGTH);
+        let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
+        Self {
+            incoming,
+            driver,
+            timestamps,
+            live,
+            transcript,
+            has_begun: false,
+            encoding: headers.get(CONTENT_ENCODING).cloned(),
+            progress: BodyProgress {
+                received: 0,
+                content_length: announced,
+            },
+            length: None,
+            trailers: Fields::default(),
+        }
+    }
+
+    /// Limits the body to exactly this length.
+    pub(super) fn with_length(self, length: Option<u64>) -> Self {
+        Self { length, ..self }
+    }
+
+    /// How much was received, and how much was announced.
+    pub(super) fn progress(&self) -> BodyProgress {
+        self.progress
+    }
+
+    /// Sets the connection's activity.
+    pub(super) fn set_activity(&self, activity: Activity) {
+        self.live.set_activity(activity);
+    }
+
+    /// Whether the body has ended, as far as is known without reading.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_complete() || self.incoming.is_end_stream()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.length.is_some_and(|length| self.progress.received >= length)
+    }
+
+    /// The next bytes as soon as any are available; `None` at the end of the body.
+    ///
+    /// Cancellation: data that arrives later is returned by the next call.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, NetError> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.transcript = self.transcript.for_body(self.encoding.as_ref());
+        }
+        while !self.is_complete()
+            && let Some(frame) = self.driver.drive_until(self.incoming.frame()).await
+        {
+            match frame
+                .map_err(|error| self.incomplete(from_hyper(error)))?
+                .into_data()
+            {
+                Ok(data) => return Ok(Some(self.take(data))),
+                Err(other) => self.take_trailers(&other.into_trailers().unwrap_or_default()),
+            }
+        }
+        if self.length.is_some() && !self.is_complete() {
+            Err(self.incomplete(NetError::Closed))
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Bytes after the end of the body do not belong to it.
+    fn take(&mut self, mut data: Bytes) -> Bytes {
+        let room = self
+            .length
+            .map(|length| length.saturating_sub(self.progress.received));
+        let room = room.and_then(|room| usize::try_from(room).ok());
+        data.truncate(room.unwrap_or(data.len()));
+        self.progress.received += u64::try_from(data.len()).unwrap_or(u64::MAX);
+        self.transcript.body(&data);
+        data
+    }
+
+    /// The trailers, available once the body has been read to its end.
+    pub(super) fn into_trailers(self) -> Fields {
+        self.trailers
+    }
+
+    fn take_trailers(&mut self, trailers: &HeaderMap) {
+        self.transcript.trailers(trailers);
+        self.trailers = trailers.into();
+    }
+
+    fn incomplete(&self, error: NetError) -> NetError {
+        let error = snapshot_of(&self.timestamps).prefer_failure(error);
+        self.progress.explain(error).in_phase(Phase::Receive)
+    }
+}
+
+/// How much of a body was received, and how much the head announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyProgress {
+    /// Bytes received.
+    pub received: u64,
+    /// The value of `content-length`, in bytes.
+    pub content_length: Option<u64>,
+}
+
+impl BodyProgress {
+    /// Adds to an error how much of the body was received.
+    pub(super) fn explain(self, error: NetError) -> NetError {
+        match error.without_phase().clone() {
+            cause @ (NetError::Timeout(_)
+            | NetError::Reset
+            | NetError::Closed
+            | NetError::Tls(_)
+            | NetError::Protocol(_)
+            | NetError::Other(_)) => NetError::Body {
+                cause: Box::new(cause),
+                extent: self,
+            },
+            _ => error,
+        }
+    }
+}
+
+impl fmt::Display for BodyProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.content_length {
+            Some(announced) => write!(f, "{} of {announced} bytes", self.received),
+            None => write!(f, "{} bytes", self.received),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_broke_off_says_how_far_it_came() {
+        for (announced, cause, text) in [
+            (
+                Some(10),
+                NetError::Closed,
+                "the connection was closed after 2 of 10 bytes of the body",
+            ),
+            (
+                None,
+                NetError::Reset,
+                "the connection was reset after 2 bytes of the body",
+            ),
+            (
+                None,
+                NetError::Timeout(Phase::Receive),
+                "timed out after 2 bytes of the body",
+            ),
+        ] {
+            let explained = BodyProgress {
+                received: 2,
+                content_length: announced,
+            }
+            .explain(cause.clone());
+            assert_eq!(explained.to_string(), text);
+            assert_eq!(explained.code(), cause.code());
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Sends one request on an established connection and receives the head of its response.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::join;
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, timeout_at};
+
+use super::body::BodyStream;
+use super::driver::{Driver, InlineExecutor};
+use super::explain::{self, from_hyper};
+use super::framing;
+use super::head::{Evidence, HeadObserver};
+use super::inbound::InboundStream;
+use super::outbound::{HyperRequest, OutgoingRequest, build_request};
+use super::transcript::HttpTranscript;
+use super::{HttpVersion, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::ledger::ActivityHandle;
+use crate::stream::{IoTimestamps, TimedStream, Transport, snapshot_of};
+use crate::{NetError, Phase};
+
+/// Maximum size of a decoded header block over HTTP/2, plus 32 bytes per header (RFC 9113, section 6.5.2); the same as
+/// over HTTP/1.
+const HEADER_LIST_BYTES: u32 = 128 << 10;
+
+/// A response whose body is still in transit.
+pub(super) struct ResponseStart {
+    pub(super) head: http::response::Parts,
+    pub(super) body: BodyStream,
+}
+
+/// Time spent in each phase of an exchange, even if it failed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct PhaseTimes {
+    pub(super) send: Option<Duration>,
+    pub(super) wait: Option<Duration>,
+    pub(super) receive: Option<Duration>,
+}
+
+/// Sends the request and waits for the head of the response by `limit`; a timeout names its phase.
+pub(super) async fn request(
+    transport: Transport,
+    outgoing: OutgoingRequest<'_>,
+    limit: Instant,
+) -> (Result<ResponseStart, NetError>, PhaseTimes) {
+    let transcript = HttpTranscript::on(&transport);
+    let live = transport.tcp().activity_handle();
+    let timestamps = Arc::new(Mutex::new(IoTimestamps::default()));
+    let stream = TimedStream::new(transport, Arc::clone(&timestamps));
+    let started_at = Instant::now();
+    let request = match build_request(&outgoing) {
+        Ok(request) => request,
+        Err(error) => return (Err(error), PhaseTimes::default()),
+    };
+    let outcome = match outgoing.version {
+        HttpVersion::Http2 => {
+            transcript.request(&request, &outgoing.request.body);
+            timeout_at(limit, over_http2(stream, request, &transcript)).await
+        }
+        _ => timeout_at(limit, over_http1(stream, request, &transcript)).await,
+    };
+    let moved = snapshot_of(&timestamps);
+    let outcome = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(&moved))));
+    let answer = outcome.map(|started| started.answer(transcript, timestamps, live));
+    let answer = answer.map_err(|error| moved.prefer_failure(error).in_phase(phase(&moved)));
+    (answer, phase_times(&moved, started_at, Instant::now()))
+}
+
+/// A phase that never completed lasted until the end.
+fn phase_times(timestamps: &IoTimestamps, started_at: Instant, ended_at: Instant) -> PhaseTimes {
+    let sent_at = timestamps.last_write;
+    PhaseTimes {
+        send: Some(sent_at.unwrap_or(ended_at) - started_at),
+        wait: sent_at.map(|sent| timestamps.first_read.unwrap_or(ended_at) - sent),
+        receive: timestamps.first_read.map(|read| ended_at - read),
+    }
+}
+
+fn phase(timestamps: &IoTimestamps) -> Phase {
+    match (timestamps.last_write, timestamps.first_read) {
+        (None, _) => Phase::Send,
+        (Some(_), None) => Phase::Wait,
+        (Some(_), Some(_)) => Phase::Receive,
+    }
+}
+
+/// A response whose head has been received.
+struct HeadReceived {
+    driver: Driver,
+    answer: http::Response<Incoming>,
+    /// Length of the body, if the HTTP library would read to the end of the connection.
+    length: Option<u64>,
+}
+
+impl HeadReceived {
+    fn answer(
+        self,
+        transcript: HttpTranscript,
+        timestamps: Arc<Mutex<IoTimestamps>>,
+        live: ActivityHandle,
+    ) -> ResponseStart {
+        let (head, incoming) = self.answer.into_parts();
+        let body = BodyStream::new(
+            self.driver,
+            incoming,
+            &head.headers,
+            transcript,
+            (timestamps, live),
+        );
+        ResponseStart {
+            head,
+            body: body.with_length(self.length),
+        }
+    }
+}
+
+async fn over_http1(
+    stream: TimedStream,
+    request: HyperRequest,
+    transcript: &HttpTranscript,
+) -> Result<HeadReceived, NetError> {
+    let head = HeadObserver::new(transcript.clone());
+    let (mut sender, connection) = http1::Builder::new()
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        // Tolerate what other clients tolerate: a blank before the colon, folded lines (RFC 9112, section 5.2), and
+        // lines that are not headers, which are ignored.
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .ignore_invalid_headers_in_responses(true)
+        .handshake(TokioIo::new(InboundStream::http1(stream, head.clone())))
+        .await
+        .map_err(from_hyper)?;
+    let answer = sender.send_request(request);
+    let mut driver = Driver::new(sender, connection);
+    let answer = driver.drive_until(answer).await;
+    let answer = answer.map_err(|error| explain::from_head(error, &head))?;
+    let length = if answer.body().is_end_stream() {
+        // There is no body, due to the status or the method, regardless of what the head announces.
+        Ok(None)
+    } else {
+        framing::body_length(answer.headers())
+    };
+    let length = length.map_err(|error| head.explain(error, Evidence::Framing))?;
+    Ok(HeadReceived {
+        driver,
+        answer,
+        length,
+    })
+}
+
+async fn over_http2(
+    stream: TimedStream,
+    request: HyperRequest,
+    transcript: &HttpTranscript,
+) -> Result<HeadReceived, NetError> {
+    let executor = InlineExecutor::default();
+    let head = HeadObserver::new(transcript.clone());
+    let (mut sender, connection) = http2::Builder::new(executor.clone())
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .handshake(TokioIo::new(InboundStream::http2(stream, head.clone())))
+        .await
+        .map_err(from_hyper)?;
+    let answer = sender.send_request(request);
+    let mut driver = Driver::new(sender, join(connection, executor.run()));
+    let answer = driver.drive_until(answer).await;
+    let (parts, body) = answer
+        .map_err(|error| head.explain_http2(from_hyper(error)))?
+        .into_parts();
+    transcript.response(&parts);
+    Ok(HeadReceived {
+        driver,
+        answer: http::Response::from_parts(parts, body),
+        length: None,
+    })
+}

@@ -1,0 +1,374 @@
+//! Observes the head of an HTTP/1 response in transit: collects evidence for error messages, and replaces bare carriage
+//! returns by blanks (RFC 9112, section 2.2).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderName;
+
+use super::transcript::HttpTranscript;
+use crate::{NetError, Phase};
+
+/// Number of leading bytes of a response kept for messages.
+const OPENING_BYTES: usize = 64;
+/// Number of leading bytes of a line kept: a header's name, or the status.
+const LINE_START_BYTES: usize = 64;
+/// Maximum number of kept lines that determine the end of the body.
+const MAX_FRAMING_LINES: usize = 4;
+/// Size of an HTTP/2 frame header in bytes, and the type of the first frame (RFC 9113, sections 3.4 and 4.1).
+const FRAME_HEADER: usize = 9;
+const SETTINGS: u8 = 4;
+
+/// Longest `content-length` that the library accepts.
+const MAX_CONTENT_LENGTH: u64 = u64::MAX - 2;
+const TOO_LONG_BODY: &str = "the peer announced a body that is too long";
+
+/// Which part of a head demonstrates an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// The first line.
+    Beginning,
+    /// The lines that determine the end of the body.
+    Framing,
+    /// The first line that is not a header.
+    Header,
+    /// The size.
+    Size,
+}
+
+/// Observes a head, to explain errors about it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HeadObserver {
+    state: Arc<Mutex<HeadState>>,
+    pub(super) transcript: HttpTranscript,
+}
+
+/// The part of a head that was received so far.
+#[derive(Debug, Default)]
+struct HeadState {
+    opening: Vec<u8>,
+    line: Line,
+    /// The status line was received.
+    has_status: bool,
+    /// This head belongs to an informational response; another one follows.
+    is_informational: bool,
+    is_over: bool,
+    headers: usize,
+    longest: Line,
+    /// The lines that determine the end of the body.
+    framing: Vec<String>,
+    /// The announced body length exceeds the supported maximum.
+    exceeds_max_length: bool,
+    /// The first line that is not a header.
+    malformed: Option<String>,
+}
+
+/// One line, without its end.
+#[derive(Debug, Default)]
+struct Line {
+    start: Vec<u8>,
+    length: usize,
+    ends_in_return: bool,
+}
+
+impl HeadObserver {
+    pub(super) fn new(transcript: HttpTranscript) -> Self {
+        let state = Arc::default();
+        Self { state, transcript }
+    }
+
+    /// Observes received bytes, and replaces bare carriage returns by blanks. If the last byte is a carriage return, it
+    /// depends on the next byte: it is not consumed, and has to be passed again.
+    pub(super) fn observe(&self, bytes: &mut [u8]) -> Delivered {
+        let mut state = self.state();
+        let room = OPENING_BYTES.saturating_sub(state.opening.len());
+        let opening = bytes.get(..room).unwrap_or(bytes).to_vec();
+        let mut index = 0;
+        while !state.is_over {
+            let Some(rest) = bytes.get_mut(index..) else { break };
+            match rest {
+                [] => break,
+                [b'\r'] => {
+                    self.transcript.head(bytes.get(..index).unwrap_or_default());
+                    state.opening.extend(opening.get(..index).unwrap_or(&opening));
+                    return Delivered::Until(index);
+                }
+                [byte @ b'\r', next, ..] if *next != b'\n' => *byte = b' ',
+                _ => {}
+            }
+            if let Some(byte) = rest.first() {
+                state.push_byte(*byte);
+            }
+            index += 1;
+        }
+        self.transcript.head(bytes.get(..index).unwrap_or_default());
+        state.opening.extend(opening);
+        Delivered::All
+    }
+
+    /// Adds evidence from the head to a protocol error.
+    pub(super) fn explain(&self, error: NetError, evidence: Evidence) -> NetError {
+        let NetError::Protocol(reason) = error else {
+            return error;
+        };
+        let state = self.state();
+        let sent = |lines: &[String]| (!lines.is_empty()).then(|| format!("it sent {}", lines.join(" and ")));
+        let (reason, hint) = match evidence {
+            Evidence::Beginning => (reason, state.beginning()),
+            Evidence::Framing => (reason, sent(&state.framing)),
+            Evidence::Header => (reason, sent(state.malformed.as_slice())),
+            Evidence::Size if state.exceeds_max_length => (TOO_LONG_BODY.to_owned(), sent(&state.framing)),
+            Evidence::Size => (reason, state.size()),
+        };
+        let explained = NetError::Protocol(match hint {
+            Some(hint) => format!("{reason}; {hint}"),
+            None => reason,
+        });
+        match evidence {
+            Evidence::Size => explained,
+            _ => explained.with_peer_sent(&state.opening, Phase::Receive),
+        }
+    }
+
+    /// Observes bytes received over HTTP/2, which may turn out to be another protocol.
+    pub(super) fn observe_http2(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        let room = OPENING_BYTES.saturating_sub(state.opening.len());
+        state.opening.extend(bytes.iter().take(room));
+        if state.is_foreign_to_http2() {
+            self.transcript.head(bytes);
+        }
+    }
+
+    /// Adds to an HTTP/2 error what the peer sent instead.
+    pub(super) fn explain_http2(&self, error: NetError) -> NetError {
+        let state = self.state();
+        if !state.is_foreign_to_http2() {
+            return error;
+        }
+        let hint = state.beginning().unwrap_or_default();
+        let reason = format!("the peer does not answer in HTTP/2; {hint}");
+        NetError::Protocol(reason).with_peer_sent(&state.opening, Phase::Receive)
+    }
+
+    fn state(&self) -> MutexGuard<'_, HeadState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many bytes may be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivered {
+    All,
+    /// Up to this index; the byte there depends on the next one.
+    Until(usize),
+}
+
+impl HeadState {
+    fn push_byte(&mut self, byte: u8) {
+        match byte {
+            b'\n' => self.end_line(),
+            _ => self.line.push(byte),
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        match (line.is_empty(), self.has_status) {
+            // Empty lines before the status line are skipped.
+            (true, false) => {}
+            (true, true) => {
+                self.is_over = !self.is_informational;
+                self.has_status = false;
+            }
+            (false, false) => {
+                self.has_status = true;
+                self.is_informational = line.is_informational();
+            }
+            (false, true) => {
+                self.headers += 1;
+                self.exceeds_max_length |= line.exceeds_max_length();
+                self.malformed = self.malformed.take().or_else(|| line.malformed());
+                self.framing
+                    .extend(line.framing().filter(|_| self.framing.len() < MAX_FRAMING_LINES));
+                self.note_length(line);
+            }
+        }
+    }
+
+    fn note_length(&mut self, line: Line) {
+        if line.length > self.longest.length {
+            self.longest = line;
+        }
+    }
+
+    /// Whether the received bytes do not start an HTTP/2 connection.
+    fn is_foreign_to_http2(&self) -> bool {
+        let header = self.opening.first_chunk::<FRAME_HEADER>();
+        header.is_some_and(|[.., kind, _, _, _, _, _]| *kind != SETTINGS)
+    }
+
+    fn beginning(&self) -> Option<String> {
+        match self.opening.as_slice() {
+            [20..=23, 3, ..] => return Some("it speaks TLS (use `https`)".to_owned()),
+            [0, _, _, SETTINGS, _, 0, 0, 0, 0, ..] => {
+                return Some("it speaks HTTP/2, which was not requested".to_owned());
+            }
+            _ => {}
+        }
+        let text = String::from_utf8_lossy(&self.opening);
+        let line = text.lines().next().unwrap_or_default();
+        (!line.is_empty()).then(|| format!("the answer begins with `{}`", line.escape_debug()))
+    }
+
+    fn size(&self) -> Option<String> {
+        let longest = if self.has_status && self.line.length > self.longest.length {
+            &self.line
+        } else {
+            &self.longest
+        };
+        let name = longest.name()?;
+        let headers = self.headers + usize::from(self.line.length > 0);
+        Some(format!(
+            "it has {headers} headers so far, the longest is `{}` with {} bytes",
+            name.escape_debug(),
+            longest.length
+        ))
+    }
+}
+
+impl Line {
+    fn push(&mut self, byte: u8) {
+        self.length += 1;
+        self.ends_in_return = byte == b'\r';
+        if self.start.len() < LINE_START_BYTES {
+            self.start.push(byte);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.length == usize::from(self.ends_in_return)
+    }
+
+    /// Whether it is the status line of an informational response; 101 is a final response.
+    fn is_informational(&self) -> bool {
+        let code = self
+            .start
+            .split(|byte| *byte == b' ')
+            .find(|word| !word.starts_with(b"HTTP/"));
+        code.is_some_and(|code| code.starts_with(b"1") && code.len() >= 3 && !code.starts_with(b"101"))
+    }
+
+    /// The line, if it determines the end of the body.
+    fn framing(&self) -> Option<String> {
+        let name = self.name()?.to_ascii_lowercase();
+        let is_framing = matches!(name.as_str(), "content-length" | "transfer-encoding");
+        is_framing.then(|| self.quoted())
+    }
+
+    /// The line, if its kept part is not a valid header.
+    fn malformed(&self) -> Option<String> {
+        let line = self.start.trim_ascii_end();
+        // A line that starts with a blank continues the previous one.
+        let is_folded = line.starts_with(b" ") || line.starts_with(b"\t");
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let (name, value) = (parts.next().unwrap_or_default().trim_ascii_end(), parts.next());
+        let is_whole = value.is_some() || self.length > LINE_START_BYTES;
+        let is_name = is_folded || is_whole && HeaderName::from_bytes(name).is_ok();
+        let value = if is_folded {
+            line
+        } else {
+            value.unwrap_or_default()
+        };
+        let is_value = value
+            .iter()
+            .all(|byte| *byte == b'\t' || !byte.is_ascii_control());
+        (!is_name || !is_value).then(|| self.quoted())
+    }
+
+    /// Whether it announces a body longer than the supported maximum.
+    fn exceeds_max_length(&self) -> bool {
+        let line = String::from_utf8_lossy(&self.start);
+        let announced = line
+            .split_once(':')
+            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-length"));
+        let length = announced.and_then(|(_, length)| length.trim().parse::<u64>().ok());
+        length.is_some_and(|length| length > MAX_CONTENT_LENGTH)
+    }
+
+    fn quoted(&self) -> String {
+        let line = String::from_utf8_lossy(self.start.trim_ascii());
+        format!("`{}`", line.escape_debug())
+    }
+
+    /// The header's name, or its kept part.
+    fn name(&self) -> Option<String> {
+        let name = self.start.split(|byte| *byte == b':').next()?;
+        let name = name.trim_ascii();
+        (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes delivered when they are received in chunks of this size.
+    fn passed(bytes: &[u8], size: usize) -> Vec<u8> {
+        let head = HeadObserver::default();
+        let (mut handed, mut waiting) = (Vec::new(), Vec::new());
+        for piece in bytes.chunks(size) {
+            waiting.extend_from_slice(piece);
+            let end = match head.observe(&mut waiting) {
+                Delivered::All => waiting.len(),
+                Delivered::Until(end) => end,
+            };
+            handed.extend(waiting.drain(..end));
+        }
+        [handed, waiting].concat()
+    }
+
+    #[test]
+    fn a_return_that_stands_alone_is_a_blank_in_a_head_and_nowhere_else() {
+        let sent = b"\r\nHTTP/1.1 103 Hints\r\nlink: a\rb\r\n\r\nHTTP/1.1 200 OK\na: 1\r\r\nb: \r2\n\r\nbody\r\r\nbody\r";
+        let expected = b"\r\nHTTP/1.1 103 Hints\r\nlink: a b\r\n\r\nHTTP/1.1 200 OK\na: 1 \r\nb:  2\n\r\nbody\r\r\nbody\r";
+        for size in [1, 2, 3, 7, sent.len()] {
+            assert_eq!(passed(sent, size), expected, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn the_body_of_a_final_answer_is_never_taken_for_a_head() {
+        for status in ["101 Switching", "200 OK", "299", "500 Bad"] {
+            let sent = format!("HTTP/1.1 {status}\r\n\r\nHTTP/1.1 100 C\r\na: b\rc\r\n\r\nx\ry");
+            assert_eq!(passed(sent.as_bytes(), 5), sent.as_bytes(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_too_large_names_its_longest_header() {
+        let head = HeadObserver::default();
+        let mut sent = format!(
+            "HTTP/1.1 200 OK\r\na: 1\r\nx-big: {}\r\nset-cook",
+            "v".repeat(5_000)
+        )
+        .into_bytes();
+        assert_eq!(head.observe(&mut sent), Delivered::All);
+        let explained = head.explain(NetError::Protocol("too large".to_owned()), Evidence::Size);
+        assert_eq!(
+            explained.to_string(),
+            "protocol: too large; it has 3 headers so far, the longest is `x-big` with 5008 bytes"
+        );
+    }
+
+    #[test]
+    fn what_is_not_http_is_quoted() {
+        let head = HeadObserver::default();
+        let mut sent = b"SSH-2.0-x\r\n".repeat(20);
+        head.observe(&mut sent);
+        let explained = head.explain(NetError::Protocol("no".to_owned()), Evidence::Beginning);
+        assert_eq!(
+            explained.to_string(),
+            "protocol: no; the answer begins with `SSH-2.0-x`"
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! Recording of verdicts, within the run's record budget.
+
+use std::sync::Arc;
+
+use crate::bindings::v0_2::probe;
+use crate::cpu::CpuMeter;
+use crate::polls::HostFunction;
+use canary_record::{Entry, Recorder, Section, Text};
+use canary_run::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
+
+/// Bytes of texts that are recorded in one poll: some milliseconds at most.
+const SLICE: usize = 16 << 10;
+
+/// Records a verdict: the summary first, then the first failing assertion. The time counts as the guest's own CPU
+/// time, and the worker thread is yielded between slices.
+pub(crate) async fn record_verdict(
+    recorder: &Recorder,
+    meter: &Arc<CpuMeter>,
+    verdict: probe::Verdict,
+) -> Verdict {
+    let _host = meter.host_call(HostFunction::Verdict);
+    let summary = recorder.text(Section::Conclusion, verdict.summary);
+    let mut writer = Writer {
+        entry: recorder.entry(Section::Verdict, usize::MAX),
+        paused_at: 0,
+    };
+    Verdict {
+        status: verdict.status.into(),
+        summary,
+        assertions: writer.assertions(verdict.assertions).await,
+        measurements: writer.measurements(verdict.measurements).await,
+        attributes: writer.pairs(verdict.attributes).await,
+    }
+}
+
+/// Whether the guest reports that the check itself failed, and not its target.
+pub(crate) fn is_own_fault(verdict: &probe::Verdict) -> bool {
+    let is_it = |(key, value): &(String, String)| key == "fault" && value == "check";
+    verdict.status == probe::Status::Fail && verdict.extra.iter().any(is_it)
+}
+
+struct Writer<'r> {
+    entry: Entry<'r>,
+    /// Bytes that had been recorded at the last yield.
+    paused_at: usize,
+}
+
+impl Writer<'_> {
+    async fn assertions(&mut self, assertions: Vec<probe::Assertion>) -> Vec<Assertion> {
+        let mut has_failed = false;
+        let mut recorded = Vec::new();
+        for assertion in assertions {
+            self.entry.section(Section::Verdict);
+            if !self.entry.admit::<Assertion>(recorded.len()) {
+                continue;
+            }
+            let status = VerdictStatus::from(assertion.status);
+            if !has_failed && status == VerdictStatus::Fail {
+                has_failed = true;
+                self.entry.section(Section::Conclusion);
+            }
+            recorded.push(Assertion {
+                name: self.entry.text(assertion.name),
+                status,
+                message: self.entry.text(assertion.message),
+            });
+            self.pause().await;
+        }
+        self.entry.section(Section::Verdict);
+        recorded.shrink_to_fit();
+        recorded
+    }
+
+    async fn measurements(&mut self, measurements: Vec<probe::Measurement>) -> Vec<Measurement> {
+        let mut recorded = Vec::new();
+        for measurement in measurements {
+            if !self.entry.admit::<Measurement>(recorded.len()) {
+                continue;
+            }
+            recorded.push(Measurement {
+                name: self.entry.text(measurement.name),
+                value: self.entry.number(measurement.value),
+                unit: self.entry.text(measurement.unit),
+                attributes: self.pairs(measurement.attributes).await,
+            });
+            self.pause().await;
+        }
+        recorded.shrink_to_fit();
+        recorded
+    }
+
+    async fn pairs(&mut self, pairs: Vec<(String, String)>) -> Vec<(Text, Text)> {
+        let mut recorded = Vec::new();
+        for (key, value) in pairs {
+            recorded.extend(self.entry.pair(recorded.len(), key, value));
+            self.pause().await;
+        }
+        recorded.shrink_to_fit();
+        recorded
+    }
+
+    /// Yields the worker thread after each slice.
+    async fn pause(&mut self) {
+        let recorded = self.entry.scanned_bytes();
+        if recorded - self.paused_at >= SLICE {
+            self.paused_at = recorded;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cpu_queue::CpuFairQueue;
+    use crate::polls::PollRegistry;
+    use canary_net::ledger::PageOwner;
+    use canary_record::MAX_TEXT;
+    use canary_record::quota::{Quota, QuotaKind};
+    use canary_run::outcome::StopCause;
+    use canary_suite::{CheckId, Secrets};
+
+    fn meter(limit: Duration) -> Arc<CpuMeter> {
+        let quota = Quota {
+            cpu: limit,
+            ..Quota::default()
+        };
+        let run_poll = PollRegistry::default().enter(&CheckId::new("a"));
+        Arc::new(CpuMeter::new(
+            &quota,
+            CpuFairQueue::for_workers(2).turn(&PageOwner::service("a")),
+            run_poll,
+        ))
+    }
+
+    fn recorder() -> Arc<Recorder> {
+        Recorder::new(Secrets::new(["correct-horse-battery"]), 16 << 20)
+    }
+
+    /// A verdict with long texts in every field.
+    fn full() -> probe::Verdict {
+        let text = || "%2541…".repeat(MAX_TEXT / 8);
+        let pairs = || vec![(text(), text()); 16];
+        let assertion = probe::Assertion {
+            name: text(),
+            status: probe::Status::Fail,
+            message: text(),
+        };
+        let measurement = probe::Measurement {
+            name: text(),
+            value: 1.0,
+            unit: text(),
+            attributes: pairs(),
+        };
+        probe::Verdict {
+            status: probe::Status::Fail,
+            summary: text(),
+            assertions: vec![assertion; 16],
+            measurements: vec![measurement; 16],
+            attributes: pairs(),
+            extra: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_verdict_that_takes_long_to_record_is_ended_by_the_quota() {
+        let (meter, recorder) = (meter(Duration::from_nanos(1)), recorder());
+        let recorded = record_verdict(&recorder, &meter, full());
+        let ended = meter.measure(recorded, || None).await;
+        let quota = StopCause::Quota {
+            what: QuotaKind::Cpu,
+            limit: 0,
+        };
+        assert_eq!(ended.map(|_| ()), Err(quota));
+        assert!(recorder.usage().bytes < 64 << 10, "{:?}", recorder.usage());
+    }
+
+    #[tokio::test]
+    async fn no_poll_records_more_than_a_slice_of_a_verdict() {
+        let (meter, recorder) = (meter(Duration::from_secs(600)), recorder());
+        let mut recorded = Box::pin(record_verdict(&recorder, &meter, full()));
+        let (mut before, mut most) = (0, 0);
+        let verdict = std::future::poll_fn(|cx| {
+            let polled = recorded.as_mut().poll(cx);
+            let bytes = recorder.usage().bytes;
+            most = most.max(bytes - before);
+            before = bytes;
+            polled
+        })
+        .await;
+        assert_eq!(verdict.measurements.len(), 16);
+        assert!(before > 1 << 20, "{before}");
+        let slice = u64::try_from(SLICE + 4 * MAX_TEXT).unwrap();
+        assert!(most < slice, "{most} bytes in one poll");
+    }
+}

@@ -1,0 +1,193 @@
+//! `config:` of a check, with references replaced.
+
+use std::sync::Arc;
+
+use super::failed_references::FailedReferences;
+use super::fields::Reader;
+use super::interpolate::{InterpolationContext, Interpolator, Unresolved};
+use super::merge;
+use super::tree::{Entry, Kind, Node};
+use crate::problem::Position;
+use canary_record::redact::Secret;
+
+/// Bytes that each value counts for, in addition to those of its text.
+const VALUE_BYTES: usize = 32;
+const OPEN: &str = "${";
+
+/// `config:` as written, and with references replaced.
+#[derive(Clone)]
+pub(super) struct RawConfig {
+    pub(super) key: Position,
+    pub(super) node: Node,
+    pub(super) interpolated: InterpolatedConfig,
+    /// Approximate bytes that each configuration takes that includes this one.
+    pub(super) weight: usize,
+}
+
+impl RawConfig {
+    pub(super) fn new(key: Position, node: Node, interpolated: InterpolatedConfig) -> Self {
+        Self {
+            key,
+            weight: weight(&interpolated.value),
+            node,
+            interpolated,
+        }
+    }
+
+    /// This merged over `base`: mappings are merged, everything else is replaced, and `null` removes the inherited
+    /// value.
+    pub(super) fn over(&self, base: &Self) -> Self {
+        let (own, below) = (&self.interpolated, &base.interpolated);
+        Self {
+            key: self.key,
+            node: merge::over(&self.node, &base.node),
+            interpolated: InterpolatedConfig {
+                value: merge::over(&own.value, &below.value),
+                secrets: [own.secrets.as_slice(), &below.secrets].concat(),
+            },
+            weight: self.weight.saturating_add(base.weight),
+        }
+    }
+}
+
+fn weight(node: &Node) -> usize {
+    let below = match &node.kind {
+        Kind::Text(text) => text.len(),
+        Kind::List(nodes) => nodes.iter().map(weight).sum(),
+        Kind::Map(entries) => {
+            let each = entries.iter().map(|entry| entry.key.len() + weight(&entry.value));
+            each.sum()
+        }
+        _ => 0,
+    };
+    VALUE_BYTES.saturating_add(below)
+}
+
+/// Reads the `config:` of any layer.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    interpolator: &mut Interpolator<'_>,
+) -> Option<RawConfig> {
+    if !matches!(entry.value.kind, Kind::Map(_) | Kind::Null) {
+        reader.problem(
+            entry.value.at,
+            format!("`config`: expected a mapping, found {}", entry.value.found()),
+        );
+        return None;
+    }
+    let context = InterpolationContext {
+        directory: reader.source.directory(),
+        captures: true,
+        variables: true,
+    };
+    let (interpolated, unresolved) = interpolate(&entry.value, context, interpolator);
+    for (at, reference) in &unresolved.references {
+        reader.report_unresolved(*at, reference);
+    }
+    reader.report.suppress(unresolved.failed);
+    Some(RawConfig::new(entry.at, entry.value.clone(), interpolated))
+}
+
+/// A configuration with its references replaced, except for those that have no value.
+#[derive(Clone)]
+pub(super) struct InterpolatedConfig {
+    pub(super) value: Node,
+    pub(super) secrets: Vec<Arc<Secret>>,
+}
+
+/// References of a configuration that have no value. The texts that contain them stay as they are written.
+#[derive(Default)]
+pub(super) struct UnresolvedReferences {
+    pub(super) references: Vec<(Position, Unresolved)>,
+    pub(super) failed: FailedReferences,
+}
+
+/// Replaces the references in every text in `node`.
+pub(super) fn interpolate(
+    node: &Node,
+    context: InterpolationContext<'_>,
+    interpolator: &mut Interpolator<'_>,
+) -> (InterpolatedConfig, UnresolvedReferences) {
+    let mut interpolation = Interpolation {
+        context,
+        interpolator,
+        secrets: Vec::new(),
+        unresolved: UnresolvedReferences::default(),
+    };
+    let value = interpolation.value(node);
+    let secrets = interpolation.secrets;
+    (InterpolatedConfig { value, secrets }, interpolation.unresolved)
+}
+
+struct Interpolation<'a, 'e> {
+    context: InterpolationContext<'a>,
+    interpolator: &'a mut Interpolator<'e>,
+    secrets: Vec<Arc<Secret>>,
+    unresolved: UnresolvedReferences,
+}
+
+impl Interpolation<'_, '_> {
+    /// Subtrees without a reference are shared.
+    fn value(&mut self, node: &Node) -> Node {
+        let kind = match &node.kind {
+            Kind::Text(text) => Kind::Text(self.text(text, node.at)),
+            Kind::List(nodes) if nodes.iter().any(has_reference) => {
+                Kind::List(nodes.iter().map(|node| self.value(node)).collect())
+            }
+            Kind::Map(entries) if entries.iter().any(|entry| has_reference(&entry.value)) => {
+                Kind::Map(entries.iter().map(|entry| self.entry(entry)).collect())
+            }
+            kind => kind.clone(),
+        };
+        Node { at: node.at, kind }
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Entry {
+        let before = self.unresolved.references.len();
+        let value = self.value(&entry.value);
+        if self.unresolved.references.len() > before && value.text().is_some() {
+            self.unresolved.failed.keys.push(entry.at);
+        }
+        Entry {
+            value,
+            ..entry.clone()
+        }
+    }
+
+    fn text(&mut self, text: &Arc<str>, at: Position) -> Arc<str> {
+        if !text.contains(OPEN) {
+            return Arc::clone(text);
+        }
+        match self.interpolator.expand(text, self.context) {
+            Ok(expanded) => {
+                self.secrets.extend(expanded.secrets);
+                expanded.text.into()
+            }
+            Err(unresolved) => {
+                let references = unresolved.into_iter().map(|reference| (at, reference));
+                self.unresolved.references.extend(references);
+                self.unresolved.failed.positions.push(at);
+                Arc::clone(text)
+            }
+        }
+    }
+}
+
+fn has_reference(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Text(text) => text.contains(OPEN),
+        Kind::List(nodes) => nodes.iter().any(has_reference),
+        Kind::Map(entries) => entries.iter().any(|entry| has_reference(&entry.value)),
+        _ => false,
+    }
+}
+
+/// Identifies a configuration within a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum ConfigKey {
+    /// A `config:` that checks may share, by its address.
+    Shared(usize),
+    /// A check without `config:`, by its position.
+    Absent(usize, Position),
+}
