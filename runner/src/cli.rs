@@ -10,11 +10,14 @@ mod demo;
 mod help;
 mod log;
 mod output;
+mod preparation;
 mod probe;
 mod run;
 mod settings;
+mod single_runs;
 mod units;
 mod usage;
+mod variables;
 
 use std::ffi::OsString;
 

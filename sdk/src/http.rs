@@ -13,6 +13,8 @@
 
 mod credentials;
 mod exchange;
+mod exchange_info;
+mod head;
 mod version;
 
 use std::borrow::Cow;
@@ -27,7 +29,9 @@ use crate::tcp::{IpFamily, Timings};
 use crate::tls;
 
 pub use credentials::Credentials;
-pub use exchange::{Exchange, ExchangeInfo, Head};
+pub use exchange::Exchange;
+pub use exchange_info::ExchangeInfo;
+pub use head::Head;
 pub use version::Version;
 
 /// Bytes of a body that a request retains by default: 1 MiB.

@@ -7,53 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use canary_sdk::Problems;
 use canary_sdk::http::Credentials;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
-pub(crate) use oauth2::OAuth2;
 pub(crate) use token::fetch;
 
-use crate::config::Config;
+use crate::config::{Auth, Config, Login, OAuth2};
 
-/// Credentials to send, by exactly one of these keys.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Auth {
-    /// Sends user name and password (RFC 7617).
-    pub(crate) basic: Option<Login>,
-    /// Sends `authorization: Bearer` with this token.
-    pub(crate) bearer: Option<String>,
-    /// Answers the challenge of the server with user name and password (RFC 7616).
-    pub(crate) digest: Option<Login>,
-    /// Obtains an access token first, with the credentials of a client (RFC 6749, section 4.4), and sends it.
-    pub(crate) oauth2: Option<OAuth2>,
-}
-
-/// A user name and a password.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Login {
-    /// The user name, without a colon.
-    #[schemars(
-        regex(pattern = r"^[^:]*$"),
-        extend("patternErrorMessage" = "a text without `:`")
-    )]
-    username: String,
-    /// The password.
-    password: String,
-}
-
-impl Login {
-    /// The value of `authorization`.
-    fn basic(&self) -> String {
-        basic(&self.username, &self.password)
-    }
-
-    fn check(&self, problems: &mut Problems) {
-        if self.username.contains(':') {
-            problems.at("username", |problems| problems.report("must not contain a colon"));
-        }
-    }
+/// The value of `authorization` for a user name and a password.
+fn basic_of_login(login: &Login) -> String {
+    basic(&login.username, &login.password)
 }
 
 fn basic(username: &str, password: &str) -> String {
@@ -64,9 +25,9 @@ fn basic(username: &str, password: &str) -> String {
 pub(crate) fn header(config: &Config) -> Option<(String, &'static [&'static str])> {
     let bearer = |token: &String| format!("Bearer {token}");
     let auth = config.auth.as_ref();
-    let basic_of = |auth: &Auth| auth.basic.as_ref().map(Login::basic);
+    let basic_of = |auth: &Auth| auth.basic.as_ref().map(basic_of_login);
     let bearer_of = |auth: &Auth| auth.bearer.as_ref().map(bearer);
-    let short_basic = config.basic_auth.as_ref().map(Login::basic);
+    let short_basic = config.basic_auth.as_ref().map(basic_of_login);
     let short_bearer = config.bearer_token.as_ref().map(bearer);
     let headers: [(Option<String>, &'static [&'static str]); 4] = [
         (short_basic, &["basic_auth"]),
@@ -116,35 +77,33 @@ pub(crate) fn check(config: &Config, problems: &mut Problems) {
         if config.basic_auth.is_some() || config.bearer_token.is_some() {
             problems.report("only one of `auth`, `basic_auth` and `bearer_token` can be sent");
         }
-        auth.check(config, problems);
+        check_auth(auth, config, problems);
     });
 }
 
-impl Auth {
-    fn check(&self, config: &Config, problems: &mut Problems) {
-        let Self {
-            basic,
-            bearer,
-            digest,
-            oauth2,
-        } = self;
-        let set = [
-            basic.is_some(),
-            bearer.is_some(),
-            digest.is_some(),
-            oauth2.is_some(),
-        ];
-        if set.into_iter().filter(|is_set| *is_set).count() != 1 {
-            problems.report("needs exactly one of `basic`, `bearer`, `digest` and `oauth2`");
+fn check_auth(auth: &Auth, config: &Config, problems: &mut Problems) {
+    let Auth {
+        basic,
+        bearer,
+        digest,
+        oauth2,
+    } = auth;
+    let set = [
+        basic.is_some(),
+        bearer.is_some(),
+        digest.is_some(),
+        oauth2.is_some(),
+    ];
+    if set.into_iter().filter(|is_set| *is_set).count() != 1 {
+        problems.report("needs exactly one of `basic`, `bearer`, `digest` and `oauth2`");
+    }
+    for (key, login) in [("basic", basic), ("digest", digest)] {
+        if let Some(login) = login {
+            problems.at(key, |problems| login.check(problems));
         }
-        for (key, login) in [("basic", basic), ("digest", digest)] {
-            if let Some(login) = login {
-                problems.at(key, |problems| login.check(problems));
-            }
-        }
-        if let Some(oauth2) = oauth2 {
-            problems.at("oauth2", |problems| oauth2.check(config, problems));
-        }
+    }
+    if let Some(oauth2) = oauth2 {
+        problems.at("oauth2", |problems| oauth2::check(oauth2, config, problems));
     }
 }
 

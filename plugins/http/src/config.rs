@@ -2,6 +2,8 @@
 //!
 //! Nothing here is `Debug`: headers, bodies and credentials must not end up in a text by accident.
 
+mod auth;
+
 use std::collections::BTreeMap;
 
 use canary_sdk::http::Version;
@@ -12,7 +14,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::auth::{Auth, Login};
+pub(crate) use auth::{Auth, ClientAuth, Login, OAuth2};
+
 use crate::body::Encodings;
 use crate::expect::Expect;
 use crate::one_or_many::OneOrMany;

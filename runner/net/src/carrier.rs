@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::client::TlsStream;
 
 use super::NetError;
-use super::tls::{TlsConnection, find_failure};
+use super::error::ProxyFailure;
+use super::tls::{SniffedStream, find_failure};
 use crate::ledger::LeasedStream;
 use canary_record::{ConnectionLog, Content, Layer};
 
@@ -20,6 +22,9 @@ pub enum Carrier {
     Proxy(Box<ProxySession>),
 }
 
+/// A TLS session on a leased connection, or within a session with a proxy.
+pub(crate) type TlsConnection = TlsStream<SniffedStream<Carrier>>;
+
 /// A TLS session with a proxy.
 #[derive(Debug)]
 pub struct ProxySession {
@@ -27,11 +32,6 @@ pub struct ProxySession {
     /// Such as ``the proxy `https://proxy.test:443` ``.
     proxy: String,
 }
-
-/// A failure of the TLS session with a proxy, which must not be mistaken for one of a session with the target.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct ProxyFailure(NetError);
 
 impl Carrier {
     /// Sends and receives in a TLS session with a proxy; `proxy` describes it in errors.
@@ -54,12 +54,6 @@ impl Carrier {
     /// The connection's part of the run's conversation, if that is recorded.
     pub(super) fn connection_log(&self) -> Option<&ConnectionLog> {
         self.tcp().connection_log()
-    }
-
-    /// The failure of a proxy, if that caused an I/O error.
-    pub(super) fn find_proxy_failure(error: &io::Error) -> Option<NetError> {
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-        inner.map(|ProxyFailure(failure)| failure.clone())
     }
 }
 

@@ -5,7 +5,6 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::carrier::Carrier;
 use super::http::BodyProgress;
 use super::tls;
 use crate::ledger::{Denial, Refusal};
@@ -128,6 +127,19 @@ pub enum NetError {
     Other(String),
 }
 
+/// A failure of the TLS session with a proxy, which must not be mistaken for one of a session with the target.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct ProxyFailure(pub(super) NetError);
+
+impl ProxyFailure {
+    /// The failure of a proxy, if that caused an I/O error.
+    pub(super) fn find(error: &io::Error) -> Option<NetError> {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        inner.map(|Self(failure)| failure.clone())
+    }
+}
+
 /// Why a body ended, without the phase, which is always the same.
 fn body_cause(cause: &NetError) -> String {
     match cause {
@@ -157,7 +169,7 @@ impl From<io::Error> for NetError {
         if is_exhausted(&error) {
             return Self::HostExhausted;
         }
-        if let Some(failure) = Carrier::find_proxy_failure(&error) {
+        if let Some(failure) = ProxyFailure::find(&error) {
             return failure;
         }
         if let Some(failed) = error
@@ -232,6 +244,22 @@ impl NetError {
         }
     }
 
+    /// Adds how much of the body was received, to an error that ended it.
+    pub(super) fn in_body(self, extent: BodyProgress) -> Self {
+        match self.without_phase().clone() {
+            cause @ (Self::Timeout(_)
+            | Self::Reset
+            | Self::Closed
+            | Self::Tls(_)
+            | Self::Protocol(_)
+            | Self::Other(_)) => Self::Body {
+                cause: Box::new(cause),
+                extent,
+            },
+            _ => self,
+        }
+    }
+
     /// Marks a failure of something that the check itself configured. Denials and shortages are returned unchanged, and
     /// so are failures that are marked already.
     pub(super) fn into_own_failure(self, what: impl Into<String>) -> Self {
@@ -301,7 +329,7 @@ impl NetError {
         let mut text = String::new();
         while let Some(error) = next {
             if let Some(io) = error.downcast_ref::<io::Error>() {
-                if let Some(failure) = Carrier::find_proxy_failure(io) {
+                if let Some(failure) = ProxyFailure::find(io) {
                     return failure;
                 }
                 let inner = io.get_ref();

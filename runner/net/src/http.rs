@@ -1,9 +1,11 @@
 //! HTTP client. Every request uses a connection of its own; there is no pool.
 
 mod body;
+mod body_progress;
 mod check;
 mod connection;
 mod cookies;
+mod credentials;
 mod destination;
 mod digest;
 mod driver;
@@ -16,6 +18,7 @@ mod head;
 mod hop;
 mod inbound;
 mod outbound;
+mod phase_times;
 mod proxy;
 mod redirect;
 mod request;
@@ -32,10 +35,10 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use http::StatusCode;
 use url::Url;
 
-pub use body::BodyProgress;
+pub use body_progress::BodyProgress;
 pub use check::UncheckedRequest;
+pub use credentials::DigestCredentials;
 pub use destination::endpoint_of;
-pub use digest::DigestCredentials;
 #[cfg(feature = "fuzzing")]
 pub use digest::fuzzing;
 pub use environment::EnvironmentProxies;

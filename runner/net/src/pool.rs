@@ -15,10 +15,13 @@ mod claim;
 mod fair_queue;
 mod queue;
 mod snapshot;
+mod state;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod wait_queue;
+mod yielding;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,11 +30,13 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 pub use claim::Claim;
-pub use queue::Limits;
-pub use snapshot::{PoolSnapshot, Pools, WaitKind};
+pub use snapshot::{PoolSnapshot, Pools};
+pub use state::Limits;
+pub use stats::WaitKind;
 
 use fair_queue::UsageEvent;
-use queue::{Admission, State};
+use queue::Admission;
+use state::State;
 use usage::UseResult;
 use wait_queue::{Rank, Waiter};
 

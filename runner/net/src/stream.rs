@@ -9,8 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::NetError;
-use super::carrier::Carrier;
-use super::tls::{self, TlsConnection};
+use super::carrier::{Carrier, TlsConnection};
+use super::error::ProxyFailure;
+use super::tls;
 use crate::ledger::{LeasedStream, Refusal};
 use canary_record::{ConnectionLog, Content, Layer};
 
@@ -152,7 +153,7 @@ impl TimedStream {
         if let Err(error) = &done {
             let refusal = Refusal::find(error).map(NetError::from);
             let failure = refusal
-                .or_else(|| Carrier::find_proxy_failure(error))
+                .or_else(|| ProxyFailure::find(error))
                 .or_else(|| tls::find_failure(error).map(NetError::Tls));
             let mut timestamps = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
             timestamps.failure = timestamps.failure.take().or(failure);

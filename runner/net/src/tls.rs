@@ -56,7 +56,7 @@ pub use sniffed::SniffedStream;
 pub use trust::{TrustReader, TrustStore};
 
 use super::bounded::{Pem, too_many};
-use super::carrier::Carrier;
+use super::carrier::{Carrier, TlsConnection};
 use super::{Client, NetError, Phase};
 use crate::ledger::Activity;
 use canary_record::Section;
@@ -72,9 +72,6 @@ use verify::RecordingVerifier;
 const MAX_CHAIN: usize = 32;
 /// Maximum number of roots that a plugin may provide.
 const MAX_ROOTS: usize = 512;
-
-/// A TLS session on a leased connection, or within a session with a proxy.
-pub(crate) type TlsConnection = TlsStream<SniffedStream<Carrier>>;
 
 /// Parameters of a handshake.
 #[derive(Debug, Clone, Copy)]

@@ -10,9 +10,9 @@ use url::Url;
 use super::output::{ResponseOutput, RunOutput};
 use super::probe::ProbeArgs;
 use super::settings::{AdminArgs, ConcurrencyArgs, GivenArgs, PluginArgs, RestrictionArgs, StateArgs};
+use super::variables::VariableArgs;
 use super::{help, units};
 use canary_sandbox::plugin::isolated::{SUBCOMMAND, WorkerLimits};
-use canary_suite::VariableOverride;
 
 /// A command with its arguments.
 #[derive(Debug, Subcommand)]
@@ -318,12 +318,4 @@ pub(super) enum PluginCommand {
         #[command(flatten)]
         plugins: PluginArgs,
     },
-}
-
-/// Overrides of suite variables.
-#[derive(Debug, Clone, Args)]
-pub(super) struct VariableArgs {
-    /// Set a suite variable (`${var:NAME}`), overriding `vars`; may be repeated.
-    #[arg(long = "var", value_name = "NAME=VALUE")]
-    pub(super) given: Vec<VariableOverride>,
 }

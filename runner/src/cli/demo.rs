@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::run::log_admin_address;
+use super::preparation::log_admin_address;
 use super::settings::Settings;
 use crate::admin::AdminListener;
 use crate::app::Host;

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::check::{print_runs, run_once};
-use super::command::VariableArgs;
 use super::output::RunOutput;
 use super::settings::{PluginArgs, RestrictionArgs};
+use super::single_runs::{print_runs, run_once};
 use super::units;
+use super::variables::VariableArgs;
 use crate::app::Host;
 use crate::app::load::{Loaded, load_text};
 use canary_console::Console;

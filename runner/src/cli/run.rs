@@ -13,8 +13,9 @@ use super::alert::{self, AlertError};
 use super::command::{AlertCommand, Command, LocalCommand, PluginCommand};
 #[cfg(feature = "demo")]
 use super::demo;
+use super::preparation::{listen, load_and_warn, log_admin_address};
 use super::settings::{AdminAddressError, SecretArgument, Settings};
-use super::{Cli, check, client, probe, usage};
+use super::{Cli, check, client, probe, single_runs, usage};
 use crate::admin::AdminListener;
 use crate::app::limits::{self, ProcessKind, ResourceShortage};
 use crate::app::load::{Loaded, load};
@@ -30,7 +31,7 @@ use canary_suite::problem::Subject;
 use canary_suite::{PluginFacts, PluginSource, Problems, Variable, schema};
 use canary_system::liveness::{self, Registry};
 use canary_system::regular_file::{Owner, Session};
-use canary_system::signal::{self, Hangup, HeldHangup, Shutdown};
+use canary_system::signal::{self, Hangup, HeldHangup};
 use canary_telemetry::settings::{Exporter, Signal};
 
 /// Exit code when a limit of the process or the machine is too low for the runner.
@@ -173,7 +174,7 @@ async fn run_local(
             ..
         } => {
             let runs = check::runs(suites, wanted, host, settings).await?;
-            check::print_runs(&runs, *output, console, screen)
+            single_runs::print_runs(&runs, *output, console, screen)
         }
         LocalCommand::Validate { suites, .. } => validate(suites, host, console).await,
         LocalCommand::Probe(arguments) => probe::probe(arguments, host, console, screen).await,
@@ -192,15 +193,6 @@ async fn run_local(
         }
         LocalCommand::Schema { .. } => suite_schema(host, console).await,
     }
-}
-
-/// Loads a suite and logs resource warnings.
-pub(super) async fn load_and_warn(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
-    let loaded = load(suites, host).await?;
-    for shortage in host.resource_warnings(&loaded.suite) {
-        tracing::warn!("{shortage}");
-    }
-    Ok(loaded)
 }
 
 async fn run_service(
@@ -233,18 +225,6 @@ async fn run_service(
     let account = bootstrap::run(host, paths, loaded, settings, shutdown.requested()).await?;
     tracing::info!("{}", report::shutdown_summary(&account));
     Ok(0)
-}
-
-/// Installs handlers for SIGTERM and SIGINT; after the first of them the process ends within `grace` plus a margin.
-pub(super) fn listen(host: &Host, grace: Duration) -> anyhow::Result<Shutdown> {
-    let failed = "cannot listen for signals";
-    signal::guard(&host.settings().liveness, grace).context(failed)?;
-    Shutdown::listen().context(failed)
-}
-
-pub(super) fn log_admin_address(listener: &AdminListener) -> io::Result<()> {
-    tracing::info!("metrics on {}/metrics", listener.origin()?);
-    Ok(())
 }
 
 /// Logs where the metrics are, and warns if telemetry is not exported or not persisted.

@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use components::NotifierFailing;
-pub use issue::{AffectedChecks, HealthIssue};
+pub use issue::{AffectedChecks, HealthIssue, NotifierFailing};
 pub use pools::PoolShortage;
 
 use super::reload_status::ReloadStatus;

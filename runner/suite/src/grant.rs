@@ -7,6 +7,7 @@
 //! must be one that the check may look up. Callers connect to the checked [`Destination`], never to the text from which
 //! it was parsed: `2130706433` and `127.0.0.1` are the same place.
 
+mod denial;
 mod destination;
 mod effective;
 mod error;
@@ -23,9 +24,10 @@ use std::sync::Arc;
 
 use url::Url;
 
+pub use self::denial::Denial;
 pub use self::destination::{Destination, Host, Scheme};
 pub use self::effective::EffectiveAddress;
-pub use self::error::{Denial, GrantError};
+pub use self::error::GrantError;
 pub use self::name::DnsName;
 pub use self::name_server::NameServer;
 pub use self::network::{Networks, is_public};

@@ -5,6 +5,7 @@
 //! command line takes precedence over both.
 
 mod declared;
+mod name;
 mod overrides;
 mod pieces;
 mod replace;
@@ -14,7 +15,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::declared::Declaration;
-use self::overrides::is_name;
 pub use self::overrides::{InvalidVariable, VariableOverride, VariableOverrides};
 pub(super) use self::pieces::as_pattern;
 use self::replace::Replacer;

@@ -1,8 +1,9 @@
-//! Rules about the source: which crates and modules may use which, which may use what is dangerous, how long a file may
-//! be, and which words it must not contain; and about the documentation: its links, and its reference of codes and
-//! settings.
+//! Rules about the source: which crates and modules may use which, that files do not use each other, which may use what
+//! is dangerous, how long a file may be, and which words it must not contain; and about the documentation: its links,
+//! and its reference of codes and settings.
 #![cfg(test)]
 
+mod circles;
 mod imports;
 mod links;
 mod order;

@@ -1,86 +1,13 @@
 //! A streamed HTTP exchange.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Hop, Request, Response, Version, values};
+use super::{ExchangeInfo, Head, Request};
 use crate::backend;
 use crate::error::{ErrorCode, NetError, Phase};
-use crate::tcp::Timings;
-use crate::tls;
 
 /// Bytes that [`Exchange::chunk`] requests: 64 KiB.
 const CHUNK: u32 = 64 << 10;
-
-/// The head of a response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Head {
-    /// The final URL: the requested one, or that of the last redirect.
-    pub url: String,
-    /// Such as 200.
-    pub status: u16,
-    /// The version that was spoken.
-    pub version: Version,
-    /// The headers, in the order in which they were received.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// `address:port` of the last hop.
-    pub peer: String,
-    /// The session of the last hop, if it used TLS.
-    pub tls: Option<tls::Session>,
-    /// The redirects and challenges before, in order.
-    pub hops: Vec<Hop>,
-    /// As in a [`Response`].
-    pub authentication_error: Option<String>,
-}
-
-impl Head {
-    /// The first header with this name, in any case. Invalid UTF-8 is replaced.
-    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        values(&self.headers, name).next()
-    }
-}
-
-impl From<Response> for Head {
-    fn from(response: Response) -> Self {
-        Self {
-            url: response.url,
-            status: response.status,
-            version: response.version,
-            headers: response.headers,
-            peer: response.peer,
-            tls: response.tls,
-            hops: response.hops,
-            authentication_error: response.authentication_error,
-        }
-    }
-}
-
-/// The progress of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ExchangeInfo {
-    /// Timings of the last hop. `receive` is how long the host waited for the response since its first byte: what the
-    /// probe does between two reads is not part of it.
-    pub timings: Timings,
-    /// Bytes of body received, which may be more than was read.
-    pub received: u64,
-    /// Bytes of body that the head announced, if it did.
-    pub announced: Option<u64>,
-    /// True once a read has found the end of the body.
-    pub complete: bool,
-}
-
-impl ExchangeInfo {
-    pub(crate) fn new(timings: Timings, received: u64, announced: Option<u64>, complete: bool) -> Self {
-        Self {
-            timings,
-            received,
-            announced,
-            complete,
-        }
-    }
-}
 
 /// A request and its response, whose body is streamed: for event streams without an end, a download that is judged by
 /// its speed, or a response of which the beginning is enough.

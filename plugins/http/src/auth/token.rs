@@ -6,8 +6,8 @@ use canary_sdk::http::{Request, Response};
 use canary_sdk::{Assertion, Error, ErrorCode, NetError, Stopwatch, Verdict, secrets};
 use serde::Deserialize;
 
-use super::oauth2::{MAX_ANSWER, OAuth2};
-use crate::config::Config;
+use super::oauth2::{self, MAX_ANSWER};
+use crate::config::{Config, OAuth2};
 use crate::expect::reason_phrase;
 use crate::text;
 
@@ -76,7 +76,7 @@ pub(crate) fn fetch(
     prepare: impl FnOnce(&Request) -> Result<(), Verdict>,
 ) -> Result<Result<Token, Verdict>, Error> {
     // Half of it is the target's, which would be blamed otherwise if nothing were left.
-    let request = oauth2.request(config).timeout(remaining / 2);
+    let request = oauth2::request(oauth2, config).timeout(remaining / 2);
     if let Err(verdict) = prepare(&request) {
         return Ok(Err(verdict));
     }

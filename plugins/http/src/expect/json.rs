@@ -93,7 +93,7 @@ pub(super) fn check(path: &str, rules: &Rules, budget: &Budget, problems: &mut P
             None => problems.report(error.message),
         }
     }
-    rules.check(Mode::Text, budget, expected::mismatch, problems);
+    rules.check(Mode::Text, budget, node::mismatch, problems);
     if rules.extra.exists == Some(false) && !rules.is_empty() {
         problems.at("exists", |problems| {
             problems.report("a path that must not exist has no value for the other rules");

@@ -1,6 +1,5 @@
-//! The body of a response in transit, and how much of it was received if it is incomplete.
+//! The body of a response in transit.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
@@ -8,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 
+use super::body_progress::BodyProgress;
 use super::driver::Driver;
 use super::explain::from_hyper;
 use super::fields::Fields;
@@ -132,43 +132,7 @@ impl BodyStream {
 
     fn incomplete(&self, error: NetError) -> NetError {
         let error = snapshot_of(&self.timestamps).prefer_failure(error);
-        self.progress.explain(error).in_phase(Phase::Receive)
-    }
-}
-
-/// How much of a body was received, and how much the head announced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyProgress {
-    /// Bytes received.
-    pub received: u64,
-    /// The value of `content-length`, in bytes.
-    pub content_length: Option<u64>,
-}
-
-impl BodyProgress {
-    /// Adds to an error how much of the body was received.
-    pub(super) fn explain(self, error: NetError) -> NetError {
-        match error.without_phase().clone() {
-            cause @ (NetError::Timeout(_)
-            | NetError::Reset
-            | NetError::Closed
-            | NetError::Tls(_)
-            | NetError::Protocol(_)
-            | NetError::Other(_)) => NetError::Body {
-                cause: Box::new(cause),
-                extent: self,
-            },
-            _ => error,
-        }
-    }
-}
-
-impl fmt::Display for BodyProgress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.content_length {
-            Some(announced) => write!(f, "{} of {announced} bytes", self.received),
-            None => write!(f, "{} bytes", self.received),
-        }
+        error.in_body(self.progress).in_phase(Phase::Receive)
     }
 }
 
@@ -195,11 +159,10 @@ mod tests {
                 "timed out after 2 bytes of the body",
             ),
         ] {
-            let explained = BodyProgress {
+            let explained = cause.clone().in_body(BodyProgress {
                 received: 2,
                 content_length: announced,
-            }
-            .explain(cause.clone());
+            });
             assert_eq!(explained.to_string(), text);
             assert_eq!(explained.code(), cause.code());
         }

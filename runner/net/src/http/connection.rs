@@ -1,7 +1,6 @@
 //! Sends one request on an established connection and receives the head of its response.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures_util::future::join;
 use hyper::body::{Body as _, Incoming};
@@ -16,6 +15,7 @@ use super::framing;
 use super::head::{Evidence, HeadObserver};
 use super::inbound::InboundStream;
 use super::outbound::{HyperRequest, OutgoingRequest, build_request};
+use super::phase_times::PhaseTimes;
 use super::transcript::HttpTranscript;
 use super::{HttpVersion, MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::ledger::ActivityHandle;
@@ -30,14 +30,6 @@ const HEADER_LIST_BYTES: u32 = 128 << 10;
 pub(super) struct ResponseStart {
     pub(super) head: http::response::Parts,
     pub(super) body: BodyStream,
-}
-
-/// Time spent in each phase of an exchange, even if it failed.
-#[derive(Clone, Copy, Default)]
-pub(super) struct PhaseTimes {
-    pub(super) send: Option<Duration>,
-    pub(super) wait: Option<Duration>,
-    pub(super) receive: Option<Duration>,
 }
 
 /// Sends the request and waits for the head of the response by `limit`; a timeout names its phase.
@@ -66,17 +58,7 @@ pub(super) async fn request(
     let outcome = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(&moved))));
     let answer = outcome.map(|started| started.answer(transcript, timestamps, live));
     let answer = answer.map_err(|error| moved.prefer_failure(error).in_phase(phase(&moved)));
-    (answer, phase_times(&moved, started_at, Instant::now()))
-}
-
-/// A phase that never completed lasted until the end.
-fn phase_times(timestamps: &IoTimestamps, started_at: Instant, ended_at: Instant) -> PhaseTimes {
-    let sent_at = timestamps.last_write;
-    PhaseTimes {
-        send: Some(sent_at.unwrap_or(ended_at) - started_at),
-        wait: sent_at.map(|sent| timestamps.first_read.unwrap_or(ended_at) - sent),
-        receive: timestamps.first_read.map(|read| ended_at - read),
-    }
+    (answer, PhaseTimes::new(&moved, started_at, Instant::now()))
 }
 
 fn phase(timestamps: &IoTimestamps) -> Phase {

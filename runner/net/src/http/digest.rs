@@ -9,21 +9,17 @@ mod header;
 mod tests;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use url::{Origin, Position, Url};
 
-use super::Request;
 use super::hop::RequestContext;
+use super::{DigestCredentials, Request};
 use crate::NetError;
-use crate::bounded::Bounded;
 use challenge::{Challenge, Unanswerable};
 
-/// Maximum length of a user name or a password, in bytes.
-const CREDENTIAL_BYTES: usize = 1 << 10;
 /// Bytes of an extended value that are not escaped (RFC 8187, section 3.2.1).
 const EXTENDED_VALUE: AsciiSet = NON_ALPHANUMERIC
     .remove(b'!')
@@ -38,35 +34,6 @@ const EXTENDED_VALUE: AsciiSet = NON_ALPHANUMERIC
     .remove(b'`')
     .remove(b'|')
     .remove(b'~');
-
-/// A user name and a password. `Debug` redacts them.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct DigestCredentials {
-    username: String,
-    password: String,
-}
-
-impl DigestCredentials {
-    /// Creates credentials of at most 1 KiB each.
-    ///
-    /// # Errors
-    /// `Invalid` if one is too long, or if the user name has a colon or a control character.
-    pub fn new(username: String, password: String) -> Result<Self, NetError> {
-        let username = Bounded::<_, CREDENTIAL_BYTES>::new("the user name", username)?.into_inner();
-        let password = Bounded::<_, CREDENTIAL_BYTES>::new("the password", password)?.into_inner();
-        if username.contains(':') || username.chars().any(char::is_control) {
-            let reason = "the user name has a colon or a control character";
-            return Err(NetError::Invalid(reason.to_owned()));
-        }
-        Ok(Self { username, password })
-    }
-}
-
-impl fmt::Debug for DigestCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DigestCredentials(redacted)")
-    }
-}
 
 /// Why a challenge is not answered; the texts are for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{BodyProgress, BodyStream};
+use super::body::BodyStream;
+use super::body_progress::BodyProgress;
 use super::fields::Fields;
 use super::step::RequestStep;
 use super::{RequestOptions, Response};
@@ -226,7 +227,7 @@ impl Exchange {
 
     fn timed_out(&mut self) -> NetError {
         let timed_out = NetError::Timeout(Phase::Receive);
-        let timed_out = self.progress.explain(timed_out);
+        let timed_out = timed_out.in_body(self.progress);
         self.step.end_wait(Some(&timed_out));
         timed_out
     }

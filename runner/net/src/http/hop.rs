@@ -8,11 +8,12 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::connection::{self, PhaseTimes};
+use super::connection;
 use super::destination::{Endpoint, destination, host_without_brackets, invalid_location, parse_endpoint};
 use super::exchange::Exchange;
 use super::fields::Fields;
 use super::outbound::OutgoingRequest;
+use super::phase_times::PhaseTimes;
 use super::proxy::ProxyChoice;
 use super::step::RequestStep;
 use super::{HttpVersion, Request, RequestOptions, Response, Versions};

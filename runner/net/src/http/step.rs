@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::PhaseTimes;
 use super::destination::{host_without_brackets, redact_url};
+use super::phase_times::PhaseTimes;
 use super::{HttpVersion, Request};
 use crate::ledger::{ActiveStep, Page};
 use crate::{NetError, Phase};

@@ -9,12 +9,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::claim::Claim;
-use super::queue::{Availability, State};
 use super::usage::{RecentUsage, UseResult};
 use canary_suite::CheckId;
-
-/// Waiting claims that are considered, from the first on, when deciding whether a holder should yield.
-const MAX_WAITERS: usize = 32;
 
 /// Usage by plugin and by check.
 #[derive(Debug, Default)]
@@ -49,8 +45,13 @@ impl FairOrder {
         check.map_or(0, |check| self.checks.with_advance(check, Instant::now()))
     }
 
+    /// The recent unproductive usage of a check.
+    pub(super) fn unproductive(&self, check: &CheckId) -> Duration {
+        self.checks.unproductive(check, Instant::now())
+    }
+
     /// The usage of the plugin and of the check of a claim that waits or holds units.
-    fn charged(&self, claim: &Claim) -> (u64, u64) {
+    pub(super) fn charged(&self, claim: &Claim) -> (u64, u64) {
         let check = claim.check.as_ref().filter(|_| !claim.is_host);
         (
             claim.plugin.as_ref().map_or(0, |plugin| self.by_plugin(plugin)),
@@ -88,7 +89,7 @@ impl FairOrder {
     }
 
     /// Units held by checks that have used more.
-    fn held_after(&self, own: (u64, u64)) -> u64 {
+    pub(super) fn held_after(&self, own: (u64, u64)) -> u64 {
         let after = self.held.values().filter(|held| self.charged(held) > own);
         after.map(|held| held.units).sum()
     }
@@ -103,34 +104,5 @@ impl UsageEvent {
             Self::MarkProductive(time) => usage.mark_productive(user, units, time, now),
             Self::Release(time, used) => usage.release(user, units, (time, used), now),
         }
-    }
-}
-
-impl State {
-    pub(super) fn recent_usage(&self, claim: &Claim) -> Duration {
-        let known = self.usage.as_ref().zip(claim.check.as_ref());
-        known.map_or(Duration::ZERO, |(usage, check)| {
-            usage.checks.unproductive(check, Instant::now())
-        })
-    }
-
-    /// Whether the holder of a unit of `claim` should release it: more units are waited for by claims that come far
-    /// before it than are held by claims that come after it.
-    pub(super) fn should_yield(&self, claim: &Claim) -> bool {
-        let Some(usage) = &self.usage else { return false };
-        let own = usage.charged(claim);
-        let is_far_before = |waiter: &Claim| {
-            let (plugin, check) = usage.charged(waiter);
-            plugin < own.0 / 2 || waiter.plugin == claim.plugin && check < own.1 / 2
-        };
-        let first = self
-            .waiting
-            .in_order(|plugin| self.used_by(plugin))
-            .take(MAX_WAITERS);
-        let first = first.map(|waiter| &waiter.claim);
-        let wait =
-            first.filter(|waiter| is_far_before(waiter) && self.availability(waiter) == Availability::Full);
-        let wait = wait.map(|waiter| waiter.units).sum::<u64>();
-        wait > 0 && wait > usage.held_after(own)
     }
 }

@@ -1,7 +1,6 @@
-//! The state of a pool: who holds units, and whose claim is next.
+//! The queue of a pool: whose claim is granted, waits or is refused, and which is next.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -9,44 +8,10 @@ use tokio::time::Instant;
 
 use super::PoolPermit;
 use super::claim::Claim;
-use super::fair_queue::{FairOrder, UsageEvent};
-use super::snapshot::{PoolStats, WaitKind};
+use super::fair_queue::UsageEvent;
+use super::state::{Availability, HeldByCheck, HolderUnits, State};
 use super::usage::UseResult;
-use super::wait_queue::{PluginKey, Rank, WaitQueue, Waiter};
-use canary_suite::CheckId;
-
-/// The limits of a pool and of each holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Units that may be held at once.
-    pub capacity: u64,
-    /// Units that one holder may hold at once.
-    pub share: u64,
-    /// The last units of the capacity, which only holders of nothing may take.
-    pub reserved: u64,
-}
-
-impl Limits {
-    /// Limits without a share: one holder may hold everything.
-    #[must_use]
-    pub fn new(capacity: u64) -> Self {
-        Self {
-            capacity,
-            share: capacity,
-            reserved: 0,
-        }
-    }
-
-    /// One holder may hold `share` units, and a quarter of the capacity is reserved for holders of nothing.
-    #[must_use]
-    pub fn shared(capacity: u64, share: u64) -> Self {
-        Self {
-            capacity,
-            share,
-            reserved: capacity / 4,
-        }
-    }
-}
+use super::wait_queue::{PluginKey, Rank, Waiter};
 
 /// The result of admitting a claim.
 pub(super) enum Admission {
@@ -55,88 +20,7 @@ pub(super) enum Admission {
     Refused,
 }
 
-/// Whether a claim can be granted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Availability {
-    Available,
-    /// Its holder would exceed its share.
-    OverShare,
-    /// The pool would exceed its capacity.
-    Full,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct HolderUnits {
-    pub(super) units: u64,
-    waiting: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HeldByCheck {
-    pub(super) units: u64,
-    pub(super) since: Instant,
-}
-
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) limits: Limits,
-    used: u64,
-    pub(super) holders: HashMap<Arc<str>, HolderUnits>,
-    pub(super) checks: HashMap<CheckId, HeldByCheck>,
-    pub(super) waiting: WaitQueue,
-    arrivals: u64,
-    /// Present in a fair pool.
-    pub(super) usage: Option<FairOrder>,
-    /// Scheduled positions are measured from here.
-    pub(super) began: Instant,
-    /// What a wait in this pool means.
-    pub(super) wait_kind: WaitKind,
-    /// Shared with the subpools of this pool. Locked after the state.
-    pub(super) stats: Arc<Mutex<PoolStats>>,
-}
-
 impl State {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            used: 0,
-            holders: HashMap::new(),
-            checks: HashMap::new(),
-            waiting: WaitQueue::default(),
-            arrivals: 0,
-            usage: None,
-            began: Instant::now(),
-            wait_kind: WaitKind::Shortage,
-            stats: Arc::default(),
-        }
-    }
-
-    /// The state of a subpool.
-    pub(super) fn subpool(&self, limits: Limits, wait_kind: WaitKind) -> Self {
-        Self {
-            began: self.began,
-            wait_kind,
-            stats: Arc::clone(&self.stats),
-            ..Self::new(limits)
-        }
-    }
-
-    /// The state of a fair pool.
-    pub(super) fn fair(limits: Limits) -> Self {
-        Self {
-            usage: Some(FairOrder::default()),
-            ..Self::new(limits)
-        }
-    }
-
-    pub(super) fn used(&self) -> u64 {
-        self.used
-    }
-
-    pub(super) fn held_by(&self, holder: &str) -> u64 {
-        self.holders.get(holder).map_or(0, |holding| holding.units)
-    }
-
     /// Grants the claim if it can be granted and no claim waits that comes first.
     pub(super) fn try_admit(&mut self, claim: &Claim) -> bool {
         let rank = self.rank(claim);
@@ -277,29 +161,6 @@ impl State {
     pub(super) fn record_use(&mut self, claim: &Claim, event: UsageEvent) {
         if let Some(usage) = &mut self.usage {
             usage.record(claim, event);
-        }
-    }
-
-    pub(super) fn availability(&self, claim: &Claim) -> Availability {
-        let Limits {
-            capacity,
-            share,
-            reserved,
-        } = self.limits;
-        let wanted = self.used + claim.units;
-        if claim.is_host {
-            return if wanted > capacity {
-                Availability::Full
-            } else {
-                Availability::Available
-            };
-        }
-        let held = self.held_by(&claim.holder);
-        let reserved_units = if held > 0 { reserved } else { 0 };
-        match held + claim.units {
-            units if units > share.min(claim.share) => Availability::OverShare,
-            _ if wanted > capacity.saturating_sub(reserved_units) => Availability::Full,
-            _ => Availability::Available,
         }
     }
 

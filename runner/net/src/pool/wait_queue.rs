@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::PoolPermit;
 use super::claim::Claim;
-use super::snapshot::WaitId;
+use super::stats::WaitId;
 
 /// The plugin of a claim; `None` in pools that are not fair.
 pub(super) type PluginKey = Option<Arc<str>>;

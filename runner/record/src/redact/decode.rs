@@ -8,16 +8,7 @@ mod hexadecimal;
 mod lists;
 mod text;
 
-use super::decoded_text::{DecodedText, DecodedTextBuilder, Unit, character, is_invisible};
-
-/// The decoded form of an escape sequence.
-pub(super) enum Replacement {
-    Byte(u8),
-    Char(char),
-    Text(&'static str),
-    /// A line continuation, or only the escape character.
-    Empty,
-}
+use super::decoded_text::{DecodedText, DecodedTextBuilder, Replacement, Unit, character, is_invisible};
 
 /// Decodes the escape sequence at the start of the units, and returns its length.
 pub(super) type Escape = fn(&[Unit]) -> Option<(Replacement, usize)>;

@@ -10,7 +10,7 @@ use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 
 use super::fingerprints::hash_sequence;
 
-pub(super) use builder::DecodedTextBuilder;
+pub(super) use builder::{DecodedTextBuilder, Replacement};
 
 /// Invisible characters, such as a zero-width space.
 const INVISIBLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();

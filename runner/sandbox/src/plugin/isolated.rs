@@ -3,6 +3,7 @@
 //! The process receives bytes, and returns an artefact, the result of a validation, or a refusal; see [`worker`] for
 //! how it is confined. If it ends otherwise, an [`IsolationError`] says which limit it hit and how to raise it.
 
+mod background;
 mod confine;
 mod error;
 mod pipes;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub(super) use self::background::blocking;
 pub use self::error::IsolationError;
 pub use self::worker::SUBCOMMAND;
 pub use self::worker_limits::WorkerLimits;
@@ -26,7 +28,6 @@ use self::process::Program;
 use self::protocol::{Reply, Task};
 use super::PluginError;
 use super::artefact::Artefact;
-use super::loader::blocking;
 use super::refusal::{Refusal, bounded};
 use crate::Engine;
 use canary_net::ledger::audit::InternalFds;

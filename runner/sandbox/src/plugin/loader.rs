@@ -7,12 +7,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::artefact::Artefact;
 use super::cache::Cache;
-use super::isolated::{Isolation, IsolationError};
+use super::isolated::{Isolation, IsolationError, blocking};
 use super::registry::{Compiled, PluginRegistry};
 use super::{Plugin, PluginError, Refusal, compile};
 use crate::{Program, Sandbox};
 use canary_suite::{ConfigRequest, ConfigResponse, SchemaRequest, SchemaResponse, validate_configs};
-use canary_system::liveness;
 
 /// Maximum number of plugins that are loaded at once. Each may take the memory limit of loading and a processor.
 const MAX_CONCURRENT_LOADS: usize = 2;
@@ -221,13 +220,4 @@ fn restore(artefact: &Artefact, sandbox: &Sandbox) -> Result<Program, PluginErro
     let component = compile::restore(artefact.code(), sandbox.engine())?;
     let linked = sandbox.link(&component);
     Ok(linked.map_err(Refusal::from)?)
-}
-
-/// Runs work that waits for disks, processors or processes off the runtime's worker threads.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, IsolationError> {
-    liveness::run_blocking("plugin", work)
-        .await
-        .map_err(IsolationError::Thread)
 }

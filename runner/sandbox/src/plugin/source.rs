@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::PluginError;
-use super::loader::blocking;
+use super::isolated::blocking;
 use canary_suite::PluginSource;
 use canary_system::regular_file::Session;
 

@@ -1,56 +1,16 @@
 //! Health issues of threads, tasks and notifiers.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HealthIssue, Sources, Thresholds};
+use super::{HealthIssue, NotifierFailing, Sources, Thresholds};
 use crate::watch::supervisor_status::{PUBLISHING, SCHEDULER, WORKERS};
 use canary_alert::report::NotifierReport;
 use canary_system::liveness::{Impact, Stall};
 
 /// Reports of the notifiers, by name.
 type Notifiers = BTreeMap<Arc<str>, NotifierReport>;
-
-/// A notifier that cannot deliver, or cannot keep up.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NotifierFailing {
-    /// Name of the notifier.
-    pub notifier: Arc<str>,
-    /// Time since the first failure after the last success; for a notifier that does not fail, how long a
-    /// notification has waited.
-    pub time: Duration,
-    /// Number of queued notifications.
-    pub waiting: u64,
-    /// Error of the last attempt, if it failed.
-    pub message: Option<String>,
-    /// Whether no other notifier works.
-    pub is_only: bool,
-}
-
-impl fmt::Display for NotifierFailing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            notifier,
-            waiting,
-            message,
-            ..
-        } = self;
-        let time = self.time.as_secs();
-        match message {
-            Some(message) => write!(
-                f,
-                "notifier `{notifier}` has been failing for {time} s, {waiting} notifications queued: \
-                 {message}"
-            ),
-            None => write!(
-                f,
-                "notifier `{notifier}` is behind: {waiting} notifications queued, one of them for {time} s"
-            ),
-        }
-    }
-}
 
 /// The issues of components and notifiers, the worst first.
 pub(super) fn issues(sources: &Sources, thresholds: Thresholds) -> Vec<HealthIssue> {

@@ -1,9 +1,9 @@
 //! Health issues.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::components::NotifierFailing;
 use super::pools::PoolShortage;
 use crate::watch::slow_polls::SlowPoll;
 use canary_suite::CheckId;
@@ -254,6 +254,45 @@ impl fmt::Display for AffectedChecks {
             f.write_str(", ...")?;
         }
         write!(f, "; longest {})", seconds(self.longest))
+    }
+}
+
+/// A notifier that cannot deliver, or cannot keep up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotifierFailing {
+    /// Name of the notifier.
+    pub notifier: Arc<str>,
+    /// Time since the first failure after the last success; for a notifier that does not fail, how long a
+    /// notification has waited.
+    pub time: Duration,
+    /// Number of queued notifications.
+    pub waiting: u64,
+    /// Error of the last attempt, if it failed.
+    pub message: Option<String>,
+    /// Whether no other notifier works.
+    pub is_only: bool,
+}
+
+impl fmt::Display for NotifierFailing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            notifier,
+            waiting,
+            message,
+            ..
+        } = self;
+        let time = self.time.as_secs();
+        match message {
+            Some(message) => write!(
+                f,
+                "notifier `{notifier}` has been failing for {time} s, {waiting} notifications queued: \
+                 {message}"
+            ),
+            None => write!(
+                f,
+                "notifier `{notifier}` is behind: {waiting} notifications queued, one of them for {time} s"
+            ),
+        }
     }
 }
 

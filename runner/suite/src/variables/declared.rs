@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::name::{is_name, name_hint};
 use super::pieces::foreign_reference;
-use super::{Declarations, MAX_NAME, MAX_VALUE, MAX_VARIABLES, is_name};
+use super::{Declarations, MAX_VALUE, MAX_VARIABLES};
 use crate::problem::{Location, Position};
 use crate::report::Report;
 use crate::source::Source;
@@ -90,8 +91,4 @@ fn declaration(source: &Arc<Source>, entry: &Entry, report: &mut Report) -> Opti
         at,
         source: Some(Arc::clone(source)),
     })
-}
-
-pub(super) fn name_hint() -> String {
-    format!("use up to {MAX_NAME} letters, digits, `_` and `-`, not starting with a digit or `-`")
 }

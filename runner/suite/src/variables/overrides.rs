@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::declared::{Declaration, name_hint};
+use super::declared::Declaration;
+use super::name::{is_name, name_hint};
 use super::pieces::{foreign_reference, has_variable};
 use super::{Declarations, MAX_NAME, MAX_VALUE, Variable};
 use crate::problem::Position;
@@ -113,13 +114,4 @@ impl VariableOverrides {
             source: None,
         })
     }
-}
-
-/// Whether this is a valid name of a variable.
-pub(super) fn is_name(name: &str) -> bool {
-    name.len() <= MAX_NAME
-        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

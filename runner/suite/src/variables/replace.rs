@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::declared::name_hint;
+use super::name::{is_name, name_hint};
 use super::pieces::{Piece, has_variable, only_variable, pieces};
-use super::{Declaration, MAX_DEPTH, MAX_TOTAL_BYTES, MAX_VALUE, Variable, Variables, is_name};
+use super::{Declaration, MAX_DEPTH, MAX_TOTAL_BYTES, MAX_VALUE, Variable, Variables};
 use crate::failed_references::FailedReferences;
 use crate::merge;
 use crate::problem::Position;

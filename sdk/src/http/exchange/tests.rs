@@ -1,5 +1,6 @@
 use super::*;
 use crate::fake::{FakeHost, Script, Stream, response};
+use crate::http::Response;
 
 fn exchange(body: Script) -> (FakeHost, Exchange) {
     let host = FakeHost::new()

@@ -8,9 +8,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::document::{Document, Node};
-use super::node;
 use crate::effort::Effort;
-use crate::expect::rule::{Condition, Plain};
+use crate::expect::rule::Plain;
 use crate::memory::MemoryBudget;
 use crate::text::{MAX_QUOTED, quote};
 
@@ -29,18 +28,6 @@ impl Expected {
     pub(super) fn root(&self) -> Node<'_> {
         self.0.root()
     }
-}
-
-/// The mismatch that a value of a suite would have if it were in the body.
-pub(super) fn mismatch(expected: &Expected, condition: &Condition<'_, Expected>) -> Option<String> {
-    let (memory, effort) = (MemoryBudget::unbounded(), Effort::unbounded());
-    let mut value = node::Value::of(expected.root());
-    // Other values that are equal to it may be written differently.
-    if condition.looks_into_text() && !value.is_text() {
-        return None;
-    }
-    let read_error = value.read(true, memory, &effort).err();
-    read_error.or_else(|| Some(condition.mismatch(&value, &effort)?.message))
 }
 
 impl Plain for Expected {

@@ -7,7 +7,7 @@ use super::equality::same;
 use super::expected::Expected;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::Decimal;
-use crate::expect::rule::Subject;
+use crate::expect::rule::{Condition, Subject};
 use crate::memory::{MemoryBudget, OutOfMemory};
 use crate::text::{MAX_QUOTED, quote};
 
@@ -147,4 +147,16 @@ impl Subject<Expected> for Value<'_> {
     fn is_empty(&self) -> bool {
         matches!(self.node.view(), View::Null) || self.length() == Some(0)
     }
+}
+
+/// The mismatch that a value of a suite would have if it were in the body.
+pub(super) fn mismatch(expected: &Expected, condition: &Condition<'_, Expected>) -> Option<String> {
+    let (memory, effort) = (MemoryBudget::unbounded(), Effort::unbounded());
+    let mut value = Value::of(expected.root());
+    // Other values that are equal to it may be written differently.
+    if condition.looks_into_text() && !value.is_text() {
+        return None;
+    }
+    let read_error = value.read(true, memory, &effort).err();
+    read_error.or_else(|| Some(condition.mismatch(&value, &effort)?.message))
 }

@@ -4,10 +4,18 @@ use std::ops::Range;
 
 use super::{DecodedText, GAP, Unit};
 use crate::redact::WINDOW;
-use crate::redact::decode::Replacement;
 
 /// Bytes of context on either side of decoded bytes: a window that ends in them, each of its bytes escaped to sixteen.
 const CONTEXT: usize = 16 * WINDOW;
+
+/// The decoded form of an escape sequence.
+pub(in crate::redact) enum Replacement {
+    Byte(u8),
+    Char(char),
+    Text(&'static str),
+    /// A line continuation, or only the escape character.
+    Empty,
+}
 
 /// Copies decoded bytes with their context only; the rest was searched before.
 pub(in crate::redact) struct DecodedTextBuilder<'r> {
