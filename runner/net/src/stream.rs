@@ -99,8 +99,8 @@ impl AsyncWrite for Transport {
 pub(super) struct IoTimestamps {
     pub(super) last_write: Option<Instant>,
     pub(super) first_read: Option<Instant>,
-    /// Why the stream failed, which protocol libraries hide in errors of their own: TLS failed, or a quota is
-    /// exhausted.
+    /// Why the stream failed, which protocol libraries hide in errors of their own: TLS failed, a quota is exhausted, or
+    /// the peer reset the connection.
     pub(super) failure: Option<NetError>,
 }
 
@@ -148,18 +148,25 @@ pub(super) fn snapshot_of(timestamps: &Mutex<IoTimestamps>) -> IoTimestamps {
 }
 
 impl TimedStream {
-    /// Records a failure reported by TLS or the ledger.
+    /// Records a failure reported by TLS, the ledger or the kernel. The kernel reports a reset once; a library that meets
+    /// it between two steps of its own only finds that the connection is over.
     fn record_failure<T>(&self, done: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &done {
             let refusal = Refusal::find(error).map(NetError::from);
             let failure = refusal
                 .or_else(|| ProxyFailure::find(error))
-                .or_else(|| tls::find_failure(error).map(NetError::Tls));
+                .or_else(|| tls::find_failure(error).map(NetError::Tls))
+                .or_else(|| is_reset(error).then_some(NetError::Reset));
             let mut timestamps = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
             timestamps.failure = timestamps.failure.take().or(failure);
         }
         done
     }
+}
+
+/// Whether the kernel reported a reset. An error with a text of its own says more.
+fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset && error.get_ref().is_none()
 }
 
 impl AsyncRead for TimedStream {
