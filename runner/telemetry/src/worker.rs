@@ -156,9 +156,10 @@ impl Worker {
         state.process_events(&events);
         let end = Instant::now() + FLUSH_TIMEOUT;
         state.export_final(end).await;
-        state.delivery.finish(end).await;
+        let report = state.delivery.finish(end).await;
         // A command that runs once exports only now, so its log has no failure of its collector yet.
-        while let Ok(notice) = notices.try_recv() {
+        let pending = std::iter::from_fn(|| notices.try_recv().ok());
+        for notice in Notice::at_end(pending, &report) {
             log_text(severity(&notice), &notice.to_string());
         }
     }
@@ -354,7 +355,8 @@ fn severity(notice: &Notice) -> Severity {
     match notice {
         Notice::Recovered { .. } | Notice::SpoolRecovered { .. } => Severity::Info,
         Notice::Unreachable { .. } | Notice::Deferred { .. } => Severity::Warn,
-        Notice::Refused { .. }
+        Notice::NotExported { .. }
+        | Notice::Refused { .. }
         | Notice::PartlyRejected { .. }
         | Notice::RequestsDropped { .. }
         | Notice::SpoolFailed { .. } => Severity::Error,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::report::DropReason;
+use super::report::{DeliveryReport, DropReason};
 use crate::settings::Signal;
 use canary_outbound::{NoticeLimiter, NoticePolicy};
 
@@ -27,6 +27,16 @@ pub enum Notice {
         signal: Signal,
         /// The reason.
         message: String,
+    },
+    /// [`Notice::Unreachable`] at the end of a process without a spool: nothing is retried any more.
+    #[error("exporting {} failed: {message}; {}", .signal.as_str(), lost(*.requests))]
+    NotExported {
+        /// The signal.
+        signal: Signal,
+        /// The reason.
+        message: String,
+        /// The number of requests that are lost.
+        requests: u64,
     },
     /// The first successful export after [`Notice::Unreachable`].
     #[error("exporting {} recovered; sending {waiting} queued requests", .signal.as_str())]
@@ -90,6 +100,42 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// The last notices of a process whose delivery ended with `report`, in words that are true at its end. A failure
+    /// and what it lost are one notice.
+    pub(crate) fn at_end(pending: impl IntoIterator<Item = Self>, report: &DeliveryReport) -> Vec<Self> {
+        let mut last: Vec<Self> = Vec::new();
+        for notice in pending {
+            match notice {
+                Self::Unreachable { signal, message } if report.lost_at_end(signal) > 0 => {
+                    last.push(Self::NotExported {
+                        signal,
+                        message,
+                        requests: report.lost_at_end(signal),
+                    });
+                }
+                Self::RequestsDropped {
+                    signal,
+                    reason: DropReason::Shutdown,
+                } if last.iter().any(|earlier| earlier.is_loss_of(signal)) => {}
+                notice => last.push(notice),
+            }
+        }
+        last
+    }
+
+    fn is_loss_of(&self, of: Signal) -> bool {
+        matches!(self, Self::NotExported { signal, .. } if *signal == of)
+    }
+}
+
+fn lost(requests: u64) -> String {
+    match requests {
+        1 => "1 request was not exported".to_owned(),
+        _ => format!("{requests} requests were not exported"),
+    }
+}
+
 fn refused(signal: Signal, check: Option<&str>) -> String {
     match check {
         Some(check) => format!("{} of check `{check}`", signal.as_str()),
@@ -136,5 +182,47 @@ impl NoticeSender {
         if self.limiter.record_loss(kind, Instant::now()) {
             self.send(notice);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_end(lost: &[(Signal, u64)]) -> Vec<String> {
+        let mut report = DeliveryReport::default();
+        for (signal, requests) in lost {
+            let dropped = [(DropReason::Shutdown, *requests)].into();
+            report.signals.entry(*signal).or_default().dropped = dropped;
+        }
+        let dropped = lost.iter().map(|(signal, _)| Notice::RequestsDropped {
+            signal: *signal,
+            reason: DropReason::Shutdown,
+        });
+        let failed = Notice::Unreachable {
+            signal: Signal::Traces,
+            message: "nobody there".to_owned(),
+        };
+        let last = Notice::at_end(std::iter::once(failed).chain(dropped), &report);
+        last.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn at_the_end_a_failure_promises_no_retry_of_what_is_lost() {
+        assert_eq!(
+            at_end(&[(Signal::Traces, 1)]),
+            ["exporting traces failed: nobody there; 1 request was not exported"]
+        );
+        assert_eq!(
+            at_end(&[(Signal::Traces, 2), (Signal::Logs, 1)]),
+            [
+                "exporting traces failed: nobody there; 2 requests were not exported",
+                "dropping logs: shutting down without a disk to spool them to"
+            ]
+        );
+        assert_eq!(
+            at_end(&[]),
+            ["exporting traces failed: nobody there; buffering and retrying"]
+        );
     }
 }

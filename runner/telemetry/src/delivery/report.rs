@@ -75,6 +75,15 @@ pub struct DeliveryReport {
     pub disk_failures: BTreeMap<IoClass, u64>,
 }
 
+impl DeliveryReport {
+    /// The requests of a signal that were lost because the process ended without a disk to store them on.
+    pub(super) fn lost_at_end(&self, signal: Signal) -> u64 {
+        let report = self.signals.get(&signal);
+        let lost = report.and_then(|report| report.dropped.get(&DropReason::Shutdown));
+        lost.copied().unwrap_or_default()
+    }
+}
+
 /// The delivery state of one signal; counters are since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignalReport {

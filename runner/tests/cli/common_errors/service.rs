@@ -63,19 +63,23 @@ fn a_state_directory_that_cannot_be_made() {
 async fn a_collector_that_cannot_be_reached() {
     let site = site();
     let folder = suite(&format!("checks:\n{}", http_check("website", &site, "/")));
-    let check = canary(&folder, &["check", "suite.yaml"]);
-    let ending = check
-        .env(
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            format!("http://{}", ports::unused()),
-        )
-        .env("OTEL_METRICS_EXPORTER", "none")
-        .env("OTEL_LOGS_EXPORTER", "none")
-        .env("CANARY_STATE_DIR", folder.path().join("state"))
-        .run();
-    // The check itself is fine.
-    assert_eq!(ending.code, 0, "{ending:?}");
-    assert_snapshot!(steady(&ending.err), @"warning: exporting traces failed: cannot connect to 127.0.0.1:PORT: connection refused; buffering and retrying");
+    let check = |state: &str| {
+        let check = canary(&folder, &["check", "suite.yaml", "--state-dir", state]);
+        let ending = check
+            .env(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                format!("http://{}", ports::unused()),
+            )
+            .env("OTEL_METRICS_EXPORTER", "none")
+            .env("OTEL_LOGS_EXPORTER", "none")
+            .run();
+        // The check itself is fine.
+        assert_eq!(ending.code, 0, "{ending:?}");
+        steady(&ending.err)
+    };
+    assert_snapshot!(check("none"), @"error: exporting traces failed: cannot connect to 127.0.0.1:PORT: connection refused; 1 request was not exported");
+    // What is on disk is sent by the next command.
+    assert_snapshot!(check("state"), @"warning: exporting traces failed: cannot connect to 127.0.0.1:PORT: connection refused; buffering and retrying");
 }
 
 #[test]
