@@ -15,6 +15,7 @@ use crate::attack::{Attack, Attacker};
 use crate::clients::{AdminEndpoint, ClientBehaviour, Sources, run_client};
 use crate::observation::configured_duration;
 use crate::prober::{ProbeTimes, Prober};
+use crate::reference::{Pace, Reference};
 
 /// Concurrent clients.
 const CLIENTS: u32 = 10_000;
@@ -29,11 +30,12 @@ const SHORT_WAVE: Duration = Duration::from_secs(2);
 /// The waves, and the probe latencies during each.
 pub(crate) struct ClientWaves {
     admin: Arc<AdminEndpoint>,
+    reference: Arc<Reference>,
     /// The waves that have not started; the next is the last element.
     pending: Vec<Wave>,
     length: Duration,
     running: RunningWave,
-    finished: Vec<(Wave, ProbeTimes)>,
+    finished: Vec<(Wave, ProbeTimes, Pace)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +62,11 @@ struct Clients {
 
 impl ClientWaves {
     /// Starts the first wave, if `attacks` has any.
-    pub(crate) fn begin(attacks: &[Attack], admin: &Arc<AdminEndpoint>) -> Option<Self> {
+    pub(crate) fn begin(
+        attacks: &[Attack],
+        admin: &Arc<AdminEndpoint>,
+        reference: &Arc<Reference>,
+    ) -> Option<Self> {
         let wave = |attack: &Attack| match attack.attacker {
             Attacker::Clients(behaviour, sources) => Some(Wave {
                 name: attack.name,
@@ -77,6 +83,7 @@ impl ClientWaves {
         Some(Self {
             running: RunningWave::begin(first, admin),
             admin: Arc::clone(admin),
+            reference: Arc::clone(reference),
             pending,
             length: configured_duration().map_or(SHORT_WAVE, |duration| duration / count),
             finished: Vec::new(),
@@ -91,7 +98,7 @@ impl ClientWaves {
         if let Some(next) = self.pending.pop() {
             let next = RunningWave::begin(next, &self.admin);
             let ended = std::mem::replace(&mut self.running, next);
-            self.finished.push(ended.end());
+            self.finished.push(ended.end(&self.reference));
         }
     }
 
@@ -101,12 +108,12 @@ impl ClientWaves {
 
     /// Reports the latencies, and asserts that probes were answered.
     pub(crate) fn end(mut self) {
-        self.finished.push(self.running.end());
-        for (wave, times) in &self.finished {
+        self.finished.push(self.running.end(&self.reference));
+        for (wave, times, pace) in &self.finished {
             // Written directly, which bypasses the capture of test output.
             let _closed = writeln!(
                 std::io::stderr(),
-                "crowd {}: {} probes, p50 {:.1?}, p99 {:.1?}, at most {:.0?}; not answered: {:?}",
+                "crowd {}: {} probes, p50 {:.1?}, p99 {:.1?}, at most {:.0?}; not answered: {:?}; {pace:.1?}",
                 wave.name,
                 times.count,
                 times.p50,
@@ -115,17 +122,21 @@ impl ClientWaves {
                 times.failures,
             );
         }
-        for (wave, times) in self.finished {
+        for (wave, times, pace) in self.finished {
             // In a short attack the machine may be busy, so only the median is asserted.
-            let time = configured_duration().map_or(times.p50, |_| times.max);
+            let (time, limit, is_allowed) = match configured_duration() {
+                Some(_) => (times.max, wave.probe_limit, times.failures.is_empty()),
+                None => (
+                    times.p50,
+                    pace.median_limit(wave.probe_limit),
+                    pace.allows_refused(times.failures.len(), times.count),
+                ),
+            };
             assert!(
-                times.count > 0 && time < wave.probe_limit,
-                "{wave:?}: /livez took {time:?}"
+                times.count > 0 && time < limit,
+                "{wave:?}: /livez took {time:?}, more than {limit:?}"
             );
-            assert!(
-                configured_duration().is_none() || times.failures.is_empty(),
-                "{wave:?}: {times:?}"
-            );
+            assert!(is_allowed, "{wave:?}: {times:?}, {pace:?}");
         }
     }
 }
@@ -140,10 +151,11 @@ impl RunningWave {
         }
     }
 
-    fn end(self) -> (Wave, ProbeTimes) {
+    fn end(self, reference: &Reference) -> (Wave, ProbeTimes, Pace) {
         let times = self.prober.stop();
+        let pace = reference.pace(self.began);
         self.clients.stop();
-        (self.wave, times)
+        (self.wave, times, pace)
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) fn configured_duration() -> Option<Duration> {
 pub(crate) struct Observations {
     /// Latencies of `/livez`, until it answered 200.
     pub(crate) probes: Vec<Duration>,
+    /// Requests of `/livez` that were not answered.
+    pub(crate) refused: usize,
     /// Peak resident memory in bytes.
     pub(crate) memory: u64,
     /// Problems reported by `/readyz`, each with its last message.
@@ -46,13 +48,28 @@ pub(crate) struct Observations {
 
 impl Observations {
     pub(crate) async fn sample(&mut self, service: &Service, world: &World) {
-        self.probes.push(probe(service).await);
+        self.probe(service).await;
         self.memory = self.memory.max(service.process.peak_resident());
         for (what, message) in service.problems().await {
             let name = message.split('`').nth(1).unwrap_or_default();
             self.issues.insert(format!("{what} {name}"), message);
         }
         self.root_spans.add(&world.collector.arrivals());
+    }
+
+    /// Requests `/livez` until it answers 200.
+    ///
+    /// In an attack of minutes the first request must succeed. In a short one the machine may be busy, so a few may be
+    /// refused.
+    async fn probe(&mut self, service: &Service) {
+        let asked = Instant::now();
+        while let Err(failure) = service.admin.probe() {
+            let may_retry = configured_duration().is_none() && asked.elapsed() < LIMIT;
+            assert!(may_retry, "/livez: {failure}");
+            self.refused += 1;
+            sleep(POLL_INTERVAL).await;
+        }
+        self.probes.push(asked.elapsed());
     }
 
     fn has_reported(&self, attack: &Attack) -> bool {
@@ -120,18 +137,4 @@ impl Observations {
         }
         pending
     }
-}
-
-/// Requests `/livez` until it answers 200, and returns how long that took.
-///
-/// In an attack of minutes the first request must succeed. In a short one the machine may be busy: a client that does
-/// not get a processor in time looks like one that sends nothing, whose connection is closed first.
-async fn probe(service: &Service) -> Duration {
-    let asked = Instant::now();
-    while let Err(failure) = service.admin.probe() {
-        let may_retry = configured_duration().is_none() && asked.elapsed() < LIMIT;
-        assert!(may_retry, "/livez: {failure}");
-        sleep(POLL_INTERVAL).await;
-    }
-    asked.elapsed()
 }

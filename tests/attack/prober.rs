@@ -13,8 +13,10 @@ use tokio::time::Instant;
 use crate::clients::AdminEndpoint;
 
 const PROBE_INTERVAL: Duration = Duration::from_millis(25);
-/// How long a prober continues that has had no answer when it is stopped.
-const FIRST_ANSWER_LIMIT: Duration = Duration::from_secs(90);
+/// Minimum number of answers, of which the median is asserted.
+const MIN_ANSWERS: usize = 20;
+/// How long a prober continues that has had fewer when it is stopped.
+const ANSWERS_LIMIT: Duration = Duration::from_secs(90);
 
 /// A thread that requests `/livez` and records the latencies.
 pub(crate) struct Prober {
@@ -58,9 +60,10 @@ impl Prober {
             while stop_rx.recv_timeout(PROBE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 all.push(admin.probe());
             }
-            // On a busy machine the wave may be over before a probe could be answered. The clients are still there.
+            // On a busy machine the wave may be over before enough were answered. The clients are still there.
             let stopped_at = Instant::now();
-            while !all.iter().any(Result::is_ok) && stopped_at.elapsed() < FIRST_ANSWER_LIMIT {
+            let answers = |all: &[Result<Duration, String>]| all.iter().filter(|probe| probe.is_ok()).count();
+            while answers(&all) < MIN_ANSWERS && stopped_at.elapsed() < ANSWERS_LIMIT {
                 std::thread::park_timeout(PROBE_INTERVAL);
                 all.push(admin.probe());
             }

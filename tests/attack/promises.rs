@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::checks::{BAD, FLAPPING, GOOD};
 use crate::observation::{MIN_MESSAGES, Observations, configured_duration};
+use crate::reference::Pace;
 use crate::service::GRACE;
 use crate::wake_latency::WakeLatency;
 
@@ -30,6 +31,9 @@ pub(crate) struct Evidence {
     /// Maximum latency of a probe.
     pub(crate) probe_limit: Duration,
     pub(crate) wake_latency: WakeLatency,
+    /// Of the machine during the attack, and at the end of the service.
+    pub(crate) pace: Pace,
+    pub(crate) pace_at_end: Pace,
     pub(crate) ended_in: Duration,
     pub(crate) code: i32,
     pub(crate) records: Vec<(String, CheckRecord)>,
@@ -55,10 +59,12 @@ impl Evidence {
             self.observations.memory
         );
         assert_eq!((self.code, self.kills), (0, 0), "its end");
-        // In a short attack the machine may be busy; that it ends within the limit of a wait is asserted in any case.
+        let limit = GRACE + MAX_SHUTDOWN;
+        // In a short attack the machine may be busy.
+        let limit = configured_duration().map_or(self.pace_at_end.limit(limit), |_| limit);
         assert!(
-            configured_duration().is_none() || self.ended_in < GRACE + MAX_SHUTDOWN,
-            "it ended after {:?}",
+            self.ended_in < limit,
+            "it ended after {:?}, not within {limit:?}",
             self.ended_in
         );
     }
@@ -71,18 +77,20 @@ impl Evidence {
         let _closed = writeln!(
             std::io::stderr(),
             "attack {}: {runs} of {all} spans of good checks, p99 of their lag {:.1} ms, {} missed, at most {} MiB, {} \
-             probes in {probe:.0?} at most, {} notified, {} beats, ended in {:.1?}; the machine was {:.0?} late at \
-             most, p99 {:.1?}; complaints: {:?}",
+             probes in {probe:.0?} at most, {} refused, {} notified, {} beats, ended in {:.1?}; the machine was {:.0?} \
+             late at most, p99 {:.1?}, and answered a probe in {:.1?}; complaints: {:?}",
             self.name,
             lag * 1e3,
             self.missed(),
             self.observations.memory >> 20,
             self.observations.probes.len(),
+            self.observations.refused,
             self.observations.notified,
             self.observations.pings,
             self.ended_in,
             self.wake_latency.max,
             self.wake_latency.p99,
+            self.pace.p50,
             self.observations.issues,
         );
     }
@@ -138,11 +146,21 @@ impl Evidence {
         let mut probes = self.observations.probes.clone();
         probes.sort();
         // In a short attack the machine may be busy, so only the median is asserted.
-        let counts = configured_duration().map_or(probes.len() / 2, |_| probes.len() - 1);
+        let (rank, limit) = match configured_duration() {
+            Some(_) => (probes.len() - 1, self.probe_limit),
+            None => (probes.len() / 2, self.pace.median_limit(self.probe_limit)),
+        };
         assert!(
-            probes[counts] < self.probe_limit,
-            "/livez took {:?}",
-            probes[counts]
+            probes[rank] < limit,
+            "/livez took {:?}, more than {limit:?}",
+            probes[rank]
+        );
+        let refused = self.observations.refused;
+        assert!(
+            self.pace.allows_refused(refused, probes.len()),
+            "{refused} probes were refused, {} answered; {:?}",
+            probes.len(),
+            self.pace
         );
     }
 

@@ -1,6 +1,7 @@
 //! Concurrent attacks on one service.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use canary_tests::command::{Program, skip};
 use canary_tests::machine::{Clock, MemoryLimit, with_name_server};
@@ -16,6 +17,7 @@ use crate::checks::{GOOD, HostileChecks, suite};
 use crate::client_waves::ClientWaves;
 use crate::observation::{Observations, configured_duration};
 use crate::promises::{Evidence, checks_with_prefix, sum};
+use crate::reference::Reference;
 use crate::service::{LIMIT, Service, World, records};
 use crate::wake_latency::WakeLatencyMonitor;
 
@@ -116,6 +118,7 @@ impl Scenario {
         }
         // From now on, so that it covers all runs that count.
         let monitor = WakeLatencyMonitor::start();
+        let reference = Arc::new(Reference::start());
         let baseline = self.baseline(&service).await;
         let open = service.process.descriptors().len();
         if !bad.checks.is_empty() {
@@ -123,19 +126,24 @@ impl Scenario {
         }
         let begin = |fault| ActiveAttack::begin(fault, &service, &world, self.clock.as_ref());
         let mut active: Vec<_> = self.host_faults().map(begin).collect();
-        active.extend(ClientWaves::begin(self.attacks, &service.admin).map(ActiveAttack::Clients));
+        let waves = ClientWaves::begin(self.attacks, &service.admin, &reference);
+        active.extend(waves.map(ActiveAttack::Clients));
+        let attacked = Instant::now();
         let mut observations = Observations::default();
         let under_attack = observations
             .observe((&service, &world), self.attacks, &mut active)
             .await;
         let wake_latency = monitor.stop();
+        let pace = reference.pace(attacked);
         if !self.is_until_exit {
             active.into_iter().for_each(|attack| attack.end(&world));
             service.reload(&baseline_suite).await;
             wait_for_recovery(&service, open).await;
             observations.sample(&service, &world).await;
         }
+        let terminated = Instant::now();
         let ended_in = service.terminate().await;
+        let pace_at_end = reference.pace(terminated);
         let ending = service.process.end();
         observations.root_spans.add(&world.collector.arrivals());
         let evidence = Evidence {
@@ -145,6 +153,8 @@ impl Scenario {
             observations,
             probe_limit: self.attacks.iter().map(Attack::probe_limit).max().unwrap(),
             wake_latency,
+            pace,
+            pace_at_end,
             ended_in,
             code: ending.code,
             records: records(&service.folder.path().join("state")),

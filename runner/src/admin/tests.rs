@@ -4,7 +4,7 @@ mod documented;
 mod routes;
 
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd as _;
 use std::thread::JoinHandle;
 
@@ -50,6 +50,20 @@ impl Server {
     fn open(&self) -> std::net::TcpStream {
         let stream = std::net::TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    /// A client at `source` that asks for the metrics and never reads. Its receive buffer is small: otherwise the kernel
+    /// might take the whole response, depending on its settings.
+    fn open_deaf(&self, source: Ipv4Addr) -> std::net::TcpStream {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4 << 10).unwrap();
+        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        socket.connect(&self.address.into()).unwrap();
+        let mut stream = std::net::TcpStream::from(socket);
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .unwrap();
         stream
     }
 
@@ -212,6 +226,9 @@ fn a_client_that_sends_its_head_byte_by_byte_gets_no_more_time() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+/// Size of a response of which the kernel holds only a part while its peer does not read.
+const UNREAD_BYTES: usize = 16 << 20;
+
 #[test]
 fn a_client_that_does_not_read_its_response_blocks_others_no_longer_than_the_response_time() {
     // The time of the other request would run as well while it waits.
@@ -219,11 +236,8 @@ fn a_client_that_does_not_read_its_response_blocks_others_no_longer_than_the_res
         stages: ONE_AT_A_TIME.stages,
         ..PATIENT
     };
-    // More than the kernel buffers for a peer that does not read.
-    let server = Server::with_limits(limits, |_| "x".repeat(16 << 20));
-    let mut deaf = server.open();
-    deaf.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .unwrap();
+    let server = Server::with_limits(limits, |_| "x".repeat(UNREAD_BYTES));
+    let _deaf = server.open_deaf(Ipv4Addr::LOCALHOST);
     assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
 }
 
@@ -258,15 +272,8 @@ fn a_crowd_that_never_reads_its_responses_does_not_delay_probes_and_other_reques
         },
         ..PATIENT
     };
-    let server = Server::with_limits(limits, |_| "x".repeat(16 << 20));
-    let deaf = || {
-        let mut stream = server.open();
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .unwrap();
-        stream
-    };
-    let _crowd: Vec<_> = (0..40).map(|_| deaf()).collect();
+    let server = Server::with_limits(limits, |_| "x".repeat(UNREAD_BYTES));
+    let _crowd: Vec<_> = (0..40).map(|_| server.open_deaf(Ipv4Addr::LOCALHOST)).collect();
     assert!(server.get("/livez", "").starts_with("HTTP/1.1 200"));
     let busy = server.get("/metrics", "");
     assert!(
@@ -318,22 +325,11 @@ fn an_endless_head_is_cut_off() {
 
 #[test]
 fn an_address_that_occupies_all_places_and_never_reads_does_not_block_other_addresses() {
-    let server = Server::with_limits(PATIENT, |_| "x".repeat(16 << 20));
-    let deaf = || {
-        let stream = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        stream
-            .bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into())
-            .unwrap();
-        stream.connect(&server.address.into()).unwrap();
-        let mut stream = std::net::TcpStream::from(stream);
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .unwrap();
-        stream
-    };
+    let server = Server::with_limits(PATIENT, |_| "x".repeat(UNREAD_BYTES));
+    let other = Ipv4Addr::new(127, 0, 0, 2);
     let mut crowd = Vec::new();
     for path in ["/metrics", "/api/v1/status", "/metrics"] {
-        crowd.extend((0..40).map(|_| deaf()));
+        crowd.extend((0..40).map(|_| server.open_deaf(other)));
         let answer = server.get(path, "");
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     }

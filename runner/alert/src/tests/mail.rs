@@ -218,6 +218,9 @@ fn a_silent_mail_server_holds_its_notifier_for_no_longer_than_its_time_out() {
                 "{}: {answer:?}",
                 hostile.name()
             );
+            if matches!(hostile, Hostile::Silent | Hostile::NeverReads) {
+                assert_eq!(answer.failure().unwrap().message, "no response within 300ms");
+            }
         }
     });
 }

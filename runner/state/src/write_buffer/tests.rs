@@ -71,14 +71,35 @@ fn nothing_is_committed_before_the_database_was_read_and_its_rows_merged() {
 #[test]
 fn changes_that_are_not_urgent_are_batched_into_one_commit() {
     let write_buffer = open();
-    for key in ["a", "b"] {
-        write_buffer.put(put(Table::Check, key));
-    }
-    let began = Instant::now();
-    let pending = write_buffer.next_batch().unwrap();
-    // A lower bound only: what a thread puts during the delay may come too late on a busy machine.
-    assert!(began.elapsed() >= BATCH_DELAY);
+    let batched = |_| {
+        write_buffer.put(put(Table::Check, "a"));
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| write_buffer.next_batch().unwrap());
+            let is_put = put_during_delay(&write_buffer, || next.is_finished());
+            let pending = next.join().unwrap();
+            assert!(began.elapsed() >= BATCH_DELAY);
+            is_put.then_some(pending)
+        })
+    };
+    // On a busy machine the delay may be over before this thread sees it.
+    let pending = (0..100).find_map(batched).expect("it waits for more changes");
     assert_eq!(pending.batch.len(), 2);
+}
+
+/// Puts `b` while the buffer waits for more changes; false if `is_over` before that was seen.
+fn put_during_delay(write_buffer: &WriteBuffer, is_over: impl Fn() -> bool) -> bool {
+    while !is_over() {
+        // Locked from the look to the change, so that the delay cannot end between the two.
+        let mut inner = write_buffer.inner();
+        if inner.is_batching {
+            inner.add(Change::put(Table::Check, "b", "text".to_owned()));
+            return true;
+        }
+        drop(inner);
+        std::thread::yield_now();
+    }
+    false
 }
 
 #[test]
