@@ -1,4 +1,4 @@
-//! The admin server: health probes, metrics and the admin API over HTTP. The endpoints are in `route.rs`;
+//! The admin server: health probes, metrics and the admin API over HTTP. The endpoints are in `routes.rs`;
 //! `docs/src/inside/admin.md` lists them.
 //!
 //! It is meant for people, probes and scrapers on a trusted network. Still, no client can exhaust it: connections, time
@@ -24,6 +24,7 @@ mod reload;
 mod response;
 mod reuse_port;
 mod route;
+mod routes;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -244,12 +245,12 @@ impl Server {
         if let Some(refusal) = self.hosts.refusal(request) {
             return refusal;
         }
-        if route::is_probe(request.uri().path()) {
+        if routes::is_probe(request.uri().path()) {
             admitted.enter(Stage::Probe);
         } else if !admitted.enter_response().await {
             return response::overloaded();
         }
-        route::handle(request, &self.state, &self.access).await
+        routes::handle(request, &self.state, &self.access).await
     }
 }
 

@@ -17,7 +17,7 @@ use canary_run::report::admin_api::{ApiTime, Connections, OpenConnection, Reclai
 /// # Errors
 /// The query parameters are invalid.
 pub(super) fn get_connections(request: ApiRequest<'_>) -> Result<Response, String> {
-    let query = Query::parse(request.query, &["check", "limit"])?;
+    let query = Query::parse(request.query, request.parameters)?;
     let found = connections(request.state, &query, SystemTime::now());
     Ok(json(request.headers, StatusCode::OK, &found))
 }

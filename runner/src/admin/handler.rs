@@ -6,6 +6,7 @@ use std::pin::Pin;
 use http::HeaderMap;
 
 use super::AdminState;
+use super::query::Parameter;
 use super::response::Response;
 
 /// A request that is allowed, as its handler gets it.
@@ -15,6 +16,8 @@ pub(super) struct ApiRequest<'a> {
     pub(super) headers: &'a HeaderMap,
     /// The query parameters, encoded.
     pub(super) query: Option<&'a str>,
+    /// The query parameters that the route knows.
+    pub(super) parameters: &'static [&'static Parameter],
     /// The parameter in the path; empty if the route has none.
     pub(super) id: &'a str,
 }

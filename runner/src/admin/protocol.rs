@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use http::Uri;
 use memchr::memmem;
 
-use super::route;
+use super::routes;
 use super::tls::Tls;
 
 /// Maximum number of bytes to peek at: the longest TLS record; no request head may be longer either.
@@ -78,7 +78,7 @@ impl Protocol {
 fn is_probe_request(head: &[u8]) -> bool {
     let target = head.split(|byte| *byte == b' ').nth(1);
     let uri = target.and_then(|target| Uri::try_from(target).ok());
-    uri.is_some_and(|uri| route::is_probe(uri.path()))
+    uri.is_some_and(|uri| routes::is_probe(uri.path()))
 }
 
 /// Whether there is a complete ClientHello in a single record. One that spans several records is not recognised, and

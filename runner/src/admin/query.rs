@@ -1,5 +1,6 @@
 //! Query parameters.
 
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use canary_run::status::Status;
@@ -10,6 +11,42 @@ const DEFAULT_LIMIT: usize = 1_000;
 /// Maximum number of items in a response.
 const MAX_LIMIT: usize = 100_000;
 const STATUSES: [Status; 4] = [Status::Up, Status::Degraded, Status::Down, Status::Unknown];
+
+/// A query parameter.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    /// A value, for the list of endpoints.
+    pub(super) example: &'static str,
+    /// A sentence.
+    pub(super) description: &'static str,
+    /// The JSON schema of its value.
+    pub(super) schema: fn() -> Value,
+}
+
+pub(super) static CHECK: Parameter = Parameter {
+    name: "check",
+    example: "NAME",
+    description: "Only checks with this name or id.",
+    schema: || json!({ "type": "string" }),
+};
+pub(super) static STATUS: Parameter = Parameter {
+    name: "status",
+    example: "down,unknown",
+    description: "Only checks with these statuses, separated by commas.",
+    schema: status_schema,
+};
+pub(super) static ORDER: Parameter = Parameter {
+    name: "order",
+    example: "worst",
+    description: "Sort order: by id, or by severity with down first.",
+    schema: || json!({ "type": "string", "enum": ["id", "worst"], "default": "id" }),
+};
+pub(super) static LIMIT: Parameter = Parameter {
+    name: "limit",
+    example: "N",
+    description: "Maximum number of items.",
+    schema: || json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
+};
 
 /// The order of checks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,11 +69,11 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// Parses the parameters in `known`, out of `check`, `status`, `limit` and `order`.
+    /// Parses the parameters in `known`.
     ///
     /// # Errors
     /// A message about an unknown parameter or an invalid value.
-    pub(super) fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, String> {
+    pub(super) fn parse(text: Option<&str>, known: &[&Parameter]) -> Result<Self, String> {
         let mut query = Self {
             check: None,
             status: Vec::new(),
@@ -45,7 +82,8 @@ impl Query {
         };
         for (key, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
             match &*key {
-                key if !known.contains(&key) => {
+                key if !known.iter().any(|parameter| parameter.name == key) => {
+                    let known: Vec<_> = known.iter().map(|parameter| parameter.name).collect();
                     return Err(format!("unknown parameter `{key}`; known: {}", known.join(", ")));
                 }
                 "check" => query.check = Some(value.into_owned()),
@@ -61,6 +99,15 @@ impl Query {
         let is_named = |wanted: &String| check.id.as_str() == wanted || check.name == *wanted;
         self.check.as_ref().is_none_or(is_named) && (self.status.is_empty() || self.status.contains(&status))
     }
+}
+
+fn status_schema() -> Value {
+    let word = STATUSES.map(Status::as_str).join("|");
+    json!({
+        "type": "string",
+        "pattern": format!("^({word})(,({word}))*$"),
+        "examples": [STATUS.example],
+    })
 }
 
 fn statuses(text: &str) -> Result<Vec<Status>, String> {
@@ -90,7 +137,7 @@ fn order(text: &str) -> Result<Order, String> {
 mod tests {
     use super::*;
 
-    const ALL: [&str; 4] = ["check", "status", "limit", "order"];
+    const ALL: [&Parameter; 4] = [&CHECK, &STATUS, &LIMIT, &ORDER];
 
     #[test]
     fn a_query_has_a_filter_an_order_and_a_limit() {

@@ -37,7 +37,7 @@ const CHECKS_PER_CHUNK: usize = 16;
 /// # Errors
 /// The query parameters are invalid.
 pub(super) fn get_status(request: ApiRequest<'_>) -> Result<Response, String> {
-    let query = Query::parse(request.query, &["check", "status", "order", "limit"])?;
+    let query = Query::parse(request.query, request.parameters)?;
     Ok(match status(request.state, &query) {
         Ok(chunks) => json_chunks(request.headers, chunks),
         Err(_) => error_response(

@@ -144,7 +144,7 @@ pub(super) async fn ask(state: &AdminState, method: Method, path: &str, token: &
         "" => request,
         token => request.header(AUTHORIZATION, format!("Bearer {token}")),
     };
-    let response = route::handle(&request.body(()).unwrap(), state, &access).await;
+    let response = routes::handle(&request.body(()).unwrap(), state, &access).await;
     let status: StatusCode = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let json = serde_json::from_slice(&body);
