@@ -29,6 +29,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod version;
 
 use std::convert::Infallible;
 use std::future::Future;

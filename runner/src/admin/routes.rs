@@ -10,6 +10,7 @@ use super::handler::{ApiRequest, Handler};
 use super::response::{self, Response, error_response, json_document, method_not_allowed, plain_text};
 use super::route::{Answer, Route};
 use super::status::{self, CheckDetail};
+use super::version::{self, Version};
 use super::{AdminState, connections, hosts, openapi, probes, query, reload};
 use canary_run::report::admin_api::{
     Connections, ErrorBody, HealthStatus, ReloadFailed, Reloaded, RunnerStatus,
@@ -112,6 +113,18 @@ pub(super) static ROUTES: &[Route] = &[
             ),
             Answer::json::<ErrorBody>(StatusCode::GATEWAY_TIMEOUT, "The reload is still running."),
         ],
+    },
+    Route {
+        path: "/api/v1/version",
+        method: Method::GET,
+        permission: Permission::Read,
+        summary: "version, contract versions served to plugins, and features of the build",
+        parameters: &[],
+        handler: Handler::Immediate(version::get_version),
+        answers: &[Answer::json::<Version>(
+            StatusCode::OK,
+            "This build of the runner.",
+        )],
     },
     Route {
         path: "/openapi.json",
