@@ -2,6 +2,7 @@ mod bounds;
 mod exposition;
 mod hostile;
 mod reference;
+mod runner;
 mod secrets;
 
 use std::collections::BTreeSet;
@@ -204,55 +205,6 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
         .collect();
     let declared: BTreeSet<String> = ALL.iter().map(|one| one.name.to_owned()).collect();
     assert_eq!(exported_names, declared);
-}
-
-#[test]
-fn pings_are_counted_by_their_error_where_there_is_a_heartbeat() {
-    let mut metrics = metrics();
-    metrics.record_host(&HostStats::default());
-    assert_eq!(samples(&metrics, "canary_heartbeat_"), [""; 0]);
-    let mut reading = HeartbeatStats {
-        pings: [("success".into(), 0), ("http_404".into(), 1)].into(),
-        last_success: None,
-        interval: Duration::from_secs(60),
-    };
-    let beat = |heartbeat: HeartbeatStats| HostStats {
-        heartbeat: Some(heartbeat),
-        ..HostStats::default()
-    };
-    metrics.record_host(&beat(reading.clone()));
-    let arrived = "canary_heartbeat_last_success_timestamp_seconds";
-    assert_eq!(samples(&metrics, arrived), [""; 0]);
-    reading.pings.insert("success".into(), 2);
-    reading.last_success = Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-    metrics.record_host(&beat(reading));
-    assert_eq!(
-        samples(&metrics, arrived),
-        [format!("{arrived}{{service_name=\"canary\"}} 1700000000")]
-    );
-    assert_eq!(
-        samples(&metrics, "canary_heartbeat_interval_seconds"),
-        ["canary_heartbeat_interval_seconds{service_name=\"canary\"} 60"]
-    );
-    assert_eq!(
-        samples(&metrics, "canary_heartbeat_pings_total"),
-        [
-            "canary_heartbeat_pings_total{service_name=\"canary\"} 2",
-            "canary_heartbeat_pings_total{service_name=\"canary\",error_type=\"http_404\"} 1"
-        ]
-    );
-}
-
-#[test]
-fn a_refused_suite_is_reported_until_one_is_in_force() {
-    let mut metrics = metrics();
-    let refused = |metrics: &Metrics| samples(metrics, "canary_suite_refused").join("");
-    let matching = |value: u8| format!("canary_suite_refused{{service_name=\"canary\"}} {value}");
-    assert_eq!(refused(&metrics), matching(0));
-    metrics.record_reload(false);
-    assert_eq!(refused(&metrics), matching(1));
-    metrics.record_reload(true);
-    assert_eq!(refused(&metrics), matching(0));
 }
 
 #[test]
