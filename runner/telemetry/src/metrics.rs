@@ -103,6 +103,8 @@ impl Metrics {
         }
         let count = u64::try_from(checks.len()).unwrap_or(u64::MAX);
         self.runner.set_count(instrument::CHECKS, Vec::new(), count);
+        let applied = record::unix_seconds(now);
+        self.runner.set(instrument::RELOAD_SUCCEEDED, Vec::new(), applied);
     }
 
     /// Records due times that passed without a run.

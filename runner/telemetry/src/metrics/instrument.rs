@@ -130,6 +130,7 @@ instruments! {
     OUTPUT_DROPPED = "canary.output.dropped", Counter, "{text}", "Lines dropped because the output was not read in time, by stream.";
     RELOADS = "canary.suite.reloads", Counter, "{reload}", "Suite reloads, by error.";
     REFUSED = "canary.suite.refused", Gauge, "", "1 if the last reload was rejected and the previous suite is still active, else 0.";
+    RELOAD_SUCCEEDED = "canary.suite.reload.last_success.timestamp", Gauge, "s", "Unix time of the last successful reload, or of the start.";
     CHECKS = "canary.suite.checks", Gauge, "{check}", "Checks in the active suite.";
     HTTP_DURATION = semconv::HTTP_CLIENT_REQUEST_DURATION, Histogram(SECONDS), "s", "Duration of HTTP requests of checks.";
     DNS_DURATION = semconv::DNS_LOOKUP_DURATION, Histogram(PHASE_SECONDS), "s", "Duration of DNS lookups of checks.";

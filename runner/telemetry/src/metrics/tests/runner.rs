@@ -50,3 +50,20 @@ fn a_refused_suite_is_reported_until_one_is_in_force() {
     metrics.record_reload(true);
     assert_eq!(refused(&metrics), matching(0));
 }
+
+#[test]
+fn the_last_success_of_a_reload_is_the_time_at_which_the_suite_in_force_was_applied() {
+    let mut metrics = metrics();
+    let name = "canary_suite_reload_last_success_timestamp_seconds";
+    let matching = |time: SystemTime| {
+        let seconds = time.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        [format!("{name}{{service_name=\"canary\"}} {seconds}")]
+    };
+    assert_eq!(samples(&metrics, name), matching(sample::noon()));
+    metrics.record_reload(false);
+    assert_eq!(samples(&metrics, name), matching(sample::noon()));
+    let later = sample::noon() + Duration::from_secs(60);
+    metrics.apply_suite(&[sample::check()], later);
+    metrics.record_reload(true);
+    assert_eq!(samples(&metrics, name), matching(later));
+}
