@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::alert::{self, RawAlert};
 use super::annotations;
@@ -25,6 +25,7 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::
 const RETRIES: RangeInclusive<u64> = 0..=100;
 const THRESHOLDS: RangeInclusive<u64> = 1..=1_000;
 
+const DEFAULT_ENABLED: bool = true;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -85,6 +86,12 @@ macro_rules! settings {
 }
 
 settings! { |reader, entry|
+    /// Whether the check is part of the suite. If not, it is only validated.
+    enabled: Setting<bool> {
+        read: Setting::read(reader, entry, |reader, entry| reader.flag(entry)),
+        default: DEFAULT_ENABLED,
+        schema: json!({ "type": "boolean" }),
+    }
     /// Interval between runs.
     interval: Setting<Located<Duration>> {
         read: Setting::read(reader, entry, |reader, entry| reader.duration(entry, INTERVALS)),
@@ -168,6 +175,11 @@ impl Settings {
         merged
     }
 
+    /// Whether a check with these settings is part of the suite.
+    pub(super) fn is_enabled(&self) -> bool {
+        self.enabled.get().copied().unwrap_or(DEFAULT_ENABLED)
+    }
+
     /// When a check with these settings is due.
     pub(super) fn cadence(&self) -> Cadence {
         match self.schedule.get() {
@@ -224,6 +236,12 @@ trait Show {
 impl Show for Duration {
     fn show(&self) -> String {
         units::show(*self)
+    }
+}
+
+impl Show for bool {
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Validator<'a> {
 type ConfigSecrets = HashMap<(ConfigKey, Option<Arc<str>>), Arc<SecretGroup>>;
 
 impl Validator<'_> {
-    /// The valid checks of all files, in order.
+    /// The valid checks of all files that are enabled, in order.
     pub(super) fn checks(&self, files: &[RawFile], report: &mut Report) -> Vec<Arc<Check>> {
         let count = files.iter().flat_map(|file| &file.checks);
         let count: usize = count.map(|raw| raw.targets.len()).sum();
@@ -69,6 +69,9 @@ impl Validator<'_> {
                 };
                 left = rest;
             }
+        }
+        if checks.is_empty() && report.count() == 0 {
+            report_none_enabled(files, report);
         }
         checks
     }
@@ -107,7 +110,7 @@ impl Validator<'_> {
         }
     }
 
-    /// One check for each target; none if there is a problem.
+    /// One check for each target; none if there is a problem, or if the check is not enabled.
     fn checks_of_entry(
         &self,
         raw: &RawCheck,
@@ -156,7 +159,8 @@ impl Validator<'_> {
                 ..common.clone()
             },
         );
-        checks.collect()
+        // The secrets of one that is not enabled are masked all the same.
+        checks.filter(|_| settings.is_enabled()).collect()
     }
 
     /// The settings of a check, with all layers merged.
@@ -188,6 +192,14 @@ impl Validator<'_> {
         });
         let of_target = secrets.group(&target.secrets);
         secrets.for_check(&[Arc::clone(of_config), of_target])
+    }
+}
+
+/// Reports a suite that has checks, none of them enabled: it would look healthy and check nothing.
+fn report_none_enabled(files: &[RawFile], report: &mut Report) {
+    if let Some(first) = files.iter().flat_map(|file| &file.checks).next() {
+        let problem = first.source.problem(first.at, "no check of the suite is enabled");
+        report.add(problem.hint("remove `enabled: false`, or write `enabled: true` in one check"));
     }
 }
 

@@ -57,6 +57,38 @@ fn show(check: &Check) -> String {
 }
 
 #[test]
+fn a_check_that_is_not_enabled_is_validated_and_left_out() {
+    let suite = |enabled: &str, target: &str| {
+        load_text(format!(
+            "vars: {{ in_use: {enabled} }}\ndefaults: {{ plugin: tcp, enabled: \"${{var:in_use}}\" }}\n\
+             maintenance: [{{ name: w, checks: [old], from: \"2026-12-24T18:00:00Z\", for: 1h }}]\n\
+             checks:\n  - {{ name: old, target: \"{target}\" }}\n  \
+             - {{ name: new, target: \"a:1\", depends_on: [old], enabled: true }}\n"
+        ))
+    };
+    let checks = suite("false", "${env:TOKEN}:1").unwrap().checks;
+    let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+    assert_eq!(names, ["new"]);
+    assert_eq!(checks[0].secrets.redact(TOKEN), "***");
+    assert_eq!(suite("true", "b:1").unwrap().checks.len(), 2);
+    let problems = suite("false", "no-port").unwrap_err().to_string();
+    assert!(problems.contains("check `old`: `no-port`"), "{problems}");
+}
+
+#[test]
+fn a_suite_in_which_no_check_is_enabled_is_a_problem() {
+    let problems = load_text(
+        "checks:\n  - { name: a, plugin: tcp, target: 'a:1', enabled: false }\n  \
+         - { name: b, plugin: tcp, target: 'b:1', enabled: false }\n",
+    );
+    let problems = problems.unwrap_err().to_string();
+    assert!(
+        problems.contains(":2:5: no check of the suite is enabled") && problems.ends_with("1 problem"),
+        "{problems}"
+    );
+}
+
+#[test]
 fn the_guest_gets_the_values_that_references_stand_for() {
     let checks = only("valid/everything.yaml");
     let website: serde_json::Value = serde_json::from_str(checks[0].config.expose()).unwrap();

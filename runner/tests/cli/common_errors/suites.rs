@@ -153,7 +153,7 @@ fn an_unknown_key_and_a_missing_one() {
     suite.yaml:4:5: check `website`: unknown key `url`
         4 |     url: https://example.com/
           |     ^^^
-    hint: known: `name`, `profile`, `target`, `targets`, `depends_on`, `expect_failure`, `plugin`, `config`, `allow`, `redirect_secrets_to`, `name_servers`, `labels`, `interval`, `schedule`, `retry_interval`, `timeout`, `retries`, `failure_threshold`, `success_threshold`, `quota`, `group`, `alert`, `description`, `runbook_url`
+    hint: known: `name`, `profile`, `target`, `targets`, `depends_on`, `expect_failure`, `plugin`, `config`, `allow`, `redirect_secrets_to`, `name_servers`, `labels`, `enabled`, `interval`, `schedule`, `retry_interval`, `timeout`, `retries`, `failure_threshold`, `success_threshold`, `quota`, `group`, `alert`, `description`, `runbook_url`
 
     2 problems
 
