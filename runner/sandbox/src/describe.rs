@@ -110,7 +110,7 @@ impl Sandbox {
                 bounds,
                 &CancellationToken::new(),
                 call,
-                async |returned, _| conclude(returned, &recorder),
+                async |returned, _, _| conclude(returned, &recorder),
             )
             .await;
         ended

@@ -10,7 +10,7 @@ use super::host;
 use super::polls::PollRegistry;
 use canary_net::NetError;
 use canary_net::http::Request;
-use canary_net::ledger::PageOwner;
+use canary_net::ledger::{Budget, Ledger, PageOwner};
 use canary_net::tls::TlsOptions;
 use canary_record::quota::Quota;
 use canary_record::{RecordUsage, Recorder};
@@ -97,7 +97,9 @@ pub fn handshake(texts: Handshake) -> Result<TlsOptions, NetError> {
 /// parts of assertions, measurements and attributes.
 #[must_use]
 pub fn verdict(texts: &[&str], budget: u64, secrets: Secrets) -> (Verdict, RecordUsage) {
-    let recorder: Arc<Recorder> = Recorder::new(secrets, budget);
+    let recorder = Recorder::new(secrets, budget);
+    let owner = PageOwner::service("fuzz");
+    let page = Ledger::new(Budget::new(1)).open_page(owner, Quota::default(), Arc::clone(&recorder));
     let (summary, texts) = texts
         .split_first()
         .map_or(("", texts), |(first, rest)| (*first, rest));
@@ -128,7 +130,7 @@ pub fn verdict(texts: &[&str], budget: u64, secrets: Secrets) -> (Verdict, Recor
         attributes: pairs().collect(),
         extra: Vec::new(),
     };
-    let verdict = poll_to_end(host::record_verdict(&recorder, &meter(), returned));
+    let verdict = poll_to_end(host::record_verdict(&page, &meter(), returned));
     (verdict, recorder.usage())
 }
 

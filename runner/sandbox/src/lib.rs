@@ -193,10 +193,10 @@ impl Sandbox {
         };
         let request = request(&attempt);
         let call = async |guest: &Guest, store: &mut Store<State>| guest.run(store, &request).await;
-        let record = async |returned, meter: &Arc<CpuMeter>| match returned {
+        let record = async |returned, page: &Page, meter: &Arc<CpuMeter>| match returned {
             Ok(verdict) => {
                 let is_own_fault = host::is_own_fault(&verdict);
-                let verdict = host::record_verdict(attempt.recorder, meter, verdict).await;
+                let verdict = host::record_verdict(page, meter, verdict).await;
                 Ok((verdict, is_own_fault))
             }
             Err(reason) => Err(reason),
@@ -230,7 +230,7 @@ impl Sandbox {
         bounds: Bounds,
         shutdown: &CancellationToken,
         call: impl AsyncFnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
-        conclude: impl AsyncFnOnce(T, &Arc<CpuMeter>) -> U,
+        conclude: impl AsyncFnOnce(T, &Page, &Arc<CpuMeter>) -> U,
     ) -> (Result<U, Outcome>, CallRecord) {
         let deadline = Instant::now() + bounds.timeout;
         let run_poll = self.polls.enter(&bounds.owner.check);
@@ -275,7 +275,7 @@ impl Sandbox {
         let ended = match ended {
             Ok(returned) => {
                 record_refused_memory(&page, store.data());
-                let concluded = pin!(async { Ok(conclude(returned, &meter).await) });
+                let concluded = pin!(async { Ok(conclude(returned, &page, &meter).await) });
                 context.run_metered(concluded, || None).await
             }
             Err(outcome) => Err(fault::add_details(outcome, store.data())),

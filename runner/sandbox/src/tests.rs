@@ -9,7 +9,7 @@ use super::guest::Guest;
 use super::state::State;
 use super::{Bounds, Engine, EngineSettings, Program, Sandbox};
 use canary_net::NetServices;
-use canary_net::ledger::{Budget, Lease, Ledger, PageOwner};
+use canary_net::ledger::{Budget, Lease, Ledger, Page, PageOwner};
 use canary_net::resolve::{Resolver, ResolverSettings};
 use canary_net::tls::TrustStore;
 use canary_record::Recorder;
@@ -75,7 +75,7 @@ async fn a_panic_of_the_host_is_an_outcome_and_releases_what_was_leased() {
         Ok(())
     };
     let (ended, record) = sandbox
-        .call(&program, bounds(), &token, call, async |(), _| ())
+        .call(&program, bounds(), &token, call, async |(), _, _| ())
         .await;
     let expected = Fault::Host("a host function panicked: a bug of the host".into());
     assert_eq!(ended, Err(Outcome::Faulted(expected)));
@@ -89,7 +89,7 @@ async fn what_was_returned_in_time_is_not_late_however_long_it_takes_to_record()
     let token = CancellationToken::new();
     let bounds = bounds();
     let after = bounds.timeout + Duration::from_millis(1);
-    let record = async |returned, _: &Arc<CpuMeter>| {
+    let record = async |returned, _: &Page, _: &Arc<CpuMeter>| {
         tokio::time::pause();
         tokio::time::advance(after).await;
         tokio::task::yield_now().await;

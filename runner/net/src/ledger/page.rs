@@ -1,5 +1,6 @@
 //! The account of one attempt.
 
+mod counted;
 mod cpu;
 mod state;
 
@@ -20,8 +21,8 @@ use canary_record::quota::{Quota, QuotaKind};
 use canary_record::trace::{
     ClosedBy, Connection, EndCause, Phase, PhaseTime, Shortage, Step, StepKind, Trail,
 };
-use canary_record::{ConnectionLog, MAX_TEXT, Recorder, Section};
-use canary_run::outcome::{LogLevel, LogLine, Usage};
+use canary_record::{ConnectionLog, Recorder, Section};
+use canary_run::outcome::{LogLine, Usage};
 use cpu::CpuUsed;
 pub(super) use state::{Entry, State};
 
@@ -29,8 +30,6 @@ pub(super) use state::{Entry, State};
 const MAX_CONNECTIONS: usize = 64;
 /// Maximum number of steps recorded per page; further ones are only counted.
 const MAX_STEPS: usize = 128;
-/// Record budget used by a log line in addition to its texts, in bytes.
-const LOG_LINE_BYTES: u64 = size_of::<LogLine>() as u64;
 /// Record budget used by a closed connection, in bytes.
 const CONNECTION_BYTES: u64 = size_of::<Connection>() as u64;
 
@@ -113,47 +112,6 @@ impl Page {
         for entry in leftovers {
             self.record_closed(&mut state, entry, ClosedBy::Host(cause));
         }
-    }
-
-    /// Counts a DNS query against the quota `lookups`.
-    ///
-    /// # Errors
-    /// The quota is exhausted.
-    pub(crate) fn count_lookup(&self) -> Result<(), Denial> {
-        let mut state = self.state();
-        if state.usage.used.lookups >= self.quota.lookups {
-            return Err(self.deny(&mut state, QuotaKind::Lookups));
-        }
-        state.usage.used.lookups += 1;
-        Ok(())
-    }
-
-    /// Records a line of the guest's log, at most 4 KiB including its fields. Beyond the quota `log_lines`, or when the
-    /// run's record is full, the line is dropped and counted.
-    pub fn log(&self, level: LogLevel, message: String, fields: Vec<(String, String)>) {
-        let at = self.opened_at.elapsed();
-        {
-            let mut state = self.state();
-            if state.usage.used.log_lines >= self.quota.log_lines {
-                self.deny(&mut state, QuotaKind::LogLines);
-                return;
-            }
-            state.usage.used.log_lines += 1;
-        }
-        if !self.recorder.admit(Section::Log, LOG_LINE_BYTES) {
-            let fields: usize = fields.iter().map(|(key, value)| key.len() + value.len()).sum();
-            self.recorder.record_omitted(count(message.len() + fields));
-            return;
-        }
-        // Outside the lock, because redacting secrets takes time.
-        let mut entry = self.recorder.entry(Section::Log, MAX_TEXT);
-        let line = LogLine {
-            level,
-            message: entry.text(message),
-            fields: entry.pairs(fields),
-            at,
-        };
-        self.state().log.push(line);
     }
 
     /// Records a quota denial that another part of the host decided, such as memory.

@@ -10,7 +10,7 @@ use canary_record::trace::ClosedBy;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnFault {
     /// It was denied something that its verdict may depend on: a destination or a name that is not granted, or a
-    /// quota other than log lines and the record.
+    /// quota other than those that deny [`Denies::Recording`].
     Refused,
     /// What it asked for is impossible or cannot be known: see [`Usage::own_failures`].
     Unworkable,

@@ -35,7 +35,7 @@ pub(super) fn invert(outcome: Outcome, usage: &Usage) -> Outcome {
 mod tests {
     use super::*;
     use canary_record::Text;
-    use canary_record::quota::QuotaKind;
+    use canary_record::quota::{Denies, QuotaKind};
     use canary_run::outcome::{Fault, StopCause};
 
     fn verdict(status: VerdictStatus, summary: &'static str) -> Outcome {
@@ -89,7 +89,7 @@ mod tests {
             ..Usage::default()
         };
         let kinds = QuotaKind::ALL.into_iter();
-        let kinds = kinds.filter(|kind| !matches!(kind, QuotaKind::LogLines | QuotaKind::Record));
+        let kinds = kinds.filter(|kind| kind.denies() != Denies::Recording);
         let unworkable = Usage {
             own_failures: 1,
             ..Usage::default()
@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn a_full_log_or_record_does_not_count_as_a_failure_of_the_check() {
-        for kind in [QuotaKind::LogLines, QuotaKind::Record] {
+        let kinds = QuotaKind::ALL.into_iter();
+        for kind in kinds.filter(|kind| kind.denies() == Denies::Recording) {
             let outcome = invert(verdict(VerdictStatus::Fail, "refused"), &refused(kind));
             assert_eq!(outcome.verdict(), Some(VerdictStatus::Pass), "{kind}");
         }

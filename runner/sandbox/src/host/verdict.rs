@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::bindings::v0_2::probe;
 use crate::cpu::CpuMeter;
 use crate::polls::HostFunction;
-use canary_record::{Entry, Recorder, Section, Text};
+use canary_net::ledger::Page;
+use canary_record::{Entry, Section, Text};
 use canary_run::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
 
 /// Bytes of texts that are recorded in one poll: some milliseconds at most.
@@ -13,12 +14,9 @@ const SLICE: usize = 16 << 10;
 
 /// Records a verdict: the summary first, then the first failing assertion. The time counts as the guest's own CPU
 /// time, and the worker thread is yielded between slices.
-pub(crate) async fn record_verdict(
-    recorder: &Recorder,
-    meter: &Arc<CpuMeter>,
-    verdict: probe::Verdict,
-) -> Verdict {
+pub(crate) async fn record_verdict(page: &Page, meter: &Arc<CpuMeter>, verdict: probe::Verdict) -> Verdict {
     let _host = meter.host_call(HostFunction::Verdict);
+    let recorder = page.recorder();
     let summary = recorder.text(Section::Conclusion, verdict.summary);
     let mut writer = Writer {
         entry: recorder.entry(Section::Verdict, usize::MAX),
@@ -117,9 +115,9 @@ mod tests {
     use super::*;
     use crate::cpu_queue::CpuFairQueue;
     use crate::polls::PollRegistry;
-    use canary_net::ledger::PageOwner;
-    use canary_record::MAX_TEXT;
+    use canary_net::ledger::{Budget, Ledger, PageOwner};
     use canary_record::quota::{Quota, QuotaKind};
+    use canary_record::{MAX_TEXT, Recorder};
     use canary_run::outcome::StopCause;
     use canary_suite::{CheckId, Secrets};
 
@@ -136,8 +134,9 @@ mod tests {
         ))
     }
 
-    fn recorder() -> Arc<Recorder> {
-        Recorder::new(Secrets::new(["correct-horse-battery"]), 16 << 20)
+    fn page() -> Arc<Page> {
+        let recorder = Recorder::new(Secrets::new(["correct-horse-battery"]), 16 << 20);
+        Ledger::new(Budget::new(1)).open_page(PageOwner::service("a"), Quota::default(), recorder)
     }
 
     /// A verdict with long texts in every field.
@@ -167,25 +166,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_verdict_that_takes_long_to_record_is_ended_by_the_quota() {
-        let (meter, recorder) = (meter(Duration::from_nanos(1)), recorder());
-        let recorded = record_verdict(&recorder, &meter, full());
+        let (meter, page) = (meter(Duration::from_nanos(1)), page());
+        let recorded = record_verdict(&page, &meter, full());
         let ended = meter.measure(recorded, || None).await;
         let quota = StopCause::Quota {
             what: QuotaKind::Cpu,
             limit: 0,
         };
         assert_eq!(ended.map(|_| ()), Err(quota));
-        assert!(recorder.usage().bytes < 64 << 10, "{:?}", recorder.usage());
+        assert!(
+            page.recorder().usage().bytes < 64 << 10,
+            "{:?}",
+            page.recorder().usage()
+        );
     }
 
     #[tokio::test]
     async fn no_poll_records_more_than_a_slice_of_a_verdict() {
-        let (meter, recorder) = (meter(Duration::from_secs(600)), recorder());
-        let mut recorded = Box::pin(record_verdict(&recorder, &meter, full()));
+        let (meter, page) = (meter(Duration::from_secs(600)), page());
+        let mut recorded = Box::pin(record_verdict(&page, &meter, full()));
         let (mut before, mut most) = (0, 0);
         let verdict = std::future::poll_fn(|cx| {
             let polled = recorded.as_mut().poll(cx);
-            let bytes = recorder.usage().bytes;
+            let bytes = page.recorder().usage().bytes;
             most = most.max(bytes - before);
             before = bytes;
             polled
