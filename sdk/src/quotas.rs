@@ -52,6 +52,8 @@ quotas! {
     cpu: Duration = Duration::from_secs(1);
     /// Log lines over the run.
     log_lines: u64 = 64;
+    /// Measurements in the verdict.
+    measurements: u64 = 256;
     /// Bytes of the run's record.
     record: u64 = 256 << 10;
 }

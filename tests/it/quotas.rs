@@ -249,6 +249,23 @@ fn log_lines_beyond_the_quota_are_dropped_and_long_ones_cut() {
 }
 
 #[test]
+fn measurements_beyond_the_quota_are_left_out_of_a_verdict_that_stays_as_it_is() {
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(|_| Reply::text("x"));
+        let attempt = harness.plugin("http").against(&site);
+        let ran = attempt.quota(|q| q.measurements = 2).run().await;
+        ran.leaves_nothing();
+        assert_eq!(
+            (ran.ended(), ran.verdict().measurements.len()),
+            ("pass".to_owned(), 2)
+        );
+        assert_eq!(ran.usage.used.measurements, 2);
+        assert!(ran.denied(QuotaKind::Measurements) > 0, "{:?}", ran.usage);
+    });
+}
+
+#[test]
 fn more_handles_than_a_guest_may_hold_are_a_fault_and_all_are_closed() {
     alone(async {
         let harness = Harness::new().await;

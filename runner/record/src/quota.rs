@@ -65,7 +65,7 @@ pub enum Denies {
     Sending,
     /// Receive.
     Receiving,
-    /// Add a text to its log or record, which its verdict does not depend on.
+    /// Add to its log or record, which the status of its verdict does not depend on.
     Recording,
 }
 
@@ -285,6 +285,16 @@ quotas! {
         ceiling: 4_096,
         minimum: 0,
         counted: PerAttempt as #[serde(skip)] log_lines,
+        denies: Recording,
+    }
+    /// Measurements in the verdict.
+    // Each becomes a metric series of its own, so this is what a check may cost there.
+    Measurements(measurements: u64) {
+        unit: Count,
+        default: 256,
+        ceiling: 4_096,
+        minimum: 0,
+        counted: PerAttempt as #[serde(skip)] measurements,
         denies: Recording,
     }
     /// Bytes of the run's record, all attempts together.

@@ -20,6 +20,7 @@ fn the_defaults_and_the_ceiling_are_as_documented() {
         ("memory", 32 * MIB, 512 * MIB),
         ("cpu", 1_000, 30_000),
         ("log_lines", 64, 4_096),
+        ("measurements", 256, 4_096),
         ("record", 256 * KIB, 4 * MIB),
     ];
     let (default, ceiling) = (Quota::default(), Quota::ceiling());

@@ -11,14 +11,17 @@ use canary_run::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
 
 /// Bytes of texts that are recorded in one poll: some milliseconds at most.
 const SLICE: usize = 16 << 10;
+/// Record budget used by a measurement in addition to its texts, in bytes.
+const MEASUREMENT_BYTES: u64 = size_of::<Measurement>() as u64;
 
 /// Records a verdict: the summary first, then the first failing assertion. The time counts as the guest's own CPU
-/// time, and the worker thread is yielded between slices.
+/// time, and the worker thread is yielded between slices. Measurements beyond their quota are left out.
 pub(crate) async fn record_verdict(page: &Page, meter: &Arc<CpuMeter>, verdict: probe::Verdict) -> Verdict {
     let _host = meter.host_call(HostFunction::Verdict);
     let recorder = page.recorder();
     let summary = recorder.text(Section::Conclusion, verdict.summary);
     let mut writer = Writer {
+        page,
         entry: recorder.entry(Section::Verdict, usize::MAX),
         paused_at: 0,
     };
@@ -38,6 +41,7 @@ pub(crate) fn is_own_fault(verdict: &probe::Verdict) -> bool {
 }
 
 struct Writer<'r> {
+    page: &'r Page,
     entry: Entry<'r>,
     /// Bytes that had been recorded at the last yield.
     paused_at: usize,
@@ -72,7 +76,8 @@ impl Writer<'_> {
     async fn measurements(&mut self, measurements: Vec<probe::Measurement>) -> Vec<Measurement> {
         let mut recorded = Vec::new();
         for measurement in measurements {
-            if !self.entry.admit::<Measurement>(recorded.len()) {
+            let has_room = || self.page.recorder().admit(Section::Verdict, MEASUREMENT_BYTES);
+            if self.page.count_measurement().is_err() || !has_room() {
                 continue;
             }
             recorded.push(Measurement {
@@ -134,9 +139,22 @@ mod tests {
         ))
     }
 
-    fn page() -> Arc<Page> {
+    fn page(measurements: u64) -> Arc<Page> {
+        let quota = Quota {
+            measurements,
+            ..Quota::default()
+        };
         let recorder = Recorder::new(Secrets::new(["correct-horse-battery"]), 16 << 20);
-        Ledger::new(Budget::new(1)).open_page(PageOwner::service("a"), Quota::default(), recorder)
+        Ledger::new(Budget::new(1)).open_page(PageOwner::service("a"), quota, recorder)
+    }
+
+    fn measured(name: String, unit: String, attributes: Vec<(String, String)>) -> probe::Measurement {
+        probe::Measurement {
+            name,
+            value: 1.0,
+            unit,
+            attributes,
+        }
     }
 
     /// A verdict with long texts in every field.
@@ -148,12 +166,7 @@ mod tests {
             status: probe::Status::Fail,
             message: text(),
         };
-        let measurement = probe::Measurement {
-            name: text(),
-            value: 1.0,
-            unit: text(),
-            attributes: pairs(),
-        };
+        let measurement = measured(text(), text(), pairs());
         probe::Verdict {
             status: probe::Status::Fail,
             summary: text(),
@@ -166,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_verdict_that_takes_long_to_record_is_ended_by_the_quota() {
-        let (meter, page) = (meter(Duration::from_nanos(1)), page());
+        let (meter, page) = (meter(Duration::from_nanos(1)), page(16));
         let recorded = record_verdict(&page, &meter, full());
         let ended = meter.measure(recorded, || None).await;
         let quota = StopCause::Quota {
@@ -183,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_poll_records_more_than_a_slice_of_a_verdict() {
-        let (meter, page) = (meter(Duration::from_secs(600)), page());
+        let (meter, page) = (meter(Duration::from_secs(600)), page(16));
         let mut recorded = Box::pin(record_verdict(&page, &meter, full()));
         let (mut before, mut most) = (0, 0);
         let verdict = std::future::poll_fn(|cx| {
@@ -198,5 +211,26 @@ mod tests {
         assert!(before > 1 << 20, "{before}");
         let slice = u64::try_from(SLICE + 4 * MAX_TEXT).unwrap();
         assert!(most < slice, "{most} bytes in one poll");
+    }
+
+    #[tokio::test]
+    async fn measurements_beyond_the_quota_are_left_out_and_the_first_are_kept() {
+        for (limit, kept, denied) in [(0, 0, Some(300)), (256, 256, Some(44)), (1_000, 300, None)] {
+            let (meter, page) = (meter(Duration::from_secs(600)), page(limit));
+            let mut verdict = full();
+            let names = (0..300).map(|number| format!("m{number}"));
+            verdict.measurements = names
+                .map(|name| measured(name, "s".to_owned(), Vec::new()))
+                .collect();
+            let recorded = record_verdict(&page, &meter, verdict).await.measurements;
+            assert_eq!(recorded.len(), kept);
+            assert!(
+                recorded
+                    .last()
+                    .is_none_or(|last| &*last.name == format!("m{}", kept - 1))
+            );
+            let denials = page.usage().denials.get(&QuotaKind::Measurements).copied();
+            assert_eq!(denials, denied, "{limit}");
+        }
     }
 }

@@ -95,6 +95,7 @@ fn the_root_names_the_check_its_outcome_and_what_it_used() {
         "canary.usage.connections": "1",
         "canary.usage.cpu": "0.001",
         "canary.usage.lookups": "1",
+        "canary.usage.measurements": "0",
         "canary.usage.memory_peak": "1048576",
         "canary.usage.reclaimed": "1",
         "canary.usage.record": "0",

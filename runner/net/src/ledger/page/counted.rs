@@ -1,4 +1,4 @@
-//! What is counted one by one against a quota: lookups and log lines.
+//! What is counted one by one against a quota: lookups, log lines, measurements.
 
 use super::{Page, count};
 use crate::ledger::Denial;
@@ -16,6 +16,14 @@ impl Page {
     /// The quota is exhausted.
     pub(crate) fn count_lookup(&self) -> Result<(), Denial> {
         self.count_one(QuotaKind::Lookups, |used| &mut used.lookups)
+    }
+
+    /// Counts a measurement of the verdict against the quota `measurements`.
+    ///
+    /// # Errors
+    /// The quota is exhausted.
+    pub fn count_measurement(&self) -> Result<(), Denial> {
+        self.count_one(QuotaKind::Measurements, |used| &mut used.measurements)
     }
 
     fn count_one(&self, kind: QuotaKind, used: fn(&mut QuotaUsage) -> &mut u64) -> Result<(), Denial> {

@@ -44,6 +44,24 @@ fn lookups_are_counted_and_stop_at_the_quota() {
 }
 
 #[test]
+fn measurements_are_counted_and_stop_at_the_quota() {
+    let page = fresh(Quota {
+        measurements: 1,
+        ..Quota::default()
+    });
+    assert_eq!(page.count_measurement(), Ok(()));
+    assert_eq!(
+        page.count_measurement().unwrap_err().what,
+        QuotaKind::Measurements
+    );
+    let usage = page.usage();
+    assert_eq!(
+        (usage.used.measurements, usage.denials[&QuotaKind::Measurements]),
+        (1, 1)
+    );
+}
+
+#[test]
 fn log_lines_are_kept_and_stop_at_the_quota() {
     let page = fresh(Quota {
         log_lines: 2,
