@@ -28,7 +28,7 @@ use crate::redact::{LearnedSecrets, MaskError, OVERLAP, REDACTED, Secrets};
 pub const MAX_TEXT: usize = 4 << 10;
 /// Memory overhead of a text in addition to its bytes: the handle and the allocation.
 pub(crate) const TEXT_OVERHEAD: u64 = 56;
-/// Maximum number of entries in one list of a verdict, or of fields in one log line.
+/// Maximum number of entries in one list of a verdict, or of fields in one log line. Measurements have a quota.
 const MAX_ENTRIES: usize = 256;
 /// Minimum number of digits for a number to be recognised as a secret; a shorter one may be a coincidence.
 const MIN_DIGITS: usize = 6;

@@ -21,7 +21,6 @@ use tokio::time::Instant;
 
 pub use clock::StallClock;
 pub use tasks::Tasks;
-#[cfg(any(test, feature = "test-util"))]
 pub use thread::report_while;
 pub use thread::{
     Component, Thread, already_begun, can_start, join, run_blocking, run_off_main_thread, runtime, spawn,

@@ -7,8 +7,9 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::certificate::parse_chain;
 use super::verify::RecordingVerifier;
-use super::{Certificate, NetError, Roots, TlsOptions, client_config, identity, parse_certificates};
-use super::{MAX_CHAIN, MAX_ROOTS};
+use super::{
+    Certificate, MAX_ROOTS, NetError, Roots, TlsOptions, client_config, identity, parse_certificates,
+};
 
 /// Parses a certificate.
 #[must_use]
@@ -69,6 +70,3 @@ pub fn prepare(options: &TlsOptions) -> Result<(), NetError> {
     )
     .map(drop)
 }
-
-/// Maximum number of certificates in a chain.
-pub(crate) const LONGEST_CHAIN: usize = MAX_CHAIN;

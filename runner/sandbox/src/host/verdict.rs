@@ -224,11 +224,8 @@ mod tests {
                 .collect();
             let recorded = record_verdict(&page, &meter, verdict).await.measurements;
             assert_eq!(recorded.len(), kept);
-            assert!(
-                recorded
-                    .last()
-                    .is_none_or(|last| &*last.name == format!("m{}", kept - 1))
-            );
+            let last = recorded.last().map(|last| last.name.to_string());
+            assert_eq!(last, kept.checked_sub(1).map(|last| format!("m{last}")));
             let denials = page.usage().denials.get(&QuotaKind::Measurements).copied();
             assert_eq!(denials, denied, "{limit}");
         }
