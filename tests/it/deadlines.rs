@@ -96,10 +96,10 @@ fn a_shutdown_ends_a_run_with_an_outcome_of_its_own() {
         };
         let (ran, ()) = tokio::join!(run, held);
         ran.leaves_nothing();
-        assert_eq!(
-            (ran.ended().as_str(), ran.usage.reclaimed),
-            ("stopped: shutdown", 3)
-        );
+        assert_eq!(ran.ended(), "stopped: shutdown");
+        // The peer may see the third connection before the guest does, which then has nothing of it yet.
+        let reclaimed = ran.usage.reclaimed;
+        assert!((2..=3).contains(&reclaimed), "{reclaimed}");
     });
 }
 
