@@ -141,7 +141,7 @@ where
     }
 }
 
-/// Drives `connection` until `answer` is complete. A connection that fails after the whole response is no failure: a
+/// Drives `connection` until `answer` is complete. A connection may fail after the whole response: a
 /// server that closes first leaves nobody to read the `close_notify` of the client.
 async fn drive(
     connection: impl Future<Output = Result<(), hyper::Error>>,

@@ -13,7 +13,7 @@ pub(super) fn print_refusal(error: &clap::Error, code: u8) -> ExitCode {
         let _closed = error.print();
         return ExitCode::SUCCESS;
     }
-    // Help because the command is missing: it is no message of an error, and printed as if it had been requested.
+    // Help because the command is missing: it is not an error message, and is printed as if it had been requested.
     let _closed = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.print()
     } else {

@@ -2,7 +2,7 @@
 //! use what the first defines, nor does a file that it uses.
 //!
 //! A file and those in its folder are parts of one module: `a` uses `a/b`, and `a/b` what it shares with `a/c`, which
-//! is in `a`. That is no circle.
+//! is in `a`. That is not a circle.
 
 mod file;
 mod tokens;

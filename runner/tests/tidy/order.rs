@@ -135,7 +135,7 @@ fn from_root<'a>(file: &str, path: &'a str) -> Option<&'a str> {
     path.strip_prefix(&"super::".repeat(file.split('/').count()))
 }
 
-/// The first names of the items of a list in braces at the start of `text`; `*` if there is no list.
+/// The first names of the items of a list in braces at the start of `text`; `*` without a list.
 fn list(text: &str) -> Vec<&str> {
     if !text.starts_with('{') {
         return vec!["*"];

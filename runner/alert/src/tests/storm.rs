@@ -277,7 +277,7 @@ fn a_receiver_that_asks_for_a_wait_is_given_it() {
         process.wait_for_log("429").await;
         receiver.set(ReceiverMode::Accept);
         timeout(LIMIT, receiver.until(1)).await.unwrap();
-        // Each attempt but the last was told to wait: more than one if this test was slow to change the answer.
+        // Each attempt but the last was answered with a wait: more than one if this test was slow to change the answer.
         let waits = u32::try_from(receiver.accepted() - 1).unwrap();
         assert!(
             waits >= 1 && before.elapsed() >= waits * Duration::from_secs(1),

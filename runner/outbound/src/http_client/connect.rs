@@ -154,7 +154,7 @@ pub async fn dial(
     Err(last)
 }
 
-/// Why there is no connection, in the words that results of checks use; in the system's where there are none.
+/// Why there is no connection, in the words that results of checks use; in the system's if there are none.
 fn reason(error: &io::Error) -> String {
     let has_words = matches!(
         error.kind(),

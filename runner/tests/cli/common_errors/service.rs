@@ -51,7 +51,7 @@ async fn another_server_at_the_address() {
 #[test]
 fn a_state_directory_that_cannot_be_made() {
     let folder = suite(SUITE);
-    // A file is no folder for root either.
+    // For root too, a file is not a folder.
     let program = canary(&folder, &["run", "suite.yaml", "--state-dir", "suite.yaml/state"]);
     let mut running = program.start();
     let mut lines = std::iter::from_fn(|| running.log_line());

@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use super::super::{canary, suite};
 use super::{seen, seen_with, shown};
 
-/// A core module: what a compiler makes where it was not told to make a component.
+/// A core module: what a compiler makes unless it is asked for a component.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 /// What `canary check` shows of this suite.
