@@ -157,6 +157,7 @@ impl Worker {
         let end = Instant::now() + FLUSH_TIMEOUT;
         state.export_final(end).await;
         let report = state.delivery.finish(end).await;
+        state.registry.record_delivery(&report);
         // A command that runs once exports only now, so its log has no failure of its collector yet.
         let pending = std::iter::from_fn(|| notices.try_recv().ok());
         for notice in Notice::at_end(pending, &report) {

@@ -13,6 +13,7 @@ use canary_run::publish::{CheckRecord, Stage, StatusStore};
 use canary_run::status::Status;
 use canary_suite::{Check, CheckId};
 use canary_system::clock;
+use canary_telemetry::MetricsHandle;
 
 /// Time within which spans arrive when nothing fails: they wait for a batch, and for a slow response.
 const SENT: Duration = Duration::from_secs(5);
@@ -76,12 +77,12 @@ impl World {
         if report.notifiers.values().any(is_lossy) {
             self.receivers.forgive();
         }
-        self.assert_exports();
+        self.assert_exports(&self.process().metrics);
     }
 
     /// Queues are bounded, and losses are counted.
-    fn assert_exports(&self) {
-        let Some(exports) = self.process().metrics.delivery_status() else {
+    pub(super) fn assert_exports(&self, metrics: &MetricsHandle) {
+        let Some(exports) = metrics.delivery_status() else {
             return;
         };
         let signals = || exports.report.signals.values();

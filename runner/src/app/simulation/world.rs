@@ -147,10 +147,13 @@ impl World {
     /// SIGTERM, followed by `absence` without a process.
     pub(super) async fn terminate(&mut self, absence: Duration) {
         let process = self.process.take().unwrap();
+        let metrics = process.metrics.clone();
         let (account, has_exported) = process.stop().await;
         if !has_exported {
             self.fail("telemetry has not ended in its time");
         }
+        // What found no room in the spool at the end is lost, and counted.
+        self.assert_exports(&metrics);
         self.collector.killed(self.spool.has_everything());
         if account.in_flight() > 0 {
             self.fail(&format!("{} runs have no end: {account:?}", account.in_flight()));
