@@ -69,6 +69,7 @@ mod tests {
         let check = |number| Arc::new(Check::minimal(&format!("c{number}"), Duration::from_secs(10)));
         Suite {
             checks: (0..checks).map(check).collect(),
+            disabled: Vec::new(),
             groups: BTreeMap::new(),
             maintenance: Vec::new(),
             variables: Vec::new(),

@@ -122,7 +122,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         };
     }
     let is_usage = error.is::<GrantError>()
-        || error.is::<check::NoSuchCheck>()
+        || error.is::<check::SelectionError>()
         || error.is::<probe::Contradiction>()
         || error.is::<AlertError>()
         || error.is::<SecretArgument>()

@@ -208,6 +208,7 @@ impl Draft {
             declared: &declared,
             secrets: RefCell::new(SuiteSecrets::new(&host_limits.secrets)),
             config_secrets: RefCell::default(),
+            disabled: RefCell::default(),
         };
         let checks = validator.checks(&self.files, &mut report);
         validator.unused(&self.unused, &mut report);
@@ -223,6 +224,7 @@ impl Draft {
         let maintenance = written.filter_map(RawWindow::window).collect();
         Ok(Suite {
             checks,
+            disabled: validator.disabled.into_inner(),
             groups: self.groups,
             maintenance,
             variables: self.variables,

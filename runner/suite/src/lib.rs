@@ -99,12 +99,23 @@ pub use canary_units as units;
 pub struct Suite {
     /// One for each name and target, in file order.
     pub checks: Vec<Arc<Check>>,
+    /// The checks that are not enabled: valid, and not run.
+    pub disabled: Vec<DisabledCheck>,
     /// How many checks of each group may run at once; at least 1.
     pub groups: BTreeMap<Arc<str>, u32>,
     /// When alerts are suppressed.
     pub maintenance: Vec<Window>,
     /// The values of `${var:NAME}`: those of the command line, then those of the files.
     pub variables: Vec<Variable>,
+}
+
+/// A check that the suite has with `enabled: false`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisabledCheck {
+    /// The id that it has once it is enabled.
+    pub id: CheckId,
+    /// The name in the suite.
+    pub name: String,
 }
 
 /// The limits that the operator of this runner imposes on every suite.

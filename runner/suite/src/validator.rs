@@ -18,7 +18,7 @@ use super::settings::Settings;
 use super::syntax::RawFile;
 use super::timing::{self, Layers};
 use super::tree::quoted;
-use super::{Check, CheckId, Config, chain};
+use super::{Check, CheckId, Config, DisabledCheck, chain};
 use crate::grant::Grants;
 use crate::problem::Problem;
 use canary_record::redact::{SecretGroup, Secrets, SuiteSecrets};
@@ -34,6 +34,8 @@ pub(super) struct Validator<'a> {
     pub(super) secrets: RefCell<SuiteSecrets>,
     /// Secrets of configurations, by plugin.
     pub(super) config_secrets: RefCell<ConfigSecrets>,
+    /// The valid checks that are not enabled.
+    pub(super) disabled: RefCell<Vec<DisabledCheck>>,
 }
 
 /// Secrets of configurations, by plugin.
@@ -159,8 +161,13 @@ impl Validator<'_> {
                 ..common.clone()
             },
         );
-        // The secrets of one that is not enabled are masked all the same.
-        checks.filter(|_| settings.is_enabled()).collect()
+        if settings.is_enabled() {
+            return checks.collect();
+        }
+        // The secrets of one that is not enabled are masked all the same, so each is made as if it were.
+        let disabled = checks.map(|Check { id, name, .. }| DisabledCheck { id, name });
+        self.disabled.borrow_mut().extend(disabled);
+        Vec::new()
     }
 
     /// The settings of a check, with all layers merged.

@@ -41,6 +41,7 @@ fn check(name: &str) -> Check {
 fn suite(checks: Vec<Check>) -> Suite {
     Suite {
         checks: checks.into_iter().map(Arc::new).collect(),
+        disabled: Vec::new(),
         groups: BTreeMap::new(),
         maintenance: Vec::new(),
         variables: Vec::new(),

@@ -177,6 +177,7 @@ mod tests {
     fn dependencies(checks: &[Check]) -> Dependencies {
         Dependencies::new(&Suite {
             checks: checks.iter().cloned().map(Arc::new).collect(),
+            disabled: Vec::new(),
             groups: BTreeMap::new(),
             maintenance: Vec::new(),
             variables: Vec::new(),

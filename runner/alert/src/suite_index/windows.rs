@@ -88,6 +88,7 @@ mod tests {
         let check = Check::minimal("a", Duration::from_secs(30));
         let suite = Suite {
             checks: vec![Arc::new(check.clone())],
+            disabled: Vec::new(),
             groups: BTreeMap::new(),
             maintenance: (0..count).map(window).collect(),
             variables: Vec::new(),

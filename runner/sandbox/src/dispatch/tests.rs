@@ -269,6 +269,7 @@ async fn a_reload_reconfigures_the_limits_and_their_pool_is_monitored() {
     });
     let suite = Suite {
         checks: checks.to_vec(),
+        disabled: Vec::new(),
         groups: BTreeMap::from([("slow".into(), 1)]),
         maintenance: Vec::new(),
         variables: Vec::new(),

@@ -75,6 +75,7 @@ pub(super) fn loaded(checks: &[Arc<Check>], windows: &[Window]) -> Loaded {
     Loaded {
         suite: Suite {
             checks: checks.to_vec(),
+            disabled: Vec::new(),
             groups: BTreeMap::new(),
             maintenance: windows.to_vec(),
             variables: Vec::new(),

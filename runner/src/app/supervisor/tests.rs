@@ -140,6 +140,7 @@ fn loaded(checks: Vec<Check>) -> Loaded {
     Loaded {
         suite: Suite {
             checks: checks.into_iter().map(Arc::new).collect(),
+            disabled: Vec::new(),
             groups: Default::default(),
             maintenance: Vec::new(),
             variables: Default::default(),

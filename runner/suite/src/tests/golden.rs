@@ -66,9 +66,14 @@ fn a_check_that_is_not_enabled_is_validated_and_left_out() {
              - {{ name: new, target: \"a:1\", depends_on: [old], enabled: true }}\n"
         ))
     };
-    let checks = suite("false", "${env:TOKEN}:1").unwrap().checks;
+    let Suite { checks, disabled, .. } = suite("false", "${env:TOKEN}:1").unwrap();
     let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(names, ["new"]);
+    let disabled: Vec<_> = disabled
+        .iter()
+        .map(|check| (check.name.as_str(), check.id.as_str()))
+        .collect();
+    assert_eq!(disabled, [("old", "old")]);
     assert_eq!(checks[0].secrets.redact(TOKEN), "***");
     assert_eq!(suite("true", "b:1").unwrap().checks.len(), 2);
     let problems = suite("false", "no-port").unwrap_err().to_string();
