@@ -6,6 +6,7 @@ mod output;
 pub mod terminal;
 
 use std::io::{self, IsTerminal as _};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 pub use output::Output;
@@ -16,7 +17,7 @@ use canary_system::liveness::{Component, Impact, Registry};
 use logging::{Filter, Format};
 use output::OutputThread;
 
-/// Width if the output is not a terminal.
+/// Width of a terminal that does not report it.
 const UNKNOWN_WIDTH: usize = 120;
 const STDOUT: Component = Component {
     name: "console",
@@ -114,7 +115,7 @@ impl Console {
 /// hold.
 struct Stream<T>(T);
 
-impl<T: std::os::fd::AsFd> io::Write for Stream<T> {
+impl<T: AsFd> io::Write for Stream<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(&self.0, bytes)?)
     }
@@ -134,10 +135,15 @@ pub fn log_compiling(plugin: &str) {
 /// Properties of standard output: its width, and whether to use colour (a terminal, and `no_color` is not set).
 #[must_use]
 pub fn screen(no_color: bool) -> Screen {
-    let out = io::stdout();
+    screen_of(io::stdout().as_fd(), no_color)
+}
+
+fn screen_of(out: BorrowedFd<'_>, no_color: bool) -> Screen {
     let is_terminal = out.is_terminal();
-    let width = match rustix::termios::tcgetwinsize(&out) {
-        Ok(size) if is_terminal && size.ws_col > 0 => usize::from(size.ws_col),
+    let width = match rustix::termios::tcgetwinsize(out) {
+        // A file or a pipe is for other programs, which search lines and cells as a whole.
+        _ if !is_terminal => usize::MAX,
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
         _ => UNKNOWN_WIDTH,
     };
     Screen {
@@ -150,4 +156,19 @@ pub fn screen(no_color: bool) -> Screen {
 #[must_use]
 pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_do_not_go_to_a_terminal_have_any_length_and_no_colour() {
+        let (_reader, pipe) = io::pipe().unwrap();
+        let expected = Screen {
+            width: usize::MAX,
+            colour: false,
+        };
+        assert_eq!(screen_of(pipe.as_fd(), false), expected);
+    }
 }

@@ -36,7 +36,7 @@ fn seen_alone(arguments: &[&str]) -> String {
 fn shown(ending: &Ending) -> String {
     let mut text = String::new();
     for (name, printed) in [
-        ("stdout", in_whole_lines(&ending.out)),
+        ("stdout", without_padding(&ending.out)),
         ("stderr", steady(&ending.err)),
     ] {
         if !printed.is_empty() {
@@ -46,23 +46,15 @@ fn shown(ending: &Ending) -> String {
     text + &format!("exit code: {}", ending.code)
 }
 
-/// A table without padding, each of its lines in one piece: widths and line breaks depend on ports and times.
-fn in_whole_lines(table: &str) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for line in table.lines() {
+/// A table without padding: the widths of its columns depend on ports and times.
+fn without_padding(table: &str) -> String {
+    let lines = table.lines().map(|line| {
         let words: Vec<&str> = line.split_whitespace().map(without_duration).collect();
-        let words = words.join(" ");
-        // The rest of a cell is below its beginning. A note about a run begins further left.
-        let is_rest = line.starts_with("          ");
-        if is_rest && let Some(last) = lines.last_mut() {
-            *last += &format!(" {words}");
-        } else if line.starts_with(' ') {
-            lines.push(format!("    {words}"));
-        } else {
-            lines.push(words);
-        }
-    }
-    steady(&lines.join("\n"))
+        // A note about a run is indented.
+        let indent = if line.starts_with(' ') { "    " } else { "" };
+        indent.to_owned() + &words.join(" ")
+    });
+    steady(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// `text` without what differs between runs: ports and dates.
