@@ -1,6 +1,7 @@
 //! `canary run`: wires up the service and its components, in start-up order.
 
 mod admin;
+mod alert_log;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use crate::watch::reload_status::ReloadStatus;
 use crate::watch::slow_polls::SlowPolls;
 use crate::watch::supervisor_status::SupervisorStatus;
 use admin::{admin_state, spawn_admin};
+use alert_log::log_at;
 use canary_net::ledger::audit::Audit;
 use canary_run::account::RunAccount;
 use canary_run::publish::{Restored, StatusStore};
@@ -310,12 +312,13 @@ fn start_alerts(
     if settings.notifiers.is_empty() {
         let waiting = stored.rows_in(Table::Notification).count();
         if waiting > 0 {
-            tracing::error!("{waiting} notifications are queued on disk, but no notifier is configured");
+            let line = format!("{waiting} notifications are queued on disk, but no notifier is configured");
+            log_at(Level::ERROR, &line);
         }
         return Ok(None);
     }
     if let Some(warning) = settings.unnoticed_status() {
-        tracing::warn!("{warning}");
+        log_at(Level::WARN, warning);
     }
     let persistence = state.clone();
     let (mut router, dispatcher) = canary_alert::start(canary_alert::Start {
@@ -332,15 +335,6 @@ fn start_alerts(
         router.await_rows(SystemTime::now());
     }
     Ok(Some((router, dispatcher)))
-}
-
-/// `tracing` needs the level at compile time.
-fn log_at(level: Level, line: &str) {
-    match level {
-        Level::ERROR => tracing::error!("{line}"),
-        Level::WARN => tracing::warn!("{line}"),
-        _ => tracing::info!("{line}"),
-    }
 }
 
 /// Restores the persisted statuses. A row that cannot be read is logged; only that check loses its history.

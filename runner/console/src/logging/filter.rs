@@ -133,6 +133,7 @@ mod tests {
         for (module, target) in [
             ("canary::app", "canary::app"),
             ("canary::app", "canary::app::bootstrap"),
+            ("canary::alert", "canary::alert"),
             ("canary::alert", "canary_alert"),
             ("canary::alert", "canary_alert::router"),
             ("canary::alert::router", "canary_alert::router"),
