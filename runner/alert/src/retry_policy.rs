@@ -24,49 +24,14 @@ pub(super) const UNREACHED_RECIPIENTS: Policy =
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
-    use canary_system::backoff::Backoff;
-
-    fn wait(backoff: &mut Backoff, retry_after: Option<Duration>) -> Duration {
-        let now = Instant::now();
-        backoff.record_failure(retry_after, now) - now
-    }
 
     #[test]
-    fn waits_double_up_to_five_minutes_and_start_anew_after_a_success() {
-        let mut backoff = Backoff::new(RECEIVER);
-        for whole in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
-            let wait = wait(&mut backoff, None);
-            let whole = Duration::from_secs(whole);
-            assert!(
-                (whole / 2..=whole).contains(&wait),
-                "{wait:?} is not about {whole:?}"
-            );
-        }
-        backoff.reset();
-        assert_eq!(backoff.until(), None);
-        assert!(wait(&mut backoff, None) <= Duration::from_secs(1));
-    }
-
-    #[test]
-    fn where_only_an_operator_can_help_the_wait_is_five_minutes_and_counts_as_a_failure() {
-        let mut backoff = Backoff::new(RECEIVER);
-        let now = Instant::now();
-        backoff.block(now);
-        assert_eq!(backoff.until(), Some(now + Duration::from_secs(300)));
-        let (next, first) = (wait(&mut backoff, None), Duration::from_secs(1));
-        assert!((first..=2 * first).contains(&next), "{next:?}");
-    }
-
-    #[test]
-    fn a_receiver_is_given_the_time_it_asks_for_within_reason() {
-        for policy in [RECEIVER, FAULTY_NOTIFICATION] {
-            let wait = |seconds| wait(&mut Backoff::new(policy), Some(Duration::from_secs(seconds)));
-            assert_eq!(wait(7), Duration::from_secs(7));
-            assert_eq!(wait(0), Duration::from_secs(1));
-            assert_eq!(wait(86_400), Duration::from_secs(3_600));
+    fn a_notifier_waits_for_five_minutes_at_most_or_for_an_hour_if_its_receiver_asks_for_more() {
+        for policy in [RECEIVER, FAULTY_NOTIFICATION, UNREACHED_RECIPIENTS] {
+            assert_eq!(policy.max(), Duration::from_secs(300));
+            let a_day = Duration::from_secs(86_400);
+            assert_eq!(policy.limit_requested(a_day), Duration::from_secs(3_600));
         }
     }
 }
