@@ -23,7 +23,7 @@ const READER: &str =
     r#"\b(?:folder|is_none|list|list_or_none|pairs|section|sections|text|value)\(\s*"([a-z_]+)""#;
 
 /// The literals in `code` or `as_str` of all types of this name.
-fn codes<'a>(sources: &'a [Source], of: &str) -> BTreeSet<&'a str> {
+pub(super) fn codes<'a>(sources: &'a [Source], of: &str) -> BTreeSet<&'a str> {
     let marker = format!("\nimpl {of} {{\n");
     let blocks = sources
         .iter()
