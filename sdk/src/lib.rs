@@ -132,6 +132,11 @@ use fake::backend;
 #[cfg(target_family = "wasm")]
 use host as backend;
 
+/// The README, whose example is compiled as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use addresses::{AddressScope, Addresses};
 pub use check::Check;
 pub use description::{Metric, TargetForm};

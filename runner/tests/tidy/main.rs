@@ -1,10 +1,11 @@
 //! Rules about the source: which crates and modules may use which, that files do not use each other, which may use what
 //! is dangerous, how long a file may be, and which words it must not contain; and about the documentation: its links,
-//! and its reference of codes and settings; and about the values that alert rules and dashboards name.
+//! its examples in Rust, and its reference of codes and settings; and about the values that alert rules and dashboards name.
 #![cfg(test)]
 
 mod circles;
 mod dashboards;
+mod examples;
 mod imports;
 mod links;
 mod order;
