@@ -63,6 +63,15 @@ fn a_plugin_says_what_it_is() {
     secret    config/auth/bearer
     secret    config/auth/digest/password
     secret    config/auth/oauth2/client_secret
+    secret    config/auth/oauth2/params/actor_token
+    secret    config/auth/oauth2/params/assertion
+    secret    config/auth/oauth2/params/client_assertion
+    secret    config/auth/oauth2/params/code
+    secret    config/auth/oauth2/params/code_verifier
+    secret    config/auth/oauth2/params/device_code
+    secret    config/auth/oauth2/params/password
+    secret    config/auth/oauth2/params/refresh_token
+    secret    config/auth/oauth2/params/subject_token
     secret    config/basic_auth/password
     secret    config/bearer_token
     secret    config/tls/client_key

@@ -2,7 +2,7 @@
 
 use canary_sdk::fake::{self, FakeHost};
 use canary_sdk::http::{Credentials, Request, Response};
-use canary_sdk::{ErrorCode, Problem, Status, Verdict};
+use canary_sdk::{ErrorCode, Probe as _, Problem, Status, Verdict};
 use serde_json::{Value, json};
 
 use crate::Http;
@@ -106,6 +106,28 @@ fn what_a_token_server_cannot_be_asked_for_is_refused() {
     let host = FakeHost::new().invalid("url", "why");
     let found = host.check_config::<Http>(None, oauth2(&json!({})));
     assert_eq!(found[0].to_string(), "/config/auth/oauth2/token_url: why");
+}
+
+#[test]
+fn parameters_of_a_token_request_that_are_credentials_are_secret_and_others_are_not() {
+    let is_secret = |name: &str| Http::SECRETS.contains(&&*format!("/auth/oauth2/params/{name}"));
+    // RFC 6749, 7521, 7636, 8628 and 8693.
+    for name in [
+        "actor_token",
+        "assertion",
+        "client_assertion",
+        "code",
+        "code_verifier",
+        "device_code",
+        "password",
+        "refresh_token",
+        "subject_token",
+    ] {
+        assert!(is_secret(name), "{name}");
+    }
+    for name in ["*", "client_assertion_type", "resource", "username"] {
+        assert!(!is_secret(name), "{name}");
+    }
 }
 
 /// The verdict, with a token server that answers so.
