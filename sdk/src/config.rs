@@ -31,6 +31,10 @@ impl From<ConfigError> for String {
 /// # Errors
 /// It does not fit the type.
 pub(crate) fn parse<C: DeserializeOwned>(json: &str) -> Result<C, ConfigError> {
+    // Keeping track of paths costs more than the parsing, and is of use only if this fails.
+    if let Ok(config) = serde_json::from_str(json) {
+        return Ok(config);
+    }
     let mut error = match read(json) {
         Ok(config) => return Ok(config),
         Err(error) => error,

@@ -82,7 +82,7 @@ impl Probe for Http {
     }
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
-        let mut request = request::build(&check.target, &check.config)?;
+        let mut request = request::build(&check.target, &check.config);
         let at_once = at_once(check, &request);
         let limits = Limits {
             effort: Effort::for_cpu_quota(check.quotas.cpu),

@@ -3,29 +3,14 @@
 mod check;
 
 use canary_sdk::http::{Request, RequestOptions};
-use canary_sdk::{Error, Problems};
 
 use crate::auth;
 use crate::config::Config;
 use crate::expect::RETAINED_BODY;
 pub(crate) use check::{check, check_target};
 
-/// Builds the request of a configuration.
-///
-/// # Errors
-/// The target is not a URL, or two keys contradict each other.
-pub(crate) fn build(target: &str, config: &Config) -> Result<Request, Error> {
-    if let Some(problem) = check_target(target, config) {
-        return Err(Error::plugin(problem));
-    }
-    let mut problems = Problems::default();
-    check::contradictions(config, &mut problems);
-    problems.into_result()?;
-    Ok(assemble(target, config))
-}
-
-/// Builds the request as far as the configuration is valid.
-fn assemble(target: &str, config: &Config) -> Request {
+/// Builds the request as far as target and configuration are valid; the host had them checked before the run.
+pub(crate) fn build(target: &str, config: &Config) -> Request {
     let mut request = Request::new(config.method.as_str(), target);
     for Header { name, value, .. } in headers(config) {
         request = request.header(name, value);

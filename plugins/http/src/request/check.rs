@@ -3,7 +3,7 @@
 use canary_sdk::http::{Request, Version};
 use canary_sdk::{Addresses, Invalid, Pointer, Problem, Problems, tls};
 
-use super::{assemble, headers, sets_header};
+use super::{build, headers, sets_header};
 use crate::auth;
 use crate::config::Config;
 use crate::text;
@@ -14,13 +14,13 @@ const NOWHERE: &str = "https://host.invalid/";
 /// Reports keys that contradict each other, and what the host would refuse of the resulting request.
 pub(crate) fn check(config: &Config, problems: &mut Problems) {
     contradictions(config, problems);
-    for invalid in assemble(NOWHERE, config).check() {
+    for invalid in build(NOWHERE, config).check() {
         report_invalid_field(config, &invalid, problems);
     }
 }
 
 /// Reports keys that exclude or need each other.
-pub(super) fn contradictions(config: &Config, problems: &mut Problems) {
+fn contradictions(config: &Config, problems: &mut Problems) {
     check_body(config, problems);
     check_credentials(config, problems);
     check_network_path(config, problems);

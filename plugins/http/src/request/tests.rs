@@ -17,10 +17,8 @@ fn sent(config: impl fmt::Display) -> Request {
 }
 
 fn refused(target: &str, config: Value) -> String {
-    let host = FakeHost::new();
-    let error = host.run::<Http>(target, config).unwrap_err();
-    assert!(host.requests().is_empty());
-    error
+    let problems = FakeHost::new().check_config::<Http>(Some(target), config);
+    problems.first().expect("a problem").to_string()
 }
 
 fn headers(request: &Request) -> Vec<(&str, &str)> {
