@@ -17,6 +17,7 @@ mod process;
 mod promises;
 mod reader;
 mod receivers;
+mod recovery;
 mod reloads;
 mod spool;
 mod targets;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep};
 
 use super::blocked::Blocked;
-use super::collector::{self, Collector};
+use super::collector::Collector;
 use super::expected::Expected;
 use super::plan::Plan;
-use super::process::{PINGS, Pings, Process, Start};
+use super::process::{Pings, Process, Start};
 use super::receivers::{self, Receivers};
 use super::spool::Spool;
 use super::targets::{self, Targets};
@@ -21,14 +21,8 @@ use canary_state::simulated::{Disk, DiskMode};
 use canary_suite::{Check, Window};
 use canary_system::clock::simulated::Simulated;
 
-/// How long issues may last after a fault: a shortage of descriptors is reported for a minute.
-const RECOVERY: Duration = Duration::from_secs(150);
-/// The same after receivers accepted nothing: the maximum backoff.
-const BACKOFF: Duration = Duration::from_secs(6 * 60);
 /// What the disk has not committed for longer than this may be delivered all the same, and be forgotten in a kill.
 const UNKNOWN: Duration = Duration::from_millis(450);
-/// Number of pings to wait for between faults.
-const PINGS_SEEN: u64 = 3;
 /// Time within which what was sent has arrived, and its response.
 const REST: Duration = Duration::from_millis(1_500);
 /// A leap ends this long before a due time.
@@ -61,7 +55,7 @@ pub(super) struct World {
     /// Until when the accounts may lag behind the clocks.
     pub(super) lag_allowed_until: Instant,
     /// Whether the process started without the rows of an earlier one, with an account of its own.
-    is_unread: bool,
+    pub(super) is_unread: bool,
     began: Instant,
     happened: Vec<String>,
 }
@@ -263,96 +257,6 @@ impl World {
             }
             self.run(secs(1)).await;
         }
-    }
-
-    /// Heals everything, and waits until health reports no issue.
-    pub(super) async fn recover(&mut self) {
-        self.note("all is well".to_owned());
-        self.targets.heal();
-        self.receivers.heal();
-        let was_choking = self.collector.is_choking();
-        self.collector.set(collector::Behaviour::Takes);
-        self.spool.heal();
-        self.disk.set_mode(DiskMode::Healthy);
-        if std::mem::take(&mut self.is_unread) {
-            // The rows are there now, and what was counted before is added to them.
-            sleep(secs(3)).await;
-            self.expected.forget();
-        }
-        if self.allowed.contains_key("exports_failing") {
-            // If the last export of metrics was refused, they have failed until the next one.
-            self.run(self.plan.exports).await;
-        }
-        let is_refused = self.allowed.contains_key("notifier_failing");
-        let mut limit = if is_refused || was_choking {
-            BACKOFF
-        } else {
-            RECOVERY
-        };
-        if self.plan.leap.is_some() {
-            limit += 3 * self.plan.all_ran() + self.plan.exports;
-        }
-        self.wait_for_recovery(limit).await;
-        if self.plan.leap.is_some() {
-            // The heartbeat depends on verdicts since then.
-            self.run(self.plan.all_ran()).await;
-        }
-        self.renew();
-        // A check may still wait for its next due time.
-        for _ in 0..PINGS_SEEN * PINGS.as_secs() {
-            sleep(secs(1)).await;
-            self.observe();
-        }
-        // Runs of the fault may have ended only since, and others have waited for them.
-        self.wait_for_recovery(RECOVERY).await;
-        self.allowed.clear();
-        self.assert_heartbeat(2 * PINGS);
-        if self.targets.leaked() > 0 {
-            self.fail(&format!(
-                "{} descriptors are lent to no run",
-                self.targets.leaked()
-            ));
-        }
-    }
-
-    /// Advances until everything has recovered, for at most `limit`.
-    async fn wait_for_recovery(&mut self, limit: Duration) {
-        let until = Instant::now() + limit;
-        while !self.issue_codes().is_empty() || !self.is_delivered() || !self.is_exported() {
-            if Instant::now() > until {
-                self.fail(&self.unfinished());
-            }
-            self.run(self.plan.poll_interval).await;
-        }
-    }
-
-    /// What has not recovered.
-    fn unfinished(&self) -> String {
-        let late = self.collector.late(Duration::ZERO);
-        let waiting = self.process().alerts.now().notifiers;
-        let waiting: Vec<_> = waiting.values().map(|notifier| notifier.waiting).collect();
-        let exports = self
-            .process()
-            .metrics
-            .delivery_status()
-            .map(|exports| exports.report);
-        format!(
-            "health still says {:?}, {waiting:?} notifications wait, the spans of {late} runs have not arrived: {exports:?}",
-            self.issue_codes()
-        )
-    }
-
-    /// Without an open alert there is no inconsistency to forgive any more.
-    fn renew(&self) {
-        let report = self.process().alerts.now();
-        if report.notifiers.values().all(|notifier| notifier.firing == 0) {
-            self.receivers.renew();
-        }
-    }
-
-    fn is_delivered(&self) -> bool {
-        let report = self.process().alerts.now();
-        report.notifiers.values().all(|notifier| notifier.waiting == 0)
     }
 
     /// The end of a seed: no alert is open, nothing is queued, and every due time is accounted for.
