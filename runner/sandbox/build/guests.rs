@@ -6,7 +6,7 @@ use std::process::Command;
 const TARGET: &str = "wasm32-wasip2";
 /// The stack is at the start of a Rust guest's memory, 1 MiB by default. Smaller instances start faster, and so do
 /// those whose memory need not grow: each time takes system calls, also when it is reset.
-const RUSTFLAGS: &str = "-C link-arg=-zstack-size=131072 -C link-arg=--initial-heap=262144";
+const RUSTFLAGS: &str = include_str!("rustflags");
 
 /// Builds the packages `<prefix>-<name>` of the workspace at `root`, relative to the package, and sets
 /// `<variable>_<NAME>` to the path of each component.
@@ -26,7 +26,7 @@ pub(super) fn build(root: &str, variable: &str, guests: &[(&str, &str)], prefix:
         cargo.args(["--package", &format!("{prefix}-{name}")]);
     }
     clear_environment(&mut cargo);
-    cargo.env("RUSTFLAGS", RUSTFLAGS);
+    cargo.env("RUSTFLAGS", RUSTFLAGS.trim_end());
     let status = cargo
         .status()
         .unwrap_or_else(|error| fail(&format!("cannot run cargo for the plugins: {error}")));
