@@ -47,8 +47,8 @@ const FAILURE_LOG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Parses the arguments and runs the command. The exit codes are a contract with scripts.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Before anything that takes time.
-    let hangup = HeldHangup::hold();
+    // Before anything that takes time, and before any thread.
+    let hangup = HeldHangup::hold().and_then(|held| signal::unblock_all().map(|()| held));
     let cli = match Cli::from_arguments(arguments) {
         Ok(cli) => cli,
         Err(error) => {

@@ -2,6 +2,7 @@
 
 mod guard;
 mod hangup;
+mod mask;
 
 use std::io;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use guard::{MARGIN, guard};
 pub use hangup::HeldHangup;
+pub use mask::unblock_all;
 
 /// Installs a handler for SIGXFSZ, which ends the process when a file grows over the size limit (`ulimit -f`,
 /// `LimitFSIZE=`): the write fails instead, as on a full disk.

@@ -102,6 +102,20 @@ async fn a_signal_lets_the_runs_under_way_finish() {
     assert!(account(&ending)[1] >= 1, "{ending:?}");
 }
 
+/// A supervisor that waits for signals blocks them, and its children inherit that.
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_that_the_parent_blocked_are_received() {
+    let site = site();
+    let folder = suite(&format!("checks:\n{}", http_check("page", &site, "/")));
+    for signal in [Signal::TERM, Signal::INT] {
+        let program = canary(&folder, &["run", "suite.yaml"]).by("env", &["--block-signal"]);
+        let mut running = program.start();
+        assert_eq!(running.log_line().as_deref(), Some("running 1 check"));
+        running.signal(signal);
+        assert_eq!(running.end().code, 0, "{signal:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_outlives_the_grace_is_stopped_and_accounted_for() {
     let peer = Hostile::Silent.start();
