@@ -246,13 +246,13 @@ fn a_component_that_takes_more_than_a_share_of_the_instance_pool_is_refused_at_l
 /// The embedded `tcp` with this many instances of a module without effect.
 fn with_instances(module: &[u8], count: usize) -> Vec<u8> {
     let component = embedded("tcp").unwrap();
-    let index = leb(core_modules(component));
+    let index = leb(core_modules(&component));
     let mut instances = leb(count);
     for _ in 0..count {
         instances.extend([&[0], index.as_slice(), &[0]].concat());
     }
     let section = |id: u8, body: &[u8]| [&[id], leb(body.len()).as_slice(), body].concat();
-    [component, &section(1, module), &section(2, &instances)].concat()
+    [component.as_slice(), &section(1, module), &section(2, &instances)].concat()
 }
 
 /// Core modules at the top level of a component.
@@ -285,7 +285,7 @@ fn leb(mut number: usize) -> Vec<u8> {
 #[test]
 fn a_plugin_under_two_names_is_in_memory_once() {
     alone(async {
-        let [first, second] = load_as(["a", "b"], embedded("tcp").unwrap()).await;
+        let [first, second] = load_as(["a", "b"], &embedded("tcp").unwrap()).await;
         let (first, second) = (first.unwrap(), second.unwrap());
         assert_eq!([&first.name, &second.name], ["a", "b"]);
         assert!(Arc::ptr_eq(first.digest(), second.digest()));

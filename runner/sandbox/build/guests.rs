@@ -9,11 +9,11 @@ const TARGET: &str = "wasm32-wasip2";
 const RUSTFLAGS: &str = include_str!("rustflags");
 
 /// Builds the packages `<prefix>-<name>` of the workspace at `root`, relative to the package, and sets
-/// `<variable>_<NAME>` to the path of each component.
+/// `<variable>_<NAME>` to the path of each component. Returns these paths.
 ///
 /// The guests have a separate target folder, since the outer cargo holds the lock of its own, and an environment
 /// without the settings of the outer cargo, which are for the host.
-pub(super) fn build(root: &str, variable: &str, guests: &[(&str, &str)], prefix: &str) {
+pub(super) fn build(root: &str, variable: &str, guests: &[(&str, &str)], prefix: &str) -> Vec<PathBuf> {
     // Read at run time: two checkouts may share a target folder, and with it this build script.
     let root = Path::new(&variable_of_cargo("CARGO_MANIFEST_DIR")).join(root);
     let target_dir = PathBuf::from(variable_of_cargo("OUT_DIR")).join("guests");
@@ -36,6 +36,7 @@ pub(super) fn build(root: &str, variable: &str, guests: &[(&str, &str)], prefix:
              folder adds it"
         ));
     }
+    let mut paths = Vec::new();
     for (name, _) in guests {
         let file = format!("{prefix}-{name}.wasm").replace('-', "_");
         let path = target_dir.join(TARGET).join("guest").join(file);
@@ -44,6 +45,7 @@ pub(super) fn build(root: &str, variable: &str, guests: &[(&str, &str)], prefix:
             name.to_uppercase(),
             path.display()
         );
+        paths.push(path);
     }
     let shared = ["sdk", "Cargo.toml", "Cargo.lock", "runner/sandbox/build"];
     let folders = guests.iter().map(|(_, folder)| *folder);
@@ -51,6 +53,7 @@ pub(super) fn build(root: &str, variable: &str, guests: &[(&str, &str)], prefix:
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
+    paths
 }
 
 fn clear_environment(cargo: &mut Command) {
@@ -85,7 +88,7 @@ fn variable_of_cargo(name: &str) -> std::ffi::OsString {
 }
 
 #[expect(clippy::exit, reason = "this is how a build script fails")]
-fn fail(message: &str) -> ! {
+pub(super) fn fail(message: &str) -> ! {
     println!("cargo::error={message}");
     std::process::exit(1)
 }

@@ -83,7 +83,7 @@ pub enum PluginError {
     #[error(transparent)]
     Isolation(#[from] IsolationError),
     /// No plugin of this name is compiled in.
-    #[error("unknown embedded plugin `{name}`; available: {}", EMBEDDED.map(|(name, _)| name).join(", "))]
+    #[error("unknown embedded plugin `{name}`; available: {}", EMBEDDED.join(", "))]
     Unknown {
         /// The name in the suite.
         name: String,
@@ -144,7 +144,7 @@ impl Plugin {
         let wasm = loader::Wasm {
             name,
             digest: &digest,
-            bytes: wasm,
+            bytes: wasm.into(),
         };
         let compiled = loader.load(wasm, sandbox).await?;
         Ok(named(loader.registry().insert(compiled)))

@@ -92,7 +92,7 @@ pub async fn load_text(name: &Path, text: String, host: &Host) -> Result<Loaded,
         let (policy, overrides) = (settings.references.clone(), settings.variables.clone());
         let parse = move || {
             let environment = SuiteEnvironment::new(&policy, session.clone());
-            let embedded = EMBEDDED.map(|(name, _)| name);
+            let embedded = EMBEDDED;
             read_text(&own, text, &embedded, &environment, &overrides)
         };
         on_thread(&paths, parse).await?
@@ -152,7 +152,7 @@ fn read_draft(
     };
     let environment = SuiteEnvironment::new(policy, session.clone());
     let recording = RecordingEnvironment::new(&environment, session);
-    let embedded = EMBEDDED.map(|(name, _)| name);
+    let embedded = EMBEDDED;
     let draft = read(paths, &embedded, &recording, overrides, session);
     files.extend(recording.into_files());
     (draft, files)

@@ -153,7 +153,7 @@ fn attribute_to_argument(problem: Problem, document: &Document, arguments: &[Set
         }
     }
     if origin == Origin::Plugin && problem.message.starts_with("cannot read") {
-        let names = EMBEDDED.map(|(name, _)| name).join("`, `");
+        let names = EMBEDDED.join("`, `");
         problem.hint = Some(format!(
             "built in: `{names}`; anything else is the path of a plugin"
         ));

@@ -282,7 +282,7 @@ async fn plugin(name: &str, source: &PluginSource, host: &Host) -> anyhow::Resul
 
 async fn embedded(host: &Host) -> anyhow::Result<Vec<Arc<Plugin>>> {
     let mut plugins = Vec::new();
-    for (name, _) in EMBEDDED {
+    for name in EMBEDDED {
         plugins.push(plugin(name, &PluginSource::Embedded, host).await?);
     }
     Ok(plugins)
@@ -303,7 +303,7 @@ async fn plugin_list(host: &Host, console: &Console) -> anyhow::Result<u8> {
 }
 
 async fn inspect(name: &str, only_schema: bool, host: &Host, console: &Console) -> anyhow::Result<u8> {
-    let source = if EMBEDDED.iter().any(|(known, _)| *known == name) {
+    let source = if EMBEDDED.contains(&name) {
         PluginSource::Embedded
     } else {
         PluginSource::File {

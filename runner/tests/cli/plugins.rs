@@ -86,7 +86,7 @@ fn a_plugin_says_what_it_is() {
 #[test]
 fn a_plugin_is_inspected_in_its_file_as_well() {
     let mut file = tempfile::NamedTempFile::with_suffix(".wasm").unwrap();
-    file.write_all(embedded("leak").unwrap()).unwrap();
+    file.write_all(&embedded("leak").unwrap()).unwrap();
     let path = file.path().to_str().unwrap();
     let (of_file, of_embedded) = (
         printed(&["plugin", "inspect", path]),

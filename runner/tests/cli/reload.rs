@@ -119,7 +119,7 @@ fn nth(peers: &[OverlapDetector], number: usize) -> String {
 
 /// The plugin `tcp` with an additional custom section, so that its digest differs.
 fn plugin(number: u8) -> Vec<u8> {
-    let mut wasm = embedded("tcp").unwrap().to_vec();
+    let mut wasm = embedded("tcp").unwrap();
     // A custom section of the name `n`.
     wasm.extend([0, 3, 1, b'n', number]);
     wasm

@@ -43,7 +43,7 @@ impl Guests {
         };
         let embedded = EMBEDDED
             .iter()
-            .map(|(name, _)| ((*name).to_owned(), PluginSource::Embedded));
+            .map(|name| ((*name).to_owned(), PluginSource::Embedded));
         let own = [
             ("hostile", file(HOSTILE)),
             ("table", file(TABLE)),

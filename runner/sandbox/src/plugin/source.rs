@@ -1,8 +1,9 @@
 //! The sources of plugins: embedded ones and files.
 
-use std::borrow::Cow;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
+
+use flate2::read::DeflateDecoder;
 
 use super::PluginError;
 use super::isolated::blocking;
@@ -12,21 +13,28 @@ use canary_system::regular_file::Session;
 /// Maximum size of a plugin in bytes. Plugins with a language runtime have about 20 MiB.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
 
-/// The plugins that are compiled into the runner, built from `plugins/` by the build script.
-pub const EMBEDDED: [(&str, &[u8]); 4] = [
-    ("http", include_bytes!(env!("CANARY_PLUGIN_HTTP"))),
-    ("tls", include_bytes!(env!("CANARY_PLUGIN_TLS"))),
-    ("tcp", include_bytes!(env!("CANARY_PLUGIN_TCP"))),
-    ("leak", include_bytes!(env!("CANARY_PLUGIN_LEAK"))),
+/// The names of the plugins that are compiled into the runner, built from `plugins/` by the build script.
+pub const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
+
+/// Their components, compressed (RFC 1951). Not a constant, of which every use may be a copy.
+static COMPONENTS: [&[u8]; EMBEDDED.len()] = [
+    include_bytes!(concat!(env!("OUT_DIR"), "/http.deflate")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/tls.deflate")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/tcp.deflate")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/leak.deflate")),
 ];
 
-/// The bytes of an embedded plugin.
+/// The component of an embedded plugin; `None` if there is none of this name.
 #[must_use]
-pub fn embedded(name: &str) -> Option<&'static [u8]> {
-    EMBEDDED
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, wasm)| *wasm)
+pub fn embedded(name: &str) -> Option<Vec<u8>> {
+    let mut embedded = EMBEDDED.iter().zip(&COMPONENTS);
+    let (_, compressed) = embedded.find(|(known, _)| **known == name)?;
+    let mut component = Vec::new();
+    // It was compressed by the build script, so this does not fail.
+    DeflateDecoder::new(*compressed)
+        .read_to_end(&mut component)
+        .ok()?;
+    Some(component)
 }
 
 /// Reads the bytes of a plugin within the time that `session` has left, and returns the digest that the suite
@@ -35,10 +43,10 @@ pub(super) async fn read(
     name: &str,
     source: &PluginSource,
     session: &Session,
-) -> Result<(Cow<'static, [u8]>, Option<String>), PluginError> {
+) -> Result<(Vec<u8>, Option<String>), PluginError> {
     match source {
         PluginSource::Embedded => match embedded(name) {
-            Some(wasm) => Ok((Cow::Borrowed(wasm), None)),
+            Some(wasm) => Ok((wasm, None)),
             None => Err(PluginError::Unknown {
                 name: name.to_owned(),
             }),
@@ -47,7 +55,7 @@ pub(super) async fn read(
             let (own, session) = (path.clone(), session.clone());
             let wasm = blocking(move || session.read(&own, MAX_BYTES)).await?;
             let wasm = wasm.map_err(|source| unreadable(path, source))?;
-            Ok((Cow::Owned(wasm), digest.clone()))
+            Ok((wasm, digest.clone()))
         }
     }
 }

@@ -41,7 +41,7 @@ impl Document {
     /// Generates the suite; the settings with an index in `as_text` get their value as text.
     pub(super) fn new(args: &ProbeArgs, as_text: &BTreeSet<usize>) -> Result<Self, Contradiction> {
         let config = config(&args.settings, as_text)?;
-        let is_embedded = EMBEDDED.iter().any(|(name, _)| *name == args.plugin);
+        let is_embedded = EMBEDDED.contains(&args.plugin.as_str());
         let (plugin, plugins) = if is_embedded {
             (args.plugin.as_str(), json!({}))
         } else {
