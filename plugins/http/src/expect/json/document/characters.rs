@@ -48,7 +48,10 @@ impl<'t> Characters<'t> {
 
     /// Iterates over the characters.
     pub(in crate::expect::json) fn each(self) -> impl Iterator<Item = char> {
-        Unescaped(self.written.chars())
+        Unescaped {
+            written: self.written.chars(),
+            is_escaped: self.is_escaped,
+        }
     }
 
     /// The decoded text, in a buffer that the caller has reserved: as many bytes as are written, if there are
@@ -126,14 +129,19 @@ impl<'t> Characters<'t> {
     }
 }
 
-struct Unescaped<'t>(Chars<'t>);
+/// The characters that are meant by those that are written.
+struct Unescaped<'t> {
+    written: Chars<'t>,
+    /// Whether a backslash begins an escape. In a text of a suite, which is decoded already, it is only itself.
+    is_escaped: bool,
+}
 
 impl Iterator for Unescaped<'_> {
     type Item = char;
 
     fn next(&mut self) -> Option<char> {
-        match self.0.next()? {
-            '\\' => match self.0.next()? {
+        match self.written.next()? {
+            '\\' if self.is_escaped => match self.written.next()? {
                 'b' => Some('\u{8}'),
                 'f' => Some('\u{c}'),
                 'n' => Some('\n'),
@@ -151,14 +159,14 @@ impl Unescaped<'_> {
     /// Decodes `\uXXXX`, or a pair of them. A lone surrogate is replaced: RFC 8259 allows it, but no UTF-8 text can
     /// contain it.
     fn unicode(&mut self) -> char {
-        let first = hex(&mut self.0);
-        let mut after = self.0.clone();
+        let first = hex(&mut self.written);
+        let mut after = self.written.clone();
         if (after.next(), after.next()) == (Some('\\'), Some('u')) {
             let pair = [first, hex(&mut after)];
             if let Some(Ok(both)) = char::decode_utf16(pair).next()
                 && both.len_utf16() == 2
             {
-                self.0 = after;
+                self.written = after;
                 return both;
             }
         }
@@ -171,3 +179,6 @@ fn hex(digits: &mut Chars<'_>) -> u16 {
     let digits = digits.filter_map(|digit| u16::try_from(digit).ok());
     digits.fold(0, |number, digit| number << 4 | digit)
 }
+
+#[cfg(test)]
+mod tests;

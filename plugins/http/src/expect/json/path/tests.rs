@@ -291,3 +291,41 @@ fn what_is_walked_backwards_has_to_fit_the_memory() {
     let refused = found("$[::-1]", &document, &Effort::default());
     assert!(matches!(refused, Err(Stop::TooLarge)));
 }
+
+/// A path is decoded once: what looks like an escape in its text is not one.
+#[test]
+fn a_name_or_text_with_backslashes_selects_what_it_says() {
+    let texts = [
+        "a\nb",
+        "a\\nb",
+        "a\\\\nb",
+        "\\",
+        "\\\\",
+        "\"",
+        "\\\"",
+        "A",
+        "\\u0041",
+        "😀",
+        "\\ud83d\\ude00",
+        "\u{1}",
+        "a\\",
+    ];
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let mut object = serde_json::Map::new();
+    object.extend(texts.map(|text| (text.to_owned(), text.into())));
+    let object = Value::Object(object).to_string();
+    let list = serde_json::to_string(&texts).unwrap();
+    for text in texts {
+        let literal = quoted(text);
+        let expected = [literal.clone()];
+        assert_eq!(all(&format!("$[{literal}]"), &object), expected, "{text:?}");
+        assert_eq!(all(&format!("$[?@ == {literal}]"), &list), expected, "{text:?}");
+        let only = Value::Array(vec![serde_json::json!({ text: text })]).to_string();
+        for other in texts {
+            let found = all(&format!("$[?@[{}]]", quoted(other)), &only);
+            assert_eq!(found.len(), usize::from(text == other), "{text:?} {other:?}");
+        }
+        let less = texts.iter().filter(|other| **other < text).count();
+        assert_eq!(all(&format!("$[?@ < {literal}]"), &list).len(), less, "{text:?}");
+    }
+}
