@@ -1,7 +1,12 @@
 //! Detection of the charset of a body.
 
+mod attributes;
+mod markup;
+
 use canary_sdk::http::Response;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+use markup::Markup;
 
 /// How a body is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +24,10 @@ pub(super) fn of_text(response: &Response) -> Charset {
     if declared.is_json() {
         return of_json(response);
     }
-    let may_name_itself = declared.is_markup() || declared.is_empty() && begins_with_tag(body);
+    let markup = declared.markup().or_else(|| declared.undeclared_markup(body));
     marked(body)
         .or_else(|| declared.charset())
-        .or_else(|| meta(body).filter(|_| may_name_itself))
+        .or_else(|| markup::declared(body, markup?))
         .or_else(|| is_utf8(body).then_some(UTF_8))
         .or_else(|| declared.is_text().then_some(WINDOWS_1252))
         .map_or(Charset::Unknown, Charset::Known)
@@ -57,10 +62,6 @@ impl DeclaredType {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.kind.is_empty()
-    }
-
     fn is_text(&self) -> bool {
         self.kind.starts_with("text/")
     }
@@ -69,20 +70,42 @@ impl DeclaredType {
         self.kind == "application/json" || self.kind.ends_with("+json")
     }
 
-    /// Whether it is HTML or XML, which may declare their charset themselves.
-    fn is_markup(&self) -> bool {
-        matches!(self.kind.as_str(), "text/html" | "text/xml" | "application/xml")
-            || self.kind.ends_with("+xml")
+    /// The language, if it is one that can declare a charset itself.
+    fn markup(&self) -> Option<Markup> {
+        match self.kind.as_str() {
+            "text/html" => Some(Markup::Html),
+            "application/xhtml+xml" => Some(Markup::Either),
+            "text/xml" | "application/xml" => Some(Markup::Xml),
+            other => other.ends_with("+xml").then_some(Markup::Xml),
+        }
+    }
+
+    /// The language of a body without a type.
+    fn undeclared_markup(&self, body: &[u8]) -> Option<Markup> {
+        (self.kind.is_empty() && begins_with_tag(body)).then_some(Markup::Either)
     }
 
     fn charset(&self) -> Option<&'static Encoding> {
-        let mut named = self
-            .parameters
-            .split(';')
-            .filter_map(|parameter| parameter.split_once('='));
+        let mut named = parameters(&self.parameters).filter_map(|parameter| parameter.split_once('='));
         let (_, label) = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
         Encoding::for_label(label.trim().trim_matches(['"', '\'']).as_bytes())
     }
+}
+
+/// The parameters of a type. A quoted value (RFC 9110, section 5.6.4) may contain `;`, and after a backslash a quote.
+fn parameters(text: &str) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped, mut begins_value) = (false, false, false);
+    text.split(move |character: char| {
+        if is_quoted {
+            let was_escaped = std::mem::take(&mut is_escaped);
+            is_escaped = character == '\\' && !was_escaped;
+            is_quoted = character != '"' || was_escaped;
+            return false;
+        }
+        is_quoted = character == '"' && begins_value;
+        begins_value = character == '=' || begins_value && character.is_ascii_whitespace();
+        character == ';'
+    })
 }
 
 fn marked(body: &[u8]) -> Option<&'static Encoding> {
@@ -110,39 +133,6 @@ fn by_zeros(body: &[u8]) -> Option<&'static Encoding> {
 fn begins_with_tag(body: &[u8]) -> bool {
     let start = body.trim_ascii_start();
     matches!(start, [b'<', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'!' | b'?'))
-}
-
-/// Bytes at the start of a page in which browsers look for its charset.
-const META: usize = 1024;
-
-/// The charset that an HTML page or XML document declares itself.
-fn meta(body: &[u8]) -> Option<&'static Encoding> {
-    let start = body.get(..META).unwrap_or(body);
-    let start = start.to_ascii_lowercase();
-    let tag = [b"<meta".as_slice(), b"<?xml"]
-        .into_iter()
-        .find_map(|tag| memchr::memmem::find(&start, tag))?;
-    let rest = start.get(tag..)?;
-    let (at, word) = [b"charset=".as_slice(), b"encoding="]
-        .into_iter()
-        .find_map(|word| Some((memchr::memmem::find(rest, word)?, word)))?;
-    let label = rest.get(at + word.len()..)?;
-    let label = label.trim_ascii_start();
-    let label = label
-        .strip_prefix(b"\"")
-        .or(label.strip_prefix(b"'"))
-        .unwrap_or(label);
-    let end = label
-        .iter()
-        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.')))
-        .unwrap_or(label.len());
-    let encoding = Encoding::for_label(label.get(..end)?)?;
-    // A declaration in ASCII cannot be in UTF-16, whatever it says.
-    Some(if encoding == UTF_16LE || encoding == UTF_16BE {
-        UTF_8
-    } else {
-        encoding
-    })
 }
 
 #[cfg(test)]

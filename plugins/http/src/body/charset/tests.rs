@@ -43,6 +43,15 @@ fn a_text_is_decoded_by_its_mark_its_header_or_itself() {
         (None, "\u{feff}Größe".as_bytes()),
         (Some("text/html; charset=iso-8859-1"), LATIN),
         (Some("text/html;Charset=\"ISO-8859-15\""), LATIN),
+        (
+            Some(r#"a/b; title="x;charset=koi8-r"; charset=windows-1252"#),
+            LATIN,
+        ),
+        (
+            Some(r#"a/b;a= "\";charset=koi8-r;"; charset="windows-1252""#),
+            LATIN,
+        ),
+        (Some(r#"a/b;a=\";b=5";charset=windows-1252"#), LATIN),
         (Some("text/plain"), LATIN),
         (Some("text/plain; charset=utf-16le"), &utf16(WORD)),
         (Some("text/plain; charset=utf-8"), &marked),
@@ -54,18 +63,19 @@ fn a_text_is_decoded_by_its_mark_its_header_or_itself() {
 #[test]
 fn html_and_xml_name_their_charset_and_nothing_else_does() {
     let page = b"<html><head><META charset='windows-1252'></head>Gr\xf6\xdfe";
-    let document = b" <?xml version='1.0' encoding='iso-8859-1'?><a>Gr\xf6\xdfe";
-    for markup in [
-        "text/html",
-        "application/xhtml+xml",
-        "image/svg+xml",
-        "Text/XML ; v=1",
-    ] {
+    let document = b"<?xml version='1.0' encoding='iso-8859-1'?><a>Gr\xf6\xdfe";
+    let of_page = ["text/html", "application/xhtml+xml", "Text/HTML ; v=1"];
+    let of_document = ["text/xml", "application/xml", "image/svg+xml"];
+    for markup in of_page {
+        assert!(text(Some(markup), page).ends_with(WORD.as_bytes()), "{markup}");
+    }
+    for markup in of_page.into_iter().chain(of_document) {
         assert!(
-            text(Some(markup), page).ends_with(b"Gr\xc3\xb6\xc3\x9fe"),
+            text(Some(markup), document).ends_with(WORD.as_bytes()),
             "{markup}"
         );
     }
+    assert_eq!(text(Some("image/svg+xml"), page), page);
     for body in [page.as_slice(), document] {
         assert!(text(None, body).ends_with(WORD.as_bytes()));
     }
