@@ -101,3 +101,77 @@ fn one_that_is_refused_says_why() {
     let bytes = json!({ "expect": { "body": { "matches": "(?-u)\\xff" } } });
     assert_eq!(places(&bytes), [""; 0]);
 }
+
+/// Patterns that match an empty text wherever it stands, and so every text.
+const OF_EVERYTHING: [&str; 7] = ["a*", ".*", "a?", "(a|)", "(?:a|b*)c{0}", "x|", "(?i)\\w{0,5}"];
+/// Patterns with a class of which there is no character, where they need one.
+const OF_NOTHING: [&str; 4] = ["[a&&b]", "a([a&&b]|\\P{any}c)+", "[^\\s\\S]", "(?:[a&&b]x){2}"];
+
+#[test]
+fn one_that_matches_everything_or_nothing_is_refused() {
+    let of = |place: &str, key: &str, pattern: &str| {
+        super::problems(&json!({ "expect": { place: { key: ["fine", pattern] } } }))
+    };
+    for (patterns, reason) in [
+        (
+            OF_EVERYTHING.as_slice(),
+            "every value matches this pattern, since it matches an empty text",
+        ),
+        (&OF_NOTHING, "no text matches this pattern: it has an empty class"),
+    ] {
+        for pattern in patterns {
+            for key in ["matches", "not_matches"] {
+                for place in ["body", "final_url"] {
+                    let expected = format!("/config/expect/{place}/{key}/1: {reason}");
+                    let mut found = of(place, key, pattern);
+                    found.dedup();
+                    assert_eq!(found, [expected], "{pattern}");
+                }
+            }
+        }
+    }
+    let raw = json!({ "expect": { "body": { "raw": true, "matches": "(?-u)\\xff*" } } });
+    assert_eq!(places(&raw), ["/config/expect/body/matches"]);
+}
+
+#[test]
+fn one_with_an_anchor_or_a_boundary_can_fail() {
+    for pattern in [
+        "^a*$",
+        "a*$",
+        "^",
+        "\\b",
+        "\\B",
+        "(?m)^$",
+        "\\A.*\\z",
+        "a*b",
+        "[a&&b]|ab",
+        "(?:ab|[a&&b])",
+        "x[a&&b]*",
+        "$^",
+    ] {
+        for key in ["matches", "not_matches"] {
+            let body = json!({ "expect": { "body": { key: pattern } } });
+            assert_eq!(places(&body), [""; 0], "{pattern}");
+        }
+    }
+}
+
+/// As in the blackbox exporter, where `.*` says that a header is there, or that it is not.
+#[test]
+fn one_that_matches_everything_can_say_whether_a_value_is_there() {
+    let of = |rules: &Value| {
+        let header = places(&json!({ "expect": { "headers": { "x": rules } } }));
+        let json = places(&json!({ "expect": { "json": { "$.a": rules } } }));
+        assert_eq!(header.len(), json.len(), "{rules}");
+        header.len()
+    };
+    for (rules, expected) in [
+        (json!({ "matches": ".*" }), 0),
+        (json!({ "matches": ".*", "optional": true }), 1),
+        (json!({ "not_matches": ".*" }), 1),
+        (json!({ "not_matches": ".*", "optional": true }), 0),
+    ] {
+        assert_eq!(of(&rules), expected, "{rules}");
+    }
+}

@@ -245,3 +245,106 @@ fn what_no_header_can_hold_is_not_looked_for() {
         assert_eq!(places(&json!({ "expect": { "body": rules } })), [""; 0]);
     }
 }
+
+#[test]
+fn a_text_that_is_longer_than_the_value_is_refused() {
+    let of = |body: Value| problems(&json!({ "expect": { "body": body } }));
+    for (rules, expected) in [
+        (
+            json!({ "length": 0, "contains": "a" }),
+            "contains: `a` is longer than `length` allows",
+        ),
+        (
+            json!({ "contains": ["é", "éé"], "length": { "<": 2 } }),
+            "contains/1: `éé` is longer than `length` allows",
+        ),
+        (
+            json!({ "contains": "abc", "max_size": 2 }),
+            "contains: `abc` does not fit into `max_size`",
+        ),
+        (
+            json!({ "length": 5, "max_size": 2 }),
+            "length: does not fit into `max_size`",
+        ),
+        (
+            json!({ "equals": "abc", "max_size": 2 }),
+            "equals: does not fit into `max_size`",
+        ),
+        (
+            json!({ "one_of": ["abc", "abcd"], "max_size": 2 }),
+            "one_of: does not fit into `max_size`",
+        ),
+    ] {
+        assert_eq!(
+            of(rules.clone()),
+            [format!("/config/expect/body/{expected}")],
+            "{rules}"
+        );
+    }
+    let rules = json!({ "contains": "https", "length": { "<=": 4 } });
+    assert_eq!(
+        of_header(&rules),
+        ["contains: `https` is longer than `length` allows"]
+    );
+    assert_eq!(
+        places(&json!({ "expect": { "final_url": rules } })),
+        ["/config/expect/final_url/contains"]
+    );
+    for rules in [
+        json!({ "contains": ["ab", "bc"], "length": 2, "max_size": 2 }),
+        // In another charset than UTF-8 each of these takes one byte.
+        json!({ "contains": "éé", "max_size": 2 }),
+        json!({ "one_of": ["abc", "a"], "max_size": 2 }),
+        json!({ "not_contains": "abc", "length": { "<": 5 }, "max_size": 4 }),
+        json!({ "length": { "<": 5 }, "max_size": 2 }),
+    ] {
+        assert_eq!(of(rules.clone()), [""; 0], "{rules}");
+    }
+    // The length of a list is that of its elements.
+    let list = json!({ "expect": { "json": { "$.a": { "contains": "abc", "length": 1 } } } });
+    assert_eq!(problems(&list), [""; 0]);
+}
+
+#[test]
+fn something_is_expected() {
+    for (expect, expected) in [
+        (
+            json!({ "headers": { "x": { "absent": true, "optional": true } } }),
+            "headers/x/optional: only one of `absent` and `optional` can apply",
+        ),
+        (
+            json!({ "headers": { "x": { "optional": true } } }),
+            "headers/x/optional: without another rule nothing is expected of the header",
+        ),
+        (
+            json!({ "json": { "$.a": { "exists": false, "optional": true } } }),
+            "json/$.a/optional: only one of `exists` and `optional` can apply",
+        ),
+        (
+            json!({ "json": { "$.a": { "optional": true } } }),
+            "json/$.a/optional: without another rule nothing is expected of the path",
+        ),
+        (
+            json!({ "latency": {} }),
+            "latency: has no limit: write `warn` or `fail`",
+        ),
+        (json!({ "body": {} }), "body: nothing is expected of the body"),
+        (
+            json!({ "final_url": {} }),
+            "final_url: nothing is expected of the URL",
+        ),
+    ] {
+        assert_eq!(
+            problems(&json!({ "expect": expect })),
+            [format!("/config/expect/{expected}")],
+            "{expect}"
+        );
+    }
+    for expect in [
+        json!({ "headers": { "x": { "optional": true, ">": 1 }, "y": { "absent": false } } }),
+        json!({ "json": { "$.a": { "optional": true, "empty": true }, "$.b": { "exists": true } } }),
+        json!({ "body": { "max_size": 5 } }),
+    ] {
+        assert_eq!(problems(&json!({ "expect": expect })), [""; 0], "{expect}");
+    }
+}

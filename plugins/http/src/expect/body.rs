@@ -55,6 +55,13 @@ pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
         |text, condition| rule::text_mismatch(text, condition),
         problems,
     );
+    rules.check_lengths(rules.max_size(), problems);
+    if rules.is_empty() && rules.max_size().is_none() && !rules.extra.raw {
+        problems.report_with(
+            "nothing is expected of the body",
+            "add a rule, or leave `body` out",
+        );
+    }
 }
 
 /// Reports every rule that an empty body does not meet.

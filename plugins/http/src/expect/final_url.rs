@@ -27,7 +27,14 @@ pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
         held_against(url, condition).filter(|_| !is_open)
     };
     rules.check(Mode::Text, budget, mismatch, problems);
+    rules.check_lengths(None, problems);
     rules.check_kind("a URL", problems);
+    if rules.is_empty() {
+        problems.report_with(
+            "nothing is expected of the URL",
+            "add a rule, or leave `final_url` out",
+        );
+    }
     rules.each_value(problems, |url, problems| {
         let invalid = Request::get(url).check().into_iter();
         for invalid in invalid.filter(|invalid| invalid.field == "url") {

@@ -28,6 +28,10 @@ pub(super) struct Presence {
 
 impl Extra for Presence {
     const KEYS: &'static [&'static str] = &["absent", "optional"];
+
+    fn allows_absence(&self) -> Option<bool> {
+        Some(self.absent.unwrap_or(self.optional))
+    }
 }
 
 /// One value of a header.
@@ -60,6 +64,7 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
         |text, condition| rule::text_mismatch(text, condition),
         problems,
     );
+    rules.check_lengths(None, problems);
     rules.each_value(problems, |value, problems| {
         if value.trim_ascii() != value || holds_line_end(value) {
             problems.report_with(
@@ -78,6 +83,28 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
             problems.report("a header that must be absent has no value for the other rules");
         });
     }
+    check_optional(rules, problems);
+}
+
+/// Reports `optional` where it makes no difference, or where every response meets the rules.
+fn check_optional(rules: &Rules, problems: &mut Problems) {
+    let Presence { absent, optional } = rules.extra;
+    if !optional {
+        return;
+    }
+    problems.at("optional", |problems| {
+        if absent.is_some() {
+            problems.report_with(
+                "only one of `absent` and `optional` can apply",
+                "leave `optional` out",
+            );
+        } else if rules.is_empty() {
+            problems.report_with(
+                "without another rule nothing is expected of the header",
+                "add a rule, or leave the header out",
+            );
+        }
+    });
 }
 
 fn holds_line_end(text: &str) -> bool {
@@ -122,8 +149,7 @@ fn evaluate_values(
     effort: &Effort,
 ) -> Result<String, Mismatch> {
     let Some(first) = values.first() else {
-        let may_be_absent = presence.absent == Some(true) || presence.optional && presence.absent.is_none();
-        return if may_be_absent {
+        return if presence.allows_absence() == Some(true) {
             Ok("absent".to_owned())
         } else {
             Err(Mismatch::new("absent"))

@@ -42,6 +42,10 @@ pub(super) struct Presence {
 
 impl Extra for Presence {
     const KEYS: &'static [&'static str] = &["exists", "optional"];
+
+    fn allows_absence(&self) -> Option<bool> {
+        Some(self.exists.map_or(self.optional, |exists| !exists))
+    }
 }
 
 /// One assertion per path.
@@ -99,6 +103,28 @@ pub(super) fn check(path: &str, rules: &Rules, budget: &Budget, problems: &mut P
             problems.report("a path that must not exist has no value for the other rules");
         });
     }
+    check_optional(rules, problems);
+}
+
+/// Reports `optional` where it makes no difference, or where every document meets the rules.
+fn check_optional(rules: &Rules, problems: &mut Problems) {
+    let Presence { exists, optional } = rules.extra;
+    if !optional {
+        return;
+    }
+    problems.at("optional", |problems| {
+        if exists.is_some() {
+            problems.report_with(
+                "only one of `exists` and `optional` can apply",
+                "leave `optional` out",
+            );
+        } else if rules.is_empty() {
+            problems.report_with(
+                "without another rule nothing is expected of the path",
+                "add a rule, or leave the path out",
+            );
+        }
+    });
 }
 
 /// Parses the body as JSON, or says why it cannot.
@@ -172,10 +198,8 @@ impl<'j> Evaluation<'j> {
     }
 
     fn absent(&self) -> Evaluated {
-        let Presence { exists, optional } = *self.presence;
-        let may_be_absent = exists.map_or(optional, |exists| !exists);
         let message = "not found".to_owned();
-        if may_be_absent {
+        if self.presence.allows_absence() == Some(true) {
             Ok(message)
         } else {
             Err(Mismatch::new(message))

@@ -20,8 +20,12 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Reports limits that every response exceeds, and a warning that a failure would always precede.
+    /// Reports limits that are missing, or that every response exceeds, and a warning that a failure would always
+    /// precede.
     pub(super) fn check(&self, problems: &mut Problems) {
+        if self.warn.is_none() && self.fail.is_none() {
+            problems.report("has no limit: write `warn` or `fail`");
+        }
         for (key, limit) in [("warn", self.warn), ("fail", self.fail)] {
             if limit.is_some_and(|limit| limit.get().is_zero()) {
                 problems.at(key, |problems| problems.report("must be more than 0"));

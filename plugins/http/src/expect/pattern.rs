@@ -1,6 +1,7 @@
 //! Regular expressions, compiled on first use.
 
 mod budget;
+mod coverage;
 mod search;
 mod word_dfa;
 
@@ -11,10 +12,12 @@ use std::fmt;
 use canary_sdk::{Error, Problems, pattern_reason};
 use regex_automata::util::syntax;
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 pub(super) use budget::{Budget, SEARCH};
+pub(super) use coverage::Coverage;
 pub(super) use search::Regex;
 
 /// Maximum memory of one compiled pattern, in bytes.
@@ -90,13 +93,16 @@ impl Pattern {
         }
     }
 
-    fn parse(&self, mode: Mode) -> Result<(), String> {
+    /// Which texts it matches. One that does not compile is reported by [`Pattern::check`].
+    pub(super) fn coverage(&self, mode: Mode) -> Coverage {
+        self.parse(mode)
+            .map_or(Coverage::Partial, |parsed| Coverage::of(&parsed))
+    }
+
+    fn parse(&self, mode: Mode) -> Result<Hir, String> {
         let mut parser = ParserBuilder::new();
         let mut parser = parser.unicode(mode == Mode::Text).utf8(false).build();
-        parser
-            .parse(&self.written)
-            .map(drop)
-            .map_err(|error| cause(&error))
+        parser.parse(&self.written).map_err(|error| cause(&error))
     }
 
     fn regex(&self, mode: Mode, many: usize) -> Result<Regex, String> {

@@ -4,6 +4,7 @@
 mod bounds;
 mod check;
 mod condition;
+mod text_lengths;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -69,6 +70,11 @@ impl Plain for String {
 pub(super) trait Extra: Default + DeserializeOwned + JsonSchema {
     /// Their keys.
     const KEYS: &'static [&'static str];
+
+    /// Whether a value that is not there meets the rules; `None` if there is always one.
+    fn allows_absence(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// No rules of its own.

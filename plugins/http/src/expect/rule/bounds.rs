@@ -231,7 +231,7 @@ impl Length {
     }
 
     /// The minimum and the maximum length: whole numbers, at least 0.
-    fn range(&self) -> (f64, f64) {
+    pub(super) fn range(&self) -> (f64, f64) {
         let (mut least, mut most) = (0.0_f64, f64::INFINITY);
         for (relation, limit) in self.each() {
             let limit = limit.nearest();

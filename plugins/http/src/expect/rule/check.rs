@@ -7,7 +7,7 @@ use super::{Common, Extra, Plain, Rule};
 use crate::effort::{Effort, TooCostly};
 use crate::expect::UnmetReason;
 use crate::expect::decimal::Decimal;
-use crate::expect::pattern::{Budget, Mode, Pattern};
+use crate::expect::pattern::{Budget, Coverage, Mode, Pattern};
 use crate::text::quote;
 
 /// Computes the mismatch that a value of a suite would have if it were the actual one.
@@ -48,12 +48,8 @@ impl<V: Plain, E: Extra> Rule<V, E> {
             problems.at(key, |problems| {
                 patterns.check(problems, |pattern, problems| {
                     pattern.check(mode, budget, problems);
-                    if pattern.as_str().is_empty() {
-                        problems.report_with(
-                            "every value matches an empty pattern",
-                            "use `empty` to require that there is something",
-                        );
-                    }
+                    let is_negative = key == "not_matches";
+                    self.check_coverage(pattern, mode, is_negative, problems);
                 });
             });
         }
@@ -66,6 +62,26 @@ impl<V: Plain, E: Extra> Rule<V, E> {
                 }
             });
         });
+    }
+
+    /// Reports a pattern that says nothing about a value. Where a value may be missing, one that every value matches
+    /// can still say whether it is there.
+    fn check_coverage(&self, pattern: &Pattern, mode: Mode, is_negative: bool, problems: &mut Problems) {
+        if pattern.as_str().is_empty() {
+            problems.report_with(
+                "every value matches an empty pattern",
+                "use `empty` to require that there is something",
+            );
+            return;
+        }
+        match pattern.coverage(mode) {
+            Coverage::Nothing => problems.report("no text matches this pattern: it has an empty class"),
+            Coverage::Everything if self.extra.allows_absence() != Some(is_negative) => problems.report_with(
+                "every value matches this pattern, since it matches an empty text",
+                "use `+` instead of `*`, or put the pattern between `^` and `$`",
+            ),
+            Coverage::Everything | Coverage::Partial => {}
+        }
     }
 
     fn check_texts(&self, problems: &mut Problems) {
