@@ -329,6 +329,19 @@ fn an_empty_list_says_what_to_do() {
 }
 
 #[test]
+fn every_value_of_a_list_that_does_not_fit_is_named() {
+    let wrong = |value: &str| format!("`{value}` is not a status such as `200` or a range such as `301-302`");
+    let found = problems(&json!({ "expect": { "status": [200, "x", "300-301", "y"] } }));
+    assert_eq!(
+        found,
+        [format!("/config/expect/status: {}; {}", wrong("x"), wrong("y"))]
+    );
+    let many: Vec<_> = (0..100).map(|number| format!("x{number}")).collect();
+    let found = problems(&json!({ "expect": { "status": many } }));
+    assert_eq!(found[0].matches("is not a status").count(), 8, "{found:?}");
+}
+
+#[test]
 fn a_header_of_the_connection_is_refused_where_the_client_does_something_else() {
     for (name, value) in [
         ("Content-Length", json!("5")),

@@ -8,6 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde_json::{Value, json};
 
+/// Maximum values of a list whose errors are reported.
+const MAX_ERRORS: usize = 8;
+
 /// A value, or a list of such values.
 pub(crate) enum OneOrMany<T> {
     /// A plain value.
@@ -48,20 +51,31 @@ impl<T> OneOrMany<T> {
 /// Implemented by hand: the derived error says that nothing fits, and not what is wrong with what nearly does.
 impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let parse = |value| T::deserialize(value).map_err(D::Error::custom);
         match Value::deserialize(deserializer)? {
             // An empty list has no clear meaning: it could always fail or always hold.
             Value::Array(values) if values.is_empty() => {
                 Err(D::Error::custom("an empty list; add an element, or omit the key"))
             }
-            Value::Array(values) => values
-                .into_iter()
-                .map(parse)
-                .collect::<Result<_, _>>()
-                .map(Self::Many),
-            value => parse(value).map(Self::One),
+            Value::Array(values) => parse_all(values).map(Self::Many).map_err(D::Error::custom),
+            value => T::deserialize(value).map(Self::One).map_err(D::Error::custom),
         }
     }
+}
+
+/// The values, or what is wrong with each one that does not fit.
+fn parse_all<T: DeserializeOwned>(values: Vec<Value>) -> Result<Vec<T>, String> {
+    let (mut parsed, mut errors) = (Vec::new(), Vec::new());
+    for value in values {
+        match T::deserialize(value) {
+            Ok(value) => parsed.push(value),
+            Err(error) if errors.len() < MAX_ERRORS => errors.push(error.to_string()),
+            Err(_) => {}
+        }
+    }
+    if errors.is_empty() {
+        return Ok(parsed);
+    }
+    Err(errors.join("; "))
 }
 
 impl<T> Default for OneOrMany<T> {
