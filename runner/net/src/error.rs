@@ -183,9 +183,11 @@ impl From<io::Error> for NetError {
             io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::NetworkDown => Self::Unreachable,
-            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-                Self::Reset
-            }
+            // After a reset, the kernel no longer knows the addresses of a connection.
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected => Self::Reset,
             io::ErrorKind::UnexpectedEof => Self::Closed,
             // The kernel gave up on the connect because the peer did not respond.
             io::ErrorKind::TimedOut => Self::Timeout(Phase::Connect),
@@ -239,6 +241,10 @@ impl NetError {
                 phase,
                 cause: Box::new(self),
                 peer_sent: None,
+            },
+            Self::OwnFailure { what, cause } => Self::OwnFailure {
+                what,
+                cause: Box::new(cause.in_phase(phase)),
             },
             other => other,
         }

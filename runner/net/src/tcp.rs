@@ -110,7 +110,7 @@ impl Stream {
                 self.transport = Some(tls);
                 return Err(NetError::Invalid("the connection already uses TLS".to_owned()));
             }
-            None => return Err(closed()),
+            None => return Err(closed(Phase::Handshake)),
         };
         let parameters = TlsParameters {
             host: &self.host,
@@ -160,7 +160,7 @@ impl Stream {
     /// # Errors
     /// The network, or the time.
     pub async fn shutdown_write(&mut self, client: &Client) -> Result<(), NetError> {
-        let transport = self.transport.as_mut().ok_or_else(closed)?;
+        let transport = self.transport.as_mut().ok_or_else(|| closed(Phase::Send))?;
         self.is_shut_down = true;
         let shutting = async { Ok(transport.shutdown().await?) };
         let shut = timed_phase(client, Phase::Send, shutting).await;
@@ -189,7 +189,7 @@ impl Stream {
             }
             let more = self.receive(client, CHUNK).await?;
             if more.is_empty() {
-                return Err(closed());
+                return Err(closed(Phase::Receive));
             }
             self.buffered.extend(&more);
         }
@@ -205,7 +205,7 @@ impl Stream {
                 "the connection is shut down for writing".to_owned(),
             ));
         }
-        let transport = self.transport.as_mut().ok_or_else(closed)?;
+        let transport = self.transport.as_mut().ok_or_else(|| closed(Phase::Send))?;
         let writing = async {
             transport.write_all(bytes).await?;
             Ok(transport.flush().await?)
@@ -216,7 +216,7 @@ impl Stream {
     }
 
     async fn receive(&mut self, client: &Client, max: usize) -> Result<Vec<u8>, NetError> {
-        let transport = self.transport.as_mut().ok_or_else(closed)?;
+        let transport = self.transport.as_mut().ok_or_else(|| closed(Phase::Receive))?;
         let mut buffer = vec![0; max.min(CHUNK)];
         let reading = async { Ok(transport.read(&mut buffer).await?) };
         let read = timed_phase(client, Phase::Receive, reading).await;
@@ -228,8 +228,8 @@ impl Stream {
 }
 
 /// The error for a connection that the peer closed, or that was closed after a failed handshake.
-fn closed() -> NetError {
-    NetError::Closed.in_phase(Phase::Receive)
+fn closed(phase: Phase) -> NetError {
+    NetError::Closed.in_phase(phase)
 }
 
 /// Bounds an operation by the run's deadline, and records its duration.

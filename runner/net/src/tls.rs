@@ -11,6 +11,7 @@ mod client_auth;
 mod dates;
 mod der;
 mod explain;
+mod failure;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod identifiers;
@@ -48,6 +49,8 @@ pub use certificate::Certificate;
 pub(super) use check::check_server_name;
 pub(super) use explain::find_failure;
 pub use explain::{explain, explain_io};
+use failure::HandshakeError;
+pub(crate) use failure::TlsFailure;
 pub use legacy::Examination;
 use options::versions;
 pub use options::{Alpn, TlsOptions};
@@ -85,47 +88,6 @@ pub(super) struct TlsParameters<'a> {
     pub(super) is_direct: bool,
     /// Whether the server is a proxy, and not the target.
     pub(super) is_proxy: bool,
-}
-
-/// Why a handshake failed, and the server's legacy parameters if they could be determined.
-#[derive(Debug)]
-pub(super) struct TlsFailure {
-    pub(super) error: NetError,
-    pub(super) examination: Option<Examination>,
-}
-
-impl From<NetError> for TlsFailure {
-    fn from(error: NetError) -> Self {
-        Self {
-            error,
-            examination: None,
-        }
-    }
-}
-
-impl From<std::io::Error> for TlsFailure {
-    fn from(error: std::io::Error) -> Self {
-        NetError::from(error).into()
-    }
-}
-
-impl From<TlsFailure> for NetError {
-    fn from(failure: TlsFailure) -> Self {
-        failure.error
-    }
-}
-
-/// Why a handshake failed.
-enum HandshakeError {
-    /// Possibly the server supports no modern TLS.
-    Incompatible(NetError),
-    Other(NetError),
-}
-
-impl From<NetError> for HandshakeError {
-    fn from(error: NetError) -> Self {
-        Self::Other(error)
-    }
 }
 
 /// A version of TLS.
@@ -177,8 +139,17 @@ impl Client {
     /// Cancellation: dropping the future closes the connection.
     ///
     /// # Errors
-    /// As for [`handshake`], a server that rejects the client, and the time.
+    /// As for [`handshake`], a server that rejects the client, and the time; all in the phase of the handshake.
     pub(super) async fn secure(
+        &self,
+        stream: Carrier,
+        parameters: TlsParameters<'_>,
+    ) -> Result<(TlsConnection, TlsSession, Duration), TlsFailure> {
+        let secured = self.secure_or_examine(stream, parameters).await;
+        secured.map_err(TlsFailure::in_handshake)
+    }
+
+    async fn secure_or_examine(
         &self,
         stream: Carrier,
         parameters: TlsParameters<'_>,

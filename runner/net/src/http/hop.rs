@@ -20,7 +20,7 @@ use super::{HttpVersion, Request, RequestOptions, Response, Versions};
 use crate::carrier::Carrier;
 use crate::stream::Transport;
 use crate::tls::{TlsOptions, TlsParameters, TlsSession};
-use crate::{Client, NetError, RunAccess, Timings};
+use crate::{Client, NetError, Phase, RunAccess, Timings};
 use canary_record::trace::SpanId;
 use canary_suite::grant::Via;
 
@@ -74,7 +74,8 @@ impl<'a> RequestContext<'a> {
             }
             reached => reached?,
         };
-        let peer = stream.tcp().peer_addr()?;
+        let peer = stream.tcp().peer_addr();
+        let peer = peer.map_err(|error| NetError::from(error).in_phase(Phase::Connect))?;
         // Without a tunnel, it is the proxy that responds.
         let (forwarding, tunnelling) = match proxy.as_ref() {
             Some(proxy) if proxy.forwards(&endpoint) => (Some(proxy), None),

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod framing;
+mod handshakes;
 mod proxies;
 
 use std::sync::Arc;

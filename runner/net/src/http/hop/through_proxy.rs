@@ -76,7 +76,7 @@ impl RequestContext<'_> {
             is_proxy: true,
         };
         let secured = self.client.secure(Carrier::Tcp(stream), parameters).await;
-        let (stream, _session, took) = secured.map_err(|failure| failure.error.in_phase(Phase::Handshake))?;
+        let (stream, _session, took) = secured?;
         let timings = Timings {
             handshake: Some(took),
             ..timings
