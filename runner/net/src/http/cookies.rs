@@ -1,5 +1,7 @@
 //! Cookies that peers set during one request and its redirects (RFC 6265); discarded afterwards.
 
+mod date;
+
 use std::time::SystemTime;
 
 use http::header::{COOKIE, SET_COOKIE};
@@ -96,8 +98,8 @@ impl Cookie {
                 "domain" => cookie.set_domain(url, value)?,
                 "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
                 "secure" => cookie.secure = true,
-                "max-age" => lifetime.max_age = value.parse::<i64>().ok().or(lifetime.max_age),
-                "expires" => lifetime.expires = date(value).or(lifetime.expires),
+                "max-age" => lifetime.max_age = max_age(value).or(lifetime.max_age),
+                "expires" => lifetime.expires = date::parse(value).or(lifetime.expires),
                 _ => {}
             }
         }
@@ -180,9 +182,12 @@ impl Lifetime {
     }
 }
 
-/// Parses a date as servers send it, with or without dashes.
-fn date(text: &str) -> Option<SystemTime> {
-    httpdate::parse_http_date(&text.replace('-', " ")).ok()
+/// Parses a number of seconds, which has no plus sign (RFC 6265, section 5.2.2). Any number counts, however large.
+fn max_age(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let extreme = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    is_number.then(|| text.parse().unwrap_or(extreme))
 }
 
 #[cfg(test)]
@@ -233,7 +238,16 @@ mod tests {
             ("a=1; Secure", here, false),
             ("a=1; Secure", "https://www.example.test/app/", true),
             ("a=1; Max-Age=0", here, false),
+            ("a=1; Max-Age=-1", here, false),
+            ("a=1; Max-Age=-99999999999999999999", here, false),
+            ("a=1; Max-Age=99999999999999999999", here, true),
+            ("a=1; Max-Age=+0", here, true),
+            ("a=1; Max-Age=-", here, true),
+            ("a=1; Max-Age=0; Max-Age=+60", here, false),
             ("a=1; Expires=Thu, 01-Jan-1970 00:00:00 GMT", here, false),
+            ("a=1; Expires=Thu, 01-Jan-70 00:00:00 GMT", here, false),
+            ("a=1; Expires=Thu, 1 Jan 1970 00:00:00 +0000", here, false),
+            ("a=1; Expires=0", here, true),
             (
                 "a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=60",
                 here,
