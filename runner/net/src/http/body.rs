@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, response};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 
 use super::body_progress::BodyProgress;
 use super::driver::Driver;
-use super::explain::from_hyper;
+use super::explain::{from_hyper, stream_ended_early};
 use super::fields::Fields;
 use super::transcript::HttpTranscript;
 use crate::ledger::{Activity, ActivityHandle};
@@ -29,6 +29,8 @@ pub(super) struct BodyStream {
     progress: BodyProgress,
     /// Length of the body, if the library would read to the end of the connection.
     length: Option<u64>,
+    /// The status of an HTTP/2 response, for which the library accepts bodies that are no whole ones.
+    http2: Option<StatusCode>,
     trailers: Fields,
 }
 
@@ -36,10 +38,11 @@ impl BodyStream {
     pub(super) fn new(
         driver: Driver,
         incoming: Incoming,
-        headers: &HeaderMap,
+        head: &response::Parts,
         transcript: HttpTranscript,
         (timestamps, live): (Arc<Mutex<IoTimestamps>>, ActivityHandle),
     ) -> Self {
+        let headers = &head.headers;
         let announced = headers.get(CONTENT_LENGTH);
         let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
         Self {
@@ -55,6 +58,7 @@ impl BodyStream {
                 content_length: announced,
             },
             length: None,
+            http2: (head.version == Version::HTTP_2).then_some(head.status),
             trailers: Fields::default(),
         }
     }
@@ -97,19 +101,37 @@ impl BodyStream {
                 .map_err(|error| self.incomplete(from_hyper(error)))?
                 .into_data()
             {
-                Ok(data) => return Ok(Some(self.take(data))),
+                Ok(data) => return self.take(data).map(Some),
                 Err(other) => self.take_trailers(&other.into_trailers().unwrap_or_default()),
             }
         }
+        self.check_end().map(|()| None)
+    }
+
+    /// Whether the body is whole, now that the library has no more of it.
+    fn check_end(&self) -> Result<(), NetError> {
         if self.length.is_some() && !self.is_complete() {
-            Err(self.incomplete(NetError::Closed))
-        } else {
-            Ok(None)
+            return Err(self.incomplete(NetError::Closed));
         }
+        // The library takes any NO_ERROR for the end, but a peer may send it only after a whole response (RFC 9113,
+        // section 8.1). With END_STREAM, the library compares the length with the announced one.
+        if self.http2.is_some() && !self.incoming.is_end_stream() {
+            return Err(self.incomplete(stream_ended_early()));
+        }
+        Ok(())
     }
 
     /// Bytes after the end of the body do not belong to it.
-    fn take(&mut self, mut data: Bytes) -> Bytes {
+    fn take(&mut self, mut data: Bytes) -> Result<Bytes, NetError> {
+        if let Some(status @ (StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)) = self.http2
+            && !data.is_empty()
+        {
+            let reason = format!(
+                "the peer sent a body with status {}, which has none",
+                status.as_u16()
+            );
+            return Err(self.incomplete(NetError::Protocol(reason)));
+        }
         let room = self
             .length
             .map(|length| length.saturating_sub(self.progress.received));
@@ -117,7 +139,7 @@ impl BodyStream {
         data.truncate(room.unwrap_or(data.len()));
         self.progress.received += u64::try_from(data.len()).unwrap_or(u64::MAX);
         self.transcript.body(&data);
-        data
+        Ok(data)
     }
 
     /// The trailers, available once the body has been read to its end.

@@ -85,13 +85,7 @@ impl HeadReceived {
         live: ActivityHandle,
     ) -> ResponseStart {
         let (head, incoming) = self.answer.into_parts();
-        let body = BodyStream::new(
-            self.driver,
-            incoming,
-            &head.headers,
-            transcript,
-            (timestamps, live),
-        );
+        let body = BodyStream::new(self.driver, incoming, &head, transcript, (timestamps, live));
         ResponseStart {
             head,
             body: body.with_length(self.length),
@@ -120,6 +114,9 @@ async fn over_http1(
     let mut driver = Driver::new(sender, connection);
     let answer = driver.drive_until(answer).await;
     let answer = answer.map_err(|error| explain::from_head(error, &head))?;
+    if head.is_too_large() {
+        return Err(head.explain(explain::too_large_head(), Evidence::Size));
+    }
     let length = if answer.body().is_end_stream() {
         // There is no body, due to the status or the method, regardless of what the head announces.
         Ok(None)

@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use super::head::{Evidence, HeadObserver};
 use super::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::NetError;
+pub(super) use http2::stream_ended_early;
 
 /// The library's error texts for HTTP/1 heads, explanations, and what evidence to show. The first match wins.
 const HEAD_ERRORS: [(&str, &str, Evidence); 7] = [
@@ -63,8 +64,9 @@ const BODY_ERRORS: [(&str, &str); 18] = [
     ),
     ("missing size digit", "the peer sent a chunk without a size"),
     (
+        // The library also rejects a line that ends with LF alone with these words.
         "Invalid Size",
-        "the peer sent a chunk whose size is not a hexadecimal number",
+        "the peer sent a chunk whose size is not a hexadecimal number followed by CR LF",
     ),
     (
         "linear white space",
@@ -135,12 +137,16 @@ fn evidence(error: &hyper::Error) -> Option<Evidence> {
     Some(known.map_or(Evidence::Beginning, |(.., evidence)| *evidence))
 }
 
+pub(super) fn too_large_head() -> NetError {
+    let bytes = MAX_HEAD_BYTES >> 10;
+    NetError::Protocol(format!(
+        "the head of the peer's answer has more than {bytes} KiB or {MAX_HEADERS} headers"
+    ))
+}
+
 fn describe(error: &hyper::Error, message: &str) -> NetError {
     if error.is_parse_too_large() {
-        let bytes = MAX_HEAD_BYTES >> 10;
-        return NetError::Protocol(format!(
-            "the head of the peer's answer has more than {bytes} KiB or {MAX_HEADERS} headers"
-        ));
+        return too_large_head();
     }
     let of_heads = HEAD_ERRORS
         .iter()
@@ -261,7 +267,11 @@ mod tests {
             ("xyz\r\n", "the peer sent a chunk without a size"),
             (
                 "1x\r\n",
-                "the peer sent a chunk whose size is not a hexadecimal number",
+                "the peer sent a chunk whose size is not a hexadecimal number followed by CR LF",
+            ),
+            (
+                "1\nx\n0\n\n",
+                "the peer sent a chunk whose size is not a hexadecimal number followed by CR LF",
             ),
             ("1\rx", "the peer sent a chunk size without a line end"),
             (

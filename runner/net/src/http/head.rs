@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderName;
 
+use super::MAX_HEAD_BYTES;
 use super::transcript::HttpTranscript;
 use crate::{NetError, Phase};
 
@@ -53,6 +54,8 @@ struct HeadState {
     is_informational: bool,
     is_over: bool,
     headers: usize,
+    /// Bytes of this head.
+    size: usize,
     longest: Line,
     /// The lines that determine the end of the body.
     framing: Vec<String>,
@@ -129,6 +132,11 @@ impl HeadObserver {
         }
     }
 
+    /// Whether the head is larger than allowed: the library accepts what comes with one read.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.state().size > MAX_HEAD_BYTES
+    }
+
     /// Observes bytes received over HTTP/2, which may turn out to be another protocol.
     pub(super) fn observe_http2(&self, bytes: &[u8]) {
         let mut state = self.state();
@@ -165,6 +173,7 @@ pub(super) enum Delivered {
 
 impl HeadState {
     fn push_byte(&mut self, byte: u8) {
+        self.size += 1;
         match byte {
             b'\n' => self.end_line(),
             _ => self.line.push(byte),
@@ -179,6 +188,9 @@ impl HeadState {
             (true, true) => {
                 self.is_over = !self.is_informational;
                 self.has_status = false;
+                if !self.is_over {
+                    self.size = 0;
+                }
             }
             (false, false) => {
                 self.has_status = true;

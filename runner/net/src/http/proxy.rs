@@ -257,7 +257,8 @@ async fn read_connect_response(stream: &mut (impl AsyncRead + Unpin)) -> Result<
             .nth(1)
             .and_then(|word| word.parse::<u16>().ok());
         match status {
-            Some(100..=199) => {}
+            // 101 is a final response.
+            Some(100 | 102..=199) => {}
             Some(200..=299) if line.starts_with("HTTP/") => return Ok(()),
             _ => {
                 return Err(NetError::Protocol(format!(
@@ -314,6 +315,7 @@ mod tests {
         for answer in [
             "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
             "HTTP/1.1 302 Found\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n",
             "SSH-2.0 200 x\r\n\r\n",
             "\r\n\r\n",
         ] {

@@ -3,6 +3,7 @@
 mod cookies;
 mod framing;
 mod handshakes;
+mod http2;
 mod proxies;
 
 use std::sync::Arc;

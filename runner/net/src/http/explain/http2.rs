@@ -41,6 +41,11 @@ pub(super) fn error(error: &hyper::Error) -> Option<&h2::Error> {
     None
 }
 
+/// The error for a response that the peer broke off with NO_ERROR, which the library does not report.
+pub(in crate::http) fn stream_ended_early() -> NetError {
+    NetError::Protocol("the peer ended the HTTP/2 stream without an error (NO_ERROR)".to_owned())
+}
+
 pub(super) fn describe(error: &h2::Error) -> String {
     let code = error.reason().map(u32::from).unwrap_or(1);
     let known = usize::try_from(code).ok().and_then(|code| REASONS.get(code));

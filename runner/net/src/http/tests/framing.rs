@@ -87,3 +87,26 @@ async fn over_http_1_0_there_is_no_transfer_encoding() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_head_may_be_as_large_as_the_limit_and_not_larger() {
+    let head_of = |size: usize| {
+        let begin = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-pad: ";
+        format!("{begin}{}\r\n\r\n", "v".repeat(size - begin.len() - 4))
+    };
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n";
+    for answer in [
+        head_of(MAX_HEAD_BYTES),
+        format!("{hints}{}", head_of(MAX_HEAD_BYTES)),
+    ] {
+        assert!(got(&answer, Then::Hangs).await.unwrap().complete);
+    }
+    for more in [1, 928, 8_928, 68_928] {
+        let refused = got(&head_of(MAX_HEAD_BYTES + more), Then::Hangs)
+            .await
+            .unwrap_err();
+        let said = "protocol: the head of the peer's answer has more than 128 KiB or 4096 headers; ";
+        assert!(refused.starts_with(said), "{more}: {refused}");
+        assert!(refused.contains("the longest is `x-pad`"), "{more}: {refused}");
+    }
+}
