@@ -19,7 +19,7 @@ use super::dates::date;
 use super::proof::KeyProofError;
 use super::sniffed::SniffedStream;
 use super::{
-    Certificate, ReasonCode, Reasons, TlsFailure, TlsOptions, TlsParameters, TlsVersion, TrustStore,
+    Certificate, Examination, ReasonCode, TlsFailure, TlsOptions, TlsParameters, TlsVersion, TrustStore,
     certificate, parse_server_name, provider, roots_for, server_name,
 };
 use crate::connect::connect_recorded;
@@ -33,21 +33,6 @@ const CHUNK: usize = 4096;
 /// What a modern handshake offers besides versions and cipher suites.
 const GROUPS: &str = "X25519, P-256, P-384 and P-521";
 const SIGNATURES: &str = "signatures with SHA-256 or longer hashes";
-
-/// The legacy parameters and the certificate of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Examination {
-    /// Such as `TLS 1.0`.
-    pub version: String,
-    /// As IANA names it.
-    pub cipher_suite: String,
-    /// As sent by the server, leaf first; at most 32.
-    pub chain: Vec<Certificate>,
-    /// The path that was verified, leaf first, root last.
-    pub verified_chain: Option<Vec<Certificate>>,
-    /// Why the chain is not trusted; empty if it is. Possession of the private key is not verified.
-    pub untrusted: Reasons,
-}
 
 /// Whether the server possibly supports no modern TLS: it says so, has an unsupported key type, or disconnects without
 /// a response.
