@@ -49,7 +49,7 @@ fn use_built(folder: &Path) -> Vec<PathBuf> {
     PLUGINS.iter().map(built).collect()
 }
 
-/// A component is a third of its size then, and the program several MB smaller.
+/// Keeps the program small: a compressed component has less than half its size.
 fn compress(component: &Path, into: &Path) -> io::Result<()> {
     let mut encoder = DeflateEncoder::new(File::create(into)?, Compression::best());
     io::copy(&mut File::open(component)?, &mut encoder)?;

@@ -95,7 +95,7 @@ impl World {
         )
     }
 
-    /// Without an open alert there is no inconsistency to forgive any more.
+    /// Once no alert is open, receivers and runner agree again.
     fn renew(&self) {
         let report = self.process().alerts.now();
         if report.notifiers.values().all(|notifier| notifier.firing == 0) {

@@ -1,4 +1,4 @@
-//! Handshakes that fail, whoever performs them.
+//! Handshakes that fail: with a target, with a proxy, and on an open connection.
 
 use canary_tests::peer::Connection;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
