@@ -127,10 +127,10 @@ fn starttls_failed(
     error: starttls::Error,
 ) -> Result<Verdict, Error> {
     let mut verdict = Verdict::fail(format!("starttls {protocol}: {error}"));
-    match &error {
-        starttls::Error::Net(error) if error.code == ErrorCode::Invalid => return Err(error.clone().into()),
-        starttls::Error::Net(error) => verdict.assert_net("starttls", error),
-        starttls::Error::Refused { .. } => verdict.assert("starttls", false, error.to_string()),
+    match error.net() {
+        Some(error) if error.code == ErrorCode::Invalid => return Err(error.clone().into()),
+        Some(error) => verdict.assert_net("starttls", error),
+        None => verdict.assert("starttls", false, error.to_string()),
     };
     let info = connection.info();
     verdict

@@ -1,18 +1,20 @@
 //! The exchange before TLS begins, by protocol.
 
-mod binary;
+mod error;
+mod ldap;
 mod lines;
+mod mysql;
+mod postgres;
+mod reader;
 mod xmpp;
 
 use std::fmt;
 
-use canary_sdk::NetError;
 use canary_sdk::tcp::Connection;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Maximum bytes of a refusal in a message.
-const MAX_SHOWN: usize = 256;
+pub(crate) use error::Error;
 
 /// A protocol that can turn to TLS in the middle of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -76,33 +78,6 @@ pub(crate) struct Greeting<'a> {
     pub(crate) client: &'a str,
 }
 
-/// Why TLS could not begin.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// The connection failed.
-    #[error("{}", .0.explain())]
-    Net(#[from] NetError),
-    /// The server replied something unexpected.
-    #[error("the server answered {step} with `{reply}`")]
-    Refused {
-        /// What it was asked.
-        step: &'static str,
-        /// What it replied.
-        reply: String,
-    },
-}
-
-impl Error {
-    fn refused(step: &'static str, reply: impl AsRef<[u8]>) -> Self {
-        let reply = reply.as_ref();
-        let shown = reply.get(..MAX_SHOWN).unwrap_or(reply).trim_ascii_end();
-        Self::Refused {
-            step,
-            reply: shown.escape_ascii().to_string(),
-        }
-    }
-}
-
 /// Runs the protocol up to the point where the handshake begins.
 pub(crate) fn upgrade(
     connection: &Connection,
@@ -114,10 +89,10 @@ pub(crate) fn upgrade(
         Protocol::Imap => lines::imap(connection),
         Protocol::Pop3 => lines::pop3(connection),
         Protocol::Ftp => lines::ftp(connection),
-        Protocol::Ldap => binary::ldap(connection),
+        Protocol::Ldap => ldap::upgrade(connection),
         Protocol::Xmpp => xmpp::upgrade(connection, greeting.domain),
-        Protocol::Postgres => binary::postgres(connection),
-        Protocol::Mysql => binary::mysql(connection),
+        Protocol::Postgres => postgres::upgrade(connection),
+        Protocol::Mysql => mysql::upgrade(connection),
     }
 }
 

@@ -131,6 +131,10 @@ impl Conversation {
     }
 
     pub(super) fn start_tls(&mut self) -> Result<tls::Session, NetError> {
+        if !self.received.is_empty() {
+            let message = "protocol error: the peer sent more plain text before TLS";
+            return Err(NetError::new(ErrorCode::Protocol, message).in_phase(Phase::Handshake));
+        }
         match self.steps.front() {
             Some(Step::Tls(_) | Step::OldTls(..)) => {}
             Some(Step::Expect(_) | Step::Silence) => return Err(NetError::timeout(Phase::Handshake)),

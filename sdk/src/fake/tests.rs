@@ -216,3 +216,20 @@ fn names_that_were_not_scripted_do_not_exist() {
         assert_eq!(dns::query("db", "AAAA", None).unwrap().code, "NXDOMAIN");
     });
 }
+
+#[test]
+fn plain_text_that_nobody_read_is_refused_when_tls_begins() {
+    let script = Script::new()
+        .send("220 go ahead\r\n250 more\r\n")
+        .tls(session([certificate("db")]));
+    let host = FakeHost::new().tcp("db:1", script);
+    let connection = connect(&host);
+    let error = host.enter(|| {
+        connection.read_line(64).unwrap();
+        connection.start_tls(&tls::Options::new()).unwrap_err()
+    });
+    assert_eq!(
+        (error.code, error.phase),
+        (ErrorCode::Protocol, Some(Phase::Handshake))
+    );
+}

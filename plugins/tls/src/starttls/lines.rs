@@ -2,82 +2,135 @@
 
 use canary_sdk::tcp::Connection;
 
-use super::Error;
+use super::error::Error;
+use super::reader::Reader;
 
-/// Maximum bytes of a line.
-const MAX_LINE: u32 = 4096;
-/// Maximum lines of one reply.
-const MAX_LINES: usize = 100;
+const CONNECTION: &str = "the connection";
 
 pub(super) fn smtp(connection: &Connection, client: &str) -> Result<(), Error> {
-    numbered(connection, "the connection", "220")?;
+    expect_code(Reader::new(connection, CONNECTION), Numbered::Smtp, "220")?;
     connection.write(format!("EHLO {client}\r\n").as_bytes())?;
-    let extensions = numbered(connection, "EHLO", "250")?;
-    let offers = |line: &String| {
-        line.get(4..)
-            .is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS"))
-    };
-    if !extensions.iter().any(offers) {
-        return Err(Error::refused(
-            "EHLO",
-            format!("{} (no STARTTLS)", extensions.join(" | ")),
-        ));
+    let mut reader = Reader::new(connection, "EHLO");
+    let extensions = Numbered::Smtp.read(&mut reader)?;
+    extensions.expect("250", &reader)?;
+    if !extensions.lines.iter().any(|line| offers_tls(line)) {
+        return Err(reader.not_offered(extensions.lines.join("\n").as_bytes(), "STARTTLS"));
     }
     connection.write(b"STARTTLS\r\n")?;
-    numbered(connection, "STARTTLS", "220").map(drop)
+    expect_code(Reader::new(connection, "STARTTLS"), Numbered::Smtp, "220")
 }
 
 pub(super) fn ftp(connection: &Connection) -> Result<(), Error> {
-    numbered(connection, "the connection", "220")?;
+    let mut reader = Reader::new(connection, CONNECTION);
+    let mut greeting = Numbered::Ftp.read(&mut reader)?;
+    // RFC 959, 5.4: "ready in so many minutes" comes before the greeting, not in place of it.
+    while greeting.code == "120" {
+        greeting = Numbered::Ftp.read(&mut reader)?;
+    }
+    greeting.expect("220", &reader)?;
     connection.write(b"AUTH TLS\r\n")?;
-    numbered(connection, "AUTH TLS", "234").map(drop)
+    expect_code(Reader::new(connection, "AUTH TLS"), Numbered::Ftp, "234")
 }
 
 pub(super) fn imap(connection: &Connection) -> Result<(), Error> {
-    expect_prefix(connection, "the connection", "* OK")?;
+    expect_prefix(connection, CONNECTION, "* OK")?;
     connection.write(b"a1 STARTTLS\r\n")?;
-    for _ in 0..MAX_LINES {
-        let line = connection.read_line(MAX_LINE)?;
-        // Untagged lines may arrive at any time.
-        if !line.starts_with("* ") {
+    let mut reader = Reader::new(connection, "STARTTLS");
+    loop {
+        let line = reader.line()?;
+        // Untagged lines may arrive at any time; BYE is the last of them, in place of an answer.
+        if !line.starts_with("* ") || has_prefix(&line, "* BYE") {
             return check_prefix("STARTTLS", &line, "a1 OK");
         }
     }
-    Err(Error::refused("STARTTLS", "too many lines"))
 }
 
 pub(super) fn pop3(connection: &Connection) -> Result<(), Error> {
-    expect_prefix(connection, "the connection", "+OK")?;
+    expect_prefix(connection, CONNECTION, "+OK")?;
     connection.write(b"STLS\r\n")?;
     expect_prefix(connection, "STLS", "+OK")
 }
 
-/// Reads a reply of SMTP or FTP: every line has the number, and only the last has a blank after it. FTP allows
-/// anything in the lines between.
-fn numbered(connection: &Connection, step: &'static str, code: &str) -> Result<Vec<String>, Error> {
-    let mut lines = Vec::new();
-    while lines.len() < MAX_LINES {
-        let line = connection.read_line(MAX_LINE)?;
-        let rest = line.strip_prefix(code);
-        let is_last = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-        if lines.is_empty() && rest.is_none() {
-            return Err(Error::refused(step, line));
+/// A protocol whose replies begin with a number. The last line of a reply has a blank after it, the others a hyphen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbered {
+    /// Every line has the number.
+    Smtp,
+    /// There may be anything in the lines between the first and the last.
+    Ftp,
+}
+
+/// A whole reply.
+struct Reply {
+    code: String,
+    lines: Vec<String>,
+}
+
+impl Numbered {
+    fn read(self, reader: &mut Reader<'_>) -> Result<Reply, Error> {
+        let mut line = reader.line()?;
+        let Some(code) = code(&line).map(str::to_owned) else {
+            return Err(reader.refused());
+        };
+        let mut lines = Vec::new();
+        while !self.is_last(&line, &code) {
+            lines.push(line);
+            line = reader.line()?;
         }
+        let ends_itself = line.starts_with(&code);
         lines.push(line);
-        if is_last {
-            return Ok(lines);
+        if ends_itself {
+            Ok(Reply { code, lines })
+        } else {
+            Err(reader.refused())
         }
     }
-    Err(Error::refused(step, "too many lines"))
+
+    fn is_last(self, line: &str, first: &str) -> bool {
+        let is_end = line.get(3..).is_some_and(|rest| !rest.starts_with('-'));
+        is_end && code(line).is_some_and(|code| self == Self::Smtp || code == first)
+    }
+}
+
+impl Reply {
+    fn expect(&self, code: &str, reader: &Reader<'_>) -> Result<(), Error> {
+        if self.code == code {
+            Ok(())
+        } else {
+            Err(reader.refused())
+        }
+    }
+}
+
+fn expect_code(mut reader: Reader<'_>, protocol: Numbered, code: &str) -> Result<(), Error> {
+    protocol.read(&mut reader)?.expect(code, &reader)
+}
+
+/// The number of a line: three digits, and then nothing, a blank or a hyphen.
+fn code(line: &str) -> Option<&str> {
+    let (code, rest) = line.split_at_checked(3)?;
+    let is_code = code.bytes().all(|byte| byte.is_ascii_digit());
+    (is_code && (rest.is_empty() || rest.starts_with([' ', '-']))).then_some(code)
+}
+
+fn offers_tls(line: &str) -> bool {
+    line.get(4..)
+        .is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS"))
 }
 
 fn expect_prefix(connection: &Connection, step: &'static str, prefix: &str) -> Result<(), Error> {
-    check_prefix(step, &connection.read_line(MAX_LINE)?, prefix)
+    check_prefix(step, &Reader::new(connection, step).line()?, prefix)
 }
 
 fn check_prefix(step: &'static str, line: &str, prefix: &str) -> Result<(), Error> {
-    match line.get(..prefix.len()) {
-        Some(start) if start.eq_ignore_ascii_case(prefix) => Ok(()),
-        _ => Err(Error::refused(step, line)),
+    if has_prefix(line, prefix) {
+        Ok(())
+    } else {
+        Err(Error::quoted(step, line.as_bytes()))
     }
+}
+
+fn has_prefix(line: &str, prefix: &str) -> bool {
+    line.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }

@@ -5,6 +5,9 @@ use serde_json::json;
 use super::*;
 use crate::Tls;
 
+mod answers;
+mod packets;
+
 fn run(protocol: &str, script: Script) -> Verdict {
     let port = serde_json::from_value::<Protocol>(json!(protocol))
         .unwrap()
@@ -94,7 +97,7 @@ fn smtp_without_the_extension_is_refused() {
     let summary = refusal("smtp", ehlo("250-mail\r\n250 SIZE 100\r\n"));
     assert_eq!(
         summary,
-        "starttls smtp: the server answered EHLO with `250-mail | 250 SIZE 100 (no STARTTLS)`"
+        "starttls smtp: the server answered EHLO with `250-mail | 250 SIZE 100`, which does not offer STARTTLS"
     );
 }
 
@@ -164,12 +167,12 @@ fn ldap_that_cannot_is_refused_with_its_code() {
     );
     assert_eq!(
         summary,
-        "starttls ldap: the server answered StartTLS with `result code 2`"
+        "starttls ldap: the server answered StartTLS with result code 2"
     );
     let summary = refusal("ldap", ldap().send(b"\x30\x84\xff\xff\xff\xff"));
     assert_eq!(
         summary,
-        "starttls ldap: the server answered StartTLS with `a message of 4294967295 bytes`"
+        "starttls ldap: the server's answer to StartTLS is longer than the limit of 65536 bytes"
     );
 }
 
@@ -191,7 +194,8 @@ fn xmpp_upgrades_when_the_stream_offers_it() {
     );
     assert_eq!(
         refusal("xmpp", features("")),
-        "starttls xmpp: the server answered the stream with `features without starttls`"
+        "starttls xmpp: the server answered the stream with `<stream:features></stream:features>`, which does not \
+         offer starttls"
     );
 }
 
@@ -213,14 +217,9 @@ fn mysql_upgrades_when_the_greeting_offers_it() {
         Script::new().send(mysql_greeting([0xff, 0xff])).expect(&request),
     );
     let summary = refusal("mysql", Script::new().send(mysql_greeting([0xff, 0xf7])));
-    assert!(
-        summary.ends_with("`a greeting without the capability CLIENT_SSL`"),
-        "{summary}"
-    );
-    let summary = refusal("mysql", Script::new().send(b"\x06\0\0\0\xff\x10\x04busy"));
     assert_eq!(
         summary,
-        "starttls mysql: the server answered the connection with `\\xff\\x10\\x04bus`"
+        "starttls mysql: the server answered the connection with `8.0.36`, which does not offer CLIENT_SSL"
     );
 }
 
@@ -245,10 +244,4 @@ fn a_server_that_closes_is_a_failure_of_each_protocol() {
             format!("starttls {protocol}: receive: connection closed by the peer")
         );
     }
-}
-
-#[test]
-fn a_flood_of_lines_ends() {
-    let lines = "220-more\r\n".repeat(200);
-    assert!(refusal("ftp", Script::new().send(lines)).contains("too many lines"));
 }

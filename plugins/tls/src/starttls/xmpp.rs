@@ -1,11 +1,13 @@
 //! XMPP: an XML stream that switches to TLS.
 
+mod element;
+
 use canary_sdk::tcp::Connection;
 
-use super::Error;
+use self::element::Element;
+use super::error::Error;
+use super::reader::Reader;
 
-/// Maximum bytes of a stanza.
-const MAX_STANZA: u32 = 16 * 1024;
 const NAMESPACE: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 
 pub(super) fn upgrade(connection: &Connection, domain: &str) -> Result<(), Error> {
@@ -15,16 +17,20 @@ pub(super) fn upgrade(connection: &Connection, domain: &str) -> Result<(), Error
         escape(domain),
     );
     connection.write(open.as_bytes())?;
-    let features = connection.read_until(b"</stream:features>", MAX_STANZA)?;
-    if !contains(&features, NAMESPACE) {
-        return Err(Error::refused("the stream", "features without starttls"));
+    let mut reader = Reader::new(connection, "the stream");
+    let features = Element::read(&mut reader)?;
+    if features.name() != b"features" {
+        return Err(Error::quoted("the stream", features.text()));
+    }
+    if !contains(features.text(), NAMESPACE) {
+        return Err(reader.not_offered(features.text(), "starttls"));
     }
     connection.write(format!("<starttls xmlns='{NAMESPACE}'/>").as_bytes())?;
-    let reply = connection.read_until(b">", MAX_STANZA)?;
-    if contains(&reply, "<proceed") {
+    let answer = Element::read(&mut Reader::new(connection, "starttls"))?;
+    if answer.name() == b"proceed" {
         Ok(())
     } else {
-        Err(Error::refused("starttls", reply))
+        Err(Error::quoted("starttls", answer.text()))
     }
 }
 
