@@ -211,8 +211,9 @@ impl Config {
 
     /// The names that the server is given before TLS begins.
     pub(crate) fn greeting<'a>(&'a self, host: &'a str) -> Greeting<'a> {
+        let name = self.server_name.as_deref().unwrap_or(host);
         Greeting {
-            domain: self.server_name.as_deref().unwrap_or(host),
+            domain: name.strip_suffix('.').unwrap_or(name),
             client: self.ehlo.as_deref().unwrap_or(CLIENT_NAME),
         }
     }

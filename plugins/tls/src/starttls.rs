@@ -72,7 +72,7 @@ impl fmt::Display for Protocol {
 /// The names that the client sends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Greeting<'a> {
-    /// The domain that is requested by XMPP.
+    /// The domain that is requested by XMPP, without a dot at its end (RFC 7622, 3.2).
     pub(crate) domain: &'a str,
     /// The client's own name, for SMTP.
     pub(crate) client: &'a str,

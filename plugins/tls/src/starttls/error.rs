@@ -2,6 +2,9 @@
 
 use canary_sdk::NetError;
 
+/// How an alert of any version of TLS begins.
+const TLS_ALERT: [u8; 2] = [0x15, 0x03];
+
 /// Maximum bytes of an answer in a message.
 pub(super) const MAX_SHOWN: usize = 256;
 
@@ -50,7 +53,7 @@ impl From<NetError> for Error {
 impl Error {
     /// An answer that is quoted as it is.
     pub(super) fn quoted(step: &'static str, answer: &[u8]) -> Self {
-        Self::refused(step, quote(answer))
+        Self::refused(step, described(answer))
     }
 
     pub(super) fn refused(step: &'static str, answer: String) -> Self {
@@ -72,6 +75,17 @@ pub(super) fn explained(result: String, words: &[u8]) -> String {
         return result;
     }
     format!("{result}: {}", quote(words))
+}
+
+/// An answer as it was sent, quoted, or what it is where its bytes say nothing to people.
+pub(super) fn described(answer: &[u8]) -> String {
+    if answer.starts_with(&TLS_ALERT) {
+        "a TLS alert: it expects TLS from the first byte (leave `starttls` out)".to_owned()
+    } else if trimmed(answer).is_empty() {
+        "an empty answer".to_owned()
+    } else {
+        quote(answer)
+    }
 }
 
 /// The start of an answer in backticks: one line, with what cannot be printed escaped.

@@ -72,8 +72,9 @@ impl<'a> Response<'a> {
         let (id, rest) = content(message, INTEGER)?;
         let (response, _) = content(rest, EXTENDED_RESPONSE)?;
         let (code, rest) = content(response, ENUMERATED)?;
-        let (_matched_dn, rest) = content(rest, OCTET_STRING)?;
-        let (diagnostic_message, mut rest) = content(rest, OCTET_STRING)?;
+        // The texts are required, but the code is the answer where a server leaves them out.
+        let (_matched_dn, rest) = content(rest, OCTET_STRING).unwrap_or((&[], rest));
+        let (diagnostic_message, mut rest) = content(rest, OCTET_STRING).unwrap_or((&[], rest));
         let mut name: &[u8] = &[];
         // A referral may come before the name.
         while let Some((tag, value, after)) = element(rest) {

@@ -8,28 +8,27 @@ use super::reader::Reader;
 const CONNECTION: &str = "the connection";
 
 pub(super) fn smtp(connection: &Connection, client: &str) -> Result<(), Error> {
-    expect_code(Reader::new(connection, CONNECTION), Numbered::Smtp, "220")?;
+    expect_code(Reader::new(connection, CONNECTION), Numbered::Smtp, &["220"])?;
     connection.write(format!("EHLO {client}\r\n").as_bytes())?;
     let mut reader = Reader::new(connection, "EHLO");
     let extensions = Numbered::Smtp.read(&mut reader)?;
-    extensions.expect("250", &reader)?;
+    extensions.expect(&["250"], &reader)?;
     if !extensions.lines.iter().any(|line| offers_tls(line)) {
         return Err(reader.not_offered(extensions.lines.join("\n").as_bytes(), "STARTTLS"));
     }
     connection.write(b"STARTTLS\r\n")?;
-    expect_code(Reader::new(connection, "STARTTLS"), Numbered::Smtp, "220")
+    expect_code(Reader::new(connection, "STARTTLS"), Numbered::Smtp, &["220"])
 }
 
 pub(super) fn ftp(connection: &Connection) -> Result<(), Error> {
-    let mut reader = Reader::new(connection, CONNECTION);
-    let mut greeting = Numbered::Ftp.read(&mut reader)?;
-    // RFC 959, 5.4: "ready in so many minutes" comes before the greeting, not in place of it.
-    while greeting.code == "120" {
-        greeting = Numbered::Ftp.read(&mut reader)?;
-    }
-    greeting.expect("220", &reader)?;
+    expect_code(Reader::new(connection, CONNECTION), Numbered::Ftp, &["220"])?;
     connection.write(b"AUTH TLS\r\n")?;
-    expect_code(Reader::new(connection, "AUTH TLS"), Numbered::Ftp, "234")
+    // 334 is for mechanisms that need more data (RFC 2228). TLS needs none, yet some servers begin it after a 334.
+    expect_code(
+        Reader::new(connection, "AUTH TLS"),
+        Numbered::Ftp,
+        &["234", "334"],
+    )
 }
 
 pub(super) fn imap(connection: &Connection) -> Result<(), Error> {
@@ -67,7 +66,18 @@ struct Reply {
 }
 
 impl Numbered {
+    /// Reads the reply that decides: in FTP others may announce it, such as "ready in so many minutes" (RFC 959, 4.2).
     fn read(self, reader: &mut Reader<'_>) -> Result<Reply, Error> {
+        loop {
+            let reply = self.read_one(reader)?;
+            let is_preliminary = self == Self::Ftp && reply.code.starts_with('1');
+            if !is_preliminary {
+                return Ok(reply);
+            }
+        }
+    }
+
+    fn read_one(self, reader: &mut Reader<'_>) -> Result<Reply, Error> {
         let mut line = reader.line()?;
         let Some(code) = code(&line).map(str::to_owned) else {
             return Err(reader.refused());
@@ -93,8 +103,8 @@ impl Numbered {
 }
 
 impl Reply {
-    fn expect(&self, code: &str, reader: &Reader<'_>) -> Result<(), Error> {
-        if self.code == code {
+    fn expect(&self, codes: &[&str], reader: &Reader<'_>) -> Result<(), Error> {
+        if codes.contains(&self.code.as_str()) {
             Ok(())
         } else {
             Err(reader.refused())
@@ -102,8 +112,8 @@ impl Reply {
     }
 }
 
-fn expect_code(mut reader: Reader<'_>, protocol: Numbered, code: &str) -> Result<(), Error> {
-    protocol.read(&mut reader)?.expect(code, &reader)
+fn expect_code(mut reader: Reader<'_>, protocol: Numbered, codes: &[&str]) -> Result<(), Error> {
+    protocol.read(&mut reader)?.expect(codes, &reader)
 }
 
 /// The number of a line: three digits, and then nothing, a blank or a hyphen.
@@ -113,9 +123,12 @@ fn code(line: &str) -> Option<&str> {
     (is_code && (rest.is_empty() || rest.starts_with([' ', '-']))).then_some(code)
 }
 
+/// Whether a line of an answer to EHLO has the keyword. Clients ignore what follows it (RFC 3207, 4, has nothing there).
 fn offers_tls(line: &str) -> bool {
-    line.get(4..)
-        .is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS"))
+    let mut words = line.get(4..).unwrap_or_default().split_ascii_whitespace();
+    words
+        .next()
+        .is_some_and(|keyword| keyword.eq_ignore_ascii_case("STARTTLS"))
 }
 
 fn expect_prefix(connection: &Connection, step: &'static str, prefix: &str) -> Result<(), Error> {

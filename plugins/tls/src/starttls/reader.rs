@@ -3,12 +3,15 @@
 use canary_sdk::tcp::Connection;
 use canary_sdk::{ErrorCode, NetError, Phase};
 
-use super::error::{Error, MAX_SHOWN, quote};
+use super::error::{Error, MAX_SHOWN, described, quote};
 
 /// Maximum bytes of one answer.
 pub(super) const MAX_BYTES: u32 = 64 * 1024;
 /// Maximum lines or tags of one answer. Each costs a call of the host, however short it is.
 pub(super) const MAX_PARTS: usize = 4096;
+
+/// Maximum bytes of an answer whose end only its content shows: more than any message quotes.
+const MAX_REST: usize = 8 * 1024;
 
 /// The answer to one step. It never reads beyond what it returns, so that plain text that follows the answer is seen
 /// when TLS begins.
@@ -83,16 +86,14 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Whatever arrives until `is_complete`, or the end of the stream, of the time or of the limit. For an answer after
+    /// Whatever arrives until `is_complete`, the end of the stream or of the time, or [`MAX_REST`]. For an answer after
     /// which no TLS can follow.
     pub(super) fn rest(&mut self, is_complete: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         let mut bytes = Vec::new();
-        while !is_complete(&bytes) && self.left() > 0 {
-            match self.connection.read(self.left()) {
-                Ok(more) if !more.is_empty() => {
-                    self.received.extend(&more);
-                    bytes.extend(more);
-                }
+        while !is_complete(&bytes) && bytes.len() < MAX_REST {
+            let missing = u32::try_from(MAX_REST - bytes.len()).unwrap_or(u32::MAX);
+            match self.connection.read(missing) {
+                Ok(more) if !more.is_empty() => bytes.extend(more),
                 _ => break,
             }
         }
@@ -148,7 +149,7 @@ impl<'a> Reader<'a> {
         }
         Error::Interrupted {
             step: self.step,
-            answer: quote(&self.received),
+            answer: described(&self.received),
             error: Box::new(error),
         }
     }

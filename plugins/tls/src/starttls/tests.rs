@@ -7,6 +7,7 @@ use crate::Tls;
 
 mod answers;
 mod packets;
+mod tolerance;
 
 fn run(protocol: &str, script: Script) -> Verdict {
     let port = serde_json::from_value::<Protocol>(json!(protocol))

@@ -151,7 +151,7 @@ const DIALOGUES: &[(&str, Status, &[Turn])] = &[
 ];
 
 /// The dialogue, with what the server says divided by `packets`, which is given the number of the turn too.
-fn script(turns: &[Turn], packets: impl Fn(usize, &'static [u8]) -> Vec<&'static [u8]>) -> Script {
+fn script<B: AsRef<[u8]>>(turns: &[Turn], packets: impl Fn(usize, &'static [u8]) -> Vec<B>) -> Script {
     let script = turns
         .iter()
         .enumerate()
@@ -189,5 +189,32 @@ fn an_answer_divided_anywhere_is_the_same_answer() {
         }
         let bytes = outcome(protocol, script(turns, |_, bytes| bytes.chunks(1).collect()));
         assert_eq!(bytes, whole, "{protocol}: one byte at a time");
+    }
+}
+
+/// Anybody on the way could have sent it, and it would be read as if TLS had protected it.
+#[test]
+fn plain_text_after_the_last_answer_is_refused() {
+    for &(protocol, _, turns) in DIALOGUES.iter().filter(|(_, status, _)| *status == Status::Pass) {
+        let is_server = |turn: &Turn| matches!(turn, Server(_));
+        let last = turns.iter().rposition(is_server).unwrap();
+        for injected in [
+            b"\n".as_slice(),
+            b" ",
+            b"\0",
+            b"a1 OK injected\r\n",
+            b"\x16\x03\x01",
+        ] {
+            let with_answer = script(turns, |number, bytes| {
+                let answer = [bytes, if number == last { injected } else { b"" }].concat();
+                vec![answer]
+            });
+            let (status, summary) = outcome(protocol, with_answer);
+            assert_eq!(status, Status::Fail, "{protocol}: {summary}");
+            assert!(
+                summary.contains("more plain text before TLS"),
+                "{protocol}: {summary}"
+            );
+        }
     }
 }
