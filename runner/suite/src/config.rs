@@ -12,6 +12,9 @@ use canary_record::redact::Secret;
 
 /// Bytes that each value counts for, in addition to those of its text.
 const VALUE_BYTES: usize = 32;
+/// Maximum number of values of a configuration, those behind aliases included. As JSON, while it is validated, a value
+/// may take a kilobyte.
+const MAX_VALUES: usize = 50_000;
 const OPEN: &str = "${";
 
 /// `config:` as written, and with references replaced.
@@ -63,6 +66,14 @@ fn weight(node: &Node) -> usize {
     VALUE_BYTES.saturating_add(below)
 }
 
+fn has_too_many_values(node: &Node) -> bool {
+    let mut values = 0;
+    node.any(&mut |_| {
+        values += 1;
+        values > MAX_VALUES
+    })
+}
+
 /// Reads the `config:` of any layer.
 pub(super) fn read(
     reader: &mut Reader<'_>,
@@ -74,6 +85,12 @@ pub(super) fn read(
             entry.value.at,
             format!("`config`: expected a mapping, found {}", entry.value.found()),
         );
+        return None;
+    }
+    if has_too_many_values(&entry.value) {
+        let message = format!("`config` has more than {MAX_VALUES} values");
+        let hint = "share them among several checks".to_owned();
+        reader.problem_with(entry.at, message, Some(hint));
         return None;
     }
     let context = InterpolationContext {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Environment;
+use super::budget::Budget;
 use super::interpolate::{InterpolationContext, Interpolator};
 use super::report::Report;
 use super::source::{Source, decode};
@@ -79,7 +80,7 @@ impl Document {
 
     fn parse(source: Source, environment: &dyn Environment) -> Self {
         let mut report = Report::default();
-        let root = parse::parse(&source, &mut report);
+        let root = parse::parse(&source, &mut Budget::of_settings(), &mut report);
         let mut resolver = ReferenceResolver {
             source: &source,
             interpolator: Interpolator::new(environment),

@@ -1,6 +1,7 @@
 //! Reads a suite: first each file by itself, then what the files say of each other.
 
 mod plugins;
+mod trees;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -8,8 +9,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::trees::trees;
 use super::check::RawCheck;
 use super::declared_secrets::DeclaredSecrets;
+use super::inheritance::Inheritance;
 use super::interpolate::{Environment, Interpolator};
 use super::layer::Layer;
 use super::limits::Limits;
@@ -21,12 +24,12 @@ use super::source::Source;
 use super::source::load::load;
 use super::suggest;
 use super::syntax::{self, RawFile};
-use super::tree::{Node, quoted};
+use super::tree::quoted;
 use super::validator::Validator;
 use super::variables::{Variable, VariableOverrides, Variables};
 use super::{
     Catalog, HostLimits, PluginDeclaration, PluginSource, SecretRegistry, Suite, declared_secrets, exposure,
-    group, layering, parse, relations, unused,
+    group, layering, relations, unused,
 };
 use crate::problem::{Location, Problem, Problems};
 use canary_record::redact::SuiteSecrets;
@@ -105,20 +108,6 @@ fn report_without_checks(files: &[RawFile], origin: &Path, report: &mut Report) 
     }
 }
 
-/// The parsed trees of all files that are not empty or broken.
-fn trees(sources: Vec<Arc<Source>>, report: &mut Report) -> Vec<(Arc<Source>, Node)> {
-    let mut trees = Vec::with_capacity(sources.len());
-    for source in sources {
-        let before = report.count();
-        match parse::parse(&source, report) {
-            Some(root) => trees.push((source, root)),
-            None if report.count() == before => report.add(source.file_problem("the file is empty")),
-            None => {}
-        }
-    }
-    trees
-}
-
 /// A draft of files that were read; `report` has the problems of those that could not be read.
 pub(super) fn from_sources(
     sources: Vec<Arc<Source>>,
@@ -166,13 +155,15 @@ pub(super) fn from_sources(
     };
     draft.plugins = draft.declared(embedded);
     let shared = draft.shared_defaults();
+    let mut inheritance = Inheritance::default();
     layering::apply(
         &mut draft.files,
         &shared,
+        &mut inheritance,
         &draft.possible.profiles,
         &mut draft.report,
     );
-    draft.unused = unused::find(&draft.files, &shared);
+    draft.unused = unused::find(&draft.files, &shared, &mut inheritance, &mut draft.report);
     draft.shared = shared.settings;
     draft.use_plugins(embedded);
     draft.unique_names();

@@ -8,7 +8,7 @@ use super::config::RawConfig;
 use super::labels::RawLabels;
 
 /// Bytes that merging profiles and `defaults` into checks may add.
-pub(super) const MAX_MERGED_BYTES: usize = 128 << 20;
+pub(super) const MAX_MERGED_BYTES: usize = 64 << 20;
 
 /// More than [`MAX_MERGED_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,11 @@ pub(super) struct Inheritance {
 }
 
 impl Inheritance {
+    /// Whether merging failed, which fails every further merge.
+    pub(super) fn is_limit_exceeded(&self) -> bool {
+        self.bytes > MAX_MERGED_BYTES
+    }
+
     pub(super) fn config(
         &mut self,
         own: &Arc<RawConfig>,

@@ -19,7 +19,7 @@ use canary_system::regular_file::{self, Owner, Session};
 /// Maximum size of a file that a suite refers to.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
 /// Maximum size of the values of all references of a suite together.
-const MAX_TOTAL_BYTES: usize = 256 << 20;
+const MAX_TOTAL_BYTES: usize = 64 << 20;
 /// The kinds of references.
 const KINDS: [&str; 3] = ["env", "file", "var"];
 
@@ -299,7 +299,8 @@ impl<'e> Interpolator<'e> {
         if self.total_bytes > MAX_TOTAL_BYTES {
             let limit = MAX_TOTAL_BYTES >> 20;
             let message = format!("the references of the suite expand to more than {limit} MiB");
-            return Err(Unresolved::new(message, None));
+            let hint = "refer to a large value once, in a profile or in `defaults`";
+            return Err(Unresolved::new(message, Some(hint.to_owned())));
         }
         Ok(secret)
     }

@@ -18,25 +18,29 @@ use crate::problem::Problem;
 
 /// Merges every check over its profile, the defaults of its file and those of the suite, except for the settings.
 /// `possible` are profiles that may be declared where they could not be read.
-pub(super) fn apply(files: &mut [RawFile], shared: &Layer, possible: &PossibleNames, report: &mut Report) {
+pub(super) fn apply(
+    files: &mut [RawFile],
+    shared: &Layer,
+    inheritance: &mut Inheritance,
+    possible: &PossibleNames,
+    report: &mut Report,
+) {
     let profiles = declared(files, report);
-    let mut inheritance = Inheritance::default();
-    let mut is_limit_exceeded = false;
     for file in files {
         for check in &mut file.checks {
             let before = report.count();
             if let Some(named) = check.profile_name.clone() {
                 check.profile = find(check, &named, &profiles, possible, report);
             }
-            let inherited = if is_limit_exceeded {
+            let inherited = if inheritance.is_limit_exceeded() {
                 Ok(())
             } else {
-                inherit(check, [&file.defaults, shared], &mut inheritance)
+                inherit(check, [&file.defaults, shared], inheritance)
             };
             if let Err(MergeLimitExceeded) = inherited {
-                is_limit_exceeded = true;
                 report.add(merge_limit_problem(check));
             }
+            let is_limit_exceeded = inheritance.is_limit_exceeded();
             let has_profile = check.profile.is_some() || !check.has_profile_key;
             if has_profile && !is_limit_exceeded {
                 require(check, report);
@@ -57,7 +61,8 @@ fn inherit(
     layers.try_for_each(|layer| check.layer.inherit(layer, inheritance))
 }
 
-fn merge_limit_problem(check: &RawCheck) -> Problem {
+/// That a check, or a layer that no check uses, inherits too much.
+pub(super) fn merge_limit_problem(check: &RawCheck) -> Problem {
     let limit = MAX_MERGED_BYTES >> 20;
     let message = format!(
         "{}`profiles` and `defaults` add more than {limit} MiB to checks with a `config` or `labels` of their own",

@@ -6,6 +6,7 @@
 mod alert;
 mod allow;
 mod annotations;
+mod budget;
 mod cadence;
 mod check;
 mod config;

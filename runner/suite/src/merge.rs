@@ -21,7 +21,11 @@ pub(super) fn has_unique_keys(entries: &[Entry]) -> bool {
     entries.len() <= MAX_COMPARED && entries.iter().enumerate().all(is_new)
 }
 
-pub(super) fn unique_entries(entries: Vec<Entry>, source: &Source, report: &mut Report) -> Vec<Entry> {
+pub(super) fn unique_entries(
+    entries: impl ExactSizeIterator<Item = Entry>,
+    source: &Source,
+    report: &mut Report,
+) -> Vec<Entry> {
     let mut unique: Vec<Entry> = Vec::with_capacity(entries.len());
     let mut positions = HashMap::new();
     let mut merged = Vec::new();

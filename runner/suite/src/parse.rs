@@ -1,11 +1,15 @@
 //! Parses YAML into a tree within limits on time, depth and memory.
 
+mod syntax_error;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
+use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span, Tag, options};
 
+use self::syntax_error::{syntax, too_deep};
+use super::budget::Budget;
 use super::merge;
 use super::report::Report;
 use super::source::Source;
@@ -15,36 +19,63 @@ use crate::problem::{Position, Problem};
 
 /// Maximum nesting of lists and mappings.
 const MAX_DEPTH: usize = 64;
-/// Maximum number of parser events, roughly the number of keys and values of a file.
-const MAX_VALUES: u64 = 4_000_000;
 /// Maximum number of values that all aliases of a file expand to.
 const MAX_ALIASED: u64 = 1_000_000;
+/// Bytes of an element of a list, and of a key with its value: once as written, and once with references replaced.
+const ELEMENT_BYTES: usize = 2 * size_of::<Node>();
+const ENTRY_BYTES: usize = 2 * size_of::<Entry>();
+/// Bytes of a list, a mapping or a text besides its content.
+const ALLOCATION_BYTES: usize = 32;
+/// Bytes of a number or a boolean besides its text.
+const PLAIN_BYTES: usize = size_of::<Plain>() + ALLOCATION_BYTES;
+/// Bytes of a text, a number or a boolean in the table of those that are interned.
+const INTERNED_BYTES: usize = 56;
+/// Bytes of an anchor: here, and in the parser.
+const ANCHOR_BYTES: usize = 2 * size_of::<AnchoredNode>() + 128;
+/// Bytes of a value behind an alias: none in the tree, but the configuration of each check has a copy.
+const ALIASED_BYTES: usize = 64;
+/// Bytes of a key while it is compared with the others of a large mapping.
+const COMPARED_BYTES: usize = 2 * size_of::<Entry>();
+/// Bytes of a line in the index of lines, for problems.
+const LINE_BYTES: usize = 3 * size_of::<usize>();
 /// Number of bytes of text that count as one value.
 const BYTES_PER_VALUE: usize = 64;
 /// Maximum size of a text that is interned.
 const MAX_SHARED_BYTES: usize = 24;
-/// The hint where a tab indents a line.
-const NO_TABS: &str = "indent with spaces: YAML does not allow tabs";
 
-/// The document of a file, or nothing if it is empty or broken.
-pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
+/// The document of a file, or nothing if it is empty or broken. Stops where the budget is exceeded.
+pub(super) fn parse(source: &Source, budget: &mut Budget, report: &mut Report) -> Option<Node> {
+    let is_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+    let lines = source.text.as_bytes().iter().filter(is_end).count();
+    budget.keep(source.text.len().saturating_add(lines.saturating_mul(LINE_BYTES)));
+    if budget.is_exceeded() {
+        report.add(budget.problem(source, None));
+        return None;
+    }
+    let root = build(&mut Builder::new(source, budget, report));
+    if !budget.is_exceeded() {
+        budget.end_file();
+    }
+    root
+}
+
+fn build(builder: &mut Builder<'_>) -> Option<Node> {
     let limits = options! {
         emit_comments: false,
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut builder = Builder::new(source, report);
-    for event in Parser::new_from_str_with_options(&source.text, limits) {
+    for event in Parser::new_from_str_with_options(&builder.source.text, limits) {
         let result = match event {
             Ok((event, span)) => builder.handle(event, span),
-            Err(error) => Err(syntax(source, &error)),
+            Err(error) => Err(syntax(builder.source, &error)),
         };
         if let Err(problem) = result {
             builder.report.add(problem);
             return None;
         }
     }
-    builder.root
+    builder.root.take()
 }
 
 /// An anchored node, and its size with aliases expanded.
@@ -64,6 +95,7 @@ struct Size {
 
 struct Builder<'a> {
     source: &'a Source,
+    budget: &'a mut Budget,
     report: &'a mut Report,
     open: Vec<Collection>,
     /// Elements of all open lists, innermost last.
@@ -73,7 +105,6 @@ struct Builder<'a> {
     texts: HashSet<Arc<str>>,
     plains: HashMap<Arc<str>, Arc<Plain>>,
     anchors: HashMap<usize, AnchoredNode>,
-    values: u64,
     aliased: u64,
     documents: usize,
     root: Option<Node>,
@@ -103,9 +134,10 @@ struct Key {
 }
 
 impl<'a> Builder<'a> {
-    fn new(source: &'a Source, report: &'a mut Report) -> Self {
+    fn new(source: &'a Source, budget: &'a mut Budget, report: &'a mut Report) -> Self {
         Self {
             source,
+            budget,
             report,
             open: Vec::new(),
             nodes: Vec::new(),
@@ -113,7 +145,6 @@ impl<'a> Builder<'a> {
             texts: HashSet::new(),
             plains: HashMap::new(),
             anchors: HashMap::new(),
-            values: 0,
             aliased: 0,
             documents: 0,
             root: None,
@@ -122,13 +153,14 @@ impl<'a> Builder<'a> {
 
     fn handle(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
         let at = Position::new(span.start.line(), span.start.col() + 1).in_file(self.source.order());
-        self.values += 1;
-        if self.values > MAX_VALUES {
-            let problem = self
-                .source
-                .problem(at, format!("the file contains more than {MAX_VALUES} values"));
-            return Err(problem.hint("split the suite into several files"));
+        self.event(event, at)?;
+        if self.budget.is_exceeded() {
+            return Err(self.budget.problem(self.source, Some(at)));
         }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event<'_>, at: Position) -> Result<(), Problem> {
         match event {
             Event::DocumentStart(..) => self.document(at)?,
             Event::Scalar(text, style, anchor, tag) => {
@@ -143,7 +175,7 @@ impl<'a> Builder<'a> {
                 self.meaning(tag.as_ref(), at);
                 self.begin(Shape::Map(None), self.entries.len(), anchor, at)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::SequenceEnd | Event::MappingEnd => self.end(at)?,
             Event::Alias(anchor) => self.alias(anchor, at)?,
             _ => {}
         }
@@ -176,23 +208,31 @@ impl<'a> Builder<'a> {
 
     /// Interns short texts: a suite repeats `plugin: http` many times.
     fn text(&mut self, text: &str) -> Arc<str> {
-        if text.len() > MAX_SHARED_BYTES {
-            return Arc::from(text);
-        }
         if let Some(shared) = self.texts.get(text) {
             return Arc::clone(shared);
         }
+        self.budget.keep(text.len().saturating_add(ALLOCATION_BYTES));
+        if text.len() > MAX_SHARED_BYTES {
+            return Arc::from(text);
+        }
+        self.budget.keep_for_file(INTERNED_BYTES);
         let shared: Arc<str> = Arc::from(text);
         self.texts.insert(Arc::clone(&shared));
         shared
     }
 
     fn plain(&mut self, plain: Arc<Plain>) -> Arc<Plain> {
+        if let Some(shared) = self.plains.get(&plain.written) {
+            return Arc::clone(shared);
+        }
+        let text = plain.written.len().saturating_add(ALLOCATION_BYTES);
+        self.budget.keep(text.saturating_add(PLAIN_BYTES));
         if plain.written.len() > MAX_SHARED_BYTES {
             return plain;
         }
-        let shared = self.plains.entry(Arc::clone(&plain.written));
-        Arc::clone(shared.or_insert(plain))
+        self.budget.keep_for_file(INTERNED_BYTES);
+        self.plains.insert(Arc::clone(&plain.written), Arc::clone(&plain));
+        plain
     }
 
     fn meaning(&mut self, tag: Option<&Cow<'_, Tag>>, at: Position) -> TagMeaning {
@@ -219,20 +259,36 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn end(&mut self) {
-        let Some(closed) = self.open.pop() else { return };
+    fn end(&mut self, at: Position) -> Result<(), Problem> {
+        let Some(closed) = self.open.pop() else {
+            return Ok(());
+        };
+        self.budget.keep(ALLOCATION_BYTES);
         let kind = match closed.shape {
             Shape::List => Kind::List(self.nodes.drain(closed.start..).collect()),
-            Shape::Map(_) => Kind::Map(self.mapping(closed.start)),
+            Shape::Map(_) => Kind::Map(self.mapping(closed.start, at)?),
         };
         self.add(Node { at: closed.at, kind }, closed.size, closed.anchor);
+        Ok(())
     }
 
-    fn mapping(&mut self, start: usize) -> Arc<[Entry]> {
-        if self.entries.get(start..).is_some_and(merge::has_unique_keys) {
-            return self.entries.drain(start..).collect();
+    fn mapping(&mut self, start: usize, at: Position) -> Result<Arc<[Entry]>, Problem> {
+        let entries = self.entries.get(start..).unwrap_or_default();
+        if merge::has_unique_keys(entries) {
+            return Ok(self.entries.drain(start..).collect());
         }
-        merge::unique_entries(self.entries.split_off(start), self.source, self.report).into()
+        let open = self.open_bytes();
+        self.budget
+            .need(open.saturating_add(entries.len().saturating_mul(COMPARED_BYTES)));
+        if self.budget.is_exceeded() {
+            return Err(self.budget.problem(self.source, Some(at)));
+        }
+        Ok(merge::unique_entries(self.entries.drain(start..), self.source, self.report).into())
+    }
+
+    /// Bytes of the elements and entries of all open lists and mappings, which are copied where one ends.
+    fn open_bytes(&self) -> usize {
+        size_of_val(&*self.nodes).saturating_add(size_of_val(&*self.entries))
     }
 
     /// Expands an alias, and charges its full size to the limit.
@@ -246,6 +302,8 @@ impl<'a> Builder<'a> {
             return Err(too_deep(self.source, at));
         }
         self.aliased = self.aliased.saturating_add(built.size.values);
+        let values = usize::try_from(built.size.values).unwrap_or(usize::MAX);
+        self.budget.keep(values.saturating_mul(ALIASED_BYTES));
         if self.aliased > MAX_ALIASED {
             let message = format!("the aliases of the file expand to more than {MAX_ALIASED} values");
             return Err(self
@@ -265,6 +323,7 @@ impl<'a> Builder<'a> {
     /// Adds a complete node to the innermost open collection.
     fn add(&mut self, node: Node, size: Size, anchor: usize) {
         if anchor != 0 {
+            self.budget.keep_for_file(ANCHOR_BYTES);
             let node = node.clone();
             self.anchors.insert(anchor, AnchoredNode { node, size });
         }
@@ -275,17 +334,24 @@ impl<'a> Builder<'a> {
         parent.size.values = parent.size.values.saturating_add(size.values);
         parent.size.depth = parent.size.depth.max(size.depth + 1);
         match &mut parent.shape {
-            Shape::List => self.nodes.push(node),
+            Shape::List => {
+                self.budget.keep(ELEMENT_BYTES);
+                self.nodes.push(node);
+            }
             Shape::Map(key) => match key.take() {
                 None => *key = Some(key_of(&node, self.source, self.report)),
-                Some(Key { text: Some(text), at }) => self.entries.push(Entry {
-                    key: text,
-                    at,
-                    value: node,
-                }),
+                Some(Key { text: Some(text), at }) => {
+                    self.budget.keep(ENTRY_BYTES);
+                    self.entries.push(Entry {
+                        key: text,
+                        at,
+                        value: node,
+                    });
+                }
                 Some(Key { text: None, .. }) => {}
             },
         }
+        self.budget.need(self.open_bytes());
     }
 }
 
@@ -298,70 +364,4 @@ fn key_of(node: &Node, source: &Source, report: &mut Report) -> Key {
         }
     };
     Key { text, at: node.at }
-}
-
-fn too_deep(source: &Source, at: Position) -> Problem {
-    source.problem(
-        at,
-        format!("lists and mappings are nested more than {MAX_DEPTH} deep"),
-    )
-}
-
-fn syntax(source: &Source, error: &ScanError) -> Problem {
-    let at = Position::new(error.marker().line(), error.marker().col() + 1);
-    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
-        return too_deep(source, at);
-    }
-    if matches!(error.kind(), ErrorKind::TabInPlainScalar) {
-        return tab_below(source, at, error);
-    }
-    let hint = match error.kind() {
-        _ if end_of_tabs(source, at.line).is_some() => Some(NO_TABS),
-        ErrorKind::MappingValueNotAllowed if begins_with_key(source, at) => {
-            Some("indent it like the keys beside it, or quote text that contains `: `")
-        }
-        ErrorKind::MappingValueNotAllowed => Some("quote text that contains `: `"),
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry => {
-            Some("indent it like the keys or the `-` beside it")
-        }
-        ErrorKind::SimpleKeyExpected => Some("write `KEY: VALUE`, with a space after the colon"),
-        ErrorKind::InvalidColonPlacement => Some("a bracket or quote before this may be unclosed"),
-        ErrorKind::UnexpectedCharacter { .. } => Some("quote text that starts with this character"),
-        ErrorKind::UnknownQuotedScalarEscape => Some("in single quotes a backslash is literal"),
-        ErrorKind::UnknownAnchor => Some("an alias `*name` needs an anchor `&name` above it"),
-        _ => None,
-    };
-    let problem = source.problem(at, format!("invalid YAML: {}", error.info()));
-    problem.maybe_hint(hint.map(str::to_owned))
-}
-
-/// A text that ends at a tab. The parser reports where the text begins; the tab is in the indentation of a line below.
-fn tab_below(source: &Source, at: Position, error: &ScanError) -> Problem {
-    let lines = (at.line..).take_while(|line| source.line(*line).is_some());
-    let mut tabs = lines.filter_map(|line| Some((line, end_of_tabs(source, line)?)));
-    let mut at = at;
-    if let Some(tab) = tabs.next() {
-        (at.line, at.column) = tab;
-    }
-    let problem = source.problem(at, format!("invalid YAML: {}", error.info()));
-    problem.hint(NO_TABS)
-}
-
-/// The column after the indentation of a line, if a tab is in it.
-fn end_of_tabs(source: &Source, line: u32) -> Option<u32> {
-    let (mut column, mut has_tab) = (1, false);
-    for char in source.line(line)?.take_while(|char| char.is_whitespace()) {
-        column += 1;
-        has_tab |= char == '\t';
-    }
-    has_tab.then_some(column)
-}
-
-/// Whether the colon at this place is the first of its line, as that of a key is.
-fn begins_with_key(source: &Source, at: Position) -> bool {
-    let line = source.line(at.line).into_iter().flatten();
-    (1..)
-        .zip(line)
-        .find(|(_, char)| *char == ':')
-        .is_some_and(|(column, _)| column == at.column)
 }

@@ -10,6 +10,7 @@ mod broken;
 mod exposure;
 mod golden;
 mod independent;
+mod memory;
 mod numbers;
 mod plugin_validation;
 mod policy;

@@ -4,20 +4,45 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::check::RawCheck;
-use super::inheritance::Inheritance;
+use super::inheritance::{Inheritance, MergeLimitExceeded};
 use super::layer::Layer;
+use super::layering::merge_limit_problem;
 use super::profile::Profile;
+use super::report::Report;
 use super::syntax::RawFile;
 
-/// The unused layers, each in the form of a check without a target. `shared` are the defaults of the whole suite.
-pub(super) fn find(files: &[RawFile], shared: &Layer) -> Vec<RawCheck> {
+/// The unused layers with what they inherit, each in the form of a check without a target. `shared` are the defaults of
+/// the whole suite.
+pub(super) fn find(
+    files: &[RawFile],
+    shared: &Layer,
+    inheritance: &mut Inheritance,
+    report: &mut Report,
+) -> Vec<RawCheck> {
+    let mut unused = Vec::new();
+    for (mut part, below) in layers(files, shared) {
+        // One problem is enough.
+        if inheritance.is_limit_exceeded() {
+            break;
+        }
+        let mut below = below.into_iter();
+        match below.try_for_each(|layer| part.layer.inherit(layer, inheritance)) {
+            Ok(()) => unused.push(part),
+            Err(MergeLimitExceeded) => report.add(merge_limit_problem(&part)),
+        }
+    }
+    unused
+}
+
+/// The unused layers, each with those that it inherits from.
+fn layers<'a>(files: &'a [RawFile], shared: &'a Layer) -> Vec<(RawCheck, Vec<&'a Layer>)> {
     let used = used_profiles(files);
     let mut unused = Vec::new();
     for file in files {
         if let Some(at) = file.defaults_at.filter(|_| !are_used(file, files)) {
             let layer = ("`defaults`: ".to_owned(), file.defaults.clone());
             let part = RawCheck::from_layer(&file.source, at, layer);
-            unused.extend(over(part, [shared]));
+            unused.push((part, vec![shared]));
         }
         let is_used = |profile: &Arc<Profile>| used.contains(&Arc::as_ptr(profile));
         for profile in file.profiles.iter().filter(|profile| !is_used(profile)) {
@@ -26,7 +51,7 @@ pub(super) fn find(files: &[RawFile], shared: &Layer) -> Vec<RawCheck> {
                 profile.at,
                 (profile.subject(), profile.layer.clone()),
             );
-            unused.extend(over(part, [&file.defaults, shared]));
+            unused.push((part, vec![&file.defaults, shared]));
         }
     }
     unused
@@ -50,12 +75,4 @@ fn are_used(file: &RawFile, files: &[RawFile]) -> bool {
     } else {
         files.iter().flat_map(|file| &file.checks).any(agrees)
     }
-}
-
-/// A layer with what it inherits; nothing if that takes too much memory.
-fn over<const N: usize>(mut part: RawCheck, below: [&Layer; N]) -> Option<RawCheck> {
-    let mut inheritance = Inheritance::default();
-    let mut below = below.into_iter();
-    let inherited = below.try_for_each(|layer| part.layer.inherit(layer, &mut inheritance));
-    inherited.ok().map(|()| part)
 }

@@ -34,7 +34,7 @@ pub(super) const MAX_VALUE: usize = 4_096;
 /// Maximum depth of variables that refer to each other.
 const MAX_DEPTH: usize = 16;
 /// Maximum bytes that all references to variables of a suite may insert.
-const MAX_TOTAL_BYTES: usize = 64 << 20;
+const MAX_TOTAL_BYTES: usize = 32 << 20;
 
 /// A variable of the suite or the command line, with its effective value.
 #[derive(Debug, Clone, PartialEq, Eq)]

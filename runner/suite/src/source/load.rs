@@ -15,7 +15,7 @@ use canary_system::regular_file::Session;
 /// Maximum size of one file.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Maximum size of all files of a suite together.
-const MAX_SUITE_BYTES: u64 = 256 << 20;
+const MAX_SUITE_BYTES: u64 = 32 << 20;
 /// Maximum number of files of a suite.
 const MAX_FILES: usize = 10_000;
 /// Maximum number of entries of a directory that are examined: this happens every few seconds.
@@ -123,6 +123,7 @@ fn read_text(path: &Path, budget: u64, session: &Session) -> Result<String, Prob
                 path,
                 format!("the files of the suite are larger than {limit} MiB together"),
             )
+            .hint("share what checks have in common in `profiles`, or run several services with a suite each")
         }
         io::ErrorKind::FileTooLarge => {
             let limit = MAX_FILE_BYTES >> 20;

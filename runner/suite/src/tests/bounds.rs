@@ -66,13 +66,13 @@ fn a_problem_in_a_long_line_is_quoted_wherever_it_is() {
 
 /// Each problem would take time proportional to the line, if its characters were counted.
 #[test]
-fn as_many_problems_as_a_line_of_4_mib_holds_are_found() {
+fn as_many_problems_as_a_line_of_1_mib_holds_are_found() {
     let text = format!(
         "checks: [{}]",
-        "{plugin: none, target: a, interval: ä},".repeat(100_000)
+        "{plugin: none, target: a, interval: ä},".repeat(25_000)
     );
     let problems = load_text(&text).unwrap_err();
-    assert!(problems.count() >= 100_000, "{}", problems.count());
+    assert!(problems.count() >= 25_000, "{}", problems.count());
 }
 
 #[test]
@@ -162,12 +162,6 @@ fn aliases_nest_to_the_same_limit() {
         problem_of(text),
         "lists and mappings are nested more than 64 deep"
     );
-}
-
-#[test]
-fn a_file_of_commas_runs_out_of_values() {
-    let message = problem_of(format!("x-list: [{}]", "1,".repeat(5_000_000)));
-    assert_eq!(message, "the file contains more than 4000000 values");
 }
 
 #[test]

@@ -332,7 +332,7 @@ fn the_schema_for_editors_knows_every_key() {
 fn json(path: &Path) -> serde_json::Value {
     let mut report = report::Report::default();
     let source = source::Source::new(path, fs::read_to_string(path).unwrap(), 0);
-    let root = parse::parse(&source, &mut report).unwrap();
+    let root = parse::parse(&source, &mut budget::Budget::of_suite(), &mut report).unwrap();
     let mut interpolator = interpolate::Interpolator::new(&Fixed);
     let context = interpolate::InterpolationContext {
         directory: source.directory(),

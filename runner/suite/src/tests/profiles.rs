@@ -255,11 +255,10 @@ fn what_is_merged_with_what_is_inherited_has_a_bound() {
             "b".repeat(1 << 20)
         ))
     };
-    assert!(load(100, "config: { own: 1 }").is_ok());
+    assert!(load(60, "config: { own: 1 }").is_ok());
     let problems = load(200, "config: { list: { own: 1 } }").unwrap_err();
     assert!(
-        problems
-            .starts_with("suite.yaml:130:5: check `c127`: `profiles` and `defaults` add more than 128 MiB")
+        problems.starts_with("suite.yaml:66:5: check `c63`: `profiles` and `defaults` add more than 64 MiB")
             && problems.matches("suite.yaml").count() == 1,
         "{problems}"
     );

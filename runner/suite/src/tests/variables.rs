@@ -318,7 +318,7 @@ fn variables_grow_within_bounds() {
     let text = format!("vars: {{ x: {large} }}\nx-many: \"{many}\"\n{check}");
     let problems = load_given(&text, &[]).unwrap_err();
     assert!(
-        problems.contains("the variables of the suite expand to more than 64 MiB"),
+        problems.contains("the variables of the suite expand to more than 32 MiB"),
         "{problems}"
     );
 

@@ -52,7 +52,7 @@ fn what_is_wrong_with_all_variables_together_is_reported_once() {
         "vars: {{ x: {} }}\nchecks:\n{checks}",
         "x".repeat(4_000)
     ));
-    assert_eq!(large.matches("more than 64 MiB").count(), 1, "{large}");
+    assert_eq!(large.matches("more than 32 MiB").count(), 1, "{large}");
     assert_eq!(large.matches("suite.yaml:").count(), 1, "{large}");
     let chain: String = (1..1_000)
         .map(|number| format!("  v{number:03}: ${{var:v{:03}}}\n", number + 1))

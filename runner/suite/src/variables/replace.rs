@@ -152,7 +152,7 @@ impl<'a> Replacer<'a> {
         let all = replaced.into_iter().zip(entries);
         let all: Vec<Entry> = all.map(|(new, old)| new.unwrap_or_else(|| old.clone())).collect();
         if has_new_keys {
-            Some(merge::unique_entries(all, self.source, self.report))
+            Some(merge::unique_entries(all.into_iter(), self.source, self.report))
         } else {
             Some(all)
         }

@@ -124,3 +124,31 @@ async fn a_suite_that_was_refused_shows_in_readiness_and_the_service_lives() {
     next(&mut running, "reloaded");
     until_ready();
 }
+
+/// A service in a container of 256 MiB is killed at its limit; the values would take as much by themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suite_of_millions_of_values_is_refused_within_the_memory_of_a_small_service() {
+    let site = site();
+    let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));
+    let folder = suite(&good);
+    let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+    next(&mut running, "running");
+    let values = "1,".repeat(3_900_000);
+    put(
+        folder.path(),
+        "suite.yaml",
+        format!("{good}x-values: [{values}]\n"),
+    );
+    for _ in 0..3 {
+        running.signal(Signal::HUP);
+        next(&mut running, "reload failed");
+        let problem = next(&mut running, "suite.yaml:");
+        assert!(
+            problem.contains("the suite takes more than 96 MiB of memory to read"),
+            "{problem}"
+        );
+    }
+    let peak = running.peak_resident();
+    assert!(peak < 256 << 20, "{} MiB", peak >> 20);
+    accepted(&site, site.accepted() + 10).await;
+}
