@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::read::Rows;
 use super::write_buffer::{PendingBatch, WriteBuffer};
-use super::{Batch, Progress, State, StoredRows};
+use super::{Progress, State, StoredRows};
 
 /// How often the write buffer is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -96,7 +96,7 @@ impl Disk {
     }
 
     fn read(&self, write_buffer: &WriteBuffer) -> StoredRows {
-        write_buffer.mark_ready(Batch::new());
+        write_buffer.mark_ready(PendingBatch::default());
         self.rows()
     }
 

@@ -11,15 +11,20 @@ use tokio::time::Instant;
 use super::error::StoreError;
 use super::files::{FileId, FolderLock, quarantine};
 use super::read::{BUSY_TIMEOUT, COMMIT, Contents, Rows, last_commit, read};
-use super::spill::SpillFile;
+use super::spill::{SpillFile, Spilled};
+use super::write_buffer::PendingBatch;
 use super::{Batch, DescriptorCounter};
 
-/// If the spill file could not be allocated, it is tried again after this many commits.
-const SPILL_RETRY_COMMITS: u64 = 64;
+/// After this many commits, the spill file is opened if that failed before, and extended if the database has grown.
+const RESERVATION_COMMITS: u64 = 64;
 
 /// The longest time that a commit stays in the kernel's page cache only. The kernel accepts a write before the disk
 /// does, and SQLite does not report a later write error without a checkpoint.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+
+const OUTDATED_NOTE: &str = "the state could not be written before the runner was killed, and its last changes did \
+    not fit in the space that is allocated for that: it continues from an earlier moment, so that runs are missing and \
+    notifications may be repeated";
 
 const SETUP: &str = "
     PRAGMA journal_mode = WAL;
@@ -50,7 +55,7 @@ pub(super) enum DatabaseState {
 pub(super) struct Attached {
     pub(super) found: DatabaseState,
     /// Changes from the spill file that are in `found` and not in the database itself.
-    pub(super) pending: Batch,
+    pub(super) pending: PendingBatch,
     pub(super) notes: Vec<String>,
 }
 
@@ -175,27 +180,51 @@ impl Store {
         }
         // Without it, changes that a full disk cannot accept are in memory only.
         if self.spill_file.is_none() {
-            self.spill_file = counted(&self.count_descriptor, 1, || SpillFile::open(&self.folder)).ok();
+            self.reserve_space();
         }
         if self.last.as_ref().is_some_and(|last| last.commit == commit) {
             return Ok(Attached {
                 found: DatabaseState::Current,
-                pending: Batch::new(),
+                pending: PendingBatch::default(),
                 notes,
             });
         }
-        let pending = self
-            .spill_file
-            .as_ref()
-            .map(|spill_file| spill_file.open.read(commit.as_deref()));
-        let pending = pending.unwrap_or_default();
-        apply(&mut rows, &pending);
+        let pending = self.read_spilled(commit.as_deref(), &mut notes);
+        if pending.replaces_all {
+            rows.clear();
+        }
+        apply(&mut rows, &pending.batch);
         let found = self.compare(commit, rows);
         Ok(Attached {
             found,
             pending,
             notes,
         })
+    }
+
+    /// The changes that the spill file holds for this commit of the database.
+    fn read_spilled(&mut self, commit: Option<&str>, notes: &mut Vec<String>) -> PendingBatch {
+        let Some(spill_file) = &self.spill_file else {
+            return PendingBatch::default();
+        };
+        let spilled = spill_file.open.read(commit);
+        if spilled.is_outdated {
+            notes.push(OUTDATED_NOTE.to_owned());
+        } else if spilled == Spilled::default() {
+            self.reserve_space();
+        }
+        spilled.pending
+    }
+
+    /// Allocates space for changes that cannot be committed. Not while the spill file holds any.
+    fn reserve_space(&mut self) {
+        let database = fs::metadata(self.path()).map_or(0, |found| found.len());
+        match &mut self.spill_file {
+            Some(spill_file) => spill_file.open.extend(database),
+            None => {
+                self.spill_file = counted(&self.count_descriptor, 1, || SpillFile::open(&self.folder)).ok();
+            }
+        }
     }
 
     fn compare(&mut self, commit: Option<String>, rows: Rows) -> DatabaseState {
@@ -243,23 +272,18 @@ impl Store {
             checkpoint(connection)?;
             self.checkpointed_at = Instant::now();
         }
-        if self.spill_file.is_none() && last.number.is_multiple_of(SPILL_RETRY_COMMITS) {
-            self.spill_file = counted(&self.count_descriptor, 1, || SpillFile::open(&self.folder)).ok();
+        if last.number.is_multiple_of(RESERVATION_COMMITS) {
+            self.reserve_space();
         }
         Ok(())
     }
 
-    /// Writes a batch that cannot be committed to the spill file, where it survives a kill. Returns whether all of it
-    /// fits.
-    pub(super) fn spill(&mut self, batch: &Batch) -> bool {
-        let Some(last) = &self.last else {
+    /// Writes changes that cannot be committed to the spill file, where they survive a kill. Returns whether they do.
+    pub(super) fn spill(&mut self, pending: &PendingBatch) -> bool {
+        let (Some(last), Some(spill_file)) = (&self.last, &mut self.spill_file) else {
             return false;
         };
-        let pending = self
-            .spill_file
-            .as_mut()
-            .map(|spill_file| spill_file.open.write(last.commit.as_deref(), batch));
-        matches!(pending, Some(Ok(true)))
+        matches!(spill_file.open.write(last.commit.as_deref(), pending), Ok(true))
     }
 
     fn path(&self) -> PathBuf {

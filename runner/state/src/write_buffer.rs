@@ -39,6 +39,8 @@ struct Inner {
     /// Whether the thread is batching: it need not be woken for changes that are not urgent.
     is_batching: bool,
     failing: Option<String>,
+    /// How many of the changes that could not be committed are not in the spill file either.
+    unspilled: usize,
     /// Since when there are uncommitted changes; absent when there are none.
     since: Option<Instant>,
 }
@@ -60,7 +62,7 @@ enum Phase {
 }
 
 /// Changes to be committed in one transaction.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PendingBatch {
     pub(super) batch: Batch,
     pub(super) replaces_all: bool,
@@ -128,7 +130,7 @@ impl WriteBuffer {
         let inner = self.inner();
         match (&inner.failing, &inner.phase) {
             (Some(reason), Phase::Unread) => return Health::Unread(reason.clone()),
-            (Some(reason), _) => return Health::Failing(reason.clone()),
+            (Some(reason), _) => return Health::Failing(inner.with_unspilled(reason)),
             (None, Phase::Unread) => return Health::Unread("the disk is not responding".to_owned()),
             (None, _) => {}
         }
@@ -141,10 +143,11 @@ impl WriteBuffer {
     }
 
     /// Marks the database as read. `pending` still has to be committed.
-    pub(super) fn mark_ready(&self, pending: Batch) {
+    pub(super) fn mark_ready(&self, pending: PendingBatch) {
         let mut inner = self.inner();
         (inner.phase, inner.failing) = (Phase::Ready, None);
-        inner.put_older(pending);
+        inner.replaces_all = pending.replaces_all;
+        inner.put_older(pending.batch);
         if !inner.batch.is_empty() {
             inner.since.get_or_insert_with(Instant::now);
         }
@@ -153,14 +156,14 @@ impl WriteBuffer {
     /// Provides rows that were read after the service had started without them.
     pub(super) fn offer_rows(&self, stored: StoredRows) {
         let mut inner = self.inner();
-        (inner.phase, inner.failing) = (Phase::Read(stored), None);
+        (inner.phase, inner.failing, inner.unspilled) = (Phase::Read(stored), None, 0);
         (inner.batch, inner.replaces_all) = (Batch::new(), false);
     }
 
     /// Asks the service to put everything again, since the database lost earlier commits.
     pub(super) fn request_rewrite(&self) {
         let mut inner = self.inner();
-        inner.failing = None;
+        (inner.failing, inner.unspilled) = (None, 0);
         // Otherwise everything is buffered already.
         if !inner.replaces_all {
             (inner.batch, inner.phase) = (Batch::new(), Phase::Behind);
@@ -178,6 +181,11 @@ impl WriteBuffer {
     /// Records that the database cannot be used now.
     pub(super) fn mark_failing(&self, reason: String) {
         self.inner().failing = Some(reason);
+    }
+
+    /// Records how many changes are neither committed nor in the spill file.
+    pub(super) fn mark_unspilled(&self, changes: usize) {
+        self.inner().unspilled = changes;
     }
 
     /// Waits for the next batch: until there is something to commit, and then [`BATCH_DELAY`] longer unless it is
@@ -210,7 +218,7 @@ impl WriteBuffer {
     /// Records that a batch was committed.
     pub(super) fn mark_committed(&self) {
         let mut inner = self.inner();
-        inner.failing = None;
+        (inner.failing, inner.unspilled) = (None, 0);
         inner.since = (!inner.batch.is_empty()).then(Instant::now);
     }
 
@@ -257,6 +265,17 @@ impl Inner {
         self.number += 1;
         if !self.batch.is_empty() {
             self.since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The reason of a failure, with what a kill of the process would lose.
+    fn with_unspilled(&self, reason: &str) -> String {
+        match self.unspilled {
+            0 => reason.to_owned(),
+            1 => format!("{reason}, and 1 change would be lost if the runner were killed now"),
+            changes => {
+                format!("{reason}, and up to {changes} changes would be lost if the runner were killed now")
+            }
         }
     }
 

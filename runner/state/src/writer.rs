@@ -170,19 +170,26 @@ impl DatabaseWriter {
             let Some(pending) = self.write_buffer.next_batch_after(self.spilled, left) else {
                 return;
             };
+            let began = Instant::now();
             self.spill(pending);
-            self.write_buffer.sleep(SPILL_INTERVAL.min(left));
+            // At most a fifth of the time, however much there is to write.
+            let pause = SPILL_INTERVAL.max(4 * began.elapsed());
+            self.write_buffer.sleep(pause.min(left));
         }
     }
 
     /// Writes uncommitted changes to the spill file, where they survive a kill.
     fn spill(&mut self, pending: PendingBatch) {
         let number = pending.number;
-        if self.store.spill(&pending.batch) {
+        let is_spilled = self.store.spill(&pending);
+        // Changes of the previous write may be among them.
+        let unspilled = if is_spilled { 0 } else { pending.batch.len() };
+        if is_spilled {
             self.progress
                 .send_modify(|progress| progress.number = progress.number.max(number));
         }
         self.spilled = number;
         self.write_buffer.put_back(pending);
+        self.write_buffer.mark_unspilled(unspilled);
     }
 }

@@ -18,6 +18,15 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// A copy of the folder: what a kill would leave.
+fn copy(folder: &Path) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for (name, bytes) in files(folder) {
+        fs::write(copy.path().join(name), bytes).unwrap();
+    }
+    copy
+}
+
 /// Creates a database with one row, as a killed runner leaves it: with a log that has not been checkpointed.
 fn killed_runner(folder: &Path) {
     let (state, writer, _) = State::open_uncounted(folder).unwrap();
@@ -167,10 +176,7 @@ fn changes_that_a_locked_database_refuses_survive_a_kill() {
     // It counts as committed: it is in the spill file.
     commit(&state, vec![Change::put(Table::Alert, "b", "2".to_owned())]);
     commit(&state, vec![Change::delete(Table::Alert, "a")]);
-    let killed = TempDir::new().unwrap();
-    for (name, bytes) in files(folder.path()) {
-        fs::write(killed.path().join(name), bytes).unwrap();
-    }
+    let killed = copy(folder.path());
     let (second, second_writer, stored) = State::open_uncounted(killed.path()).unwrap();
     assert_eq!(alert(&stored), [pair("b", "2")]);
     // From then on the contents of the spill file are in the database.
@@ -180,6 +186,67 @@ fn changes_that_a_locked_database_refuses_survive_a_kill() {
     let (_, _writer, stored) = State::open_uncounted(killed.path()).unwrap();
     assert_eq!(alert(&stored), [pair("b", "2")]);
     drop((blocker, writer));
+}
+
+#[test]
+fn a_megabyte_of_changes_that_a_locked_database_refuses_survives_a_kill() {
+    let folder = TempDir::new().unwrap();
+    let (state, writer, _) = State::open_uncounted(folder.path()).unwrap();
+    commit(&state, vec![Change::put(Table::Alert, "a", "1".to_owned())]);
+    let blocker = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let row = |table, number: u32| Change::put(table, &number.to_string(), "x".repeat(10_000));
+    for number in 0..35 {
+        let tables = [Table::Check, Table::Alert, Table::Notification];
+        commit(&state, tables.map(|table| row(table, number)).into());
+    }
+    let killed = copy(folder.path());
+    let (_, _second, stored) = State::open_uncounted(killed.path()).unwrap();
+    for (table, count) in [(Table::Check, 35), (Table::Alert, 36), (Table::Notification, 35)] {
+        assert_eq!(rows(&stored, table).len(), count);
+    }
+    assert!(stored.notes.is_empty());
+    drop((blocker, writer));
+}
+
+#[test]
+fn what_has_no_room_beside_a_locked_database_is_reported_before_and_after_a_kill() {
+    let folder = TempDir::new().unwrap();
+    let (state, writer, _) = State::open_uncounted(folder.path()).unwrap();
+    commit(&state, vec![Change::put(Table::Check, "a", "1".to_owned())]);
+    let blocker = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    commit(&state, vec![Change::put(Table::Alert, "a", "1".to_owned())]);
+    assert!(matches!(state.health(), Health::Failing(reason) if !reason.contains("lost")));
+    let mut transition = vec![Change::put(Table::Alert, "a", "2".to_owned())];
+    let notification =
+        |number: u32| Change::put(Table::Notification, &number.to_string(), "x".repeat(50_000));
+    transition.extend((0..100).map(notification));
+    let pending = state.put(transition);
+    let is_reported =
+        |reason: &str| reason.ends_with("and up to 101 changes would be lost if the runner were killed now");
+    while !matches!(state.health(), Health::Failing(reason) if is_reported(&reason)) {
+        std::thread::yield_now();
+    }
+    assert!(pending.progress.borrow().number < pending.number);
+    let killed = copy(folder.path());
+    let (_, _second, stored) = State::open_uncounted(killed.path()).unwrap();
+    assert_eq!(alert(&stored), [pair("a", "1")]);
+    assert!(rows(&stored, Table::Notification).is_empty());
+    assert!(
+        stored.notes.iter().any(|note| note.contains("an earlier moment")),
+        "{:?}",
+        stored.notes
+    );
+    drop(blocker);
+    while state.health() != Health::Healthy {
+        std::thread::yield_now();
+    }
+    drop(writer);
+    let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!(alert(&stored), [pair("a", "2")]);
+    assert_eq!(rows(&stored, Table::Notification).len(), 100);
+    assert!(stored.notes.is_empty());
 }
 
 #[test]

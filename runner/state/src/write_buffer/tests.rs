@@ -6,7 +6,7 @@ async fn seconds(seconds: u64) {
 
 fn open() -> WriteBuffer {
     let write_buffer = WriteBuffer::default();
-    write_buffer.mark_ready(Batch::new());
+    write_buffer.mark_ready(PendingBatch::default());
     write_buffer
 }
 
