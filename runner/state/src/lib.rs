@@ -14,6 +14,7 @@
 //! beside it holds what fits. A database that has not been read yet is never written to: once it has been,
 //! [`State::take_sync_request`] hands over its rows, and [`State::put_all`] provides the contents from then on.
 
+mod connection;
 mod error;
 mod files;
 mod read;

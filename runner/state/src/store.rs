@@ -1,16 +1,16 @@
 //! The database file: attaching to it, committing, and spilling what cannot be committed.
 
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tokio::time::Instant;
 
+use super::connection::DatabaseConnection;
 use super::error::StoreError;
-use super::files::{FileId, FolderLock, quarantine};
-use super::read::{BUSY_TIMEOUT, COMMIT, Contents, Rows, last_commit, read};
+use super::files::{FolderLock, quarantine};
+use super::read::{COMMIT, Contents, Rows, last_commit, read};
 use super::spill::{SpillFile, Spilled};
 use super::write_buffer::PendingBatch;
 use super::{Batch, DescriptorCounter};
@@ -25,19 +25,6 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 const OUTDATED_NOTE: &str = "the state could not be written before the runner was killed, and its last changes did \
     not fit in the space that is allocated for that: it continues from an earlier moment, so that runs are missing and \
     notifications may be repeated";
-
-const SETUP: &str = "
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    PRAGMA wal_autocheckpoint = 1000;
-    CREATE TABLE IF NOT EXISTS kept (
-        shelf TEXT NOT NULL,
-        key TEXT NOT NULL,
-        value TEXT NOT NULL,
-        PRIMARY KEY (shelf, key)
-    ) WITHOUT ROWID;
-    PRAGMA user_version = 1;
-";
 
 /// The contents of a database compared with what this process committed last.
 #[derive(Debug)]
@@ -65,7 +52,7 @@ pub(super) struct Store {
     count_descriptor: DescriptorCounter,
     lock: Option<Counted<FolderLock>>,
     spill_file: Option<Counted<SpillFile>>,
-    connection: Option<Counted<(Connection, FileId)>>,
+    connection: Option<Counted<DatabaseConnection>>,
     /// Absent until the database was read for the first time.
     last: Option<LastCommit>,
     /// The time of the last checkpoint.
@@ -79,8 +66,8 @@ struct Counted<T> {
     _descriptors: Vec<Box<dyn Send>>,
 }
 
-/// Descriptors of a connection: the database, its write-ahead log, and the index of the log.
-const CONNECTION_DESCRIPTORS: usize = 3;
+/// Descriptors of a connection: the database, its write-ahead log, and the index of the log, which is open twice.
+const CONNECTION_DESCRIPTORS: usize = 4;
 
 fn counted<T, E>(
     count_descriptor: &DescriptorCounter,
@@ -248,17 +235,13 @@ impl Store {
         };
         if self.connection.is_none() {
             self.connection = Some(counted(&self.count_descriptor, CONNECTION_DESCRIPTORS, || {
-                connect(&path)
+                DatabaseConnection::open(&path)
             })?);
         }
-        let Some(connection) = &mut self.connection else {
+        let Some(database) = &mut self.connection else {
             return Ok(());
         };
-        let (connection, identity) = &mut connection.open;
-        // Writes to a deleted file are lost without an error.
-        if FileId::from_path(&path) != Some(*identity) {
-            return Err(StoreError::Moved);
-        }
+        let connection = database.open.get(&path)?;
         let next = last.next();
         connection.pragma_update(None, "synchronous", synchronous_mode(batch))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -272,6 +255,8 @@ impl Store {
             checkpoint(connection)?;
             self.checkpointed_at = Instant::now();
         }
+        // It may have grown.
+        database.open.repair_index()?;
         if last.number.is_multiple_of(RESERVATION_COMMITS) {
             self.reserve_space();
         }
@@ -298,26 +283,6 @@ fn apply(rows: &mut Rows, batch: &Batch) {
             None => drop(rows.remove(key)),
         }
     }
-}
-
-/// Opens the database for writing, and creates it if necessary.
-fn connect(path: &Path) -> Result<(Connection, FileId), StoreError> {
-    let created = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path);
-    created.map_err(|source| StoreError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(path, flags)?;
-    let identity = FileId::from_path(path).ok_or(StoreError::Moved)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.execute_batch(SETUP)?;
-    Ok((connection, identity))
 }
 
 /// The `synchronous` mode of SQLite for these changes.

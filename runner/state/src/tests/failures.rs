@@ -310,6 +310,40 @@ fn a_database_that_was_not_mounted_yet_is_merged_once_it_is() {
 }
 
 #[test]
+fn an_index_that_another_process_shortens_is_made_anew() {
+    let folder = TempDir::new().unwrap();
+    let index = folder.path().join("state.db-shm");
+    let shorten = |length: usize| {
+        // By another process: closing the file in this one would release the locks that SQLite has on it.
+        let length = length.to_string();
+        let shortened = std::process::Command::new("truncate")
+            .args(["-s", &length])
+            .arg(&index)
+            .status();
+        assert!(shortened.unwrap().success());
+    };
+    for last in [0, 136, 5_000, 32_767] {
+        let (state, writer, _) = State::open_uncounted(folder.path()).unwrap();
+        let numbers = 0..20;
+        for number in numbers.clone() {
+            let text = format!("{last} {number}");
+            commit(&state, vec![Change::put(Table::Alert, &number.to_string(), text)]);
+            shorten([0, 100, 136, 5_000, 20_000][number % 5]);
+        }
+        assert_eq!(state.health(), Health::Healthy);
+        shorten(last);
+        drop(writer);
+        let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
+        let mut expected: Vec<_> = numbers
+            .map(|number| pair(&number.to_string(), &format!("{last} {number}")))
+            .collect();
+        expected.sort();
+        assert_eq!(alert(&stored), expected);
+        assert!(stored.notes.is_empty());
+    }
+}
+
+#[test]
 fn a_path_that_is_not_a_regular_file_is_left_alone() {
     let folder = TempDir::new().unwrap();
     fs::create_dir(folder.path().join("state.db")).unwrap();
