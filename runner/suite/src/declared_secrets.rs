@@ -7,7 +7,7 @@ use super::Catalog;
 use super::check::RawCheck;
 use super::config::ConfigKey;
 use super::syntax::RawFile;
-use super::tree::{Kind, Node};
+use super::tree::{Kind, Node, quoted};
 use crate::problem::Problem;
 use canary_record::redact::Secret;
 
@@ -86,6 +86,13 @@ impl DeclaredSecrets {
 
     /// Masks the values in a message.
     fn mask_text(&self, text: &mut String) {
+        // A long value is cut in a message, so that it is not there as a whole.
+        for value in self.by_value.keys().filter(|value| value.len() >= MIN_QUOTED) {
+            let shown = quoted(value);
+            if text.contains(&shown) {
+                *text = text.replace(&shown, "`***`");
+            }
+        }
         self.mask(text, |_| "***".to_owned());
     }
 

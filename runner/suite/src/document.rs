@@ -12,6 +12,7 @@ use super::Environment;
 use super::budget::Budget;
 use super::interpolate::{InterpolationContext, Interpolator};
 use super::report::Report;
+use super::secret_keys::SecretKeys;
 use super::source::{Source, decode};
 use super::tree::{Entry, Kind, Node};
 use super::{Position, parse};
@@ -79,7 +80,8 @@ impl Document {
     }
 
     fn parse(source: Source, environment: &dyn Environment) -> Self {
-        let mut report = Report::default();
+        let (source, mut report) = (Arc::new(source), Report::default());
+        report.set_sources(std::slice::from_ref(&source));
         let root = parse::parse(&source, &mut Budget::of_settings(), &mut report);
         let mut resolver = ReferenceResolver {
             source: &source,
@@ -87,7 +89,7 @@ impl Document {
             report: &mut report,
         };
         let root = root.map(|node| resolver.value(&node));
-        let problems = report.into_problems();
+        let problems = report.into_problems(&SecretKeys::default());
         Self {
             root,
             problems: problems.iter().cloned().map(without_line).collect(),

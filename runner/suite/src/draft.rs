@@ -19,6 +19,7 @@ use super::limits::Limits;
 use super::maintenance::syntax::RawWindow;
 use super::possible_names::PossibleDeclarations;
 use super::report::Report;
+use super::secret_keys::SecretKeys;
 use super::settings::Settings;
 use super::source::Source;
 use super::source::load::load;
@@ -208,8 +209,9 @@ impl Draft {
             _ => self.report_exposed_of_invalid(&declared, &mut report),
         }
         if report.count() > 0 {
-            declared.mask_problems(report.problems_mut());
-            return Err(report.into_problems());
+            let mut problems = report.into_problems(&SecretKeys::of(catalog));
+            declared.mask_problems(problems.iter_mut());
+            return Err(problems);
         }
         let written = self.files.iter().flat_map(|file| &file.maintenance);
         let maintenance = written.filter_map(RawWindow::window).collect();

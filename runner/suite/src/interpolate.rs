@@ -188,8 +188,9 @@ impl<'e> Interpolator<'e> {
                     Ok(Value::Secret(secret)) => expanded.secret(secret),
                     Err(error) => unresolved.push(error),
                 },
-                Piece::Unclosed(text) => unresolved.push(Unresolved::new(
-                    format!("{} has no closing `}}`", quoted(text)),
+                // The rest of the text, which may be a secret, is not shown.
+                Piece::Unclosed(kind) => unresolved.push(Unresolved::new(
+                    format!("`{kind}` has no closing `}}`"),
                     Some("write `$${` for a plain `${`".to_owned()),
                 )),
             }

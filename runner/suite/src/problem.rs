@@ -161,6 +161,12 @@ impl Problem {
         self.origin.position().flatten()
     }
 
+    /// Whether it is about the file with this path and index.
+    pub(crate) fn is_in(&self, path: &Path, order: usize) -> bool {
+        let is_path = matches!(&self.origin, Origin::File(location) if &*location.file == path);
+        is_path && self.file_order == saturate(order)
+    }
+
     /// The same problem, of the file with this index among all files of the suite.
     pub(crate) fn in_file(mut self, order: usize) -> Self {
         self.file_order = saturate(order);

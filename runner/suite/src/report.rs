@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::failed_references::FailedReferences;
+use super::problem_secrets::ProblemSecrets;
+use super::secret_keys::SecretKeys;
 use super::source::Source;
 use crate::problem::{Position, Problem, Problems};
 
@@ -80,11 +82,6 @@ impl Report {
         self.problems.add(problem);
     }
 
-    /// The problems so far, such as to mask secrets in them.
-    pub(super) fn problems_mut(&mut self) -> impl Iterator<Item = &mut Problem> {
-        self.problems.iter_mut()
-    }
-
     /// Whether further problems are only counted, so that wording them is not necessary.
     pub(super) fn is_full(&self) -> bool {
         self.problems.is_full()
@@ -94,7 +91,10 @@ impl Report {
         self.problems.count() + self.suppressed_count
     }
 
-    pub(super) fn into_problems(self) -> Problems {
+    /// The problems, in which the values of `keys` are hidden.
+    pub(super) fn into_problems(mut self, keys: &SecretKeys) -> Problems {
+        let mut secrets = ProblemSecrets::new(&self.sources, keys);
+        self.problems.iter_mut().for_each(|problem| secrets.hide(problem));
         self.problems.sorted()
     }
 }

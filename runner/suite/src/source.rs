@@ -5,6 +5,7 @@ pub(super) mod load;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use super::secret_spans::SecretSpans;
 use crate::problem::{Location, Origin, Position, Problem, SourceLine};
 
 /// Maximum length of a source line in a problem, in characters.
@@ -54,7 +55,8 @@ impl Source {
 
     pub(super) fn problem(&self, at: Position, message: impl Into<String>) -> Problem {
         let mut problem = Problem::new(Origin::File(self.location(at)), message).in_file(self.order);
-        problem.source_line = self.excerpt(at).map(Box::new);
+        // The report hides secrets in it, once all are known.
+        problem.source_line = self.excerpt(at, &SecretSpans::default()).map(Box::new);
         problem
     }
 
@@ -62,9 +64,10 @@ impl Source {
         Problem::of_file(&self.path, message).in_file(self.order)
     }
 
-    /// The line at `at`, or the part of a long line around it, and what to underline in it.
-    fn excerpt(&self, at: Position) -> Option<SourceLine> {
-        let column = usize::try_from(at.column).unwrap_or(usize::MAX).saturating_sub(1);
+    /// The line at `at`, or the part of a long line around it, and what to underline in it. Secrets are hidden by where
+    /// they stand in the file, so that it does not matter where the line is cut, or how a secret is written.
+    pub(super) fn excerpt(&self, at: Position, secrets: &SecretSpans) -> Option<SourceLine> {
+        let column = column(at);
         let start = self.line_start(at.line)?;
         let is_long = self.line_from(start).nth(MAX_LINE_CHARS).is_some();
         let skipped = if is_long {
@@ -72,8 +75,13 @@ impl Source {
         } else {
             0
         };
-        let shown = self.line_from(self.offset(start, skipped));
-        let text: String = shown.take(MAX_LINE_CHARS).map(printable).collect();
+        let mut offset = self.offset(start, skipped);
+        let shown = self.line_from(offset).take(MAX_LINE_CHARS).map(|character| {
+            let is_hidden = secrets.is_hidden(offset);
+            offset += character.len_utf8();
+            if is_hidden { '*' } else { printable(character) }
+        });
+        let text: String = shown.collect();
         let indent = (column - skipped).min(text.chars().count());
         let rest: String = text.chars().skip(indent).collect();
         Some(SourceLine {
@@ -81,6 +89,11 @@ impl Source {
             text,
             indent,
         })
+    }
+
+    /// The byte offset of a position.
+    pub(super) fn offset_of(&self, at: Position) -> Option<usize> {
+        Some(self.offset(self.line_start(at.line)?, column(at)))
     }
 
     /// The characters of a line, counted from 1.
@@ -119,6 +132,11 @@ impl Source {
         rest.nth(index % CHECKPOINT_CHARS)
             .map_or(self.text.len(), |(offset, _)| checkpoint + offset)
     }
+}
+
+/// The characters before a position in its line.
+fn column(at: Position) -> usize {
+    usize::try_from(at.column).unwrap_or(usize::MAX).saturating_sub(1)
 }
 
 /// The byte offset of every [`CHECKPOINT_CHARS`]th character.
@@ -195,10 +213,14 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
     }
 }
 
-/// A problem at the end of `before`.
+/// A problem at the end of `before`. The line is not shown: where its secrets are is unclear in a file that is no text.
 fn at_end(path: &Path, before: &str, message: &str) -> Problem {
     let starts = line_starts(before);
     let last = starts.last().and_then(|start| before.get(*start..));
     let column = last.unwrap_or_default().chars().count() + 1;
-    Source::new(path, before.to_owned(), 0).problem(Position::new(starts.len(), column), message)
+    let location = Location {
+        file: path.into(),
+        at: Some(Position::new(starts.len(), column)),
+    };
+    Problem::new(Origin::File(location), message)
 }

@@ -15,6 +15,7 @@ mod numbers;
 mod plugin_validation;
 mod policy;
 mod profiles;
+mod quoted_secrets;
 mod secrets;
 mod shared;
 mod timing;

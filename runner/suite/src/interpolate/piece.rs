@@ -1,10 +1,12 @@
 //! The parts of a text with references.
 
 pub(super) const OPEN: &str = "${";
+/// Beginnings of references to secrets.
+const SECRETS: [&str; 2] = ["${env:", "${file:"];
 
 /// Whether a text contains a secret reference.
 pub(crate) fn has_reference(text: &str) -> bool {
-    text.contains("${env:") || text.contains("${file:")
+    SECRETS.iter().any(|reference| text.contains(reference))
 }
 
 /// A part of a text.
@@ -15,7 +17,7 @@ pub(super) enum Piece<'t> {
     Literal(&'t str),
     /// The text between `${` and `}`.
     Reference(&'t str),
-    /// A reference without its closing brace.
+    /// The beginning of a reference without its closing brace: `${env:`.
     Unclosed(&'t str),
 }
 
@@ -29,11 +31,8 @@ pub(super) fn next_piece(text: &str) -> Option<(&str, Piece<'_>, &str)> {
         return Some((before, Piece::Reference(inner), after));
     }
     let unclosed = text.get(before.len()..).unwrap_or_default();
-    let piece = if has_reference(unclosed) {
-        Piece::Unclosed(unclosed)
-    } else {
-        Piece::Literal(unclosed)
-    };
+    let reference = SECRETS.into_iter().find(|reference| unclosed.contains(reference));
+    let piece = reference.map_or(Piece::Literal(unclosed), Piece::Unclosed);
     Some((before, piece, ""))
 }
 

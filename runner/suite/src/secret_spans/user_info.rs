@@ -1,0 +1,98 @@
+//! User and password in URLs, and in texts that were meant as one.
+
+use std::ops::Range;
+
+/// Maximum length in bytes of what may be a password with spaces or quotes.
+const MAX_SPACED: usize = 256;
+
+/// Where user info is in `text`, line by line.
+pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in text.split(['\r', '\n']) {
+        // Without an `@` in the line only a text that was cut may hold user info.
+        if line.contains('@') || line.contains('…') {
+            found.extend(of_line(line).map(|span| start + span.start..start + span.end));
+        }
+        start += line.len() + 1;
+    }
+    found
+}
+
+/// `text` with `***` in place of user info.
+pub(crate) fn masked(text: &str) -> String {
+    let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
+    for span in spans(text) {
+        shown.push_str(text.get(end..span.start).unwrap_or_default());
+        shown.push_str("***");
+        end = span.end;
+    }
+    shown.push_str(text.get(end..).unwrap_or_default());
+    shown
+}
+
+fn of_line(line: &str) -> impl Iterator<Item = Range<usize>> {
+    let last_at = line.rfind('@');
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = line.get(start..).filter(|rest| !rest.is_empty())?;
+            let is_end = |char: char| char.is_whitespace() || matches!(char, '"' | '\'' | '`');
+            let token = rest.split(is_end).next().unwrap_or_default();
+            let begin = start;
+            let span = of_token(token, last_at.and_then(|at| at.checked_sub(begin)));
+            let next = rest.get(token.len()..).and_then(|rest| rest.chars().next());
+            start += token.len() + next.map_or(0, char::len_utf8);
+            if let Some(span) = span {
+                start = start.max(begin + span.end);
+                return Some(begin + span.start..begin + span.end);
+            }
+        }
+    })
+}
+
+/// The user info in a text without spaces and quotes, after which the last `@` of its line is at `last_at`.
+fn of_token(token: &str, last_at: Option<usize>) -> Option<Range<usize>> {
+    let start = token.find("://").map_or(0, |scheme| scheme + 3);
+    let rest = token.get(start..)?;
+    if let Some(at) = rest.rfind('@') {
+        let is_password = start > 0 || rest.get(..at)?.contains(':');
+        return is_password.then_some(start..start + at);
+    }
+    let authority = rest.split('/').next()?;
+    let (_, port) = authority.split_once(':').filter(|_| start > 0)?;
+    if authority.contains('…') {
+        return Some(start..start + rest.find('…')?);
+    }
+    // A space or a quote in a password.
+    let is_port = authority.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_near = |at: &usize| (token.len()..token.len() + MAX_SPACED).contains(at);
+    let end = last_at.filter(|at| !is_port && is_near(at))?;
+    Some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_info_is_masked_and_the_rest_of_a_url_is_not() {
+        for (text, shown) in [
+            (
+                "proxy: \"htp://user:pass@a:1/b\", x: 1",
+                "proxy: \"htp://***@a:1/b\", x: 1",
+            ),
+            ("{ target: http://u:p/a@ss@h }", "{ target: http://***@h }"),
+            ("http://token@host and ü", "http://***@host and ü"),
+            ("target: 'user:pass@a:1'", "target: '***@a:1'"),
+            ("invalid `http://user:1234…`", "invalid `http://***…`"),
+            ("'http://user:two words@h/'", "'http://***@h/'"),
+            ("\"http://user:a'b\\\"c@h/\"", "\"http://***@h/\""),
+            ("http://a.test:80/long…", "http://a.test:80/long…"),
+            ("http://[::1]:80/ ops@a.test", "http://[::1]:80/ ops@a.test"),
+            ("http://a:80/, to: ops@a.test", "http://a:80/, to: ops@a.test"),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Values, in a text that need not be valid YAML.
+
+use std::ops::Range;
+
+/// Maximum length in bytes of an anchor or a tag before a value.
+const MAX_PROPERTY: usize = 256;
+/// Maximum length of the name of an anchor in characters; longer ones are known by their beginning.
+const MAX_ANCHOR: usize = 64;
+/// Kinds of references, which say where a secret is and hold none.
+const KINDS: [&str; 3] = ["env:", "file:", "var:"];
+
+/// A value without spaces, and without commas and brackets at its end, which may belong to what holds it.
+pub(super) fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
+    let value = text.get(span.clone()).unwrap_or_default().trim_start();
+    let is_around = |char: char| char.is_whitespace() || matches!(char, ',' | '{' | '}' | '[' | ']');
+    let mut kept = value.trim_end_matches(is_around).len();
+    // The end of a reference.
+    let last = value.get(..kept).and_then(|kept| kept.rsplit("${").next());
+    if last.is_some_and(|last| last.len() < kept && !last.contains('}'))
+        && value.get(kept..kept + 1) == Some("}")
+    {
+        kept += 1;
+    }
+    let start = span.end - value.len();
+    start..start + kept
+}
+
+/// The parts of a value that must not be shown: what is in its quotes, without references.
+pub(super) fn hidden(text: &str, span: &Range<usize>) -> Vec<Range<usize>> {
+    let span = unquoted(text, span);
+    let value = text.get(span.clone()).unwrap_or_default();
+    if reference_end(value, true) == Some(value.len()) {
+        return Vec::new();
+    }
+    let (mut parts, mut start) = (Vec::new(), span.start);
+    for (offset, _) in value.match_indices("${") {
+        let length = value.get(offset..).and_then(|rest| reference_end(rest, false));
+        if let Some(length) = length {
+            parts.push(start..span.start + offset);
+            start = span.start + offset + length;
+        }
+    }
+    parts.push(start..span.end);
+    parts
+}
+
+/// The end of the reference that a text begins with. One without a kind may be meant as text.
+fn reference_end(text: &str, needs_no_kind: bool) -> Option<usize> {
+    let inner = text.strip_prefix("${")?;
+    let kind = KINDS.iter().find_map(|kind| inner.strip_prefix(kind));
+    let name = kind.or_else(|| needs_no_kind.then_some(inner))?;
+    let is_in_name = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '/');
+    let rest = name.trim_start_matches(is_in_name).strip_prefix('}')?;
+    Some(text.len() - rest.len())
+}
+
+fn unquoted(text: &str, span: &Range<usize>) -> Range<usize> {
+    let value = text.get(span.clone()).unwrap_or_default();
+    let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    if is_quoted('"') || is_quoted('\'') {
+        span.start + 1..span.end - 1
+    } else {
+        span.clone()
+    }
+}
+
+/// The names of aliases in a value.
+pub(super) fn aliases<'t>(text: &'t str, span: &Range<usize>) -> impl Iterator<Item = &'t str> {
+    let start = span.start;
+    let value = text.get(span.clone()).unwrap_or_default();
+    let marks = value.match_indices('*');
+    marks.map(move |(offset, _)| anchor_name(text, start + offset + 1))
+}
+
+/// The name of an anchor or an alias at an offset.
+pub(super) fn anchor_name(text: &str, start: usize) -> &str {
+    let rest = text.get(start..).unwrap_or_default();
+    let is_end = |char: char| char.is_whitespace() || matches!(char, ',' | '[' | ']' | '{' | '}');
+    let mut ends = rest.char_indices().enumerate();
+    let end = ends.find(|(index, (_, char))| *index == MAX_ANCHOR || is_end(*char));
+    rest.get(..end.map_or(rest.len(), |(_, (offset, _))| offset))
+        .unwrap_or_default()
+}
+
+/// Whether the value after `from` is clearly a text, and not what may hold further keys.
+pub(super) fn is_text(text: &str, from: usize) -> bool {
+    let start = after_properties(text, from);
+    if matches!(byte(text, start), None | Some(b'{' | b'[' | b'#')) {
+        return false;
+    }
+    // The digest of a plugin.
+    let unquoted = skip(text, start, |byte| matches!(byte, b'"' | b'\''));
+    if text
+        .get(unquoted..)
+        .is_some_and(|value| value.starts_with("sha256:"))
+    {
+        return false;
+    }
+    // Otherwise each key of a long line would search the rest of it.
+    if !has_line_end(text, from..start) {
+        return true;
+    }
+    let line = text.get(start..line_end(text, start)).unwrap_or_default();
+    let entry = line.split(',').next().unwrap_or_default();
+    !entry.contains(": ") && !entry.ends_with(':') && !entry.starts_with("- ")
+}
+
+/// Up to where the value after `from` is quoted or in brackets, if it is. In doubt, it goes on to the end of its line.
+pub(super) fn end_of_enclosed(text: &str, from: usize) -> usize {
+    let start = after_properties(text, from);
+    let end = match byte(text, start) {
+        Some(quote @ (b'"' | b'\'')) => closing_quote(text, start + 1, quote),
+        Some(b'{' | b'[') => closing_bracket(text, start),
+        _ => return from,
+    };
+    let Some(end) = end.map(|end| end + 1) else {
+        return text.len();
+    };
+    let is_one_line = !has_line_end(text, start..end);
+    let next = byte(
+        text,
+        skip(text, end, |byte| matches!(byte, b' ' | b'\t' | b'}' | b']')),
+    );
+    if is_one_line && matches!(next, None | Some(b'\n' | b'\r' | b',' | b'#')) {
+        end
+    } else {
+        line_end(text, end)
+    }
+}
+
+/// Skips spaces, an anchor and a tag.
+fn after_properties(text: &str, from: usize) -> usize {
+    let mut at = skip(text, from, |byte| byte.is_ascii_whitespace());
+    for _ in 0..2 {
+        if !matches!(byte(text, at), Some(b'&' | b'!')) {
+            break;
+        }
+        let is_end = |byte: &u8| byte.is_ascii_whitespace() || b",[]{}\"'".contains(byte);
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        let length = rest.iter().take(MAX_PROPERTY).position(is_end);
+        at = skip(text, at + length.unwrap_or(0), |byte| byte.is_ascii_whitespace());
+    }
+    at
+}
+
+/// The quote that closes a text which begins at `start`.
+fn closing_quote(text: &str, start: usize, quote: u8) -> Option<usize> {
+    let mut at = start;
+    loop {
+        match byte(text, at)? {
+            b'\\' if quote == b'"' => at += 2,
+            b'\'' if quote == b'\'' && byte(text, at + 1) == Some(quote) => at += 2,
+            byte if byte == quote => return Some(at),
+            _ => at += 1,
+        }
+    }
+}
+
+/// The bracket that closes the one at `start`.
+fn closing_bracket(text: &str, start: usize) -> Option<usize> {
+    let (mut at, mut depth, mut before) = (start, 0_usize, b' ');
+    loop {
+        let current = byte(text, at)?;
+        match current {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' | b'\'' if before.is_ascii_whitespace() || b"{[,:".contains(&before) => {
+                at = closing_quote(text, at + 1, current)?;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+        (before, at) = (current, at + 1);
+    }
+}
+
+fn has_line_end(text: &str, span: Range<usize>) -> bool {
+    text.get(span).is_none_or(|part| part.contains(['\n', '\r']))
+}
+
+fn line_end(text: &str, from: usize) -> usize {
+    skip(text, from, |byte| !matches!(byte, b'\n' | b'\r'))
+}
+
+/// The first offset from `from` whose byte does not match.
+fn skip(text: &str, from: usize, matches: impl Fn(u8) -> bool) -> usize {
+    let rest = text.as_bytes().get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|byte| matches(**byte)).count()
+}
+
+fn byte(text: &str, at: usize) -> Option<u8> {
+    text.as_bytes().get(at).copied()
+}
