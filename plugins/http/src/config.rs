@@ -32,11 +32,15 @@ pub struct Config {
     )]
     pub(crate) method: String,
     /// Request headers: a name and its value, or a list of values that are sent one after the other.
+    #[schemars(extend("x-canary-ignore-case" = true))]
     pub(crate) headers: BTreeMap<String, OneOrMany<String>>,
     /// The request body, as it is sent. `${file:PATH}` puts a file here.
     pub(crate) body: Option<String>,
     /// The request body as JSON; sets `content-type: application/json` where `headers` has none.
-    #[schemars(with = "Option<Value>")]
+    #[schemars(
+        with = "Option<Value>",
+        extend("x-canary-atomic" = true, "type" = ["object", "array", "string", "number", "boolean"])
+    )]
     pub(crate) body_json: Option<Box<RawValue>>,
     /// Credentials to send: `basic`, `bearer`, `digest` or `oauth2`.
     pub(crate) auth: Option<Auth>,

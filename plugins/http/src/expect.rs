@@ -46,6 +46,7 @@ pub(crate) struct Expect {
     /// Accepted statuses and ranges, such as `[200, 301-302]`; default: `200-299`.
     status: Option<OneOrMany<status::Range>>,
     /// Header name to its value, or to an object of rules.
+    #[schemars(extend("x-canary-ignore-case" = true))]
     headers: BTreeMap<String, header::Rules>,
     /// The whole body, or an object of rules.
     body: Option<body::Rules>,

@@ -297,6 +297,28 @@ fn every_key_of_the_schema_is_described() {
     }
 }
 
+#[test]
+fn the_schema_says_what_is_not_merged_and_which_names_ignore_case() {
+    let schema = fake::describe::<Http>().config_schema;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let expect = &schema["$defs"]["Expect"]["properties"];
+    let rules = |key: &str| expect[key]["additionalProperties"]["properties"].clone();
+    for value in ["equals", "not_equals"] {
+        assert_eq!(rules("json")[value]["x-canary-atomic"], true, "{value}");
+        // A text is never `null`, so `null` can only remove it.
+        assert_eq!(rules("headers")[value].get("x-canary-atomic"), None, "{value}");
+    }
+    let body = &schema["properties"]["body_json"];
+    assert_eq!(body["x-canary-atomic"], true);
+    assert!(
+        !body["type"].as_array().unwrap().contains(&json!("null")),
+        "{body}"
+    );
+    for headers in [&schema["properties"]["headers"], &expect["headers"]] {
+        assert_eq!(headers["x-canary-ignore-case"], true);
+    }
+}
+
 fn undescribed(path: &str, schema: &Value, missing: &mut Vec<String>) {
     match schema {
         Value::Object(keys) => {

@@ -12,8 +12,8 @@ use super::file_fingerprint::FileFingerprint;
 use canary_sandbox::dispatch::Plugins;
 use canary_sandbox::plugin::{EMBEDDED, Plugin};
 use canary_suite::{
-    Catalog, Draft, Environment, HostLimits, PluginDeclaration, PluginSource, Problems, ReferencePolicy,
-    Suite, SuiteEnvironment, Unusable, VariableOverrides, read, read_text,
+    Catalog, Draft, Environment, HostLimits, MergedDraft, PluginDeclaration, PluginSource, Problems,
+    ReferencePolicy, Suite, SuiteEnvironment, Unusable, VariableOverrides, read, read_text,
 };
 use canary_system::io_class;
 use canary_system::liveness;
@@ -109,6 +109,7 @@ async fn compile_and_validate(
 ) -> Result<Loaded, Problems> {
     let mut catalog = Catalog::default();
     let plugins = compile_all(&draft, host, recorded, &mut catalog).await;
+    let (draft, mut catalog) = on_thread(paths, move || (draft.merge_configs(&catalog), catalog)).await?;
     validate_schemas(&draft, &plugins, host, &mut catalog).await;
     let (draft, catalog) = validate_configs(paths, draft, catalog, &plugins, host).await?;
     let limits = HostLimits {
@@ -207,7 +208,7 @@ async fn compile(
 }
 
 /// Validates the configurations of checks against the schemas of plugins that are not embedded.
-async fn validate_schemas(draft: &Draft, plugins: &Plugins, host: &Host, catalog: &mut Catalog) {
+async fn validate_schemas(draft: &MergedDraft, plugins: &Plugins, host: &Host, catalog: &mut Catalog) {
     let untrusted = draft
         .plugins()
         .iter()
@@ -230,11 +231,11 @@ async fn validate_schemas(draft: &Draft, plugins: &Plugins, host: &Host, catalog
 /// Has plugins validate the configurations that their schemas accept.
 async fn validate_configs(
     paths: &[PathBuf],
-    draft: Draft,
+    draft: MergedDraft,
     catalog: Catalog,
     plugins: &Plugins,
     host: &Host,
-) -> Result<(Draft, Catalog), Problems> {
+) -> Result<(MergedDraft, Catalog), Problems> {
     let names = plugins.iter().filter(|(_, plugin)| plugin.exports_check_config());
     let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
     let (draft, mut catalog, requests) = on_thread(paths, move || {

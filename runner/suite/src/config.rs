@@ -7,6 +7,7 @@ use super::fields::Reader;
 use super::interpolate::{InterpolationContext, Interpolator, Unresolved};
 use super::merge;
 use super::tree::{Entry, Kind, Node};
+use super::value_schemas::ValueSchemas;
 use crate::problem::Position;
 use canary_record::redact::Secret;
 
@@ -25,6 +26,8 @@ pub(super) struct RawConfig {
     pub(super) interpolated: InterpolatedConfig,
     /// Approximate bytes that each configuration takes that includes this one.
     pub(super) weight: usize,
+    /// The configurations that it inherits from, nearest first, until they are merged.
+    pub(super) inherited: Vec<Arc<Self>>,
 }
 
 impl RawConfig {
@@ -34,21 +37,47 @@ impl RawConfig {
             weight: weight(&interpolated.value),
             node,
             interpolated,
+            inherited: Vec::new(),
+        }
+    }
+
+    /// This, to be merged over what it inherits so far and then `base`.
+    pub(super) fn over(&self, base: &Arc<Self>) -> Self {
+        let mut own = self.clone();
+        own.inherited.push(Arc::clone(base));
+        own.weight = own.weight.saturating_add(base.weight);
+        own
+    }
+
+    /// This, and each configuration that it inherits from, nearest first.
+    pub(super) fn layers(&self) -> impl DoubleEndedIterator<Item = &Self> {
+        std::iter::once(self).chain(self.inherited.iter().map(|base| &**base))
+    }
+
+    /// All layers as one. The farthest are merged first, so that what one layer removes does not come back.
+    pub(super) fn merged(&self, schemas: &ValueSchemas<'_>) -> Self {
+        let mut layers = self.layers().rev().cloned();
+        let farthest = layers.next().unwrap_or_else(|| self.clone());
+        let merged = layers.fold(farthest, |base, own| own.merged_over(&base, schemas));
+        Self {
+            weight: self.weight,
+            inherited: Vec::new(),
+            ..merged
         }
     }
 
     /// This merged over `base`: mappings are merged, everything else is replaced, and `null` removes the inherited
     /// value.
-    pub(super) fn over(&self, base: &Self) -> Self {
+    fn merged_over(&self, base: &Self, schemas: &ValueSchemas<'_>) -> Self {
         let (own, below) = (&self.interpolated, &base.interpolated);
         Self {
             key: self.key,
-            node: merge::over(&self.node, &base.node),
+            node: merge::over(&self.node, &base.node, schemas),
             interpolated: InterpolatedConfig {
-                value: merge::over(&own.value, &below.value),
+                value: merge::over(&own.value, &below.value, schemas),
                 secrets: [own.secrets.as_slice(), &below.secrets].concat(),
             },
-            weight: self.weight.saturating_add(base.weight),
+            ..self.clone()
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Reads a suite: first each file by itself, then what the files say of each other.
 
+pub(super) mod merged;
 mod plugins;
 mod trees;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,29 +11,20 @@ use std::sync::Arc;
 
 use self::trees::trees;
 use super::check::RawCheck;
-use super::declared_secrets::DeclaredSecrets;
 use super::inheritance::Inheritance;
 use super::interpolate::{Environment, Interpolator};
 use super::layer::Layer;
-use super::limits::Limits;
-use super::maintenance::syntax::RawWindow;
 use super::possible_names::PossibleDeclarations;
 use super::report::Report;
-use super::secret_keys::SecretKeys;
 use super::settings::Settings;
 use super::source::Source;
 use super::source::load::load;
 use super::suggest;
 use super::syntax::{self, RawFile};
 use super::tree::quoted;
-use super::validator::Validator;
 use super::variables::{Variable, VariableOverrides, Variables};
-use super::{
-    Catalog, HostLimits, PluginDeclaration, PluginSource, SecretRegistry, Suite, declared_secrets, exposure,
-    group, layering, relations, unused,
-};
-use crate::problem::{Location, Problem, Problems};
-use canary_record::redact::SuiteSecrets;
+use super::{PluginDeclaration, PluginSource, group, layering, relations, unused};
+use crate::problem::{Location, Problem};
 use canary_system::regular_file::Session;
 
 /// Maximum number of unknown plugins that are reported one by one.
@@ -180,80 +171,6 @@ impl Draft {
     #[must_use]
     pub fn plugins(&self) -> &[PluginDeclaration] {
         &self.plugins
-    }
-
-    /// The suite, if it has no problem at all.
-    ///
-    /// # Errors
-    /// Every problem of every file.
-    pub fn finish(mut self, catalog: &Catalog, host_limits: &HostLimits) -> Result<Suite, Problems> {
-        let mut report = std::mem::take(&mut self.report);
-        let declared = declared_secrets::find(&self.files, &self.unused, catalog);
-        let validator = Validator {
-            plugins: self.usable_plugins(catalog, &mut report),
-            limits: Limits {
-                host_limits,
-                groups: &self.groups,
-                possible: &self.possible.groups,
-            },
-            shared: &self.shared,
-            declared: &declared,
-            secrets: RefCell::new(SuiteSecrets::new(&host_limits.secrets)),
-            config_secrets: RefCell::default(),
-            disabled: RefCell::default(),
-        };
-        let checks = validator.checks(&self.files, &mut report);
-        validator.unused(&self.unused, &mut report);
-        match report.count() {
-            0 => self.register_secrets(&validator.secrets.borrow(), &mut report),
-            _ => self.report_exposed_of_invalid(&declared, &mut report),
-        }
-        if report.count() > 0 {
-            let mut problems = report.into_problems(&SecretKeys::of(catalog));
-            declared.mask_problems(problems.iter_mut());
-            return Err(problems);
-        }
-        let written = self.files.iter().flat_map(|file| &file.maintenance);
-        let maintenance = written.filter_map(RawWindow::window).collect();
-        Ok(Suite {
-            checks,
-            disabled: validator.disabled.into_inner(),
-            groups: self.groups,
-            maintenance,
-            variables: self.variables,
-        })
-    }
-
-    /// Searches the visible texts of an invalid suite for its secrets, without registering these.
-    fn report_exposed_of_invalid(&self, declared: &DeclaredSecrets, report: &mut Report) {
-        let secrets = SuiteSecrets::new(&SecretRegistry::default());
-        let mut known = HashSet::new();
-        for check in self.files.iter().flat_map(|file| &file.checks) {
-            if known.insert(check.config_key()) {
-                let of_config = check
-                    .layer
-                    .config
-                    .iter()
-                    .flat_map(|config| &config.interpolated.secrets);
-                secrets.add(of_config.chain(declared.of_check(check)));
-            }
-            secrets.add(check.targets.iter().flat_map(|target| &target.secrets));
-        }
-        if secrets.publish().is_ok() {
-            let exposed = secrets.exposed();
-            exposure::report_exposed(&self.files, &self.variables, &exposed, (&self.origin, report));
-        }
-    }
-
-    /// Registers the secrets, and searches the suite's visible texts for them.
-    fn register_secrets(&self, secrets: &SuiteSecrets, report: &mut Report) {
-        if let Err(error) = secrets.publish() {
-            let problem = Problem::of_file(&self.origin, error.to_string());
-            let problem = problem.transient(error.is_transient());
-            return report.add(problem.hint("refer to fewer secrets, or to shorter ones"));
-        }
-        let exposed = secrets.exposed();
-        exposure::report_exposed(&self.files, &self.variables, &exposed, (&self.origin, report));
     }
 
     /// Each declared plugin, once.

@@ -34,7 +34,7 @@ impl Inheritance {
         base: &Arc<RawConfig>,
     ) -> Result<Arc<RawConfig>, MergeLimitExceeded> {
         let bytes = &mut self.bytes;
-        self.configs.get(own, base, |own, base| {
+        self.configs.get(own, base, |own, _| {
             charge(bytes, base.weight)?;
             Ok(own.over(base))
         })

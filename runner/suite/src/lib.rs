@@ -10,6 +10,7 @@ mod budget;
 mod cadence;
 mod check;
 mod config;
+mod config_merge;
 mod config_validation;
 mod cron;
 mod declared_secrets;
@@ -63,6 +64,7 @@ mod timing;
 mod tree;
 mod unused;
 mod validator;
+mod value_schemas;
 mod variables;
 
 use std::collections::{BTreeMap, HashMap};
@@ -77,6 +79,7 @@ pub use self::annotations::Annotations;
 pub use self::cadence::Cadence;
 pub use self::cron::{Cron, CronError};
 pub use self::document::{Content, Document, Member, Value};
+pub use self::draft::merged::MergedDraft;
 pub use self::draft::{Draft, read, read_text};
 pub use self::editor_schema::schema;
 pub use self::interpolate::{Environment, ProcessEnvironment, SuiteEnvironment};
@@ -316,8 +319,8 @@ impl Catalog {
         self.facts.insert(name.into(), facts);
     }
 
-    /// Adds the result of validating the configurations of [`Draft::schema_request`] against a plugin's schema, or why
-    /// there is none. Without it, [`Draft::finish`] validates them in this process.
+    /// Adds the result of validating the configurations of [`MergedDraft::schema_request`] against a plugin's schema, or
+    /// why there is none. Without it, [`MergedDraft::finish`] validates them in this process.
     pub fn insert_schema_response(
         &mut self,
         name: impl Into<String>,
@@ -327,8 +330,8 @@ impl Catalog {
             .insert(name.into(), response.map(SchemaResponse::sanitized));
     }
 
-    /// Adds the plugin's own validation result for the configurations of [`Draft::config_request`], or why there is
-    /// none. Without it, everything that the schema allows is accepted.
+    /// Adds the plugin's own validation result for the configurations of [`MergedDraft::config_request`], or why there
+    /// is none. Without it, everything that the schema allows is accepted.
     pub fn insert_config_response(
         &mut self,
         name: impl Into<String>,

@@ -1,11 +1,13 @@
 //! The final entries of a mapping: unique keys, with `<<` merged in.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::report::Report;
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
+use super::value_schemas::ValueSchemas;
 
 /// The merge key of YAML 1.1.
 const MERGE: &str = "<<";
@@ -59,20 +61,19 @@ pub(super) fn unique_entries(
 }
 
 /// Merges a mapping over another one, recursively; anything else replaces the base, and `null` removes it: a JSON merge
-/// patch (RFC 7396) that may itself be patched.
-pub(super) fn over(own: &Node, base: &Node) -> Node {
+/// patch (RFC 7396) that may itself be patched. The schemas say which values are exempt, and which keys are the same.
+pub(super) fn over(own: &Node, base: &Node, schemas: &ValueSchemas<'_>) -> Node {
     let (Kind::Map(entries), Kind::Map(inherited)) = (&own.kind, &base.kind) else {
         return own.clone();
     };
-    let below: HashMap<&str, &Entry> = inherited.iter().map(|entry| (&*entry.key, entry)).collect();
+    let below: HashMap<Cow<'_, str>, &Entry> = inherited
+        .iter()
+        .map(|entry| (schemas.name(&entry.key), entry))
+        .collect();
     let mut merged: Vec<Entry> = Vec::with_capacity(entries.len() + inherited.len());
     for entry in &**entries {
-        let value = match below.get(&*entry.key) {
-            Some(_) if entry.value.is_null() => Node {
-                at: entry.value.at,
-                kind: Kind::Removed,
-            },
-            Some(base) => over(&entry.value, &base.value),
+        let value = match below.get(&schemas.name(&entry.key)) {
+            Some(base) => value_over(&entry.value, &base.value, &schemas.of_key(&entry.key)),
             None => entry.value.clone(),
         };
         merged.push(Entry {
@@ -80,13 +81,29 @@ pub(super) fn over(own: &Node, base: &Node) -> Node {
             ..entry.clone()
         });
     }
-    let own_keys: HashSet<&str> = entries.iter().map(|entry| &*entry.key).collect();
-    let others = inherited.iter().filter(|entry| !own_keys.contains(&*entry.key));
+    let own_keys: HashSet<Cow<'_, str>> = entries.iter().map(|entry| schemas.name(&entry.key)).collect();
+    let others = inherited
+        .iter()
+        .filter(|entry| !own_keys.contains(&schemas.name(&entry.key)));
     merged.extend(others.cloned());
     Node {
         at: own.at,
         kind: Kind::Map(merged.into()),
     }
+}
+
+/// The value of a key over the inherited one.
+fn value_over(own: &Node, base: &Node, schemas: &ValueSchemas<'_>) -> Node {
+    if schemas.are_atomic() {
+        return own.clone();
+    }
+    if own.is_null() {
+        return Node {
+            at: own.at,
+            kind: Kind::Removed,
+        };
+    }
+    over(own, base, schemas)
 }
 
 /// The entries of the mapping, or of each mapping of the list, that a `<<` refers to.

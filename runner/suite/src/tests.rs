@@ -11,6 +11,7 @@ mod exposure;
 mod golden;
 mod independent;
 mod memory;
+mod merging;
 mod numbers;
 mod plugin_validation;
 mod policy;
@@ -125,7 +126,8 @@ fn only_config(text: String, plugin: &str) -> ConfigUse {
         &Fixed,
         &VariableOverrides::default(),
     );
-    let (request, _) = draft.config_request(plugin, &catalog(&draft));
+    let catalog = catalog(&draft);
+    let (request, _) = draft.merge_configs(&catalog).config_request(plugin, &catalog);
     let [config] = <[ConfigUse; 1]>::try_from(request.configs).unwrap();
     config
 }

@@ -281,6 +281,17 @@ impl<'de, V: Plain, E: Extra> Deserialize<'de> for Rule<V, E> {
     }
 }
 
+/// Marks the values to compare with that may be `null` or an object: a suite must not take that for the removal of an
+/// inherited value, or merge it with one.
+fn mark_atomic(schema: &mut Schema) {
+    for key in ["equals", "not_equals"] {
+        let value = schema.pointer_mut(&format!("/properties/{key}"));
+        if let Some(value) = value.and_then(Value::as_object_mut) {
+            value.insert("x-canary-atomic".to_owned(), true.into());
+        }
+    }
+}
+
 /// The members of an object, as they are written.
 type Members<'j> = BTreeMap<String, &'j RawValue>;
 
@@ -315,6 +326,9 @@ impl<V: Plain, E: Extra> JsonSchema for Rule<V, E> {
         }
         for plain in V::TYPES {
             add_type(&mut schema, plain);
+        }
+        if V::TYPES.contains(&"null") {
+            mark_atomic(&mut schema);
         }
         schema
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use super::Draft;
+use super::merged::MergedDraft;
 use crate::check::RawCheck;
 use crate::config_validation::{self, ConfigSchema, UsablePlugin};
 use crate::json;
@@ -18,9 +18,9 @@ use crate::schema_validation::{
 use crate::tree::quoted;
 use crate::{Catalog, PluginDeclaration, PluginFacts, PluginSource, Unusable};
 
-impl Draft {
-    /// The request to [`validate_configs`](crate::validate_configs) for this plugin, so that [`Draft::finish`]
-    /// need not do that itself.
+impl MergedDraft {
+    /// The request to [`validate_configs`](crate::validate_configs) for this plugin, so that
+    /// [`MergedDraft::finish`] need not do that itself.
     #[must_use]
     pub fn schema_request(&self, plugin: &str, facts: &PluginFacts) -> SchemaRequest {
         let configs = self.checks_by_config(plugin).map(|check| {
@@ -38,7 +38,7 @@ impl Draft {
     }
 
     /// The request to the plugin itself: the configurations that its schema allows, and their targets. Empty if the
-    /// schema is invalid, which [`Draft::finish`] reports.
+    /// schema is invalid, which [`MergedDraft::finish`] reports.
     #[must_use]
     pub fn config_request(&self, plugin: &str, catalog: &Catalog) -> (ConfigRequest, ConfigUses) {
         let facts = catalog.get(plugin).and_then(|facts| facts.as_ref().ok());
@@ -76,7 +76,7 @@ impl Draft {
 
     /// The checks of a plugin.
     fn checks_of(&self, plugin: &str) -> impl Iterator<Item = &RawCheck> {
-        let checks = self.files.iter().flat_map(|file| &file.checks);
+        let checks = self.0.files.iter().flat_map(|file| &file.checks);
         let plugin = plugin.to_owned();
         checks.filter(move |check| {
             let own = check.layer.plugin.get();
@@ -90,8 +90,8 @@ impl Draft {
         catalog: &'a Catalog,
         report: &mut Report,
     ) -> HashMap<&'a str, UsablePlugin<'a>> {
-        let mut usable = HashMap::with_capacity(self.plugins.len());
-        for plugin in &self.plugins {
+        let mut usable = HashMap::with_capacity(self.0.plugins.len());
+        for plugin in &self.0.plugins {
             let schema = match catalog.get(&plugin.name) {
                 Some(Ok(facts)) => self
                     .schema(&plugin.name, facts, catalog)
@@ -179,6 +179,7 @@ impl Draft {
     fn plugin_problem(&self, plugin: &PluginDeclaration, reason: &str) -> Problem {
         let message = format!("plugin {}: {reason}", quoted(&plugin.name));
         let file = self
+            .0
             .files
             .iter()
             .find(|file| file.source.path == plugin.location.file);

@@ -54,6 +54,7 @@ fn problems<'v>(tops: impl IntoIterator<Item = &'v Value>, checks: &[Value]) -> 
     fs::write(&path, suite.to_string()).unwrap();
     let draft = read(&[path], &EMBEDDED, &Fixed);
     let mut catalog = catalog(&draft);
+    let draft = draft.merge_configs(&catalog);
     let (request, uses) = draft.config_request("http", &catalog);
     let picky = request.configs.iter().enumerate();
     let picky = picky.filter(|(_, used)| used.config.contains("picky"));

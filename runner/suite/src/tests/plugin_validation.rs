@@ -20,12 +20,13 @@ plugins: { own: { path: own.wasm } }
 /// A suite, and a catalog with the response of one plugin to its request.
 fn with_response(
     response: impl FnOnce(&ConfigRequest) -> Result<ConfigResponse, Unusable>,
-) -> (Draft, Catalog) {
+) -> (MergedDraft, Catalog) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("suite.yaml");
     fs::write(&path, SUITE).unwrap();
     let draft = read(&[path], &EMBEDDED, &Fixed);
     let mut catalog = catalog(&draft);
+    let draft = draft.merge_configs(&catalog);
     let (request, uses) = draft.config_request("own", &catalog);
     catalog.insert_config_response("own", uses, response(&request));
     (draft, catalog)
