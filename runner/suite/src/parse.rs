@@ -168,11 +168,13 @@ impl<'a> Builder<'a> {
                 self.scalar(&text, style, &meaning, anchor, at);
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.meaning(tag.as_ref(), at);
+                let meaning = self.meaning(tag.as_ref(), at);
+                self.require_type(&meaning, &Kind::List([].into()), at);
                 self.begin(Shape::List, self.nodes.len(), anchor, at)?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.meaning(tag.as_ref(), at);
+                let meaning = self.meaning(tag.as_ref(), at);
+                self.require_type(&meaning, &Kind::Map([].into()), at);
                 self.begin(Shape::Map(None), self.entries.len(), anchor, at)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(at)?,
@@ -201,6 +203,9 @@ impl<'a> Builder<'a> {
             Some(kind @ Kind::Null) => kind,
             _ => Kind::Text(self.text(text)),
         };
+        if !self.expects_key() {
+            self.require_type(meaning, &kind, at);
+        }
         let values = text.len().div_ceil(BYTES_PER_VALUE).max(1);
         let values = u64::try_from(values).unwrap_or(u64::MAX);
         self.add(Node { at, kind }, Size { values, depth: 0 }, anchor);
@@ -243,6 +248,23 @@ impl<'a> Builder<'a> {
                 .add(self.source.problem(at, format!("unsupported YAML tag {name}")));
         }
         meaning
+    }
+
+    /// Reports a tag that names another type than the value has.
+    fn require_type(&mut self, meaning: &TagMeaning, kind: &Kind, at: Position) {
+        let tag = match meaning {
+            TagMeaning::Type(tag) if !tag.allows(kind) => tag.as_str(),
+            TagMeaning::Text if matches!(kind, Kind::List(_) | Kind::Map(_)) => "!!str",
+            _ => return,
+        };
+        let found = Node {
+            at,
+            kind: kind.clone(),
+        }
+        .found();
+        let message = format!("the YAML tag `{tag}` does not fit {found}");
+        let problem = self.source.problem(at, message);
+        self.report.add(problem.hint("leave the tag out"));
     }
 
     fn begin(&mut self, shape: Shape, start: usize, anchor: usize, at: Position) -> Result<(), Problem> {

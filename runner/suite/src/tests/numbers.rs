@@ -108,3 +108,53 @@ fn a_schema_validates_a_long_number_by_the_nearest_that_it_can_represent() {
         );
     }
 }
+
+#[test]
+fn a_tag_decides_what_a_value_is_whether_it_is_quoted_or_not() {
+    for (written, value) in [
+        ("!!int \"31\"", "31"),
+        ("!!int 0x1F", "31"),
+        (
+            "!!int 123456789012345678901234567890",
+            "123456789012345678901234567890",
+        ),
+        ("!!float '3.5'", "3.5"),
+        ("!!float 31", "31"),
+        ("!!bool \"true\"", "true"),
+        ("!!null \"\"", "null"),
+        ("!!null null", "null"),
+        ("!!str 31", "\"31\""),
+        ("! 31", "\"31\""),
+        ("!!seq [1]", "[1]"),
+        ("!!map { a: 1 }", "{\"a\":1}"),
+    ] {
+        let text =
+            format!("checks: [{{ name: a, plugin: leak, target: \"a:1\", config: {{ own: {written} }} }}]\n");
+        let suite = load_given(&text, &[]).unwrap_or_else(|problems| panic!("{written}: {problems}"));
+        assert_eq!(
+            suite.checks[0].config.expose(),
+            format!("{{\"own\":{value}}}"),
+            "{written}"
+        );
+    }
+}
+
+#[test]
+fn a_tag_that_does_not_fit_its_value_is_refused() {
+    for (written, expected) in [
+        ("!!int \"x\"", "`!!int` does not fit the string `x`"),
+        ("!!int 1.5", "`!!int` does not fit the number `1.5`"),
+        ("!!bool 1", "`!!bool` does not fit the number `1`"),
+        ("!!null x", "`!!null` does not fit the string `x`"),
+        ("!!float", "`!!float` does not fit nothing"),
+        ("!!float .inf", "`!!float` does not fit the string `.inf`"),
+        ("!!seq x", "`!!seq` does not fit the string `x`"),
+        ("!!int [1]", "`!!int` does not fit a list"),
+        ("!!str { a: 1 }", "`!!str` does not fit a mapping"),
+    ] {
+        let text =
+            format!("checks: [{{ name: a, plugin: leak, target: \"a:1\", config: {{ own: {written} }} }}]\n");
+        let problems = load_given(&text, &[]).unwrap_err();
+        assert!(problems.contains(expected), "{written}: {problems}");
+    }
+}

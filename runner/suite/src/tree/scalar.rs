@@ -51,6 +51,13 @@ impl Plain {
         number.is_f64() && (is_whole || decimal::parse(&self.written) != decimal::parse(&number.to_string()))
     }
 
+    fn is_whole_number(&self) -> bool {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+');
+        self.value.is_u64()
+            || self.value.is_i64()
+            || self.value.is_number() && self.written.bytes().all(is_digit)
+    }
+
     /// As the end of `expected .., found ..`.
     pub(crate) fn found(&self) -> String {
         let what = match self.value {
@@ -67,22 +74,77 @@ pub(crate) enum TagMeaning {
     Plain,
     /// `!!str` or `!`.
     Text,
+    /// A tag of the core schema that names the type of the value.
+    Type(CoreType),
     /// A tag that suites do not support.
     Unsupported,
+}
+
+/// A type of the core schema other than a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CoreType {
+    Null,
+    Bool,
+    Int,
+    Float,
+    List,
+    Map,
+}
+
+impl CoreType {
+    fn from_suffix(suffix: &str) -> Option<Self> {
+        Some(match suffix {
+            "null" => Self::Null,
+            "bool" => Self::Bool,
+            "int" => Self::Int,
+            "float" => Self::Float,
+            "seq" => Self::List,
+            "map" => Self::Map,
+            _ => return None,
+        })
+    }
+
+    /// The tag as it is usually written.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Null => "!!null",
+            Self::Bool => "!!bool",
+            Self::Int => "!!int",
+            Self::Float => "!!float",
+            Self::List => "!!seq",
+            Self::Map => "!!map",
+        }
+    }
+
+    /// Whether a value has the type. A whole number is also a `!!float`: JSON does not tell them apart.
+    pub(crate) fn allows(self, kind: &Kind) -> bool {
+        match (self, kind) {
+            (Self::Null, Kind::Null) | (Self::List, Kind::List(_)) | (Self::Map, Kind::Map(_)) => true,
+            (Self::Bool, Kind::Plain(plain)) => plain.value.is_boolean(),
+            (Self::Float, Kind::Plain(plain)) => plain.value.is_number(),
+            (Self::Int, Kind::Plain(plain)) => plain.is_whole_number(),
+            _ => false,
+        }
+    }
 }
 
 pub(crate) fn meaning(tag: Option<&Cow<'_, Tag>>) -> TagMeaning {
     let Some(tag) = tag else { return TagMeaning::Plain };
     match (tag.handle(), tag.suffix()) {
         (CORE, "str") | ("" | "!", "" | "!") => TagMeaning::Text,
-        (CORE, "null" | "bool" | "int" | "float" | "seq" | "map") => TagMeaning::Plain,
+        (CORE, suffix) => CoreType::from_suffix(suffix).map_or(TagMeaning::Unsupported, TagMeaning::Type),
         _ => TagMeaning::Unsupported,
     }
 }
 
-/// The value of a scalar, unless it is a text.
+/// The value of a scalar, unless it is a text. A tag decides instead of quotes (YAML 1.2.2, section 6.9.1).
 pub(crate) fn resolve(text: &str, style: ScalarStyle, meaning: &TagMeaning) -> Option<Kind> {
-    if style != ScalarStyle::Plain || matches!(meaning, TagMeaning::Text) {
+    let is_text = match meaning {
+        TagMeaning::Text => true,
+        TagMeaning::Type(_) => false,
+        TagMeaning::Plain | TagMeaning::Unsupported => style != ScalarStyle::Plain,
+    };
+    if is_text {
         return None;
     }
     if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
