@@ -22,6 +22,10 @@ impl Coercions {
     pub(super) fn add(&mut self, pointer: &str) -> bool {
         self.0.insert(pointer.to_owned())
     }
+
+    pub(super) fn remove(&mut self, pointer: &str) -> bool {
+        self.0.remove(pointer)
+    }
 }
 
 /// The configuration for validation against its schema; an empty one if absent. Its references are replaced. A number

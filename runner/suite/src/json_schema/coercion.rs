@@ -41,7 +41,31 @@ impl SchemaValidator {
             }
             coerced = other;
         }
-        coerced
+        match config {
+            Some(config) if !coerced.is_allowed => self.without_useless(config, coerced),
+            _ => coerced,
+        }
+    }
+
+    /// The same without coercions of values that violate the schema all the same: what is wrong is reported of the
+    /// value as it is written. Another value may be the reason why they were kept.
+    fn without_useless(&self, config: &Node, coerced: CoercedConfig) -> CoercedConfig {
+        let mut coercions = coerced.coercions.clone();
+        let mut has_useless = false;
+        for error in self.validator.iter_errors(&coerced.value).take(MAX_ERRORS) {
+            visit(&error, MAX_DEPTH, &mut |pointer| {
+                has_useless |= coercions.remove(pointer)
+            });
+        }
+        if !has_useless {
+            return coerced;
+        }
+        let other = self.coerce_with(Some(config), coercions);
+        if self.count_errors(&other) > self.count_errors(&coerced) {
+            coerced
+        } else {
+            other
+        }
     }
 
     fn coerce_with(&self, config: Option<&Node>, coercions: Coercions) -> CoercedConfig {

@@ -110,6 +110,21 @@ fn a_schema_validates_a_long_number_by_the_nearest_that_it_can_represent() {
 }
 
 #[test]
+fn a_value_that_is_wrong_as_text_too_is_reported_as_it_is_written() {
+    for beside in ["", ", headers: { n: \"${var:n}\" }", ", body: \"${var:n}\""] {
+        let text = format!(
+            "vars: {{ n: 99 }}\nchecks: [{{ name: a, plugin: http, target: \"http://a.test\", \
+             config: {{ redirects: \"${{var:n}}\"{beside} }} }}]\n"
+        );
+        let problems = load_given(&text, &[]).unwrap_err();
+        assert!(
+            problems.contains("`config.redirects`: expected at most 20, found the number `99`"),
+            "{beside}: {problems}"
+        );
+    }
+}
+
+#[test]
 fn a_tag_decides_what_a_value_is_whether_it_is_quoted_or_not() {
     for (written, value) in [
         ("!!int \"31\"", "31"),
