@@ -14,6 +14,8 @@ use crate::verdict::Assertion;
 
 /// Name of the assertion on the peer's address.
 const PEER_ADDRESS: &str = "peer_address";
+/// The JSON Schema `format` by which the runner names the element of a list that is no network.
+const FORMAT: &str = "canary-network";
 
 /// An address or a network in a configuration: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`.
 ///
@@ -125,7 +127,7 @@ impl JsonSchema for Network {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$",
+        json_schema!({ "type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", "format": FORMAT,
             "patternErrorMessage": "an IP address or a network, such as `10.0.0.0/8`" })
     }
 }

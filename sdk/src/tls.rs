@@ -18,6 +18,7 @@
 mod session;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ use crate::backend;
 use crate::problems::{Invalid, Problems};
 
 pub use session::{Certificate, Examination, Reason, Session, verified};
+
+/// Length of an ALPN protocol in bytes (RFC 7301, section 3.1).
+const PROTOCOL_BYTES: RangeInclusive<usize> = 1..=255;
 
 /// A version of TLS. Orders from old to new; `1.2` and `1.3` in a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -150,10 +154,26 @@ impl Options {
     pub fn report_invalid(&self, problems: &mut Problems) {
         for invalid in self.check() {
             match key_of(&invalid.field) {
+                Some("alpn") => self.report_protocols(&invalid.message, problems),
                 Some(key) => problems.at(key, |problems| problems.report(&invalid.message)),
                 None => problems.report(&invalid.message),
             }
         }
+    }
+
+    /// Reports each ALPN protocol that has no valid length; all of them, if another thing is wrong with the list.
+    fn report_protocols(&self, message: &str, problems: &mut Problems) {
+        let protocols = self.alpn.iter().enumerate();
+        let invalid = protocols.filter(|(_, protocol)| !PROTOCOL_BYTES.contains(&protocol.len()));
+        let invalid: Vec<usize> = invalid.map(|(index, _)| index).collect();
+        problems.at("alpn", |problems| {
+            for index in &invalid {
+                problems.at_index(*index, |problems| problems.report(message));
+            }
+            if invalid.is_empty() {
+                problems.report(message);
+            }
+        });
     }
 }
 

@@ -62,7 +62,11 @@ fn what_contradicts_itself_is_named() {
 #[test]
 fn what_the_host_refuses_is_at_the_key_that_it_comes_from() {
     let of = |field: &str, config: Value| of(&FakeHost::new().invalid(field, "why"), "example.com", &config);
-    assert_eq!(of("alpn", json!({ "alpn": [""] })), ["/config/alpn: why"]);
+    assert_eq!(
+        of("alpn", json!({ "alpn": ["", "a", "x".repeat(256)] })),
+        ["/config/alpn/0: why", "/config/alpn/2: why"]
+    );
+    assert_eq!(of("alpn", json!({ "alpn": ["a", "b"] })), ["/config/alpn: why"]);
     assert_eq!(of("ca-certificates", json!({ "ca": "x" })), ["/config/ca: why"]);
     assert_eq!(
         of("server-name", json!({ "names": ["a", "b c"] })),

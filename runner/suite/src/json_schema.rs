@@ -2,6 +2,7 @@
 
 mod coercion;
 mod messages;
+mod network;
 mod partial_config;
 mod yaml_path;
 
@@ -70,6 +71,7 @@ impl SchemaValidator {
             .with_pattern_options(PatternOptions::regex())
             .should_validate_formats(true)
             .with_format("regex", |text| messages::regex_error(text).is_none())
+            .with_format(network::FORMAT, network::is_network)
             .with_format(units::DURATION_FORMAT, |text| units::duration(text).is_ok())
             .with_format(units::SIZE_FORMAT, |text| units::size(text).is_ok())
             .build(schema)

@@ -90,7 +90,7 @@ const FOUND: &[&str] = &[
     "33:24: check `port`: `config.dialogue[2].start_tls.server_name`: invalid host `a:25`; write a name or an IP address",
     "34:11: check `port`: `config.dialogue[3].start_tls`: the connection already uses TLS",
     "38:23: check `certificate`: `config.names[0]`: invalid host `a b`; write a name or an IP address",
-    "38:31: check `certificate`: `config.alpn`: an alpn protocol has 1 to 255 bytes",
+    "38:38: check `certificate`: `config.alpn[0]`: an alpn protocol has 1 to 255 bytes",
     "38:43: check `certificate`: `config.warn_within`: 1d is less than `fail_within` (7d): it would never warn",
     "39:74: check `both`: `config`: `body` and `body_json` cannot be combined",
     "40:53: check `half`: `config`: `client_cert` is missing",

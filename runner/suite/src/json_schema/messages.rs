@@ -44,7 +44,9 @@ pub(super) fn expectation(error: &ValidationError<'_>, validator: &SchemaValidat
             .pattern_message(error)
             .unwrap_or_else(|| format!("a string that matches {}", quoted(pattern))),
         Kind::Format { format } if format == "regex" => "a regular expression".to_owned(),
-        Kind::Format { format } => format!("a string in the form {}", quoted(format)),
+        Kind::Format { format } => validator
+            .pattern_message(error)
+            .unwrap_or_else(|| format!("a string in the form {}", quoted(format))),
         Kind::UniqueItems => "no element twice".to_owned(),
         Kind::OneOfMultipleValid { .. } => "only one of several forms".to_owned(),
         Kind::FalseSchema => NOTHING.to_owned(),

@@ -1,4 +1,4 @@
-//! Durations and sizes have the same grammar in the suite and in its configurations.
+//! Durations and sizes have the same grammar in the suite and in its configurations; networks have that of the SDK.
 
 use super::*;
 
@@ -57,4 +57,33 @@ fn a_configuration_refuses_what_the_suite_refuses_in_the_same_words() {
             found[1].message
         );
     }
+}
+
+#[test]
+fn each_element_of_a_list_that_is_no_network_is_named_at_its_place() {
+    const SCHEMA: &str = r#"{ "properties": { "from": { "items": { "type": "string", "format": "canary-network",
+        "pattern": "^[0-9./]+$", "patternErrorMessage": "a network" } }, "limit": { "maximum": 1 } } }"#;
+    let text = "plugins: { own: { path: own.wasm } }\nchecks: [{ name: a, plugin: own, target: \"h:1\", \
+                config: { from: [10.0.0.0/8, 10.0.0.0/99, 1.2.3.4/40, x], limit: 2 } }]\n";
+    let name = Path::new("suite.yaml");
+    let draft = read_text(
+        name,
+        text.to_owned(),
+        &EMBEDDED,
+        &Fixed,
+        &VariableOverrides::default(),
+    );
+    let mut catalog = Catalog::default();
+    catalog.insert("own", Ok(facts(SCHEMA, "HOST:PORT")));
+    let problems = draft.finish(&catalog, &host_limits()).unwrap_err();
+    let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "check `a`: `config.from[1]`: expected a network, found the string `10.0.0.0/99`",
+            "check `a`: `config.from[2]`: expected a network, found the string `1.2.3.4/40`",
+            "check `a`: `config.from[3]`: expected a network, found the string `x`",
+            "check `a`: `config.limit`: expected at most 1, found the number `2`",
+        ]
+    );
 }
