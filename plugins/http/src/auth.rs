@@ -12,6 +12,9 @@ pub(crate) use token::fetch;
 
 use crate::config::{Auth, Config, Login, OAuth2};
 
+/// The way out if keys exclude each other: one of them may be inherited.
+pub(crate) const KEEP_ONE: &str = "keep one, and remove an inherited one with `null`";
+
 /// The value of `authorization` for a user name and a password.
 fn basic_of_login(login: &Login) -> String {
     basic(&login.username, &login.password)
@@ -66,7 +69,10 @@ pub(crate) fn sets_authorization(config: &Config) -> Option<&'static str> {
 pub(crate) fn check(config: &Config, problems: &mut Problems) {
     if config.basic_auth.is_some() && config.bearer_token.is_some() {
         problems.at("bearer_token", |problems| {
-            problems.report("only one of `basic_auth` and `bearer_token` can be sent");
+            problems.report_with(
+                "only one of `basic_auth` and `bearer_token` can be sent",
+                KEEP_ONE,
+            );
         });
     }
     if let Some(login) = &config.basic_auth {
@@ -75,7 +81,10 @@ pub(crate) fn check(config: &Config, problems: &mut Problems) {
     let Some(auth) = &config.auth else { return };
     problems.at("auth", |problems| {
         if config.basic_auth.is_some() || config.bearer_token.is_some() {
-            problems.report("only one of `auth`, `basic_auth` and `bearer_token` can be sent");
+            problems.report_with(
+                "only one of `auth`, `basic_auth` and `bearer_token` can be sent",
+                KEEP_ONE,
+            );
         }
         check_auth(auth, config, problems);
     });
@@ -94,8 +103,11 @@ fn check_auth(auth: &Auth, config: &Config, problems: &mut Problems) {
         digest.is_some(),
         oauth2.is_some(),
     ];
-    if set.into_iter().filter(|is_set| *is_set).count() != 1 {
-        problems.report("needs exactly one of `basic`, `bearer`, `digest` and `oauth2`");
+    let message = "needs exactly one of `basic`, `bearer`, `digest` and `oauth2`";
+    match set.into_iter().filter(|is_set| *is_set).count() {
+        0 => problems.report(message),
+        1 => {}
+        _ => problems.report_with(message, KEEP_ONE),
     }
     for (key, login) in [("basic", basic), ("digest", digest)] {
         if let Some(login) = login {

@@ -68,6 +68,7 @@ const FOUND: &[&str] = &[
     "6:18: check `web`: `config.headers.a b`: header `a b`: a name may have letters, digits and some symbols, but no spaces and no colon",
     "6:42: check `web`: `config.headers.x-one[1]`: header `x-one`: its value has a line break or another control character",
     "7:7: check `web`: `config.bearer_token`: only one of `basic_auth` and `bearer_token` can be sent",
+    "keep one, and remove an inherited one with `null`",
     "9:7: check `web`: `config.connect_to`: connect-to `x:99999` is not HOST:PORT",
     "11:14: check `web`: `config.tls.ca`: ca certificates: the text contains no certificate in PEM format",
     "11:47: check `web`: `config.tls.max_version`: the minimum TLS version is above the maximum",

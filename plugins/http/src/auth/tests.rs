@@ -51,16 +51,24 @@ fn each_kind_of_credentials_is_sent_as_the_short_forms_are() {
 fn exactly_one_kind_of_credentials_is_sent() {
     let login = json!({ "username": "me", "password": "sesame" });
     let one = "/config/auth: needs exactly one of `basic`, `bearer`, `digest` and `oauth2`";
+    let several = format!("{one}; keep one, and remove an inherited one with `null`");
     for (config, expected) in [
-        (json!({ "auth": { "basic": login, "bearer": "t" } }), vec![one]),
+        (
+            json!({ "auth": { "basic": login, "bearer": "t" } }),
+            vec![several.as_str()],
+        ),
         (json!({ "auth": {} }), vec![one]),
         (
             json!({ "auth": { "digest": login }, "bearer_token": "t" }),
-            vec!["/config/auth: only one of `auth`, `basic_auth` and `bearer_token` can be sent"],
+            vec![
+                "/config/auth: only one of `auth`, `basic_auth` and `bearer_token` can be sent; keep one, and remove an inherited one with `null`",
+            ],
         ),
         (
             json!({ "auth": { "digest": login }, "headers": { "Authorization": "x" } }),
-            vec!["/config/headers/Authorization: is already set by `auth`"],
+            vec![
+                "/config/headers/Authorization: is already set by `auth`; keep one, and remove an inherited one with `null`",
+            ],
         ),
         (
             json!({ "auth": { "digest": { "username": "a:b", "password": "" } } }),

@@ -105,7 +105,10 @@ fn connection_headers(config: &Config, problems: &mut Problems) {
 }
 
 fn only_one(problems: &mut Problems, first: &str, second: &str) {
-    problems.report(format_args!("only one of `{first}` and `{second}` can be sent"));
+    problems.report_with(
+        format_args!("only one of `{first}` and `{second}` can be sent"),
+        auth::KEEP_ONE,
+    );
 }
 
 /// Reports a header of the suite that another key sets.
@@ -117,7 +120,7 @@ fn own_header(config: &Config, name: &str, by: &str, problems: &mut Problems) {
     problems.at("headers", |problems| {
         for key in written {
             problems.at(key, |problems| {
-                problems.report(format_args!("is already set by {by}"))
+                problems.report_with(format_args!("is already set by {by}"), auth::KEEP_ONE)
             });
         }
     });
