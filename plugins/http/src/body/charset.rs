@@ -82,14 +82,32 @@ impl DeclaredType {
 
     /// The language of a body without a type.
     fn undeclared_markup(&self, body: &[u8]) -> Option<Markup> {
-        (self.kind.is_empty() && begins_with_tag(body)).then_some(Markup::Either)
+        let is_markup = begins_with_tag(body) || markup::in_utf16(body).is_some();
+        (self.kind.is_empty() && is_markup).then_some(Markup::Either)
     }
 
     fn charset(&self) -> Option<&'static Encoding> {
         let mut named = parameters(&self.parameters).filter_map(|parameter| parameter.split_once('='));
         let (_, label) = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
-        Encoding::for_label(label.trim().trim_matches(['"', '\'']).as_bytes())
+        Encoding::for_label(unquoted(label.trim()).as_bytes())
     }
+}
+
+/// The value of a parameter without its quotes; within them, a backslash stands for the character behind it (RFC 9110,
+/// section 5.6.4). Some servers use single quotes.
+fn unquoted(value: &str) -> String {
+    let Some(quoted) = value.strip_prefix('"') else {
+        return value.trim_matches(['"', '\'']).to_owned();
+    };
+    let (mut text, mut characters) = (String::new(), quoted.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => text.extend(characters.next()),
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 /// The parameters of a type. A quoted value (RFC 9110, section 5.6.4) may contain `;`, and after a backslash a quote.

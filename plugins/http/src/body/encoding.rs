@@ -105,9 +105,14 @@ pub(crate) fn applied(response: &Response) -> Vec<String> {
             .map(|word| word.trim().to_owned())
             .collect::<Vec<_>>()
     });
-    words
-        .filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("identity"))
-        .collect()
+    words.filter(|word| !is_nothing(word)).collect()
+}
+
+/// Whether it is no encoding: some servers say `none`, which curl takes for `identity` as well.
+fn is_nothing(word: &str) -> bool {
+    ["", "identity", "none"]
+        .iter()
+        .any(|nothing| word.eq_ignore_ascii_case(nothing))
 }
 
 /// Why a body cannot be decompressed.

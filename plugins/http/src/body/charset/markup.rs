@@ -19,10 +19,23 @@ pub(super) enum Markup {
 /// The charset that the document declares.
 pub(super) fn declared(body: &[u8], markup: Markup) -> Option<&'static Encoding> {
     let start = body.get(..SEARCHED).unwrap_or(body);
+    if let Some(found) = in_utf16(start) {
+        return Some(found);
+    }
     match markup {
         Markup::Html => in_elements(start).or_else(|| in_declaration(start)),
         Markup::Either => in_declaration(start).or_else(|| in_elements(start)),
         Markup::Xml => in_declaration(start),
+    }
+}
+
+/// UTF-16, if a declaration begins in it: it needs no byte order mark (HTML standard, "prescan for UTF-16 XML
+/// declarations"; XML 1.0, appendix F).
+pub(super) fn in_utf16(body: &[u8]) -> Option<&'static Encoding> {
+    if body.starts_with(b"<\0?\0x\0") {
+        Some(UTF_16LE)
+    } else {
+        body.starts_with(b"\0<\0?\0x").then_some(UTF_16BE)
     }
 }
 

@@ -52,6 +52,9 @@ fn a_text_is_decoded_by_its_mark_its_header_or_itself() {
             LATIN,
         ),
         (Some(r#"a/b;a=\";b=5";charset=windows-1252"#), LATIN),
+        (Some(r#"text/html; charset="windows\-12\52""#), LATIN),
+        (Some("text/html; charset='windows-1252'"), LATIN),
+        (Some("text/html; charset=\"windows-1252"), LATIN),
         (Some("text/plain"), LATIN),
         (Some("text/plain; charset=utf-16le"), &utf16(WORD)),
         (Some("text/plain; charset=utf-8"), &marked),
@@ -83,6 +86,24 @@ fn html_and_xml_name_their_charset_and_nothing_else_does() {
     for other in [Some("text/plain"), Some("application/javascript"), None] {
         assert_eq!(text(other, about_html), about_html, "{other:?}");
     }
+}
+
+#[test]
+fn a_declaration_in_utf_16_needs_no_mark() {
+    let document = "<?xml version='1.0' encoding='utf-16'?><a>Größe";
+    let swapped: Vec<u8> = document.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for markup in [
+        Some("text/html"),
+        Some("text/xml"),
+        Some("application/xhtml+xml"),
+        None,
+    ] {
+        for body in [&utf16(document), &swapped] {
+            assert_eq!(text(markup, body), document.as_bytes(), "{markup:?}");
+        }
+    }
+    let body = utf16(document);
+    assert_ne!(text(Some("text/plain"), &body), document.as_bytes());
 }
 
 #[test]

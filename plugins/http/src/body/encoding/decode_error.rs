@@ -41,6 +41,8 @@ pub(super) enum DecodeError {
         /// Bytes.
         most: u64,
     },
+    #[error("the gzip data has a file name or a comment of more than 64 KiB")]
+    LongHeader,
     #[error("it has more than {} of {} data", size(MAX_BETWEEN), .0.as_str())]
     TooLong(Encoding),
 }

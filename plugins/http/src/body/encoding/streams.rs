@@ -41,10 +41,19 @@ fn begins(source: &mut BufReader<Source<'_>>) -> io::Result<bool> {
     Ok(start.all(|(byte, magic)| *byte == magic))
 }
 
+/// Names an error of the library that says nothing about damage.
+fn named(error: io::Error) -> io::Error {
+    if error.to_string().contains("header field too long") {
+        DecodeError::LongHeader.into()
+    } else {
+        error
+    }
+}
+
 impl Read for Members<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(mut decoder) = self.decoder.take() {
-            let read = decoder.read(buffer)?;
+            let read = decoder.read(buffer).map_err(named)?;
             if read > 0 || buffer.is_empty() || decoder.get_mut().fill_buf()?.is_empty() {
                 self.decoder = Some(decoder);
                 return Ok(read);

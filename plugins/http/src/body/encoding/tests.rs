@@ -47,6 +47,8 @@ fn every_encoding_is_read() {
         ("br", BROTLI.to_vec()),
         ("zstd", ZSTD.to_vec()),
         ("identity", TEXT.to_vec()),
+        ("none", TEXT.to_vec()),
+        ("None, gzip, identity", gzip(TEXT)),
         ("gzip, gzip", gzip(&gzip(TEXT))),
     ] {
         assert_eq!(decompressed(encoding, &body).as_deref(), Ok(TEXT), "{encoding}");
@@ -211,6 +213,16 @@ fn what_is_broken_says_so_in_plain_words() {
         ("gzip", b"garbage", "it is not gzip data, or is damaged"),
         ("zstd", b"xx", "it is not zstd data, or is damaged"),
         ("gzip", b"\x1f", "the gzip data ends too early"),
+        (
+            "gzip",
+            &[
+                b"\x1f\x8b\x08\x08\0\0\0\0\0\xff".as_slice(),
+                &[b'n'; 70_000],
+                b"\0",
+            ]
+            .concat(),
+            "the gzip data has a file name or a comment of more than 64 KiB",
+        ),
         ("zstd", b"\x28\xb5", "the zstd data ends too early"),
         ("deflate", TEXT, "it is not deflate data, or is damaged"),
         (
