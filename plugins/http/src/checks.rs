@@ -146,6 +146,21 @@ fn where_no_redirect_is_followed_the_target_is_what_answers() {
     );
     assert_eq!(of("http://example.com/", config(json!(["2", "1.0"]))), [""; 0]);
     assert_eq!(of("https://example.com/", config(json!(["2", "1.1"]))), [""; 0]);
+    for (version, expected) in [
+        (json!("1.1"), json!("1.0")),
+        (json!("1.0"), json!("1.1")),
+        (json!(["2", "1.1"]), json!(["2", "1.0"])),
+    ] {
+        let config =
+            json!({ "follow_redirects": false, "version": version, "expect": { "version": expected } });
+        assert_eq!(
+            of("http://example.com/", config),
+            [""; 0],
+            "a server names its own version"
+        );
+    }
+    let config = json!({ "follow_redirects": false, "expect": { "version": "1.0" } });
+    assert_eq!(of("http://example.com/", config), [""; 0]);
 }
 
 #[test]

@@ -115,15 +115,9 @@ impl Expect {
         }
     }
 
-    /// Reports expected versions that no response to the request can have. Over HTTP/1 a server names its own
-    /// version, whatever was requested (RFC 9110, section 6.2).
+    /// Reports expected versions that no response to the request can have.
     pub(crate) fn check_versions(&self, spoken: &[Version], problems: &mut Problems) {
-        let Some(versions) = self.version.as_ref().filter(|_| !spoken.is_empty()) else {
-            return;
-        };
-        let is_http2 = |version: &Version| *version == Version::Http2;
-        let may_be = |wanted: &Version| spoken.iter().any(|spoken| is_http2(spoken) == is_http2(wanted));
-        if !versions.as_slice().iter().any(may_be) {
+        if !spoken.is_empty() && self.excludes_version(spoken) {
             let spoken: Vec<_> = spoken.iter().map(|version| format!("`{version}`")).collect();
             problems.at("version", |problems| {
                 problems.report_with(
@@ -132,6 +126,15 @@ impl Expect {
                 );
             });
         }
+    }
+
+    /// Whether no response to a request of these versions has an expected one. Over HTTP/1 a server names its own
+    /// version, whatever was requested (RFC 9110, section 6.2).
+    fn excludes_version(&self, spoken: &[Version]) -> bool {
+        let is_http2 = |version: &Version| *version == Version::Http2;
+        let may_be = |wanted: &Version| spoken.iter().any(|spoken| is_http2(spoken) == is_http2(wanted));
+        let versions = self.version.as_ref();
+        versions.is_some_and(|versions| !versions.as_slice().iter().any(may_be))
     }
 
     /// Reports what the target cannot meet if no redirects are followed.
@@ -152,8 +155,7 @@ impl Expect {
             Some(first) if !spoken.contains(&Version::Http11) => *first,
             _ => Version::Http11,
         };
-        let versions = self.version.as_ref().filter(|_| !is_secure);
-        if versions.is_some_and(|versions| !versions.as_slice().contains(&in_plain)) {
+        if !is_secure && self.excludes_version(&[in_plain]) {
             problems.at("version", |problems| {
                 problems.report(format_args!("without TLS, the request uses `{in_plain}`"));
             });
