@@ -13,6 +13,7 @@ mod environment;
 mod exchange;
 mod explain;
 mod fields;
+mod frames;
 mod framing;
 mod head;
 mod hop;

@@ -11,6 +11,7 @@ use super::body_progress::BodyProgress;
 use super::driver::Driver;
 use super::explain::{from_hyper, stream_ended_early};
 use super::fields::Fields;
+use super::frames::EmptyResponse;
 use super::transcript::HttpTranscript;
 use crate::ledger::{Activity, ActivityHandle};
 use crate::stream::{IoTimestamps, snapshot_of};
@@ -31,6 +32,7 @@ pub(super) struct BodyStream {
     length: Option<u64>,
     /// The status of an HTTP/2 response, for which the library accepts bodies that are no whole ones.
     http2: Option<StatusCode>,
+    empty: EmptyResponse,
     trailers: Fields,
 }
 
@@ -59,13 +61,18 @@ impl BodyStream {
             },
             length: None,
             http2: (head.version == Version::HTTP_2).then_some(head.status),
+            empty: EmptyResponse::default(),
             trailers: Fields::default(),
         }
     }
 
-    /// Limits the body to exactly this length.
-    pub(super) fn with_length(self, length: Option<u64>) -> Self {
-        Self { length, ..self }
+    /// Limits the body to exactly this length, or to what the frames show.
+    pub(super) fn with_end(self, length: Option<u64>, empty: EmptyResponse) -> Self {
+        Self {
+            length,
+            empty,
+            ..self
+        }
     }
 
     /// How much was received, and how much was announced.
@@ -80,7 +87,18 @@ impl BodyStream {
 
     /// Whether the body has ended, as far as is known without reading.
     pub(super) fn is_over(&self) -> bool {
-        self.is_complete() || self.incoming.is_end_stream()
+        self.is_complete() || self.has_ended_empty() || self.incoming.is_end_stream()
+    }
+
+    /// Whether a response that has no body by its status has ended as such.
+    fn has_ended_empty(&self) -> bool {
+        self.bodiless_status().is_some() && self.empty.has_ended()
+    }
+
+    /// The status of an HTTP/2 response that has no body because of it.
+    fn bodiless_status(&self) -> Option<StatusCode> {
+        self.http2
+            .filter(|status| matches!(*status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED))
     }
 
     fn is_complete(&self) -> bool {
@@ -97,10 +115,13 @@ impl BodyStream {
         while !self.is_complete()
             && let Some(frame) = self.driver.drive_until(self.incoming.frame()).await
         {
-            match frame
-                .map_err(|error| self.incomplete(from_hyper(error)))?
-                .into_data()
-            {
+            let frame = match frame {
+                Ok(frame) => frame,
+                // The library expects the announced length, which such a response does not have.
+                Err(_) if self.has_ended_empty() => return Ok(None),
+                Err(error) => return Err(self.incomplete(from_hyper(error))),
+            };
+            match frame.into_data() {
                 Ok(data) => return self.take(data).map(Some),
                 Err(other) => self.take_trailers(&other.into_trailers().unwrap_or_default()),
             }
@@ -123,14 +144,14 @@ impl BodyStream {
 
     /// Bytes after the end of the body do not belong to it.
     fn take(&mut self, mut data: Bytes) -> Result<Bytes, NetError> {
-        if let Some(status @ (StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)) = self.http2
+        if let Some(status) = self.bodiless_status()
             && !data.is_empty()
         {
             let reason = format!(
                 "the peer sent a body with status {}, which has none",
                 status.as_u16()
             );
-            return Err(self.incomplete(NetError::Protocol(reason)));
+            return Err(NetError::Protocol(reason).in_phase(Phase::Receive));
         }
         let room = self
             .length

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::body::BodyStream;
 use super::driver::{Driver, InlineExecutor};
 use super::explain::{self, from_hyper};
+use super::frames::EmptyResponse;
 use super::framing;
 use super::head::{Evidence, HeadObserver};
 use super::inbound::InboundStream;
@@ -75,6 +76,8 @@ struct HeadReceived {
     answer: http::Response<Incoming>,
     /// Length of the body, if the HTTP library would read to the end of the connection.
     length: Option<u64>,
+    /// How a response over HTTP/2 ends.
+    empty: EmptyResponse,
 }
 
 impl HeadReceived {
@@ -88,7 +91,7 @@ impl HeadReceived {
         let body = BodyStream::new(self.driver, incoming, &head, transcript, (timestamps, live));
         ResponseStart {
             head,
-            body: body.with_length(self.length),
+            body: body.with_end(self.length, self.empty),
         }
     }
 }
@@ -128,6 +131,7 @@ async fn over_http1(
         driver,
         answer,
         length,
+        empty: EmptyResponse::default(),
     })
 }
 
@@ -137,10 +141,14 @@ async fn over_http2(
     transcript: &HttpTranscript,
 ) -> Result<HeadReceived, NetError> {
     let executor = InlineExecutor::default();
-    let head = HeadObserver::new(transcript.clone());
+    let (head, empty) = (HeadObserver::new(transcript.clone()), EmptyResponse::default());
     let (mut sender, connection) = http2::Builder::new(executor.clone())
         .max_header_list_size(HEADER_LIST_BYTES)
-        .handshake(TokioIo::new(InboundStream::http2(stream, head.clone())))
+        .handshake(TokioIo::new(InboundStream::http2(
+            stream,
+            head.clone(),
+            empty.clone(),
+        )))
         .await
         .map_err(from_hyper)?;
     let answer = sender.send_request(request);
@@ -154,5 +162,6 @@ async fn over_http2(
         driver,
         answer: http::Response::from_parts(parts, body),
         length: None,
+        empty,
     })
 }

@@ -49,7 +49,7 @@ const HEAD_ERRORS: [(&str, &str, Evidence); 7] = [
 ];
 
 /// The same for bodies and what follows them.
-const BODY_ERRORS: [(&str, &str); 18] = [
+const BODY_ERRORS: [(&str, &str); 20] = [
     (
         "chunk extensions over limit",
         "the peer sent more than 16 KiB of chunk extensions",
@@ -94,6 +94,14 @@ const BODY_ERRORS: [(&str, &str); 18] = [
     ("Partial header", "the peer sent an invalid trailer"),
     ("unexpected message", "the peer sent an unsolicited response"),
     ("header blocks", "the peer sent more than 64 header blocks"),
+    (
+        "first frame is not SETTINGS",
+        "the peer violated HTTP/2: its first frame is not SETTINGS (PROTOCOL_ERROR)",
+    ),
+    (
+        "enabled server push",
+        "the peer violated HTTP/2: it sent ENABLE_PUSH, which only a client may send (PROTOCOL_ERROR)",
+    ),
 ];
 
 /// Converts an error of the HTTP library: either how the peer violated HTTP, or the underlying failure.

@@ -15,9 +15,11 @@ const OPENING_BYTES: usize = 64;
 const LINE_START_BYTES: usize = 64;
 /// Maximum number of kept lines that determine the end of the body.
 const MAX_FRAMING_LINES: usize = 4;
-/// Size of an HTTP/2 frame header in bytes, and the type of the first frame (RFC 9113, sections 3.4 and 4.1).
+/// Size of an HTTP/2 frame header in bytes, and the types of the first frame and of the last known one (RFC 9113,
+/// sections 3.4, 4.1 and 6).
 const FRAME_HEADER: usize = 9;
 const SETTINGS: u8 = 4;
+const LAST_FRAME_TYPE: u8 = 9;
 
 /// Longest `content-length` that the library accepts.
 const MAX_CONTENT_LENGTH: u64 = u64::MAX - 2;
@@ -213,10 +215,12 @@ impl HeadState {
         }
     }
 
-    /// Whether the received bytes do not start an HTTP/2 connection.
+    /// Whether the received bytes are no frames of HTTP/2: the first one has a known type, and less than 64 KiB.
     fn is_foreign_to_http2(&self) -> bool {
         let header = self.opening.first_chunk::<FRAME_HEADER>();
-        header.is_some_and(|[.., kind, _, _, _, _, _]| *kind != SETTINGS)
+        header.is_some_and(|[length, _, _, kind, ..]| {
+            *kind != SETTINGS && (*length != 0 || *kind > LAST_FRAME_TYPE)
+        })
     }
 
     fn beginning(&self) -> Option<String> {

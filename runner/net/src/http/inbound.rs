@@ -1,5 +1,5 @@
-//! Limits the input of an HTTP library: bytes are delivered in batches, so that its queue is drained in between, and
-//! HTTP/2 header blocks are counted, because they use far more memory than their size.
+//! Limits and inspects the input of an HTTP library: bytes are delivered in batches, so that its queue is drained in
+//! between, and what the library does not check is checked here.
 
 use std::io;
 use std::pin::Pin;
@@ -7,12 +7,11 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::frames::{EmptyResponse, Frames};
 use super::head::{Delivered, HeadObserver};
 
 /// Maximum number of bytes delivered in one batch.
 const MAX_BATCH: usize = 64 << 10;
-/// Maximum number of header blocks per exchange: informational responses, the response itself, its trailers.
-const HEADER_BLOCKS: u32 = 64;
 
 /// A stream that delivers its bytes in batches.
 #[derive(Debug)]
@@ -59,8 +58,8 @@ impl<S> InboundStream<S> {
         }
     }
 
-    /// Creates a stream for HTTP/2.
-    pub(super) fn http2(stream: S, head: HeadObserver) -> Self {
+    /// Creates a stream for HTTP/2; `empty` learns how the response ends.
+    pub(super) fn http2(stream: S, head: HeadObserver, empty: EmptyResponse) -> Self {
         Self {
             stream,
             delivered: 0,
@@ -69,7 +68,7 @@ impl<S> InboundStream<S> {
             opening: Some(head),
             has_return: false,
             is_head_sent: false,
-            frames: Some(Frames::default()),
+            frames: Some(Frames::new(empty)),
         }
     }
 }
@@ -145,7 +144,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for InboundStream<S> {
             opening.observe_http2(new);
         }
         if let Some(frames) = &mut this.frames {
-            frames.count(new).map_err(io::Error::other)?;
+            frames.inspect(new).map_err(io::Error::other)?;
         }
         Poll::Ready(Ok(()))
     }
@@ -176,83 +175,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InboundStream<S> {
     }
 }
 
-/// The peer sent more header blocks than an exchange can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the peer sent more than {HEADER_BLOCKS} header blocks")]
-struct TooManyHeaders;
-
-/// Size of a frame header in bytes: length, type, flags, stream (RFC 9113, section 4.1).
-const FRAME_HEADER: usize = 9;
-
-/// Tracks frame boundaries in a stream of bytes.
-#[derive(Debug, Default)]
-struct Frames {
-    header: [u8; FRAME_HEADER],
-    filled: usize,
-    /// Remaining bytes of the frame's payload.
-    payload: usize,
-    header_blocks: u32,
-}
-
-impl Frames {
-    fn count(&mut self, mut bytes: &[u8]) -> Result<(), TooManyHeaders> {
-        while let Some((first, rest)) = bytes.split_first() {
-            if self.payload > 0 {
-                let skipped = self.payload.min(bytes.len());
-                self.payload -= skipped;
-                bytes = bytes.get(skipped..).unwrap_or_default();
-                continue;
-            }
-            if let Some(slot) = self.header.get_mut(self.filled) {
-                *slot = *first;
-            }
-            self.filled += 1;
-            bytes = rest;
-            if self.filled == FRAME_HEADER {
-                self.begin()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self) -> Result<(), TooManyHeaders> {
-        let [high, middle, low, kind, ..] = self.header;
-        self.filled = 0;
-        self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-        // HEADERS, PUSH_PROMISE, CONTINUATION.
-        if matches!(kind, 1 | 5 | 9) {
-            self.header_blocks += 1;
-        }
-        if self.header_blocks > HEADER_BLOCKS {
-            Err(TooManyHeaders)
-        } else {
-            Ok(())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-
-    fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        [&length[1..], &[kind, 0, 0, 0, 0, 1], payload].concat()
-    }
-
-    #[test]
-    fn header_blocks_are_counted_however_the_bytes_are_cut() {
-        let allowed = [frame(1, &[1; 300]), frame(0, &[1; 7_000])].concat().repeat(64);
-        for cut in [1, 7, 9, 10, 4_096, usize::MAX] {
-            let mut frames = Frames::default();
-            for piece in allowed.chunks(cut.min(allowed.len())) {
-                assert_eq!(frames.count(piece), Ok(()), "cut {cut}");
-            }
-            assert_eq!(frames.count(&frame(9, b"")), Err(TooManyHeaders), "cut {cut}");
-        }
-    }
 
     #[tokio::test]
     async fn others_have_their_turn_between_two_portions() {

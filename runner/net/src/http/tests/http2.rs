@@ -38,6 +38,11 @@ fn data(text: &str, flags: u8) -> Vec<u8> {
     frame(DATA, flags, 1, text.as_bytes())
 }
 
+/// A trailer `date` without a value.
+fn trailer() -> Vec<u8> {
+    frame(HEADERS, END_HEADERS | END_STREAM, 1, &[0x0f, 0x12, 0])
+}
+
 fn reset(code: u8) -> Vec<u8> {
     frame(RST_STREAM, 0, 1, &[0, 0, 0, code])
 }
@@ -57,9 +62,15 @@ async fn read_request(connection: &mut Connection) -> std::io::Result<()> {
     }
 }
 
-/// The body of a request that receives these frames.
+/// The body of a request that receives these frames after the server's preface.
 async fn got(method: &str, frames: &[Vec<u8>]) -> Result<String, NetError> {
     let answer = [frame(SETTINGS, 0, 0, b""), frames.concat()].concat();
+    let response = received(method, answer, 1 << 10).await?;
+    Ok(String::from_utf8(response.body).unwrap())
+}
+
+/// The response of a request that receives these bytes.
+async fn received(method: &str, answer: Vec<u8>, max_body: u32) -> Result<Response, NetError> {
     let peer = Peer::tcp(move |mut connection| {
         let answer = answer.clone();
         async move {
@@ -72,14 +83,15 @@ async fn got(method: &str, frames: &[Vec<u8>]) -> Result<String, NetError> {
     let url = peer.url("http", "/");
     let options = RequestOptions {
         versions: [HttpVersion::Http2].into_iter().collect(),
+        max_body,
         ..usual()
     };
     let response = Check::of(&url)
         .client()
         .send(asking(method, &url, options))
         .await?;
-    assert!(response.complete, "{response:?}");
-    Ok(String::from_utf8(response.body).unwrap())
+    assert!(response.complete || max_body == 0, "{response:?}");
+    Ok(response)
 }
 
 #[tokio::test]
@@ -103,16 +115,34 @@ async fn a_body_that_ends_with_its_stream_is_whole() {
         ("GET", vec![head(STATUS_200, None, END_STREAM), reset(0)], ""),
         (
             "GET",
-            vec![
-                head(STATUS_200, None, 0),
-                data("hello", 0),
-                // A trailer `date` without a value.
-                frame(HEADERS, END_HEADERS | END_STREAM, 1, &[0x0f, 0x12, 0]),
-            ],
+            vec![head(STATUS_200, None, 0), data("hello", 0), trailer()],
             "hello",
         ),
         ("GET", vec![head(STATUS_204, None, 0), data("", END_STREAM)], ""),
         ("GET", vec![head(STATUS_304, Some("99"), END_STREAM)], ""),
+        // Such a length is that of another response, wherever the stream ends (RFC 9113, section 8.1.1).
+        (
+            "GET",
+            vec![head(STATUS_304, Some("99"), 0), data("", END_STREAM)],
+            "",
+        ),
+        (
+            "GET",
+            vec![head(STATUS_304, Some("99"), 0), data("", 0), data("", END_STREAM)],
+            "",
+        ),
+        ("GET", vec![head(STATUS_304, Some("99"), 0), trailer()], ""),
+        (
+            "GET",
+            vec![head(STATUS_204, Some("99"), 0), data("", END_STREAM)],
+            "",
+        ),
+        (
+            "HEAD",
+            vec![head(STATUS_200, Some("99"), 0), data("", END_STREAM)],
+            "",
+        ),
+        ("HEAD", vec![head(STATUS_200, Some("99"), 0), trailer()], ""),
         ("HEAD", vec![head(STATUS_200, Some("99"), END_STREAM)], ""),
     ] {
         assert_eq!(
@@ -170,5 +200,43 @@ async fn a_body_that_its_head_does_not_allow_is_refused() {
         let frames = [head(status, length, 0), data("hello", END_STREAM)];
         let refused = got(method, &frames).await;
         assert!(refused.is_err(), "{method} {status:#x} {length:?}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_a_status_does_not_have_is_named_in_one_sentence() {
+    let frames = [head(STATUS_204, None, 0), data("hello", END_STREAM)];
+    assert_eq!(
+        got("GET", &frames).await.unwrap_err().to_string(),
+        "protocol: the peer sent a body with status 204, which has none"
+    );
+}
+
+#[tokio::test]
+async fn an_empty_body_that_is_not_read_is_not_cut() {
+    let frames = [
+        frame(SETTINGS, 0, 0, b""),
+        head(STATUS_304, Some("99"), 0),
+        data("", END_STREAM),
+    ];
+    let response = received("GET", frames.concat(), 0).await.unwrap();
+    assert!(!response.truncated, "{response:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_begin_as_http2_demands_is_refused() {
+    let response = [head(STATUS_200, None, 0), data("hello", END_STREAM)].concat();
+    for (first, reason) in [
+        (vec![], "its first frame is not SETTINGS"),
+        (
+            frame(SETTINGS, 0, 0, &[0, 2, 0, 0, 0, 1]),
+            "it sent ENABLE_PUSH, which only a client may send",
+        ),
+    ] {
+        let refused = received("GET", [first, response.clone()].concat(), 1 << 10).await;
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            format!("protocol: the peer violated HTTP/2: {reason} (PROTOCOL_ERROR)")
+        );
     }
 }
