@@ -122,7 +122,7 @@ async fn over_http1(
     }
     let length = if answer.body().is_end_stream() {
         // There is no body, due to the status or the method, regardless of what the head announces.
-        Ok(None)
+        framing::check_length(answer.headers()).map(|()| None)
     } else {
         framing::body_length(answer.headers())
     };

@@ -44,15 +44,41 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, NetError> {
     };
     match first.filter(|_| lengths.all(|length| length == first)) {
         Some(length) => Ok(Some(length)),
-        None => Err(NetError::Protocol(
-            "the peer's `content-length` is not a single number".to_owned(),
-        )),
+        None => Err(no_single_length()),
     }
 }
 
+/// Checks the `content-length` of a response without a body, which the library ignores.
+///
+/// # Errors
+/// It is not a single number.
+pub(super) fn check_length(headers: &HeaderMap) -> Result<(), NetError> {
+    let mut lengths = values(headers, &CONTENT_LENGTH);
+    let Some(first) = lengths.next() else {
+        return Ok(());
+    };
+    // A number that is too long to be parsed is still one.
+    if is_number(first) && lengths.all(|length| is_number(length) && digits(length) == digits(first)) {
+        Ok(())
+    } else {
+        Err(no_single_length())
+    }
+}
+
+fn no_single_length() -> NetError {
+    NetError::Protocol("the peer's `content-length` is not a single number".to_owned())
+}
+
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
+
 fn digits(text: &[u8]) -> Option<u64> {
-    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
+    str::from_utf8(text)
+        .ok()
+        .filter(|_| is_number(text))?
+        .parse()
+        .ok()
 }
 
 /// All comma-separated values of a header, across all its lines.

@@ -1,5 +1,5 @@
-//! Observes the head of an HTTP/1 response in transit: collects evidence for error messages, and replaces bare carriage
-//! returns by blanks (RFC 9112, section 2.2).
+//! Observes the head of an HTTP/1 response in transit: collects evidence for error messages, and replaces by blanks bare
+//! carriage returns (RFC 9112, section 2.2) and control characters in a reason, which has no meaning (section 4).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -81,7 +81,7 @@ impl HeadObserver {
         Self { state, transcript }
     }
 
-    /// Observes received bytes, and replaces bare carriage returns by blanks. If the last byte is a carriage return, it
+    /// Observes received bytes, and replaces by blanks what other clients tolerate. If the last byte is a carriage return, it
     /// depends on the next byte: it is not consumed, and has to be passed again.
     pub(super) fn observe(&self, bytes: &mut [u8]) -> Delivered {
         let mut state = self.state();
@@ -98,6 +98,7 @@ impl HeadObserver {
                     return Delivered::Until(index);
                 }
                 [byte @ b'\r', next, ..] if *next != b'\n' => *byte = b' ',
+                [byte, ..] if state.is_invalid_reason(*byte) => *byte = b' ',
                 _ => {}
             }
             if let Some(byte) = rest.first() {
@@ -180,6 +181,13 @@ impl HeadState {
             b'\n' => self.end_line(),
             _ => self.line.push(byte),
         }
+    }
+
+    /// Whether the next byte is a control character in the reason, which follows the likes of `HTTP/1.1 200 `.
+    fn is_invalid_reason(&self, byte: u8) -> bool {
+        let is_control = byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n');
+        let line = &self.line.start;
+        is_control && !self.has_status && line.starts_with(b"HTTP/") && line.get(12) == Some(&b' ')
     }
 
     fn end_line(&mut self) {
@@ -325,66 +333,4 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The bytes delivered when they are received in chunks of this size.
-    fn passed(bytes: &[u8], size: usize) -> Vec<u8> {
-        let head = HeadObserver::default();
-        let (mut handed, mut waiting) = (Vec::new(), Vec::new());
-        for piece in bytes.chunks(size) {
-            waiting.extend_from_slice(piece);
-            let end = match head.observe(&mut waiting) {
-                Delivered::All => waiting.len(),
-                Delivered::Until(end) => end,
-            };
-            handed.extend(waiting.drain(..end));
-        }
-        [handed, waiting].concat()
-    }
-
-    #[test]
-    fn a_return_that_stands_alone_is_a_blank_in_a_head_and_nowhere_else() {
-        let sent = b"\r\nHTTP/1.1 103 Hints\r\nlink: a\rb\r\n\r\nHTTP/1.1 200 OK\na: 1\r\r\nb: \r2\n\r\nbody\r\r\nbody\r";
-        let expected = b"\r\nHTTP/1.1 103 Hints\r\nlink: a b\r\n\r\nHTTP/1.1 200 OK\na: 1 \r\nb:  2\n\r\nbody\r\r\nbody\r";
-        for size in [1, 2, 3, 7, sent.len()] {
-            assert_eq!(passed(sent, size), expected, "pieces of {size}");
-        }
-    }
-
-    #[test]
-    fn the_body_of_a_final_answer_is_never_taken_for_a_head() {
-        for status in ["101 Switching", "200 OK", "299", "500 Bad"] {
-            let sent = format!("HTTP/1.1 {status}\r\n\r\nHTTP/1.1 100 C\r\na: b\rc\r\n\r\nx\ry");
-            assert_eq!(passed(sent.as_bytes(), 5), sent.as_bytes(), "{status}");
-        }
-    }
-
-    #[test]
-    fn a_head_that_is_too_large_names_its_longest_header() {
-        let head = HeadObserver::default();
-        let mut sent = format!(
-            "HTTP/1.1 200 OK\r\na: 1\r\nx-big: {}\r\nset-cook",
-            "v".repeat(5_000)
-        )
-        .into_bytes();
-        assert_eq!(head.observe(&mut sent), Delivered::All);
-        let explained = head.explain(NetError::Protocol("too large".to_owned()), Evidence::Size);
-        assert_eq!(
-            explained.to_string(),
-            "protocol: too large; it has 3 headers so far, the longest is `x-big` with 5008 bytes"
-        );
-    }
-
-    #[test]
-    fn what_is_not_http_is_quoted() {
-        let head = HeadObserver::default();
-        let mut sent = b"SSH-2.0-x\r\n".repeat(20);
-        head.observe(&mut sent);
-        let explained = head.explain(NetError::Protocol("no".to_owned()), Evidence::Beginning);
-        assert_eq!(
-            explained.to_string(),
-            "protocol: no; the answer begins with `SSH-2.0-x`"
-        );
-    }
-}
+mod tests;

@@ -61,6 +61,23 @@ async fn an_answer_without_a_body_has_none_whatever_its_head_says() {
 }
 
 #[tokio::test]
+async fn the_length_of_an_answer_without_a_body_is_a_number_too() {
+    for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
+        let answer = |length: &str| format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n");
+        for length in ["x", "-1", "", "+5", "5, 6", "5\r\ncontent-length: 6"] {
+            let refused = asked(method, &answer(length), Then::Hangs).await.unwrap_err();
+            let said =
+                "protocol: the peer's `content-length` is not a single number; it sent `content-length:";
+            assert!(refused.starts_with(said), "{method} {status} {length}: {refused}");
+        }
+        for length in ["5", "05, 5", "99999999999999999999999"] {
+            let whole = asked(method, &answer(length), Then::Hangs).await.unwrap();
+            assert!(whole.complete, "{method} {status} {length}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_encoding_behind_chunks_is_refused() {
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     assert_eq!(
