@@ -49,6 +49,7 @@ pub use candidates::verifier;
 pub use certificate::Certificate;
 pub(super) use check::check_server_name;
 pub use examination::Examination;
+pub(crate) use explain::alert::is_client_rejection;
 pub(super) use explain::find_failure;
 pub use explain::{explain, explain_io};
 use failure::HandshakeError;

@@ -21,6 +21,7 @@ use super::transcript::HttpTranscript;
 use super::{HttpVersion, MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::ledger::ActivityHandle;
 use crate::stream::{IoTimestamps, TimedStream, Transport, snapshot_of};
+use crate::tls::is_client_rejection;
 use crate::{NetError, Phase};
 
 /// Maximum size of a decoded header block over HTTP/2, plus 32 bytes per header (RFC 9113, section 6.5.2); the same as
@@ -58,7 +59,11 @@ pub(super) async fn request(
     let moved = snapshot_of(&timestamps);
     let outcome = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(&moved))));
     let answer = outcome.map(|started| started.answer(transcript, timestamps, live));
-    let answer = answer.map_err(|error| moved.prefer_failure(error).in_phase(phase(&moved)));
+    let answer = answer.map_err(|error| {
+        let error = moved.prefer_failure(error);
+        let phase = phase_of(&error, &moved);
+        error.in_phase(phase)
+    });
     (answer, PhaseTimes::new(&moved, started_at, Instant::now()))
 }
 
@@ -67,6 +72,17 @@ fn phase(timestamps: &IoTimestamps) -> Phase {
         (None, _) => Phase::Send,
         (Some(_), None) => Phase::Wait,
         (Some(_), Some(_)) => Phase::Receive,
+    }
+}
+
+/// The phase of an error. In TLS 1.3, a server rejects a client for its certificate only after the handshake, to which
+/// that still belongs.
+fn phase_of(error: &NetError, timestamps: &IoTimestamps) -> Phase {
+    match error {
+        NetError::Tls(reason) if timestamps.first_read.is_none() && is_client_rejection(reason) => {
+            Phase::Handshake
+        }
+        _ => phase(timestamps),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Handshakes that fail: with a target, with a proxy, and on an open connection.
 
-use canary_tests::peer::Connection;
+use canary_tests::certificate::Authority;
+use canary_tests::peer::{Connection, plain};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
@@ -96,4 +97,29 @@ async fn a_failed_handshake_of_a_connection_is_in_its_phase() {
         let failed = stream.start_tls(&client, &TlsOptions::default()).await;
         assert_phase(&failed.unwrap_err(), ends);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_is_rejected_for_its_certificate_is_so_in_the_handshake() {
+    let (servers, clients) = (Authority::new("Servers"), Authority::new("Clients"));
+    let peer = plain::mutual_tls(&servers.leaf(&["127.0.0.1"]).issue(), &clients);
+    let url = peer.url("https", "/");
+    let options = RequestOptions {
+        // Whether the server is trusted does not matter.
+        tls: Some(TlsOptions::default()),
+        ..usual()
+    };
+    let failed = Check::of(&url).client().send(asking("GET", &url, options)).await;
+    let error = failed.unwrap_err();
+    assert!(error.to_string().contains("`certificate_required`"), "{error}");
+    assert!(
+        matches!(
+            error,
+            NetError::InPhase {
+                phase: Phase::Handshake,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
 }

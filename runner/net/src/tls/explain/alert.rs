@@ -10,6 +10,24 @@ pub(in crate::tls) fn explain(alert: Alert) -> String {
     }
 }
 
+/// Alerts with which a server rejects a client for its certificate, or for having none.
+const CLIENT_REJECTIONS: [Alert; 9] = [
+    Alert::CertificateRequired,
+    Alert::NoCertificate,
+    Alert::BadCertificate,
+    Alert::UnsupportedCertificate,
+    Alert::CertificateRevoked,
+    Alert::CertificateExpired,
+    Alert::CertificateUnknown,
+    Alert::UnknownCA,
+    Alert::AccessDenied,
+];
+
+/// Whether this explanation of a failure is that of such an alert.
+pub(crate) fn is_client_rejection(reason: &str) -> bool {
+    CLIENT_REJECTIONS.iter().any(|alert| explain(*alert) == reason)
+}
+
 fn name_and_meaning(alert: Alert) -> Option<(&'static str, &'static str)> {
     negotiation_alert(alert)
         .or_else(|| certificate_alert(alert))
