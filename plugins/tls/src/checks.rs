@@ -60,6 +60,17 @@ fn what_contradicts_itself_is_named() {
 }
 
 #[test]
+fn a_name_with_a_wildcard_elsewhere_is_shown_as_it_is_written() {
+    let rule = "in a certificate, `*` stands for the whole first label, as in `*.example.com`";
+    for name in ["*.*.x", "*", "a.*.x", "a*.x"] {
+        assert_eq!(
+            problems(&json!({ "names": ["*.x", name] })),
+            [format!("/config/names/1: invalid name `{name}`; {rule}")]
+        );
+    }
+}
+
+#[test]
 fn what_the_host_refuses_is_at_the_key_that_it_comes_from() {
     let of = |field: &str, config: Value| of(&FakeHost::new().invalid(field, "why"), "example.com", &config);
     assert_eq!(

@@ -151,6 +151,11 @@ impl ChainExpiry {
 /// Reports names that no certificate can contain. The host knows which server names are valid.
 fn check_name(name: &str, problems: &mut Problems) {
     let of_wildcard = name.strip_prefix("*.").unwrap_or(name);
+    if of_wildcard.contains('*') {
+        let rule = "in a certificate, `*` stands for the whole first label, as in `*.example.com`";
+        problems.report(format_args!("invalid name `{}`; {rule}", name.escape_debug()));
+        return;
+    }
     let options = Options::new().server_name(of_wildcard);
     let invalid = options.check().into_iter();
     for invalid in invalid.filter(|invalid| invalid.field == "server-name") {

@@ -237,7 +237,12 @@ fn target_grant(target: &str, target_syntax: &str) -> Result<Option<Grant>, Gran
         };
         match target {
             Ok(target) => return Ok(Some(target)),
-            Err(error) => refusal = refusal.or(Some(error)),
+            // An alternative of another scheme says nothing about a target of this one.
+            Err(GrantError::OtherScheme { .. }) if refusal.is_some() => {}
+            Err(error) => match refusal {
+                None | Some(GrantError::OtherScheme { .. }) => refusal = Some(error),
+                Some(_) => {}
+            },
         }
     }
     match refusal {

@@ -43,6 +43,20 @@ fn a_target_that_does_not_fit_its_syntax_is_refused_without_being_shown() {
 }
 
 #[test]
+fn an_alternative_of_another_scheme_does_not_hide_what_is_wrong() {
+    let long = format!("https://{}/", ["a"; 128].join("."));
+    let no_name =
+        "no label may be empty, and `*` stands alone or for the first labels, as in `*.example.com`";
+    for host in ["a..b", "*.example.com"] {
+        let (https, http) = (format!("https://{host}/"), format!("http://{host}/"));
+        let reason = format!("invalid host `{host}`; {no_name}");
+        refused(&[(&https, HTTP, &reason), (&http, HTTP, &reason)]);
+    }
+    refused(&[(&long, HTTP, "a host name is longer than 253 bytes")]);
+    refused(&[("ftp://a..b/", HTTP, "its scheme is `ftp`")]);
+}
+
+#[test]
 fn a_target_of_another_kind_is_reported_as_such() {
     refused(&[
         (
