@@ -226,17 +226,20 @@ async fn an_empty_body_that_is_not_read_is_not_cut() {
 #[tokio::test]
 async fn a_connection_that_does_not_begin_as_http2_demands_is_refused() {
     let response = [head(STATUS_200, None, 0), data("hello", END_STREAM)].concat();
+    let violates = |what: &str| format!("the peer violated HTTP/2: {what} (PROTOCOL_ERROR)");
     for (first, reason) in [
-        (vec![], "its first frame is not SETTINGS"),
+        (vec![], violates("its first frame is not SETTINGS")),
         (
             frame(SETTINGS, 0, 0, &[0, 2, 0, 0, 0, 1]),
-            "it sent ENABLE_PUSH, which only a client may send",
+            violates("it sent ENABLE_PUSH, which only a client may send"),
+        ),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            "the peer does not answer in HTTP/2; the answer begins with `HTTP/1.1 400 Bad Request`"
+                .to_owned(),
         ),
     ] {
         let refused = received("GET", [first, response.clone()].concat(), 1 << 10).await;
-        assert_eq!(
-            refused.unwrap_err().to_string(),
-            format!("protocol: the peer violated HTTP/2: {reason} (PROTOCOL_ERROR)")
-        );
+        assert_eq!(refused.unwrap_err().to_string(), format!("protocol: {reason}"));
     }
 }
