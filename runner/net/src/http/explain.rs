@@ -49,7 +49,7 @@ const HEAD_ERRORS: [(&str, &str, Evidence); 7] = [
 ];
 
 /// The same for bodies and what follows them.
-const BODY_ERRORS: [(&str, &str); 20] = [
+const BODY_ERRORS: [(&str, &str); 22] = [
     (
         "chunk extensions over limit",
         "the peer sent more than 16 KiB of chunk extensions",
@@ -101,6 +101,14 @@ const BODY_ERRORS: [(&str, &str); 20] = [
     (
         "enabled server push",
         "the peer violated HTTP/2: it sent ENABLE_PUSH, which only a client may send (PROTOCOL_ERROR)",
+    ),
+    (
+        "pseudo-header field",
+        "the peer violated HTTP/2: it sent a pseudo-header field that no response has there (PROTOCOL_ERROR)",
+    ),
+    (
+        "switched protocols",
+        "the peer violated HTTP/2: it sent the status 101, which HTTP/2 does not have (PROTOCOL_ERROR)",
     ),
 ];
 

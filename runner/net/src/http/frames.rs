@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Maximum number of header blocks per exchange: informational responses, the response itself, its trailers.
-const HEADER_BLOCKS: u32 = 64;
+use super::frame_error::{FrameError, HEADER_BLOCKS};
+use super::pseudo_fields;
+
 /// Size of a frame header in bytes: length, type, flags, stream (RFC 9113, section 4.1).
 const FRAME_HEADER: usize = 9;
 
@@ -19,6 +20,7 @@ const CONTINUATION: u8 = 9;
 /// Flags of DATA and HEADERS, and of SETTINGS.
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
+const PRIORITY: u8 = 32;
 const ACK: u8 = 1;
 
 /// The stream of the only request on a connection.
@@ -28,16 +30,8 @@ const SETTING: usize = 6;
 /// SETTINGS_ENABLE_PUSH with value 1, which only a client may send (RFC 9113, section 6.5.2).
 const ENABLE_PUSH: [u8; SETTING] = [0, 2, 0, 0, 0, 1];
 
-/// What makes a connection fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FrameError {
-    #[error("the peer sent more than {HEADER_BLOCKS} header blocks")]
-    TooManyHeaders,
-    #[error("the peer's first frame is not SETTINGS")]
-    NoSettings,
-    #[error("the peer enabled server push")]
-    PushEnabled,
-}
+/// Inspected bytes at the start of a HEADERS frame: at most 6 of padding and priority, then pseudo-header fields.
+const HEADERS_START: usize = 64;
 
 /// Whether the peer ended its response without content. The HTTP library compares the length of a response with an
 /// announced one, although a 304 announces the length of another response (RFC 9113, section 8.1.1).
@@ -68,6 +62,11 @@ pub(super) struct Frames {
     is_padded: bool,
     setting: [u8; SETTING],
     setting_filled: usize,
+    /// The first bytes of the response's current HEADERS frame, and how many there will be.
+    headers: Vec<u8>,
+    headers_start: usize,
+    /// The response has a DATA frame, which only trailers can follow.
+    has_data: bool,
     /// The response has content.
     has_content: bool,
     empty: EmptyResponse,
@@ -109,6 +108,8 @@ impl Frames {
         let [high, middle, low, kind, flags, ..] = self.header;
         (self.filled, self.setting_filled) = (0, 0);
         self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        self.headers.clear();
+        self.headers_start = self.payload.min(HEADERS_START);
         let is_preface = kind == SETTINGS && flags & ACK == 0;
         if !std::mem::replace(&mut self.has_begun, true) && !is_preface {
             return Err(FrameError::NoSettings);
@@ -131,13 +132,44 @@ impl Frames {
         if std::mem::take(&mut self.is_padded) {
             self.note_content(self.payload.saturating_sub(1 + usize::from(first)));
         }
+        let remaining = self.payload;
         self.payload -= payload.len();
-        let [_, _, _, kind, ..] = self.header;
-        if kind == SETTINGS {
-            self.read_settings(payload)
-        } else {
-            Ok(())
+        let [_, _, _, kind, _, stream @ ..] = self.header;
+        match kind {
+            SETTINGS => self.read_settings(payload),
+            HEADERS if stream == RESPONSE_STREAM => self.read_headers(payload, remaining),
+            _ => Ok(()),
         }
+    }
+
+    /// Reads a part of a HEADERS frame, of which so many bytes remained before.
+    fn read_headers(&mut self, payload: &[u8], remaining: usize) -> Result<(), FrameError> {
+        let wanted = self.headers_start - self.headers.len();
+        let new = payload.get(..wanted).unwrap_or(payload);
+        self.headers.extend_from_slice(new);
+        if new.is_empty() || new.len() < wanted {
+            return Ok(());
+        }
+        let length = self.headers.len() - new.len() + remaining;
+        pseudo_fields::check(self.header_block(length).unwrap_or_default(), self.has_data)
+    }
+
+    /// The start of the header block in a HEADERS frame of this length, without padding and priority.
+    fn header_block(&self, length: usize) -> Option<&[u8]> {
+        let [_, _, _, _, flags, ..] = self.header;
+        let (padding, rest) = if flags & PADDED == 0 {
+            (0, self.headers.as_slice())
+        } else {
+            let (padding, rest) = self.headers.split_first()?;
+            (usize::from(*padding), rest)
+        };
+        let rest = if flags & PRIORITY == 0 {
+            rest
+        } else {
+            rest.get(5..)?
+        };
+        let cut = length - self.headers.len();
+        rest.get(..rest.len().saturating_sub(padding.saturating_sub(cut)))
     }
 
     /// Notes how many bytes of content the current frame has.
@@ -146,6 +178,7 @@ impl Frames {
         if stream != RESPONSE_STREAM || !matches!(kind, DATA | HEADERS) {
             return;
         }
+        self.has_data |= kind == DATA;
         self.has_content |= content > 0;
         if flags & END_STREAM != 0 && !self.has_content {
             self.empty.end();
@@ -195,7 +228,7 @@ mod tests {
 
     #[test]
     fn header_blocks_are_counted() {
-        let allowed = [frame(HEADERS, 0, &[1; 300]), frame(DATA, 0, &[1; 7_000])]
+        let allowed = [frame(HEADERS, 0, &[b'x'; 300]), frame(DATA, 0, &[1; 7_000])]
             .concat()
             .repeat(64);
         let mut frames = vec![frame(SETTINGS, 0, b""), allowed];
@@ -220,6 +253,38 @@ mod tests {
             ),
         ] {
             assert_eq!(inspected(&[first.clone()]), result, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn pseudo_header_fields_are_found_behind_padding_and_priority_and_not_in_them() {
+        let (path, trailer) = (Err(FrameError::PseudoField), frame(HEADERS, END_STREAM, &[0x88]));
+        let long = [&[0x88, 0x40, 0x01, b'x', 0x7f, 0x80, 0x84][..], &[0x84; 300]].concat();
+        for (frames, result) in [
+            (vec![frame(HEADERS, 0, &[0x88, 0x84])], path),
+            (
+                vec![frame(
+                    HEADERS,
+                    PADDED | PRIORITY,
+                    &[1, 0, 0, 0, 0, 0, 0x88, 0x84, 0],
+                )],
+                path,
+            ),
+            (vec![frame(HEADERS, PADDED, &[1, 0x88, 0x84])], Ok(false)),
+            (vec![frame(HEADERS, PADDED, &[9, 0x88, 0x84])], Ok(false)),
+            (
+                vec![frame(HEADERS, PRIORITY, &[0x84, 0x84, 0x84, 0x84, 0x84, 0x88])],
+                Ok(false),
+            ),
+            (vec![frame(HEADERS, PRIORITY, &[0x84; 3])], Ok(false)),
+            (vec![frame(HEADERS, 0, &long)], Ok(false)),
+            (
+                vec![frame(HEADERS, 0, &[0x88]), frame(DATA, 0, b"x"), trailer],
+                path,
+            ),
+        ] {
+            let frames = [vec![frame(SETTINGS, 0, b"")], frames].concat();
+            assert_eq!(inspected(&frames), result, "{frames:?}");
         }
     }
 

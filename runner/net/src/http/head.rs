@@ -81,8 +81,8 @@ impl HeadObserver {
         Self { state, transcript }
     }
 
-    /// Observes received bytes, and replaces by blanks what other clients tolerate. If the last byte is a carriage return, it
-    /// depends on the next byte: it is not consumed, and has to be passed again.
+    /// Observes received bytes, and replaces by blanks what other clients tolerate. If the last byte is a carriage
+    /// return, it depends on the next byte: it is not consumed, and has to be passed again.
     pub(super) fn observe(&self, bytes: &mut [u8]) -> Delivered {
         let mut state = self.state();
         let room = OPENING_BYTES.saturating_sub(state.opening.len());

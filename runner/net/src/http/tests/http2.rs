@@ -243,3 +243,29 @@ async fn a_connection_that_does_not_begin_as_http2_demands_is_refused() {
         assert_eq!(refused.unwrap_err().to_string(), format!("protocol: {reason}"));
     }
 }
+
+#[tokio::test]
+async fn a_response_with_the_fields_of_another_message_is_refused() {
+    const FIELD: &str = "it sent a pseudo-header field that no response has there";
+    let ok = || head(STATUS_200, None, 0);
+    let fields = |block: &[u8], flags| frame(HEADERS, END_HEADERS | flags, 1, block);
+    for (frames, what) in [
+        // `:path` in a head, and `:status` in trailers.
+        (
+            vec![fields(&[STATUS_200, 0x84], 0), data("hello", END_STREAM)],
+            FIELD,
+        ),
+        (
+            vec![ok(), data("hello", 0), fields(&[STATUS_200], END_STREAM)],
+            FIELD,
+        ),
+        (
+            vec![fields(b"\x48\x03101", 0), ok(), data("hello", END_STREAM)],
+            "it sent the status 101, which HTTP/2 does not have",
+        ),
+    ] {
+        let error = got("GET", &frames).await.unwrap_err().to_string();
+        let expected = format!("protocol: the peer violated HTTP/2: {what} (PROTOCOL_ERROR)");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}
