@@ -252,7 +252,7 @@ mod tests {
                 Err(FrameError::PushEnabled),
             ),
         ] {
-            assert_eq!(inspected(&[first.clone()]), result, "{first:?}");
+            assert_eq!(inspected(std::slice::from_ref(&first)), result, "{first:?}");
         }
     }
 
