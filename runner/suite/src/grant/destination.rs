@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::GrantError;
 use super::effective::connectable;
-use super::name::is_name_byte;
+use super::name::{MAX_LABEL, is_name_byte};
 
 /// Maximum length of a host in bytes, as limited by DNS.
 const MAX_HOST_BYTES: usize = 253;
@@ -78,6 +78,12 @@ impl Host {
         }
         // The ASCII form of an international name is longer.
         within_limit(name)?;
+        if name.split('.').any(|label| label.len() > MAX_LABEL) {
+            return Err(GrantError::LabelTooLong {
+                host: text.to_owned(),
+                limit: MAX_LABEL,
+            });
+        }
         Ok(Self::Name(name.to_owned()))
     }
 }

@@ -95,6 +95,14 @@ pub enum GrantError {
         /// In bytes.
         limit: usize,
     },
+    /// A part between two dots that no query can hold: such a name cannot exist.
+    #[error("invalid host `{host}`; DNS allows at most {limit} characters between two dots")]
+    LabelTooLong {
+        /// As written.
+        host: String,
+        /// In bytes of the ASCII form.
+        limit: usize,
+    },
     /// Not a network in CIDR notation.
     #[error("invalid network `{text}`; write a CIDR such as `10.0.0.0/8` or `[fd00::/8]`")]
     Cidr {

@@ -10,7 +10,7 @@ use super::GrantError;
 /// Maximum number of characters in a name, without the trailing dot, as limited by DNS.
 const MAX_NAME: usize = 253;
 /// Maximum number of characters between two dots.
-const MAX_LABEL: usize = 63;
+pub(super) const MAX_LABEL: usize = 63;
 
 /// A name that can be queried in DNS: lower case, ASCII (IDNA), without a trailing dot, restricted to the characters
 /// that a URL's host may have. Its first label may be `*`, which stands for itself; the root is empty.

@@ -366,3 +366,19 @@ fn a_host_is_at_most_as_long_as_dns_can_hold() {
         Err(GrantError::HostTooLong { limit: 253 })
     ));
 }
+
+/// Otherwise such a name would be looked up, and would count as a name that does not resolve.
+#[test]
+fn a_label_of_a_host_is_at_most_as_long_as_dns_can_hold() {
+    let is_valid = |host: String| Destination::new(Scheme::Tcp, &host, 80).is_ok();
+    let label = "a".repeat(63);
+    assert!(is_valid(format!("{label}.{label}.test.")));
+    for host in [format!("{label}a"), format!("x.{label}a.test")] {
+        assert!(matches!(
+            Destination::new(Scheme::Https, &host, 443),
+            Err(GrantError::LabelTooLong { limit: 63, .. })
+        ));
+    }
+    // Longer in its ASCII form.
+    assert!(!is_valid("\u{fc}".repeat(63)));
+}
