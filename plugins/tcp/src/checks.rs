@@ -45,6 +45,7 @@ fn every_step_that_cannot_be_taken_is_found_at_once() {
         { "start_tls": {} },
         { "send": "" },
         { "expect": { "contains": "a", "within": "0s" } },
+        { "expect": { "matches": "^[a&&b]" } },
     ] });
     assert_eq!(
         problems(&config),
@@ -61,6 +62,7 @@ fn every_step_that_cannot_be_taken_is_found_at_once() {
             "/config/dialogue/10/start_tls: the connection already uses TLS",
             "/config/dialogue/11/send: there is nothing to send",
             "/config/dialogue/12/expect/within: must be more than 0",
+            "/config/dialogue/13/expect/matches: no text matches this pattern: it has an empty class",
         ]
     );
 }

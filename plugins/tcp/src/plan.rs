@@ -1,6 +1,6 @@
 //! A compiled configuration: every mistake in it is found before the first connection.
 
-mod line_end;
+mod need;
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::config::{Config, Expect, Step};
 use crate::template::Template;
+use need::Need;
 
 /// Maximum size of a compiled pattern, in bytes.
 const MAX_PATTERN_SIZE: usize = 1 << 20;
@@ -177,11 +178,13 @@ fn compile(pattern: &str, problems: &mut Problems) -> Option<Pattern> {
     let mut builder = RegexBuilder::new(pattern);
     match builder.unicode(false).size_limit(MAX_PATTERN_SIZE).build() {
         Ok(regex) => {
-            if line_end::is_wanted(pattern) {
-                problems.report_with(
+            match Need::of(pattern) {
+                Some(Need::Nothing) => problems.report("no text matches this pattern: it has an empty class"),
+                Some(Need::LineFeed) => problems.report_with(
                     "a line is compared without its end, so nothing matches `\\n`",
                     "leave `\\r\\n` out: `$` is the end of a line",
-                );
+                ),
+                None => {}
             }
             Some(Pattern::Line(regex))
         }

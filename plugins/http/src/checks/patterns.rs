@@ -102,8 +102,22 @@ fn one_that_is_refused_says_why() {
     assert_eq!(places(&bytes), [""; 0]);
 }
 
-/// Patterns that match an empty text wherever it stands, and so every text.
-const OF_EVERYTHING: [&str; 7] = ["a*", ".*", "a?", "(a|)", "(?:a|b*)c{0}", "x|", "(?i)\\w{0,5}"];
+/// Patterns that match an empty text wherever it stands, or where every text begins or ends, and so every text.
+const OF_EVERYTHING: [&str; 13] = [
+    "a*",
+    ".*",
+    "a?",
+    "(a|)",
+    "(?:a|b*)c{0}",
+    "x|",
+    "(?i)\\w{0,5}",
+    "^",
+    "^.*",
+    "(?m)^a?",
+    "$",
+    "a*$",
+    "(?s).*\\z",
+];
 /// Patterns with a class of which there is no character, where they need one.
 const OF_NOTHING: [&str; 4] = ["[a&&b]", "a([a&&b]|\\P{any}c)+", "[^\\s\\S]", "(?:[a&&b]x){2}"];
 
@@ -138,8 +152,8 @@ fn one_that_matches_everything_or_nothing_is_refused() {
 fn one_with_an_anchor_or_a_boundary_can_fail() {
     for pattern in [
         "^a*$",
-        "a*$",
-        "^",
+        "^a",
+        "^.+",
         "\\b",
         "\\B",
         "(?m)^$",

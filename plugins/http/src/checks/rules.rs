@@ -252,7 +252,7 @@ fn a_text_that_is_longer_than_the_value_is_refused() {
     for (rules, expected) in [
         (
             json!({ "length": 0, "contains": "a" }),
-            "contains: `a` is longer than `length` allows",
+            "length: no value meets this and `contains`: `` does not contain `a`",
         ),
         (
             json!({ "contains": ["é", "éé"], "length": { "<": 2 } }),
@@ -288,7 +288,10 @@ fn a_text_that_is_longer_than_the_value_is_refused() {
     );
     assert_eq!(
         places(&json!({ "expect": { "final_url": rules } })),
-        ["/config/expect/final_url/contains"]
+        [
+            "/config/expect/final_url/contains",
+            "/config/expect/final_url/length"
+        ]
     );
     for rules in [
         json!({ "contains": ["ab", "bc"], "length": 2, "max_size": 2 }),
@@ -329,6 +332,10 @@ fn something_is_expected() {
             "latency: has no limit: write `warn` or `fail`",
         ),
         (json!({ "body": {} }), "body: nothing is expected of the body"),
+        (
+            json!({ "body": { "raw": true } }),
+            "body: nothing is expected of the body",
+        ),
         (
             json!({ "final_url": {} }),
             "final_url: nothing is expected of the URL",

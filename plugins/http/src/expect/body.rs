@@ -56,7 +56,8 @@ pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
         problems,
     );
     rules.check_lengths(rules.max_size(), problems);
-    if rules.is_empty() && rules.max_size().is_none() && !rules.extra.raw {
+    rules.check_numbers(problems);
+    if rules.is_empty() && rules.max_size().is_none() {
         problems.report_with(
             "nothing is expected of the body",
             "add a rule, or leave `body` out",

@@ -2,10 +2,12 @@
 
 mod wire;
 
+use std::ops::RangeInclusive;
+
 use canary_sdk::http::Request;
 use canary_sdk::{Assertion, Error, Problems};
 
-use super::pattern::{Budget, Mode};
+use super::pattern::{Budget, Mode, Pattern};
 use super::rule::{Condition, NoExtra, Rule, Subject};
 use super::unmet_reason::UnmetReason;
 use crate::effort::Effort;
@@ -15,6 +17,13 @@ use wire::OnWire;
 const NAME: &str = "final_url";
 /// The location of the rules in the configuration.
 pub(super) const LOCATION: &str = "expect.final_url";
+
+/// No URL is shorter.
+const SHORTEST: &str = "http://a/";
+/// Characters that are escaped in every part of a URL, or end it: control characters, spaces, quotation marks, angle
+/// brackets, and all beyond ASCII.
+const NEVER_IN_URL: [RangeInclusive<char>; 5] =
+    ['\0'..=' ', '"'..='"', '<'..='<', '>'..='>', '\u{7f}'..=char::MAX];
 
 /// What the URL must be, with its query and without its fragment.
 pub(super) type Rules = Rule<String, NoExtra>;
@@ -41,17 +50,35 @@ pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
             problems.report(invalid.message);
         }
     });
-    rules.each_search_text(problems, check_ascii);
+    rules.each_search_text(problems, check_escaped);
+    rules.each_pattern(problems, check_pattern);
+    rules.check_shortest(SHORTEST.len(), "a URL", problems);
 }
 
-fn check_ascii(text: &str, problems: &mut Problems) {
-    if let Some(character) = text.chars().find(|character| !character.is_ascii()) {
-        problems.report_with(
+/// Reports a character that is always escaped in a URL.
+fn check_escaped(text: &str, problems: &mut Problems) {
+    let is_escaped = |character: &char| NEVER_IN_URL.iter().any(|range| range.contains(character));
+    match text.chars().find(is_escaped) {
+        None => {}
+        Some(character) if character.is_ascii() => problems.report_with(
+            format_args!("a URL cannot contain `{}`", character.escape_debug()),
+            format_args!("write it as it is sent: `{}`", wire::escaped(character)),
+        ),
+        Some(character) => problems.report_with(
             format_args!("a URL is ASCII and cannot contain `{character}`"),
             format_args!(
                 "write it as it is sent: `{}` in a path or a query, `xn--…` in a host",
                 wire::escaped(character)
             ),
+        ),
+    }
+}
+
+fn check_pattern(pattern: &Pattern, problems: &mut Problems) {
+    if pattern.needs_any(Mode::Text, &NEVER_IN_URL) {
+        problems.report_with(
+            "a URL cannot contain a character that this pattern needs",
+            "write it as it is sent: `%20` for a space, `xn--…` in a host",
         );
     }
 }

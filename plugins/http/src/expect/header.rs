@@ -1,5 +1,7 @@
 //! Rules for response headers.
 
+use std::ops::RangeInclusive;
+
 use canary_sdk::http::{Request, Response};
 use canary_sdk::{Assertion, Error, Problems};
 use schemars::JsonSchema;
@@ -65,6 +67,7 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
         problems,
     );
     rules.check_lengths(None, problems);
+    rules.check_numbers(problems);
     rules.each_value(problems, |value, problems| {
         if value.trim_ascii() != value || holds_line_end(value) {
             problems.report_with(
@@ -76,6 +79,11 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
     rules.each_search_text(problems, |text, problems| {
         if holds_line_end(text) {
             problems.report("a header value has no line breaks");
+        }
+    });
+    rules.each_pattern(problems, |pattern, problems| {
+        if pattern.needs_any(Mode::Text, &LINE_ENDS) {
+            problems.report_with("a header value has no line breaks", "`$` is the end of the value");
         }
     });
     if rules.extra.absent == Some(true) && !rules.is_empty() {
@@ -106,6 +114,9 @@ fn check_optional(rules: &Rules, problems: &mut Problems) {
         }
     });
 }
+
+/// Characters that end a line, of which a header value has none.
+const LINE_ENDS: [RangeInclusive<char>; 2] = ['\n'..='\n', '\r'..='\r'];
 
 fn holds_line_end(text: &str) -> bool {
     text.contains(['\r', '\n'])

@@ -98,6 +98,7 @@ pub(super) fn check(path: &str, rules: &Rules, budget: &Budget, problems: &mut P
         }
     }
     rules.check(Mode::Text, budget, node::mismatch, problems);
+    rules.check_numbers(problems);
     if rules.extra.exists == Some(false) && !rules.is_empty() {
         problems.at("exists", |problems| {
             problems.report("a path that must not exist has no value for the other rules");

@@ -8,6 +8,7 @@ mod word_dfa;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use canary_sdk::{Error, Problems, pattern_reason};
 use regex_automata::util::syntax;
@@ -97,6 +98,12 @@ impl Pattern {
     pub(super) fn coverage(&self, mode: Mode) -> Coverage {
         self.parse(mode)
             .map_or(Coverage::Partial, |parsed| Coverage::of(&parsed))
+    }
+
+    /// Whether every match has one of these characters. Of a pattern that matches nothing at all it says no.
+    pub(super) fn needs_any(&self, mode: Mode, characters: &[RangeInclusive<char>]) -> bool {
+        let is_needed = |parsed: &Hir| coverage::needs(parsed, characters) && !coverage::needs(parsed, &[]);
+        self.parse(mode).is_ok_and(|parsed| is_needed(&parsed))
     }
 
     fn parse(&self, mode: Mode) -> Result<Hir, String> {

@@ -44,10 +44,8 @@ pub(super) trait Plain: Default + DeserializeOwned + JsonSchema {
     /// The value as a message shows it.
     fn quoted(&self) -> String;
 
-    /// The only value that is empty, if there is one.
-    fn nothing() -> Option<Self> {
-        None
-    }
+    /// All values that are empty.
+    fn empty_values() -> Vec<Self>;
 }
 
 impl Plain for String {
@@ -61,8 +59,8 @@ impl Plain for String {
         quote(self.as_bytes())
     }
 
-    fn nothing() -> Option<Self> {
-        Some(Self::new())
+    fn empty_values() -> Vec<Self> {
+        vec![Self::new()]
     }
 }
 

@@ -40,6 +40,12 @@ impl Plain for Expected {
     fn quoted(&self) -> String {
         quote(&self.root().start(MAX_QUOTED))
     }
+
+    fn empty_values() -> Vec<Self> {
+        let values = ["null", "\"\"", "[]", "{}"];
+        let values = values.into_iter().map(serde_json::from_str);
+        values.filter_map(Result::ok).collect()
+    }
 }
 
 impl<'de> Deserialize<'de> for Expected {

@@ -153,8 +153,8 @@ impl Subject<Expected> for Value<'_> {
 pub(super) fn mismatch(expected: &Expected, condition: &Condition<'_, Expected>) -> Option<String> {
     let (memory, effort) = (MemoryBudget::unbounded(), Effort::unbounded());
     let mut value = Value::of(expected.root());
-    // Other values that are equal to it may be written differently.
-    if condition.looks_into_text() && !value.is_text() {
+    // Other numbers, lists and objects that are equal to it may be written differently, unless it is empty.
+    if condition.looks_into_text() && !value.is_text() && !value.is_empty() {
         return None;
     }
     let read_error = value.read(true, memory, &effort).err();

@@ -207,8 +207,12 @@ impl<'de> Deserialize<'de> for Length {
 }
 
 impl Length {
-    /// Reports limits that no length is within, or that contradict `empty`.
-    pub(super) fn check(&self, empty: Option<bool>, problems: &mut Problems) {
+    /// Reports limits that no length is within, or that contradict `empty`. If every value has a length, reports limits
+    /// that every length is within.
+    pub(super) fn check(&self, empty: Option<bool>, has_every_value_one: bool, problems: &mut Problems) {
+        if self.check_negative(problems) {
+            return;
+        }
         if let Self::Within(bounds) = self
             && bounds.check(problems)
         {
@@ -218,16 +222,40 @@ impl Length {
         if self.each().next().is_none() {
             problems.report("has no limit: write a number, or `<`, `<=`, `>` or `>=`");
         } else if least > most {
-            let limits: Vec<_> = self
-                .each()
-                .map(|(relation, limit)| format!("{} {limit}", relation.sign()))
-                .collect();
-            problems.report(format_args!("no length is {}", limits.join(" and ")));
+            problems.report(format_args!("no length is {}", self.shown()));
         } else if empty == Some(true) && least > 0.0 {
             problems.report("with `empty: true` the length is 0");
         } else if empty == Some(false) && most < 1.0 {
             problems.report("with `empty: false` the length is more than 0");
+        } else if has_every_value_one && least <= 0.0 && most.is_infinite() {
+            problems.report_with(
+                format_args!("every length is {}", self.shown()),
+                "use `empty: false` to require that there is something, or leave it out",
+            );
         }
+    }
+
+    /// Reports limits below every length.
+    fn check_negative(&self, problems: &mut Problems) -> bool {
+        let mut is_negative = false;
+        for (relation, limit) in self.each() {
+            if limit.nearest() < 0.0 && matches!(relation, Relation::More | Relation::AtLeast) {
+                is_negative = true;
+                problems.at(relation.sign(), |problems| {
+                    problems.report_with("a length is never negative", "`\">=\": 0` allows any length");
+                });
+            }
+        }
+        is_negative
+    }
+
+    /// The limits as a message names them.
+    fn shown(&self) -> String {
+        let limits = self.each();
+        let limits: Vec<_> = limits
+            .map(|(relation, limit)| format!("{} {limit}", relation.sign()))
+            .collect();
+        limits.join(" and ")
     }
 
     /// The minimum and the maximum length: whole numbers, at least 0.

@@ -2,6 +2,7 @@
 
 use canary_sdk::Problems;
 
+use super::bounds::Length;
 use super::condition::{Condition, Subject};
 use super::{Common, Extra, Plain, Rule};
 use crate::effort::{Effort, TooCostly};
@@ -26,18 +27,58 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         self.check_texts(problems);
         self.bounds.check(problems);
         if let Some(length) = &self.common.length {
-            problems.at("length", |problems| length.check(self.common.empty, problems));
+            let is_text = self.extra.allows_absence().is_none();
+            problems.at("length", |problems| {
+                length.check(self.common.empty, is_text, problems);
+            });
         }
+        let Common { equals, one_of, .. } = &self.common;
+        let emptying = self.emptying_key(mode);
+        if equals.is_some() || one_of.is_some() || emptying.is_some() {
+            let others = self.evaluable_conditions(mode, budget);
+            self.check_values(&others, emptying, mismatch, problems);
+        }
+    }
+
+    /// The key of a rule that only empty values meet.
+    fn emptying_key(&self, mode: Mode) -> Option<&'static str> {
         let Common {
-            equals,
-            one_of,
+            length,
             empty,
+            matches,
             ..
         } = &self.common;
-        if equals.is_some() || one_of.is_some() || *empty == Some(true) {
-            let others = self.evaluable_conditions(mode, budget);
-            self.check_values(&others, mismatch, problems);
+        let is_empty = |pattern: &Pattern| pattern.coverage(mode) == Coverage::Empty;
+        // Limits that exclude each other are reported as such.
+        let is_zero = |length: &Length| {
+            let (least, most) = length.range();
+            least < 1.0 && (0.0..1.0).contains(&most)
+        };
+        if *empty == Some(true) {
+            Some("empty")
+        } else if length.as_ref().is_some_and(is_zero) {
+            Some("length")
+        } else {
+            matches.as_slice().iter().any(is_empty).then_some("matches")
         }
+    }
+
+    /// Reports texts that no number contains, where the value has to be one.
+    pub(in crate::expect) fn check_numbers(&self, problems: &mut Problems) {
+        let Some(sign) = self.bounds.first() else { return };
+        let is_of_number = |character: char| {
+            character.is_ascii_digit() || character.is_ascii_whitespace() || "+-.eE".contains(character)
+        };
+        problems.at("contains", |problems| {
+            self.common.contains.check(problems, |text, problems| {
+                if !text.chars().all(is_of_number) {
+                    let shown = quote(text.as_bytes());
+                    problems.report(format_args!(
+                        "no value meets this and `{sign}`: no number contains {shown}"
+                    ));
+                }
+            });
+        });
     }
 
     fn check_patterns(&self, mode: Mode, budget: &Budget, problems: &mut Problems) {
@@ -80,7 +121,7 @@ impl<V: Plain, E: Extra> Rule<V, E> {
                 "every value matches this pattern, since it matches an empty text",
                 "use `+` instead of `*`, or put the pattern between `^` and `$`",
             ),
-            Coverage::Everything | Coverage::Partial => {}
+            Coverage::Everything | Coverage::Empty | Coverage::Partial => {}
         }
     }
 
@@ -125,27 +166,35 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         conditions
     }
 
-    /// Reports whole values that the other rules exclude.
-    fn check_values(&self, others: &[Condition<'_, V>], mismatch: MismatchFn<V>, problems: &mut Problems) {
-        let ruled_out = |value: &V, own: &str| {
-            let mut others = others.iter().filter(|condition| condition.key() != own);
+    /// Reports whole values that the other rules exclude; `emptying` is the key of a rule that only empty values meet.
+    fn check_values(
+        &self,
+        others: &[Condition<'_, V>],
+        emptying: Option<&'static str>,
+        mismatch: MismatchFn<V>,
+        problems: &mut Problems,
+    ) {
+        let ruled_out = |value: &V, own: &[&str]| {
+            let mut others = others.iter().filter(|condition| !own.contains(&condition.key()));
             others.find_map(|condition| Some((condition.key(), mismatch(value, condition)?)))
         };
-        let Common {
-            equals,
-            one_of,
-            empty,
-            ..
-        } = &self.common;
-        let nothing = V::nothing().filter(|_| *empty == Some(true));
+        let are_ruled_out = |values: &[V], own: &[&str]| {
+            let first = values.first().and_then(|value| ruled_out(value, own));
+            let mut values = values.iter();
+            first.filter(|_| values.all(|value| ruled_out(value, own).is_some()))
+        };
+        let Common { equals, one_of, .. } = &self.common;
         if let Some(value) = equals {
-            report(problems, "equals", ruled_out(value, "equals"));
-        } else if let Some(value) = nothing {
-            report(problems, "empty", ruled_out(&value, "empty"));
+            report(problems, "equals", ruled_out(value, &["equals"]));
+        } else if let Some(key) = emptying {
+            // What `empty` and `length` say of each other is reported with the length.
+            let own: &[&str] = match key {
+                "matches" => &["matches"],
+                _ => &["empty", "length"],
+            };
+            report(problems, key, are_ruled_out(&V::empty_values(), own));
         } else if let Some(values) = one_of {
-            let first = values.first().and_then(|value| ruled_out(value, "one_of"));
-            let are_all = values.iter().all(|value| ruled_out(value, "one_of").is_some());
-            report(problems, "one_of", first.filter(|_| are_all));
+            report(problems, "one_of", are_ruled_out(values, &["one_of"]));
         }
     }
 
@@ -220,6 +269,22 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         for (key, texts) in [("contains", contains), ("not_contains", not_contains)] {
             problems.at(key, |problems| {
                 texts.check(problems, |text, problems| visit(text, problems));
+            });
+        }
+    }
+
+    /// Visits every pattern of the rules.
+    pub(in crate::expect) fn each_pattern(
+        &self,
+        problems: &mut Problems,
+        mut visit: impl FnMut(&Pattern, &mut Problems),
+    ) {
+        let Common {
+            matches, not_matches, ..
+        } = &self.common;
+        for (key, patterns) in [("matches", matches), ("not_matches", not_matches)] {
+            problems.at(key, |problems| {
+                patterns.check(problems, |pattern, problems| visit(pattern, problems));
             });
         }
     }

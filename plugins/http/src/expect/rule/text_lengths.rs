@@ -33,14 +33,24 @@ impl<E: Extra> Rule<String, E> {
         }
     }
 
+    /// Reports a `length` that is less than every value has.
+    pub(in crate::expect) fn check_shortest(&self, shortest: usize, what: &str, problems: &mut Problems) {
+        let (least, most) = self.common.length.as_ref().map_or(UNLIMITED, Length::range);
+        if most < bounded(shortest) && least <= most {
+            problems.at("length", |problems| {
+                problems.report(format_args!("{what} has at least {shortest} characters"));
+            });
+        }
+    }
+
     fn check_contained(&self, max_size: Option<f64>, problems: &mut Problems) {
         let (least, most) = self.common.length.as_ref().map_or(UNLIMITED, Length::range);
         problems.at("contains", |problems| {
             self.common.contains.check(problems, |text, problems| {
                 let shown = quote(text.as_bytes());
                 let characters = characters(text);
-                // Limits that exclude each other are reported as such.
-                if characters > most && least <= most {
+                // Limits that exclude each other are reported as such, and so is a length of 0.
+                if characters > most && least <= most && most >= 1.0 {
                     problems.report(format_args!("{shown} is longer than `length` allows"));
                 } else if max_size.is_some_and(|max| characters > max) {
                     problems.report(format_args!("{shown} {DOES_NOT_FIT}"));
