@@ -168,13 +168,30 @@ impl Networks {
         }
     }
 
+    /// Why no peer at a host can be in one of the networks: it is an IP address that is in none. A name may have any
+    /// address.
+    #[must_use]
+    pub fn refuses(&self, host: &str) -> Option<String> {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let address: IpAddr = bare.unwrap_or(host).parse().ok()?;
+        // The unspecified address leads to another one: that of this machine.
+        if address.to_canonical().is_unspecified() || self.contain(address) {
+            return None;
+        }
+        Some(format!("the target's address `{address}` is in none of these"))
+    }
+
+    fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+
     /// Asserts that the peer, as `address:port`, is in one of the networks.
     pub fn judge(&self, peer: &str) -> Assertion {
         let address = peer.parse().map(|peer: SocketAddr| peer.ip().to_canonical());
         let Ok(address) = address else {
             return Assertion::new(PEER_ADDRESS, false, format!("`{peer}` is not an address"));
         };
-        if self.0.iter().any(|network| network.contains(address)) {
+        if self.contain(address) {
             return Assertion::new(PEER_ADDRESS, true, address.to_string());
         }
         let expected: Vec<_> = self.0.iter().map(Network::to_string).collect();
@@ -270,5 +287,24 @@ mod tests {
         assert_eq!(judged.message, "192.0.2.1 is not in 10.0.0.0/8, ::1");
         let one: Networks = serde_json::from_str(r#""192.0.2.1""#).unwrap();
         assert_eq!(one.judge("192.0.2.1:80").status, crate::Status::Pass);
+    }
+    #[test]
+    fn a_target_that_is_an_address_is_in_the_networks_or_refused() {
+        let networks: Networks = serde_json::from_str(r#"["10.0.0.0/8", "::1"]"#).unwrap();
+        assert_eq!(
+            networks.refuses("127.0.0.1").unwrap(),
+            "the target's address `127.0.0.1` is in none of these"
+        );
+        assert!(networks.refuses("[::2]").is_some());
+        for host in [
+            "10.1.2.3",
+            "::ffff:10.0.0.1",
+            "[::1]",
+            "example.com",
+            "0.0.0.0",
+            "[::]",
+        ] {
+            assert_eq!(networks.refuses(host), None, "{host}");
+        }
     }
 }

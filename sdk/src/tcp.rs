@@ -54,8 +54,7 @@ impl IpFamily {
     /// ```
     #[must_use]
     pub fn refuses(self, host: &str) -> Option<String> {
-        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let bare = bare.unwrap_or(host);
+        let bare = without_brackets(host);
         let address: IpAddr = bare.parse().ok()?;
         let wanted = match self {
             Self::Ipv4 if address.is_ipv6() => "IPv4",
@@ -66,6 +65,34 @@ impl IpFamily {
             "`{bare}` is not an {wanted} address, and `ip_family` allows no other"
         ))
     }
+}
+
+/// Why nothing can be reached at a host from a source address: both are IP addresses, of different families. A name may
+/// have addresses of both.
+///
+/// ```
+/// # use canary_sdk::tcp::source_refuses;
+/// let reason = source_refuses("::1", "192.0.2.1").unwrap();
+/// assert_eq!(reason, "`192.0.2.1` is not an IPv6 address, and `source_address` reaches no other");
+/// assert_eq!(source_refuses("192.0.2.7", "192.0.2.1"), None);
+/// assert_eq!(source_refuses("::1", "example.com"), None);
+/// ```
+#[must_use]
+pub fn source_refuses(source: &str, host: &str) -> Option<String> {
+    let bare = without_brackets(host);
+    let source: IpAddr = source.parse().ok()?;
+    let target: IpAddr = bare.parse().ok()?;
+    let (is_ipv4, wanted) = match source.to_canonical() {
+        IpAddr::V4(_) => (true, "IPv4"),
+        IpAddr::V6(_) => (false, "IPv6"),
+    };
+    (target.to_canonical().is_ipv4() != is_ipv4)
+        .then(|| format!("`{bare}` is not an {wanted} address, and `source_address` reaches no other"))
+}
+
+fn without_brackets(host: &str) -> &str {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    bare.unwrap_or(host)
 }
 
 /// How long each phase took; a phase that did not happen is absent.

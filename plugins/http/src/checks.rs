@@ -1,5 +1,6 @@
 //! Problems of configurations, found when a suite is loaded, with their locations.
 
+mod addresses;
 mod extremes;
 mod paths;
 mod patterns;

@@ -115,6 +115,14 @@ impl Expect {
         }
     }
 
+    /// Reports expected addresses of which the host that answers, an address itself, is none.
+    pub(crate) fn check_address(&self, host: &str, problems: &mut Problems) {
+        let networks = self.peer_address.as_ref();
+        if let Some(reason) = networks.and_then(|networks| networks.refuses(host)) {
+            problems.at("peer_address", |problems| problems.report(reason));
+        }
+    }
+
     /// Reports expected versions that no response to the request can have.
     pub(crate) fn check_versions(&self, spoken: &[Version], problems: &mut Problems) {
         if !spoken.is_empty() && self.excludes_version(spoken) {

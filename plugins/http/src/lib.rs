@@ -76,6 +76,9 @@ impl Probe for Http {
             problems.at("expect", |problems| {
                 let spoken = config.version.as_slice();
                 config.expect.check_without_redirects(target, spoken, problems);
+                if request::is_direct(config) {
+                    config.expect.check_address(text::host(target), problems);
+                }
             });
         }
         problems.into_vec()

@@ -7,7 +7,7 @@ use canary_sdk::http::{Request, RequestOptions};
 use crate::auth;
 use crate::config::Config;
 use crate::expect::RETAINED_BODY;
-pub(crate) use check::{check, check_target};
+pub(crate) use check::{check, check_target, is_direct};
 
 /// Builds the request as far as target and configuration are valid; the host had them checked before the run.
 pub(crate) fn build(target: &str, config: &Config) -> Request {

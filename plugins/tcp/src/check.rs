@@ -1,7 +1,7 @@
 //! Validation of a configuration, before anything is connected to.
 
-use canary_sdk::tcp::ConnectOptions;
-use canary_sdk::{Endpoint, Problem, Problems};
+use canary_sdk::tcp::{self, ConnectOptions};
+use canary_sdk::{Endpoint, Pointer, Problem, Problems};
 
 use crate::config::{Config, Latency, Step};
 use crate::connect_options;
@@ -47,9 +47,22 @@ pub(crate) fn check_endpoint(endpoint: &Endpoint, config: &Config) -> Option<Pro
     if let Some(reason) = config.ip_family.refuses(&endpoint.host) {
         return Some(Problem::target(reason));
     }
+    if let Some(problem) = check_address(&endpoint.host, config) {
+        return Some(problem);
+    }
     let invalid = ConnectOptions::default().check(endpoint).into_iter();
     let mut invalid = invalid.filter(|invalid| invalid.field == "host");
     invalid.next().map(|invalid| Problem::target(invalid.message))
+}
+
+/// Reports a target that is an address and that other keys rule out.
+fn check_address(host: &str, config: &Config) -> Option<Problem> {
+    let source = config.source_address.as_deref();
+    if let Some(reason) = source.and_then(|source| tcp::source_refuses(source, host)) {
+        return Some(Problem::target(reason));
+    }
+    let reason = config.peer_address.as_ref()?.refuses(host)?;
+    Some(Problem::config(&Pointer::root().key("peer_address"), reason))
 }
 
 fn check_latency(limits: &Latency, problems: &mut Problems) {

@@ -128,6 +128,25 @@ fn a_target_is_a_host_and_a_port() {
 }
 
 #[test]
+fn a_target_that_is_an_address_fits_the_other_addresses() {
+    let of = |target: &str, config: Value| self::of(&FakeHost::new(), target, &config);
+    for (config, expected) in [
+        (
+            json!({ "source_address": "::1" }),
+            "/target: `127.0.0.1` is not an IPv6 address, and `source_address` reaches no other",
+        ),
+        (
+            json!({ "peer_address": "10.0.0.0/8" }),
+            "/config/peer_address: the target's address `127.0.0.1` is in none of these",
+        ),
+    ] {
+        assert_eq!(of("127.0.0.1:22", config.clone()), [expected]);
+        assert_eq!(of("db:22", config), [""; 0]);
+    }
+    assert_eq!(of("[::1]:22", json!({ "source_address": "::1" })), [""; 0]);
+}
+
+#[test]
 fn what_the_peer_sent_cannot_be_sent_back_without_end() {
     let line = format!("{}\n", "x".repeat(1 << 20));
     let text = "${all}".repeat(9);

@@ -119,3 +119,16 @@ fn no_list_may_be_empty() {
     empty_lists(&schema, &mut found);
     assert_eq!(found, Vec::<&Value>::new());
 }
+
+#[test]
+fn a_target_that_is_an_address_is_one_that_may_answer() {
+    let config = json!({ "peer_address": "10.0.0.0/8" });
+    let of = |target: &str| of(&FakeHost::new(), target, &config);
+    assert_eq!(
+        of("127.0.0.1"),
+        ["/config/peer_address: the target's address `127.0.0.1` is in none of these"]
+    );
+    for target in ["10.1.2.3:443", "example.com"] {
+        assert_eq!(of(target), [""; 0]);
+    }
+}

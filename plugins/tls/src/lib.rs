@@ -12,7 +12,8 @@ mod starttls;
 use canary_sdk::tcp::{ConnectOptions, Connection};
 use canary_sdk::tls::Options;
 use canary_sdk::{
-    Check, Endpoint, Error, ErrorCode, Metric, NetError, Probe, Problem, Problems, TargetForm, Verdict,
+    Check, Endpoint, Error, ErrorCode, Metric, NetError, Pointer, Probe, Problem, Problems, TargetForm,
+    Verdict,
 };
 
 pub use config::Config;
@@ -111,6 +112,11 @@ fn check_target(target: &str, config: &Config) -> Option<Problem> {
         Ok(endpoint) => {
             if let Some(reason) = config.ip_family.refuses(&endpoint.host) {
                 return Some(Problem::target(reason));
+            }
+            let networks = config.peer_address.as_ref();
+            if let Some(reason) = networks.and_then(|networks| networks.refuses(&endpoint.host)) {
+                let place = Pointer::root().key("peer_address");
+                return Some(Problem::config(&place, reason));
             }
             let invalid = ConnectOptions::default().check(&endpoint).into_iter();
             let mut invalid = invalid.filter(|invalid| invalid.field == "host");

@@ -1,7 +1,7 @@
 //! Problems of a request, found before it is sent.
 
 use canary_sdk::http::{Request, Version};
-use canary_sdk::{Addresses, Invalid, Pointer, Problem, Problems, tls};
+use canary_sdk::{Addresses, Invalid, Pointer, Problem, Problems, tcp, tls};
 
 use super::{build, headers, sets_header};
 use crate::auth;
@@ -196,15 +196,25 @@ pub(crate) fn check_target(target: &str, config: &Config) -> Option<Problem> {
         let problem = Problem::target("a user name belongs in `basic_auth`, not in the URL");
         return Some(problem.hint("`config: { basic_auth: { username: .., password: .. } }`"));
     }
-    // Otherwise the connection goes to another host, which has its own family.
-    let is_direct = config.proxy.is_none() && config.connect_to.is_none();
-    if let Some(reason) = config.ip_family.refuses(text::host(target)).filter(|_| is_direct) {
+    if let Some(reason) = refused_address(text::host(target), config).filter(|_| is_direct(config)) {
         return Some(Problem::target(reason));
     }
     let invalid = addressed(target, config).check().into_iter();
     let mut invalid = invalid.filter(|invalid| invalid.field == "url");
     let invalid = invalid.next().map(|invalid| Problem::target(invalid.message));
     invalid.or_else(|| lost_upgrade(target, config))
+}
+
+/// Whether the connection goes to the host of the URL, and not to another one with addresses of its own.
+pub(crate) fn is_direct(config: &Config) -> bool {
+    config.proxy.is_none() && config.connect_to.is_none()
+}
+
+/// Why a target that is an address cannot be reached.
+fn refused_address(host: &str, config: &Config) -> Option<String> {
+    let source = config.source_address.as_deref();
+    let by_source = || source.and_then(|source| tcp::source_refuses(source, host));
+    config.ip_family.refuses(host).or_else(by_source)
 }
 
 /// An `upgrade` header that would not be sent: HTTP/2 has none (RFC 9113, section 8.6).
