@@ -76,7 +76,7 @@ pub(crate) fn check(config: &Config, problems: &mut Problems) {
         });
     }
     if let Some(login) = &config.basic_auth {
-        problems.at("basic_auth", |problems| login.check(problems));
+        problems.at("basic_auth", |problems| login.check_basic(problems));
     }
     let Some(auth) = &config.auth else { return };
     problems.at("auth", |problems| {
@@ -109,10 +109,11 @@ fn check_auth(auth: &Auth, config: &Config, problems: &mut Problems) {
         1 => {}
         _ => problems.report_with(message, KEEP_ONE),
     }
-    for (key, login) in [("basic", basic), ("digest", digest)] {
-        if let Some(login) = login {
-            problems.at(key, |problems| login.check(problems));
-        }
+    if let Some(login) = basic {
+        problems.at("basic", |problems| login.check_basic(problems));
+    }
+    if let Some(login) = digest {
+        problems.at("digest", |problems| login.check(problems));
     }
     if let Some(oauth2) = oauth2 {
         problems.at("oauth2", |problems| oauth2::check(oauth2, config, problems));

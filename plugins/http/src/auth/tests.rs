@@ -28,6 +28,23 @@ fn authorization(request: &Request) -> Option<&str> {
     named.map(|(_, value)| str::from_utf8(value).unwrap())
 }
 
+/// RFC 7617, section 2. With digest authentication the host validates the login.
+#[test]
+fn a_basic_login_has_no_control_characters_and_shows_none() {
+    let login = json!({ "username": "a\tb", "password": "sesame\n" });
+    for (config, place) in [
+        (json!({ "basic_auth": login }), "basic_auth"),
+        (json!({ "auth": { "basic": login } }), "auth/basic"),
+    ] {
+        let expected = ["username", "password"].map(|key| {
+            format!("/config/{place}/{key}: must not contain control characters, such as a line feed")
+        });
+        assert_eq!(problems(&config), expected);
+    }
+    let login = json!({ "username": "bücher", "password": "ä ~" });
+    assert_eq!(problems(&json!({ "basic_auth": login })), [""; 0]);
+}
+
 #[test]
 fn each_kind_of_credentials_is_sent_as_the_short_forms_are() {
     let sent = |config: Value| {

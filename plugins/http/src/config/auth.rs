@@ -42,6 +42,21 @@ impl Login {
             problems.at("username", |problems| problems.report("must not contain a colon"));
         }
     }
+
+    /// Reports what a login that is sent as it is cannot contain (RFC 7617, section 2).
+    pub(crate) fn check_basic(&self, problems: &mut Problems) {
+        self.check(problems);
+        for (key, text) in [("username", &self.username), ("password", &self.password)] {
+            if text.contains(|character: char| character.is_ascii_control()) {
+                problems.at(key, |problems| {
+                    problems.report_with(
+                        "must not contain control characters, such as a line feed",
+                        "in YAML, a text after `|` ends with a line feed, and one after `|-` does not",
+                    );
+                });
+            }
+        }
+    }
 }
 
 /// The client, and where it obtains its token.

@@ -132,6 +132,33 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_is_redirected_to_a_host_and_a_port() {
+        let of = |endpoint: &str| {
+            wrong(UncheckedRequest {
+                options: RequestOptions {
+                    connect_to: Some(EndpointText::new("connect-to", endpoint.into()).unwrap()),
+                    ..RequestOptions::default()
+                },
+                ..get("http://a.test/")
+            })
+        };
+        for good in ["a.test:80", "127.0.0.1:80", "[::1]:80"] {
+            assert_eq!(of(good), [""; 0], "{good}");
+        }
+        for bad in [
+            "a.test",
+            "[zz]:80",
+            "[a.test]:80",
+            "[127.0.0.1]:80",
+            "[]:80",
+            "a..b:80",
+            ":80",
+        ] {
+            assert_eq!(of(bad), ["connect-to"], "{bad}");
+        }
+    }
+
+    #[test]
     fn a_url_leads_somewhere() {
         for good in [
             "http://a.test",
@@ -152,6 +179,7 @@ mod tests {
             "http://a.test:99999/",
             "http://a..b/",
             "http://*.a.test/",
+            &format!("http://{}.test/", "a".repeat(64)),
             "http://a{b.test/",
             "https://a`b.test/",
             &format!("http://a.test/{}", "x".repeat(16 << 10)),

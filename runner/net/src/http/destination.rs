@@ -1,7 +1,7 @@
 //! What a URL or a connect override leads to, and its forms for a request, a message and a record.
 
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use url::Url;
 
@@ -96,8 +96,11 @@ pub(super) fn parse_endpoint(text: &str, scheme: Scheme) -> Result<Destination, 
 fn split_endpoint(text: &str) -> Result<(&str, u16), NetError> {
     let invalid = || NetError::Invalid(format!("connect-to `{text}` is not HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
-    let unbracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    Ok((unbracketed.unwrap_or(host), port.parse().map_err(|_| invalid())?))
+    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) if address.parse::<Ipv6Addr>().is_err() => return Err(invalid()),
+        unbracketed => unbracketed.unwrap_or(host),
+    };
+    Ok((host, port.parse().map_err(|_| invalid())?))
 }
 
 fn new_destination(scheme: Scheme, host: &str, port: u16) -> Result<Destination, NetError> {
