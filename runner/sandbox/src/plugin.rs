@@ -187,6 +187,7 @@ impl Plugin {
             config_schema: Arc::clone(&self.compiled.config_schema),
             target_syntax: self.description().target_syntax.clone(),
             secrets: self.description().secrets.clone(),
+            initial_memory: self.program().initial_memory(),
         }
     }
 }

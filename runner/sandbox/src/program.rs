@@ -10,11 +10,15 @@ use super::instance_pool::Weight;
 use super::state::State;
 use super::{Sandbox, imports};
 
+/// Bytes of a page of linear memory.
+const PAGE_BYTES: u64 = 64 << 10;
+
 /// A component with all its imports, ready to be instantiated for a run. Cheap to clone.
 #[derive(Clone)]
 pub struct Program {
     linked: Linked,
     weight: Weight,
+    initial_memory: u64,
 }
 
 /// A component linked to its version of the contract.
@@ -46,7 +50,11 @@ impl Sandbox {
             ContractVersion::V0_2 => v0_2::CheckPre::new(linked).map(Linked::V0_2),
         };
         let linked = linked.map_err(|error| LinkError::Probe(reason(&error)))?;
-        Ok(Program { linked, weight })
+        Ok(Program {
+            linked,
+            weight,
+            initial_memory: initial_memory(component),
+        })
     }
 }
 
@@ -55,6 +63,12 @@ impl Program {
     #[must_use]
     pub fn weight(&self) -> Weight {
         self.weight
+    }
+
+    /// Bytes that the largest of its memories has at the start: with a lower quota `memory`, no instance starts.
+    #[must_use]
+    pub fn initial_memory(&self) -> u64 {
+        self.initial_memory
     }
 
     /// The contract version that the component is linked to.
@@ -91,6 +105,13 @@ impl Program {
             Linked::V0_2(pre) => pre.instantiate_async(store).await.map(Guest::V0_2),
         }
     }
+}
+
+/// What an instance needs at least: of several memories, the largest counts, since the engine does not name the others.
+fn initial_memory(component: &Component) -> u64 {
+    let needs = component.resources_required();
+    let pages = needs.and_then(|needs| needs.max_initial_memory_size);
+    pages.unwrap_or(0).saturating_mul(PAGE_BYTES)
 }
 
 fn reason(error: &wasmtime::Error) -> String {

@@ -272,6 +272,8 @@ pub struct PluginFacts {
     pub target_syntax: String,
     /// Positions in `config:` whose values are secret, as JSON pointers in which `*` matches every key or element.
     pub secrets: Vec<String>,
+    /// Bytes of memory that it declares to start with: with a lower quota, no run of it can begin.
+    pub initial_memory: u64,
 }
 
 /// A plugin that a suite needs.

@@ -9,7 +9,7 @@ use super::possible_names::PossibleNames;
 use super::settings::Settings;
 use super::suggest;
 use super::tree::quoted;
-use canary_record::quota::QuotaKind;
+use canary_record::quota::{Quota, QuotaKind};
 
 /// The limits that settings are checked against.
 pub(super) struct Limits<'a> {
@@ -79,6 +79,30 @@ impl Limits<'_> {
         let (asked, ceiling) = (kind.format_value(limit.value), kind.format_value(ceiling));
         let message = format!("`quota`: `{kind}` is {asked}; this runner allows at most {ceiling}");
         let hint = "quota ceilings are set in the runner's own settings".to_owned();
+        reader.problem_with(limit.at, message, Some(hint));
+    }
+}
+
+/// Reports a quota `memory` that is less than the plugin starts with: no run of the check could begin. `all` are the
+/// merged settings of the check.
+pub(super) fn validate_initial_memory(
+    reader: &mut Reader<'_>,
+    all: &Settings,
+    (plugin, initial): (&str, u64),
+) {
+    const KIND: QuotaKind = QuotaKind::Memory;
+    let Some(limit) = all.quota.get(KIND).filter(|limit| limit.value < initial) else {
+        return;
+    };
+    let (asked, needed) = (KIND.format_value(limit.value), KIND.format_value(initial));
+    let message = format!(
+        "`quota`: `{KIND}` is {asked}; the plugin {} starts with {needed}",
+        quoted(plugin)
+    );
+    // A limit that many checks inherit is reported once.
+    if reader.report.is_first(limit.at, &message) {
+        let default = KIND.format_value(Quota::default().memory);
+        let hint = format!("a run needs more than it starts with: raise it, or leave it out for {default}");
         reader.problem_with(limit.at, message, Some(hint));
     }
 }

@@ -305,6 +305,11 @@ impl QuotaLimits {
         limits.filter_map(|(kind, limit)| Some((*kind, *limit.get()?)))
     }
 
+    /// The limit of one kind, if it is set.
+    pub(super) fn get(&self, kind: QuotaKind) -> Option<Located<u64>> {
+        self.0.get(&kind).and_then(|limit| limit.get().copied())
+    }
+
     /// The built-in limits with these in place of them, none above the ceiling.
     fn effective(&self, ceiling: &Quota) -> Quota {
         let mut quota = Quota::default();

@@ -10,6 +10,7 @@ mod broken;
 mod exposure;
 mod golden;
 mod independent;
+mod initial_memory;
 mod memory;
 mod merging;
 mod numbers;
@@ -68,6 +69,7 @@ fn facts(schema: &str, target_syntax: &str) -> PluginFacts {
         config_schema: Arc::new(serde_json::from_str(schema).unwrap()),
         target_syntax: target_syntax.to_owned(),
         secrets: Vec::new(),
+        initial_memory: 0,
     }
 }
 
@@ -79,13 +81,18 @@ fn tcp() -> PluginFacts {
     facts(include_str!("testdata/schemas/tcp.json"), "HOST:PORT")
 }
 
-/// `http` and `tcp` as above; any other plugin accepts every configuration; `broken` is broken.
+/// `http` and `tcp` as above; any other plugin accepts every configuration; `broken` is broken, and `large` starts with
+/// 1 MiB of memory.
 fn catalog(draft: &Draft) -> Catalog {
     let mut catalog = Catalog::default();
     for plugin in draft.plugins() {
         let facts = match plugin.name.as_str() {
             "http" => Ok(http()),
             "tcp" => Ok(tcp()),
+            "large" => Ok(PluginFacts {
+                initial_memory: 1 << 20,
+                ..facts("{}", "HOST:PORT")
+            }),
             "broken" => Err("`broken.wasm` is no WebAssembly component".to_owned().into()),
             _ => Ok(facts("{}", "HOST:PORT")),
         };

@@ -12,7 +12,7 @@ use super::config_validation::{self, UsablePlugin};
 use super::declared_secrets::DeclaredSecrets;
 use super::fields::Reader;
 use super::ids::{self, Id};
-use super::limits::Limits;
+use super::limits::{self, Limits};
 use super::report::Report;
 use super::settings::Settings;
 use super::syntax::RawFile;
@@ -133,6 +133,8 @@ impl Validator<'_> {
         else {
             return Vec::new();
         };
+        let starts_with = (&*plugin.value, usable.facts.initial_memory);
+        limits::validate_initial_memory(&mut reader, &settings, starts_with);
         let validated = config_validation::validate_config(&mut reader, raw, usable);
         let grants: Vec<_> = raw
             .targets

@@ -1,5 +1,6 @@
 //! `canary check`: its exit codes, and what it runs.
 
+use canary_tests::harness::HOSTILE;
 use canary_tests::peer::Hostile;
 use insta::assert_snapshot;
 use rustix::process::Signal;
@@ -37,10 +38,11 @@ async fn it_exits_with_1_when_one_fails() {
 async fn it_exits_with_2_when_a_run_is_stopped_whatever_else_fails() {
     let site = site();
     let folder = suite(&format!(
-        "defaults: {{ retries: 0 }}\nchecks:\n{}{}    quota: {{ memory: 64KiB }}\n",
+        "defaults: {{ retries: 0 }}\nplugins: {{ mine: {{ path: mine.wasm }} }}\nchecks:\n{}  \
+         - {{ name: eater, plugin: mine, target: 'a:1', config: {{ then: grow_memory }} }}\n",
         http_check("bad", &site, "/bad"),
-        http_check("starved", &site, "/")
     ));
+    std::fs::copy(HOSTILE, folder.path().join("mine.wasm")).unwrap();
     let ending = canary(&folder, &["check", "suite.yaml"]).run();
     assert_eq!(ending.code, 2, "{ending:?}");
     assert!(ending.out.ends_with("2 runs: 1 fail, 1 stopped\n"), "{ending:?}");

@@ -56,6 +56,7 @@ fn checks() -> Vec<Arc<Check>> {
         config_schema: serde_json::json!({}).into(),
         target_syntax: "HOST:PORT".to_owned(),
         secrets: Vec::new(),
+        initial_memory: 0,
     };
     catalog.insert("tcp", Ok(facts));
     let operator = HostLimits {

@@ -26,6 +26,7 @@ static FACTS: LazyLock<[PluginFacts; 3]> = LazyLock::new(|| {
         config_schema: Arc::new(serde_json::from_str(schema).unwrap_or_default()),
         target_syntax: target_syntax.to_owned(),
         secrets: Vec::new(),
+        initial_memory: 0,
     };
     [
         facts(
