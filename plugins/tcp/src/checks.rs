@@ -129,7 +129,7 @@ fn a_target_is_a_host_and_a_port() {
 
 #[test]
 fn a_target_that_is_an_address_fits_the_other_addresses() {
-    let of = |target: &str, config: Value| self::of(&FakeHost::new(), target, &config);
+    let problems = |target: &str, config: Value| of(&FakeHost::new(), target, &config);
     for (config, expected) in [
         (
             json!({ "source_address": "::1" }),
@@ -140,10 +140,10 @@ fn a_target_that_is_an_address_fits_the_other_addresses() {
             "/config/peer_address: the target's address `127.0.0.1` is in none of these",
         ),
     ] {
-        assert_eq!(of("127.0.0.1:22", config.clone()), [expected]);
-        assert_eq!(of("db:22", config), [""; 0]);
+        assert_eq!(problems("127.0.0.1:22", config.clone()), [expected]);
+        assert_eq!(problems("db:22", config), [""; 0]);
     }
-    assert_eq!(of("[::1]:22", json!({ "source_address": "::1" })), [""; 0]);
+    assert_eq!(problems("[::1]:22", json!({ "source_address": "::1" })), [""; 0]);
 }
 
 #[test]
