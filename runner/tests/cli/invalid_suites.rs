@@ -111,8 +111,6 @@ fn invalid_utf_8() {
     fs::write(folder.path().join("suite.yaml"), b"checks:\n  - name: \xff\n").unwrap();
     assert_snapshot!(problems(&folder), @r"
     error: suite.yaml:2:11: invalid UTF-8
-        2 |   - name: 
-          |           ^
     hint: save the file as UTF-8
 
     1 problem
