@@ -321,7 +321,7 @@ mod tests {
             ("token: '${TOKEN}'", "token: '${TOKEN}'"),
             ("token: 'a ${file:/b/c.d} e'", "token: '**${file:/b/c.d}**'"),
             ("token: a${b}c", "token: ******"),
-            ("token: ${env:A:-b}", "token: ***********"),
+            ("token: ${env:A:-b}", "token: ${env:A:-**"),
             ("x: ${TOKEN:-a}, b", "x: ${TOKEN:-a}, b"),
             ("x: ${env:TOKEN:-a}, b", "x: ${env:TOKEN:-a}, b"),
         ] {

@@ -25,7 +25,7 @@ pub(super) fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     start..start + kept
 }
 
-/// The parts of a value that must not be shown: what is in its quotes, without references.
+/// The parts of a value that must not be shown: what is in its quotes, without references. A default is shown by none.
 pub(super) fn hidden(text: &str, span: &Range<usize>) -> Vec<Range<usize>> {
     let span = unquoted(text, span);
     let value = text.get(span.clone()).unwrap_or_default();
@@ -34,8 +34,9 @@ pub(super) fn hidden(text: &str, span: &Range<usize>) -> Vec<Range<usize>> {
     }
     let (mut parts, mut start) = (Vec::new(), span.start);
     for (offset, _) in value.match_indices("${") {
-        let length = value.get(offset..).and_then(|rest| reference_end(rest, false));
-        if let Some(length) = length {
+        let shown = value.get(offset..);
+        let shown = shown.and_then(|rest| reference_end(rest, false).or_else(|| default_start(rest)));
+        if let Some(length) = shown {
             parts.push(start..span.start + offset);
             start = span.start + offset + length;
         }
@@ -46,12 +47,23 @@ pub(super) fn hidden(text: &str, span: &Range<usize>) -> Vec<Range<usize>> {
 
 /// The end of the reference that a text begins with. One without a kind may be meant as text.
 fn reference_end(text: &str, needs_no_kind: bool) -> Option<usize> {
+    let rest = after_name(text, needs_no_kind)?.strip_prefix('}')?;
+    Some(text.len() - rest.len())
+}
+
+/// Where the default of the reference begins that a text begins with.
+fn default_start(text: &str) -> Option<usize> {
+    let default = after_name(text, false)?.strip_prefix(":-")?;
+    Some(text.len() - default.len())
+}
+
+/// What follows the name in a reference.
+fn after_name(text: &str, needs_no_kind: bool) -> Option<&str> {
     let inner = text.strip_prefix("${")?;
     let kind = KINDS.iter().find_map(|kind| inner.strip_prefix(kind));
     let name = kind.or_else(|| needs_no_kind.then_some(inner))?;
     let is_in_name = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '/');
-    let rest = name.trim_start_matches(is_in_name).strip_prefix('}')?;
-    Some(text.len() - rest.len())
+    Some(name.trim_start_matches(is_in_name))
 }
 
 fn unquoted(text: &str, span: &Range<usize>) -> Range<usize> {
