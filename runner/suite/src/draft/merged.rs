@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use super::Draft;
+use crate::config_merge;
 use crate::declared_secrets::{self, DeclaredSecrets};
+use crate::exposure;
 use crate::limits::Limits;
 use crate::maintenance::syntax::RawWindow;
 use crate::problem::{Problem, Problems};
 use crate::report::Report;
 use crate::secret_keys::SecretKeys;
 use crate::validator::Validator;
-use crate::{Catalog, HostLimits, PluginDeclaration, SecretRegistry, Suite, config_merge, exposure};
+use crate::{Catalog, HostLimits, PluginDeclaration, SecretRegistry, Suite};
 use canary_record::redact::SuiteSecrets;
 
 /// A parsed suite whose checks have the configurations that they inherit.
