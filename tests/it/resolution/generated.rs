@@ -32,7 +32,7 @@ const ODD_NAMES: [&str; 12] = [
     "-lead.test",
     "trail-.test",
     "a!b.test",
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test",
 ];
 /// Without `no-reload`, which would apply to the whole process.
 const OPTIONS: [&str; 25] = [
