@@ -14,7 +14,7 @@ use crate::verdict::Assertion;
 
 /// Name of the assertion on the peer's address.
 const PEER_ADDRESS: &str = "peer_address";
-/// The JSON Schema `format` by which the runner names the element of a list that is no network.
+/// The JSON Schema `format` by which the runner names the element of a list that is not a network.
 const FORMAT: &str = "canary-network";
 
 /// An address or a network in a configuration: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`.

@@ -213,7 +213,7 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
     }
 }
 
-/// A problem at the end of `before`. The line is not shown: where its secrets are is unclear in a file that is no text.
+/// A problem at the end of `before`. The line is not shown: where its secrets are is unclear in a file that is not text.
 fn at_end(path: &Path, before: &str, message: &str) -> Problem {
     let starts = line_starts(before);
     let last = starts.last().and_then(|start| before.get(*start..));

@@ -108,7 +108,7 @@ pub(crate) fn applied(response: &Response) -> Vec<String> {
     words.filter(|word| !is_nothing(word)).collect()
 }
 
-/// Whether it is no encoding: some servers say `none`, which curl takes for `identity` as well.
+/// Whether it means no encoding at all: some servers say `none`, which curl takes for `identity` as well.
 fn is_nothing(word: &str) -> bool {
     ["", "identity", "none"]
         .iter()

@@ -104,13 +104,7 @@ impl MergedDraft {
             secrets.add(check.targets.iter().flat_map(|target| &target.secrets));
         }
         if secrets.publish().is_ok() {
-            let exposed = secrets.exposed();
-            exposure::report_exposed(
-                &self.0.files,
-                &self.0.variables,
-                &exposed,
-                (&self.0.origin, report),
-            );
+            self.report_exposed(&secrets, report);
         }
     }
 
@@ -121,12 +115,16 @@ impl MergedDraft {
             let problem = problem.transient(error.is_transient());
             return report.add(problem.hint("refer to fewer secrets, or to shorter ones"));
         }
-        let exposed = secrets.exposed();
-        exposure::report_exposed(
-            &self.0.files,
-            &self.0.variables,
-            &exposed,
-            (&self.0.origin, report),
-        );
+        self.report_exposed(secrets, report);
+    }
+
+    fn report_exposed(&self, secrets: &SuiteSecrets, report: &mut Report) {
+        let Draft {
+            files,
+            variables,
+            origin,
+            ..
+        } = &self.0;
+        exposure::report_exposed(files, variables, &secrets.exposed(), (origin, report));
     }
 }

@@ -83,7 +83,7 @@ fn a_value_to_compare_with_replaces_the_inherited_one_and_may_be_null() {
             "{ json: { $.a: null } }"
         ),
         json!({ "json": { "$.b": 2 } }),
-        "the rule itself is no such value"
+        "the rule itself is not such a value"
     );
 }
 
