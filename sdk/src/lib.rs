@@ -93,6 +93,11 @@
 //! }
 //! # the_banner_must_name_the_software();
 //! ```
+//!
+//! # Features
+//!
+//! `allocator`, on by default: a plugin's global allocator is a fast one, with 256 KiB of heap that are there from the
+//! start. Without it, a plugin has that of the standard library, or its own.
 
 mod addresses;
 mod check;
@@ -120,6 +125,8 @@ pub mod tcp;
 pub mod tls;
 pub mod usage;
 
+#[cfg(all(target_family = "wasm", feature = "allocator"))]
+mod allocator;
 #[cfg(target_family = "wasm")]
 pub mod contract;
 #[cfg(not(target_family = "wasm"))]

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-wasip2";
-/// The stack is at the start of a Rust guest's memory, 1 MiB by default. Smaller instances start faster, and so do
-/// those whose memory need not grow: each time takes system calls, also when it is reset.
+/// The stack is at the start of a Rust guest's memory, 1 MiB by default. Smaller instances start faster.
 const RUSTFLAGS: &str = include_str!("rustflags");
 
 /// Builds the packages `<prefix>-<name>` of the workspace at `root`, relative to the package, and sets
