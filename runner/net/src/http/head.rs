@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderName;
+use memchr::memchr;
 
 use super::MAX_HEAD_BYTES;
 use super::transcript::HttpTranscript;
@@ -89,22 +90,21 @@ impl HeadObserver {
         let opening = bytes.get(..room).unwrap_or(bytes).to_vec();
         let mut index = 0;
         while !state.is_over {
-            let Some(rest) = bytes.get_mut(index..) else { break };
-            match rest {
-                [] => break,
-                [b'\r'] => {
-                    self.transcript.head(bytes.get(..index).unwrap_or_default());
-                    state.opening.extend(opening.get(..index).unwrap_or(&opening));
-                    return Delivered::Until(index);
-                }
-                [byte @ b'\r', next, ..] if *next != b'\n' => *byte = b' ',
-                [byte, ..] if state.is_invalid_reason(*byte) => *byte = b' ',
-                _ => {}
+            let Some(rest @ [_, ..]) = bytes.get_mut(index..) else {
+                break;
+            };
+            let end = memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1);
+            let is_undecided = end == rest.len() && rest.ends_with(b"\r");
+            let decided = rest
+                .get_mut(..end - usize::from(is_undecided))
+                .unwrap_or_default();
+            state.push(decided);
+            index += decided.len();
+            if is_undecided {
+                self.transcript.head(bytes.get(..index).unwrap_or_default());
+                state.opening.extend(opening.get(..index).unwrap_or(&opening));
+                return Delivered::Until(index);
             }
-            if let Some(byte) = rest.first() {
-                state.push_byte(*byte);
-            }
-            index += 1;
         }
         self.transcript.head(bytes.get(..index).unwrap_or_default());
         state.opening.extend(opening);
@@ -175,19 +175,43 @@ pub(super) enum Delivered {
 }
 
 impl HeadState {
-    fn push_byte(&mut self, byte: u8) {
-        self.size += 1;
-        match byte {
-            b'\n' => self.end_line(),
-            _ => self.line.push(byte),
+    /// Adds bytes of one line, up to its end at most, and replaces by blanks what other clients tolerate.
+    fn push(&mut self, bytes: &mut [u8]) {
+        self.size += bytes.len();
+        let (text, is_ended) = match bytes {
+            [text @ .., b'\n'] => (text, true),
+            text => (text, false),
+        };
+        let (text, end) = match text {
+            [text @ .., b'\r'] if is_ended => (text, b"\r".as_slice()),
+            text => (text, b"".as_slice()),
+        };
+        blank_returns(text);
+        if self.has_status {
+            self.line.push(text);
+        } else {
+            self.push_status(text);
+        }
+        self.line.push(end);
+        if is_ended {
+            self.end_line();
+        }
+    }
+
+    fn push_status(&mut self, text: &mut [u8]) {
+        for byte in text {
+            if self.is_invalid_reason(*byte) {
+                *byte = b' ';
+            }
+            self.line.push(std::slice::from_ref(byte));
         }
     }
 
     /// Whether the next byte is a control character in the reason, which follows the likes of `HTTP/1.1 200 `.
     fn is_invalid_reason(&self, byte: u8) -> bool {
-        let is_control = byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n');
+        let is_control = byte.is_ascii_control() && byte != b'\t';
         let line = &self.line.start;
-        is_control && !self.has_status && line.starts_with(b"HTTP/") && line.get(12) == Some(&b' ')
+        is_control && line.starts_with(b"HTTP/") && line.get(12) == Some(&b' ')
     }
 
     fn end_line(&mut self) {
@@ -261,12 +285,12 @@ impl HeadState {
 }
 
 impl Line {
-    fn push(&mut self, byte: u8) {
-        self.length += 1;
-        self.ends_in_return = byte == b'\r';
-        if self.start.len() < LINE_START_BYTES {
-            self.start.push(byte);
-        }
+    fn push(&mut self, bytes: &[u8]) {
+        let Some(last) = bytes.last() else { return };
+        self.length += bytes.len();
+        self.ends_in_return = *last == b'\r';
+        let room = LINE_START_BYTES.saturating_sub(self.start.len());
+        self.start.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn is_empty(&self) -> bool {
@@ -284,8 +308,7 @@ impl Line {
 
     /// The line, if it determines the end of the body.
     fn framing(&self) -> Option<String> {
-        let name = self.name()?.to_ascii_lowercase();
-        let is_framing = matches!(name.as_str(), "content-length" | "transfer-encoding");
+        let is_framing = self.is_named("content-length") || self.is_named("transfer-encoding");
         is_framing.then(|| self.quoted())
     }
 
@@ -311,12 +334,12 @@ impl Line {
 
     /// Whether it announces a body longer than the supported maximum.
     fn exceeds_max_length(&self) -> bool {
+        if !self.is_named("content-length") {
+            return false;
+        }
         let line = String::from_utf8_lossy(&self.start);
-        let announced = line
-            .split_once(':')
-            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-length"));
-        let length = announced.and_then(|(_, length)| length.trim().parse::<u64>().ok());
-        length.is_some_and(|length| length > MAX_CONTENT_LENGTH)
+        let announced = line.split_once(':').map(|(_, length)| length.trim().parse());
+        matches!(announced, Some(Ok::<u64, _>(length)) if length > MAX_CONTENT_LENGTH)
     }
 
     fn quoted(&self) -> String {
@@ -324,11 +347,33 @@ impl Line {
         format!("`{}`", line.escape_debug())
     }
 
+    fn is_named(&self, name: &str) -> bool {
+        let own = self.name_bytes();
+        own.is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
     /// The header's name, or its kept part.
     fn name(&self) -> Option<String> {
+        let name = self.name_bytes()?;
+        Some(String::from_utf8_lossy(name).into_owned())
+    }
+
+    fn name_bytes(&self) -> Option<&[u8]> {
         let name = self.start.split(|byte| *byte == b':').next()?;
         let name = name.trim_ascii();
-        (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned())
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+/// Replaces carriage returns, none of which ends the line.
+fn blank_returns(text: &mut [u8]) {
+    let mut rest = text;
+    while let Some(at) = memchr(b'\r', rest) {
+        let Some((byte, after)) = rest.get_mut(at..).and_then(<[u8]>::split_first_mut) else {
+            return;
+        };
+        *byte = b' ';
+        rest = after;
     }
 }
 
