@@ -90,7 +90,12 @@ impl Client {
         let addresses = timeout_phase(limit, Phase::Resolve, resolving).await?;
         let resolved_at = Instant::now();
         let peers = order_attempts(addresses, to.port(), source, options.family);
-        let stream = timeout_phase(limit, Phase::Connect, race(&self.page, peers, source, limit)).await?;
+        let stream = timeout_phase(
+            limit,
+            Phase::Connect,
+            Box::pin(race(&self.page, peers, source, limit)),
+        )
+        .await?;
         let timings = Timings {
             resolve: Some(resolved_at - started_at),
             connect: Some(resolved_at.elapsed()),
@@ -190,7 +195,7 @@ async fn race(
             }
         }
         let next = waiting.next();
-        let is_last = next.is_none();
+        let is_last = waiting.len() == 0;
         let head_start = next.map_or(Duration::ZERO, |next| next.head_start);
         if let Some(Attempt { peer, .. }) = next {
             attempts.push(connect_recorded(page, peer, source, limit));

@@ -182,7 +182,8 @@ impl Client {
             };
             let cookie = context.cookies(&cookies, &next).await?;
             let signed = authentication.sign(&next)?;
-            let (mut exchange, headers) = context.send_hop(&signed, cookie, via, hops.len()).await?;
+            let (mut exchange, headers) =
+                Box::pin(context.send_hop(&signed, cookie, via, hops.len())).await?;
             drop(signed);
             cookies.store(&next.url, &headers, clock::wall());
             if authentication.is_enabled() && exchange.response().status == StatusCode::UNAUTHORIZED {

@@ -81,7 +81,7 @@ impl State {
     async fn open_exchange(&mut self, request: http::Request) -> Result<Exchange, NetError> {
         let permit = Arc::clone(&self.exchanges).try_acquire_owned();
         let permit = permit.map_err(|_| too_many("exchanges at once", MAX_EXCHANGES))?;
-        let exchange = self.client.open(request.try_into()?).await?;
+        let exchange = Box::pin(self.client.open(request.try_into()?)).await?;
         let mut exchange = Exchange::new(exchange, permit);
         exchange.count(&mut self.limiter, self.client.page())?;
         Ok(exchange)

@@ -59,7 +59,7 @@ impl wit::HostConnection for State {
             Ok((convert::destination(&to.host, to.port)?, options))
         });
         let connected = match arguments {
-            Ok((to, options)) => self.client.connect(&to, Via::Direct, options).await,
+            Ok((to, options)) => Box::pin(self.client.connect(&to, Via::Direct, options)).await,
             Err(error) => Err(error),
         };
         Ok(match connected {
@@ -89,7 +89,7 @@ impl wit::HostConnection for State {
         let _host = self.meter.host_call(HostFunction::StartTls);
         let connection = self.table.get_mut(&connection)?;
         let client = connection.client(&self.client);
-        let started = connection.start_tls(&client, TlsOptions::try_from(options)).await;
+        let started = Box::pin(connection.start_tls(&client, TlsOptions::try_from(options))).await;
         Ok(started.map(tls::Session::from).map_err(types::NetError::from))
     }
 
