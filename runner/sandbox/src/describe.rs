@@ -1,6 +1,7 @@
 //! Calls that are made without a network when a suite is loaded: a plugin's description and the check of a
 //! configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -11,13 +12,16 @@ use super::description::Description;
 use super::guest::Guest;
 use super::program::Program;
 use super::state::State;
-use super::{Bounds, Sandbox};
-use canary_net::ledger::PageOwner;
+use super::{Bounds, Engine, Sandbox};
+use canary_net::NetServices;
+use canary_net::ledger::{Budget, Ledger, PageOwner};
+use canary_net::resolve::{Resolver, ResolverSettings};
+use canary_net::tls::TrustStore;
 use canary_record::quota::Quota;
 use canary_record::trace::TraceContext;
 use canary_record::{Recorder, Section};
 use canary_run::outcome::{Outcome, StopCause};
-use canary_suite::grant::Grants;
+use canary_suite::grant::{Grants, Networks};
 use canary_suite::{ProblemAt, Secrets};
 
 /// Maximum number of problems reported for one configuration.
@@ -51,6 +55,20 @@ pub struct ConfigProblem {
 }
 
 impl Sandbox {
+    /// A sandbox that can only describe plugins and check configurations: no descriptors, and no name servers.
+    #[must_use]
+    pub(super) fn without_network(engine: Engine) -> Self {
+        let ledger = Ledger::new(Budget::new(0));
+        let services = NetServices {
+            resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
+            blocked: Networks::default(),
+            trust: TrustStore::default(),
+            propagation: Default::default(),
+            proxies: Default::default(),
+        };
+        Self::new(engine, ledger, Arc::new(services))
+    }
+
     /// Calls the plugin's `describe` without a network.
     ///
     /// Cancellation: the call is dropped.
@@ -103,7 +121,7 @@ impl Sandbox {
             .await;
         let _slots = slots.map_err(|_| StopCause::Instances)?;
         let bounds = Bounds::offline(secrets);
-        let recorder = std::sync::Arc::clone(&bounds.recorder);
+        let recorder = Arc::clone(&bounds.recorder);
         let (ended, _) = self
             .call(
                 program,

@@ -4,7 +4,7 @@ use wasmtime::component::Component;
 
 use super::artefact::Artefact;
 use super::refusal::Refusal;
-use crate::{Engine, Program, Sandbox, is_short_of_memory};
+use crate::{Engine, Sandbox, is_short_of_memory};
 
 /// Compiles wasm. Takes seconds for a large component, and unbounded time for a hostile one.
 pub(super) fn component(wasm: &[u8], engine: &Engine) -> Result<Component, Refusal> {
@@ -12,15 +12,16 @@ pub(super) fn component(wasm: &[u8], engine: &Engine) -> Result<Component, Refus
 }
 
 /// Links a component to the host and calls its `describe` within the sandbox's limits.
-pub(super) async fn describe(
-    component: &Component,
-    sandbox: &Sandbox,
-) -> Result<(Program, Artefact), Refusal> {
+pub(super) async fn describe(component: &Component, sandbox: &Sandbox) -> Result<Artefact, Refusal> {
     let program = sandbox.link(component).map_err(Refusal::from)?;
     let described = sandbox.describe(&program).await;
     let description = described.map_err(|outcome| Refusal::Describe(outcome.summary()))?;
-    let code = component.serialize().map_err(|error| unusable(&error))?;
-    Ok((program, Artefact::new(description, &code)?))
+    Artefact::new(description, &serialize(component)?)
+}
+
+/// The component's machine code.
+pub(super) fn serialize(component: &Component) -> Result<Vec<u8>, Refusal> {
+    component.serialize().map_err(|error| unusable(&error))
 }
 
 /// Restores the component from machine code that this version of the compiler produced with these settings.
@@ -29,9 +30,9 @@ pub(super) fn restore(code: &[u8], engine: &Engine) -> Result<Component, Refusal
         unsafe_code,
         reason = "machine code is trusted by where it comes from; that it comes from there is all that can be checked"
     )]
-    // SAFETY: the bytes are in this process's own memory and no longer change. They are those that `describe`
-    // serialised: the cache verifies their digest in a folder that is this user's alone, or a process of this same
-    // program has just returned them.
+    // SAFETY: the bytes are in this process's own memory and no longer change. They are those that `serialize`
+    // returned: just now, in this process or in another of this same program, or before the cache wrote them to a folder
+    // that is this user's alone, with a digest that it verifies.
     let restored = unsafe { Component::deserialize(engine.wasmtime(), code) };
     restored.map_err(|error| unusable(&error))
 }

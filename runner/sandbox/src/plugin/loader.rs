@@ -10,7 +10,7 @@ use super::cache::Cache;
 use super::isolated::{Isolation, IsolationError, blocking};
 use super::registry::{Compiled, PluginRegistry};
 use super::{Plugin, PluginError, Refusal, compile};
-use crate::{Program, Sandbox};
+use crate::{Engine, Program, Sandbox};
 use canary_suite::{ConfigRequest, ConfigResponse, SchemaRequest, SchemaResponse, validate_configs};
 
 /// Maximum number of plugins that are loaded at once. Each may take the memory limit of loading and a processor.
@@ -203,6 +203,8 @@ impl Loader {
         }))
     }
 
+    /// Compiles the plugin, and describes it with an engine of its own: the pages that a description takes would stay
+    /// with the memories of the pool, and be cleared after each run.
     async fn compile_in_process(
         &self,
         bytes: Cow<'static, [u8]>,
@@ -210,7 +212,12 @@ impl Loader {
     ) -> Result<(Program, Artefact), PluginError> {
         let engine = sandbox.engine().clone();
         let component = blocking(move || compile::component(&bytes, &engine)).await??;
-        Ok(compile::describe(&component, sandbox).await?)
+        let program = sandbox.link(&component).map_err(Refusal::from)?;
+        let engine = Engine::compiler(sandbox.engine().is_pooling());
+        let engine = engine.map_err(|error| IsolationError::Failed(error.to_string()))?;
+        let offline = Sandbox::without_network(engine);
+        let copy = compile::restore(&compile::serialize(&component)?, offline.engine())?;
+        Ok((program, compile::describe(&copy, &offline).await?))
     }
 }
 

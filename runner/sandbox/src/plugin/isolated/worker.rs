@@ -5,7 +5,6 @@
 //! out.
 
 use std::io::{self, Read as _, Write as _};
-use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
@@ -17,12 +16,7 @@ use crate::plugin::artefact::Artefact;
 use crate::plugin::compile;
 use crate::plugin::refusal::Refusal;
 use crate::{Engine, Sandbox};
-use canary_net::NetServices;
-use canary_net::ledger::{Budget, Ledger};
-use canary_net::resolve::{Resolver, ResolverSettings};
-use canary_net::tls::TrustStore;
 use canary_suite::ConfigRequest;
-use canary_suite::grant::Networks;
 
 /// The subcommand that runs a worker.
 pub const SUBCOMMAND: &str = "plugin-worker";
@@ -68,7 +62,7 @@ fn check_configs(payload: Vec<u8>, pooling: bool) -> Result<(Reply, Vec<u8>), St
     let frame = protocol::split::<ConfigRequest>(payload);
     let (request, code) = frame.ok_or("invalid request")?;
     let component = compile::restore(&code, &engine).map_err(|refusal| refusal.to_string())?;
-    let sandbox = offline_sandbox(engine);
+    let sandbox = Sandbox::without_network(engine);
     let program = sandbox.link(&component).map_err(|error| error.to_string())?;
     let reply = runtime.block_on(sandbox.check_configs(&program, &request));
     let reply = serde_json::to_vec(&reply).map_err(|error| error.to_string())?;
@@ -81,9 +75,8 @@ fn load(wasm: &[u8], pooling: bool) -> (Reply, Vec<u8>) {
         Err(reason) => return failed(&reason),
     };
     let loaded = compile::component(wasm, &engine).and_then(|component| {
-        let sandbox = offline_sandbox(engine);
-        let described = runtime.block_on(compile::describe(&component, &sandbox));
-        described.map(|(_, artefact)| artefact)
+        let sandbox = Sandbox::without_network(engine);
+        runtime.block_on(compile::describe(&component, &sandbox))
     });
     match loaded {
         Ok(artefact) => (Reply::Artefact, Artefact::into_bytes(artefact)),
@@ -102,17 +95,4 @@ fn validate(request: &[u8]) -> (Reply, Vec<u8>) {
 
 fn failed(reason: &str) -> (Reply, Vec<u8>) {
     (Reply::Failed(reason.to_owned()), Vec::new())
-}
-
-/// A sandbox that can only describe plugins and check configurations: no descriptors, and no name servers.
-fn offline_sandbox(engine: Engine) -> Sandbox {
-    let ledger = Ledger::new(Budget::new(0));
-    let shared = NetServices {
-        resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
-        blocked: Networks::default(),
-        trust: TrustStore::default(),
-        propagation: Default::default(),
-        proxies: Default::default(),
-    };
-    Sandbox::new(engine, ledger, Arc::new(shared))
 }
