@@ -30,6 +30,7 @@ mod queue;
 pub mod report;
 mod retry_policy;
 mod router;
+mod sample_notification;
 pub mod settings;
 #[cfg(any(test, feature = "test-util"))]
 pub mod simulated;

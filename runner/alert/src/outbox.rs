@@ -114,7 +114,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::test_notification::sample;
+    use crate::sample_notification::sample;
 
     /// An outbox with two notifications for `ops`.
     fn outbox() -> Outbox {

@@ -1,13 +1,13 @@
 //! Test notifications: check whether a notifier works.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use url::Url;
 
 use super::delivery_result::DeliveryResult;
-use super::notification::{CheckFacts, Event, Notification, unix_millis};
+use super::notification::{Event, Notification};
 use super::notifier::Notifier;
+use super::sample_notification::sample;
 use canary_net::ledger::audit::InternalFds;
 use canary_run::status::Status;
 
@@ -59,31 +59,5 @@ pub async fn send_test(
     TestNotification {
         firing,
         resolved: Some(resolved),
-    }
-}
-
-/// A notification with texts as awkward as a plugin can produce.
-pub(super) fn sample(now: SystemTime) -> Notification {
-    Notification {
-        alert: format!("canary alert test/{}", unix_millis(now)),
-        number: 1,
-        event: Event::Firing,
-        check: CheckFacts {
-            id: "canary alert test".to_owned(),
-            name: "canary alert test".to_owned(),
-            target: "https://example.com/".to_owned(),
-            plugin: "http".to_owned(),
-            labels: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
-            description: Some("This is a test.\nNothing is \"down\".".to_owned()),
-            runbook_url: Some("https://example.com/runbooks/test".to_owned()),
-            expect_failure: false,
-        },
-        status: Status::Down,
-        previous: None,
-        since: now,
-        at: now,
-        lasted_seconds: None,
-        summary: "503, expected \"200\" \\ <nothing> else\n&c.".to_owned(),
-        consecutive_failures: 2,
     }
 }

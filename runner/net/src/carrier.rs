@@ -9,8 +9,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::NetError;
 use super::error::ProxyFailure;
-use super::tls::{SniffedStream, find_failure};
 use crate::ledger::LeasedStream;
+use crate::tls::explain::find_failure;
+use crate::tls::sniffed::SniffedStream;
 use canary_record::{ConnectionLog, Content, Layer};
 
 /// A byte stream to a target, on which TLS with the target may begin.

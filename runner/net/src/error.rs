@@ -5,9 +5,9 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::http::BodyProgress;
-use super::tls;
+use crate::body_progress::BodyProgress;
 use crate::ledger::{Denial, Refusal};
+use crate::tls::explain::explain;
 use canary_record::trace;
 
 /// The phase of an exchange.
@@ -176,7 +176,7 @@ impl From<io::Error> for NetError {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
         {
-            return Self::Tls(tls::explain(failed));
+            return Self::Tls(explain(failed));
         }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
@@ -340,7 +340,7 @@ impl NetError {
                 }
                 let inner = io.get_ref();
                 if let Some(failed) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                    return Self::Tls(tls::explain(failed));
+                    return Self::Tls(explain(failed));
                 }
                 match (io.kind(), inner) {
                     // The HTTP/2 library's error for a closed connection; the kernel's own error has no text.

@@ -1,7 +1,6 @@
 //! HTTP client. Every request uses a connection of its own; there is no pool.
 
 mod body;
-mod body_progress;
 mod check;
 mod connection;
 mod cookies;
@@ -38,7 +37,7 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use http::StatusCode;
 use url::Url;
 
-pub use body_progress::BodyProgress;
+pub use crate::body_progress::BodyProgress;
 pub use check::UncheckedRequest;
 pub use credentials::DigestCredentials;
 pub use destination::endpoint_of;

@@ -3,6 +3,7 @@
 //! Nothing here depends on wasm, spawns a task or uses the blocking pool: each operation is one future, and dropping it
 //! closes its sockets synchronously. The sockets are leases on the run's page.
 
+mod body_progress;
 pub mod bounded;
 pub mod carrier;
 pub mod check;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::NetError;
 use super::carrier::{Carrier, TlsConnection};
 use super::error::ProxyFailure;
-use super::tls;
+use super::tls::explain::find_failure;
 use crate::ledger::{LeasedStream, Refusal};
 use canary_record::{ConnectionLog, Content, Layer};
 
@@ -155,7 +155,7 @@ impl TimedStream {
             let refusal = Refusal::find(error).map(NetError::from);
             let failure = refusal
                 .or_else(|| ProxyFailure::find(error))
-                .or_else(|| tls::find_failure(error).map(NetError::Tls))
+                .or_else(|| find_failure(error).map(NetError::Tls))
                 .or_else(|| is_reset(error).then_some(NetError::Reset));
             let mut timestamps = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
             timestamps.failure = timestamps.failure.take().or(failure);

@@ -13,7 +13,8 @@ use canary_run::publish::StatusStore;
 use canary_sandbox::dispatch::Dispatcher;
 use canary_suite::Check;
 use canary_system::liveness::already_begun;
-use canary_telemetry::settings::{Exporter, Settings, Signal};
+use canary_telemetry::Signal;
+use canary_telemetry::settings::{Exporter, Settings};
 
 /// Runs each check once, with as much concurrency as there are permits. Returns the runs in the order of the checks;
 /// fewer runs than checks when the dispatcher was drained meanwhile.

@@ -8,7 +8,8 @@ use super::Host;
 use canary_console::Output;
 use canary_net::ledger::audit::Audit;
 use canary_system::liveness::{Component, Impact, Thread, runtime};
-use canary_telemetry::settings::{Exporter, Process, Settings, Signal, resource};
+use canary_telemetry::Signal;
+use canary_telemetry::settings::{Exporter, Process, Settings, resource};
 use canary_telemetry::{FLUSH_TIMEOUT, HostView, MetricsHandle, Telemetry};
 
 /// Runs are not reported while this thread is stalled.

@@ -32,7 +32,8 @@ use canary_suite::{PluginFacts, PluginSource, Problems, Variable, schema};
 use canary_system::liveness::{self, Registry};
 use canary_system::regular_file::{Owner, Session};
 use canary_system::signal::{self, Hangup, HeldHangup};
-use canary_telemetry::settings::{Exporter, Signal};
+use canary_telemetry::Signal;
+use canary_telemetry::settings::Exporter;
 
 /// Exit code when a limit of the process or the machine is too low for the runner.
 const EXIT_LIMITS: u8 = 2;

@@ -60,7 +60,8 @@ pub use report::{DeliveryReport, DropReason, SignalReport};
 pub use request::Request;
 pub use share::Owner;
 
-use super::settings::{Exporter, Signal, SpoolSettings};
+use super::settings::{Exporter, SpoolSettings};
+use crate::signal::Signal;
 use canary_net::ledger::audit::InternalFds;
 use canary_suite::SecretRegistry;
 use canary_system::age::Clock;

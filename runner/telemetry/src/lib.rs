@@ -14,6 +14,7 @@ mod registry;
 #[cfg(any(test, feature = "test-util"))]
 pub mod sample;
 pub mod settings;
+mod signal;
 mod size_limit;
 pub mod spans;
 mod worker;
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use metrics::HeartbeatStats;
 pub use registry::{DeliveryStatus, Format, HostView, MetricsHandle};
+pub use signal::Signal;
 pub use worker::{FLUSH_TIMEOUT, Worker, start};
 
 use canary_run::account::MissReason;

@@ -27,37 +27,12 @@ use url::Url;
 
 use self::layer::Layers;
 pub use self::resource::{Process, resource};
+use crate::signal::Signal;
 use canary_outbound::http_client::TlsFiles;
 use canary_record::trace::propagation::Propagation;
 use canary_record::trace::sampler::Sampler;
 use canary_settings::{Problems, Report, Section, is_public};
 use canary_suite::Environment;
-
-/// A signal of OpenTelemetry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Signal {
-    /// Spans.
-    Traces,
-    /// Metrics.
-    Metrics,
-    /// Log records.
-    Logs,
-}
-
-impl Signal {
-    /// All signals.
-    pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
-
-    /// `traces`, `metrics` or `logs`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Traces => "traces",
-            Self::Metrics => "metrics",
-            Self::Logs => "logs",
-        }
-    }
-}
 
 /// The OTLP transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

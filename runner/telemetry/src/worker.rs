@@ -22,9 +22,10 @@ use super::event_queue::{EventReceiver, MAX_BYTES, event_queue};
 use super::logs::Severity;
 use super::metrics::Export;
 use super::registry::{HostView, MetricsHandle, MetricsRegistry};
-use super::settings::{Settings, Signal};
+use super::settings::Settings;
 use super::spans::Selection;
 use super::{ActiveRuns, Encoded, Event, Telemetry, logs, spans};
+use crate::signal::Signal;
 
 /// Maximum number of pending notices; further ones are dropped.
 const MAX_PENDING_NOTICES: usize = 256;

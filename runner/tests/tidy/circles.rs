@@ -2,7 +2,7 @@
 //! use what the first defines, nor does a file that it uses.
 //!
 //! A file and those in its folder are parts of one module: `a` uses `a/b`, and `a/b` what it shares with `a/c`, which
-//! is in `a`. That is not a circle.
+//! is in `a`. That is not a circle, but it is one if `a/b` uses another file that uses `a`.
 
 mod file;
 mod tokens;
@@ -25,8 +25,10 @@ const IDIOMS: [(&str, &[&str], &str); 2] = [
             "dns",
             "fake/backend",
             "fake/connection",
+            "fake/exchange",
             "host",
             "http",
+            "http/exchange",
             "http/exchange_info",
             "log",
             "tcp",
@@ -139,7 +141,7 @@ impl<'a> Crate<'a> {
         found
     }
 
-    /// Who uses whom, besides a file and those in its folder.
+    /// Who uses whom, besides what a file uses of those whose folder it is in.
     fn uses(&self) -> Uses<'a> {
         let mut uses = Uses::new();
         for (module, file) in &self.files {
@@ -151,7 +153,7 @@ impl<'a> Crate<'a> {
             for path in imports.chain(&file.paths) {
                 for place in self.find(module, path, MAX_STEPS) {
                     let Found::ItemOf(other) = place else { continue };
-                    if !other.starts_with(module) && !module.starts_with(&other) {
+                    if !module.starts_with(&other) {
                         used.entry(other).or_insert_with(|| path.join("::"));
                     }
                 }
@@ -286,6 +288,14 @@ fn circles_are_found() {
     );
     let all = [["a", "b", "c"].map(str::to_owned).to_vec()];
     assert_eq!(circles(&[lib, a, b, c]), all);
+    // Over a file in the folder of one of them.
+    let outer = ("a", "mod d;\npub struct A(d::D);");
+    let (inner, b) = (
+        ("a/d", "pub struct D(crate::b::B);"),
+        ("b", "pub struct B(crate::A);"),
+    );
+    let all = [["a", "a/d", "b"].map(str::to_owned).to_vec()];
+    assert_eq!(circles(&[lib, outer, inner, b]), all);
     // With what another file only hands on, with tests, with a parent, and with another crate.
     for files in [
         [lib, a, ("b", "pub use crate::A;\npub struct B;")],

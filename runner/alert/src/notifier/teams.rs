@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
     use crate::notification::CheckFacts;
-    use crate::test_notification::sample;
+    use crate::sample_notification::sample;
 
     #[test]
     fn a_notification_is_a_card_of_texts_without_markup() {

@@ -16,7 +16,7 @@ use crate::delivery_result::{DeliveryResult, Failure};
 use crate::http_sender::{Body, HttpSender};
 use crate::notification::Notification;
 use crate::notify::{Attempt, Notify, Sending};
-use crate::test_notification::sample;
+use crate::sample_notification::sample;
 use canary_settings::ConfigValue;
 use canary_suite::{quoted, suggest};
 

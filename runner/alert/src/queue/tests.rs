@@ -10,7 +10,7 @@ use tokio::time::advance;
 
 use super::*;
 use crate::notification::{Event, unix_millis};
-use crate::test_notification::sample;
+use crate::sample_notification::sample;
 use crate::tests::{Disk, committed};
 
 fn noon() -> SystemTime {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::{settings, started};
-use crate::test_notification::sample;
+use crate::sample_notification::sample;
 use crate::{AlertRouter, NotificationDispatcher, Settings, Start, start};
 use canary_net::ledger::audit::InternalFds;
 use canary_state::{State, StateWriter, StoredRows, Table};

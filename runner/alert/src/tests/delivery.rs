@@ -13,7 +13,8 @@ use super::settings;
 use crate::delivery_result::DeliveryResult;
 use crate::notification::{Event, Notification};
 use crate::notifier::Notifier;
-use crate::test_notification::{TestNotification, sample, send_test};
+use crate::sample_notification::sample;
+use crate::test_notification::{TestNotification, send_test};
 use canary_net::ledger::audit::InternalFds;
 
 /// Runs a test on a runtime of its own, whose threads serve its receivers.

@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::delivery::{notifier, outcome, run, send_test_to};
 use crate::delivery_result::DeliveryResult;
 use crate::notifier::{Notifier, Recipients};
-use crate::test_notification::{TestNotification, sample};
+use crate::sample_notification::sample;
+use crate::test_notification::TestNotification;
 use canary_net::ledger::audit::InternalFds;
 
 fn mail(port: u16, more: &str) -> Notifier {

@@ -11,7 +11,7 @@ use super::world::{World, failure, later, refused, run};
 use crate::delivery_result::DeliveryResult;
 use crate::notification::Notification;
 use crate::report::DropReason;
-use crate::test_notification::sample;
+use crate::sample_notification::sample;
 
 /// A notification of an alert of this check.
 pub(super) fn of(check: &str, number: u32) -> Notification {

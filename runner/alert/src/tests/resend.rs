@@ -11,7 +11,7 @@ use super::world::{World, failure, later, refused, run};
 use crate::delivery_result::DeliveryResult;
 use crate::dispatcher::WorkerSet;
 use crate::notification::{Event, Notification};
-use crate::test_notification::sample;
+use crate::sample_notification::sample;
 
 /// When alerts were resent, and which in one request.
 type Sent = Arc<Mutex<Vec<(u64, Vec<String>)>>>;

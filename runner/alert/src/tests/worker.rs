@@ -11,8 +11,8 @@ use super::world::{OPS, World, failure, later, refused, run, unreached};
 use crate::delivery_result::DeliveryResult;
 use crate::notification::Notification;
 use crate::report::DropReason;
+use crate::sample_notification::sample;
 use crate::simulated::Receiver;
-use crate::test_notification::sample;
 use canary_net::ledger::audit::InternalFds;
 use canary_system::clock::simulated::Simulated;
 

@@ -52,7 +52,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::test_notification::sample;
+    use crate::sample_notification::sample;
 
     fn of(alert: u32, bytes: usize) -> Notification {
         Notification {

@@ -6,8 +6,8 @@ use tokio::time::advance;
 use super::*;
 use crate::notification::Event;
 use crate::report::NotifierReport;
+use crate::sample_notification::sample;
 use crate::simulated::Receiver;
-use crate::test_notification::sample;
 use crate::tests::{committed, settings};
 use canary_system::liveness::{Impact, Registry};
 

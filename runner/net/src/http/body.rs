@@ -7,12 +7,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, Version, response};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 
-use super::body_progress::BodyProgress;
 use super::driver::Driver;
 use super::explain::{from_hyper, stream_ended_early};
 use super::fields::Fields;
 use super::frames::EmptyResponse;
 use super::transcript::HttpTranscript;
+use crate::body_progress::BodyProgress;
 use crate::ledger::{Activity, ActivityHandle};
 use crate::stream::{IoTimestamps, snapshot_of};
 use crate::{NetError, Phase};

@@ -6,10 +6,10 @@ use hyper::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::BodyStream;
-use super::body_progress::BodyProgress;
 use super::fields::Fields;
 use super::step::RequestStep;
 use super::{RequestOptions, Response};
+use crate::body_progress::BodyProgress;
 use crate::ledger::Activity;
 use crate::{Client, NetError, Phase};
 

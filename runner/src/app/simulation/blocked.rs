@@ -9,11 +9,10 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, advance};
 
 use super::collector::Collector;
-use super::promises::issue_codes;
 use super::secs;
 use crate::app::publisher::Publisher;
 use crate::app::supervisor::RunObserver;
-use crate::watch::health::Health;
+use crate::watch::health::{Health, HealthIssue};
 use canary_alert::SuiteIndex;
 use canary_run::account::MissReason;
 use canary_run::outcome::Run;
@@ -117,8 +116,9 @@ impl RunObserver for Blocking {
         for _ in 0..self.blocked.seconds.take() {
             // The first poll advances the clock; no other task runs.
             let _blocked = advance(secs(1)).now_or_never();
-            let is_reported = issue_codes(&self.health).contains(&"publisher_stalled");
-            self.blocked.is_reported.set(is_reported);
+            let issues = self.health.check().issues;
+            let is_stalled = |issue: &HealthIssue| matches!(issue, HealthIssue::PublisherStalled { .. });
+            self.blocked.is_reported.set(issues.iter().any(is_stalled));
         }
         self.collector.owe(run);
         self.publisher.run_finished(run, check_status, statuses)

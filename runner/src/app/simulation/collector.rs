@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use canary_run::outcome::Run;
 use canary_suite::CheckId;
+use canary_telemetry::Signal;
 use canary_telemetry::delivery::simulated::{self, Status};
-use canary_telemetry::settings::Signal;
 
 /// Round-trip time.
 const LATENCY: Duration = Duration::from_millis(20);

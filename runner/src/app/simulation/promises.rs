@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use super::world::World;
 use super::{secs, targets};
-use crate::watch::health::{Health, HealthIssue};
 use crate::watch::heartbeat::Ping;
 use canary_alert::report::{DropReason, NotifierReport};
 use canary_run::publish::{CheckRecord, Stage, StatusStore};
@@ -141,9 +140,4 @@ impl World {
         };
         self.process().statuses.filter_map(is_down)
     }
-}
-
-pub(super) fn issue_codes(health: &Health) -> Vec<&'static str> {
-    let issues = health.check().issues;
-    issues.iter().map(HealthIssue::code).collect()
 }

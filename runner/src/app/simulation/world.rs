@@ -14,7 +14,8 @@ use super::process::{Pings, Process, Start};
 use super::receivers::{self, Receivers};
 use super::spool::Spool;
 use super::targets::{self, Targets};
-use super::{noon, promises, reloads, secs};
+use super::{noon, reloads, secs};
+use crate::watch::health::HealthIssue;
 use canary_run::publish::Stage;
 use canary_state::Table;
 use canary_state::simulated::{Disk, DiskMode};
@@ -277,7 +278,8 @@ impl World {
 
     /// The codes of all health issues.
     pub(super) fn issue_codes(&self) -> Vec<&'static str> {
-        promises::issue_codes(&self.process().health)
+        let issues = self.process().health.check().issues;
+        issues.iter().map(HealthIssue::code).collect()
     }
 
     /// Advances until something is received, for at most `limit`; ends at that very moment.

@@ -35,8 +35,8 @@ mod tests {
 
     use super::*;
     use canary_system::io_class::IoClass;
+    use canary_telemetry::Signal;
     use canary_telemetry::delivery::{DeliveryReport, SignalReport};
-    use canary_telemetry::settings::Signal;
 
     const SECOND: Duration = Duration::from_secs(1);
 

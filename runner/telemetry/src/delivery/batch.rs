@@ -12,7 +12,7 @@ use super::journal::Segment;
 use super::request_id::RequestId;
 use super::share::{Owner, Share};
 use super::spool::{FileKind, Spool};
-use crate::settings::Signal;
+use crate::signal::Signal;
 
 /// Maximum size of the frames of a batch, in bytes; collectors usually limit a message to 4 MiB.
 pub(super) const MAX_BYTES: usize = 512 << 10;

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
 use super::export_result::{ExportFailure, ExportResult};
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_run::report::safe_json;
 
 /// The destination of the lines; shared by the signals, so that their lines do not interleave.

@@ -9,7 +9,7 @@ use super::envelope::Envelope;
 use super::journal::{Recovery, Segment};
 use super::request_id::RequestId;
 use super::split::Split;
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_net::ledger::audit::InternalFds;
 
 /// What was recovered from a journal.

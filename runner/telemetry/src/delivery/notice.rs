@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::report::{DeliveryReport, DropReason};
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_outbound::{NoticeLimiter, NoticePolicy};
 
 /// A collector that accepts some requests and refuses others would be reported all the time.

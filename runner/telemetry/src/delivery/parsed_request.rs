@@ -14,7 +14,7 @@ use prost::encoding::{WireType, decode_key, decode_varint, message};
 use super::envelope::Envelope;
 use super::points::{self, check};
 use super::share::Owner;
-use crate::settings::Signal;
+use crate::signal::Signal;
 
 /// `resource` of a `ResourceSpans`, `scope` of a `ScopeSpans`: the first field of each.
 const FIRST: u32 = 1;

@@ -27,7 +27,7 @@ use super::request::Request;
 use super::request_id::RequestId;
 use super::share::{Owner, Share, Shares};
 use super::spool::FileKind;
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_system::age::Now;
 use limits::MemoryLimits;
 use recovery::SpoolRecovery;

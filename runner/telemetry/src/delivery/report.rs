@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_system::io_class::IoClass;
 
 /// Why a request was dropped.

@@ -15,9 +15,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use tokio::time::timeout;
 
-use super::export_result::ExportResult;
-use super::transport::classify_status;
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_outbound::http_client::{Failure, FailureCause};
 
 /// The maximum duration of one request.
@@ -61,13 +59,18 @@ impl Collector {
         Self(Arc::new(move |signal, request| Box::pin(answer(signal, request))))
     }
 
-    pub(super) async fn export(&self, signal: Signal, request: Bytes) -> ExportResult {
+    /// The status of its response, with the seconds of a `Retry-After`.
+    pub(super) async fn answer(
+        &self,
+        signal: Signal,
+        request: Bytes,
+    ) -> Result<(StatusCode, Option<u64>), Failure> {
         match timeout(TIMEOUT, (self.0)(signal, request)).await {
             Ok(Status::Http(status, after)) => {
-                classify_status(StatusCode::from_u16(status).expect("a status of HTTP"), after)
+                Ok((StatusCode::from_u16(status).expect("a status of HTTP"), after))
             }
-            Ok(Status::Refused) => Failure::new(FailureCause::Connect, "connection refused").into(),
-            Err(_) => Failure::new(FailureCause::Timeout, "no answer").into(),
+            Ok(Status::Refused) => Err(Failure::new(FailureCause::Connect, "connection refused")),
+            Err(_) => Err(Failure::new(FailureCause::Timeout, "no answer")),
         }
     }
 }

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use super::console::Console;
 use super::export_result::ExportResult;
 use super::transport::Transport;
-use crate::settings::Signal;
+use crate::signal::Signal;
 
 /// A collector or the console.
 #[derive(Debug)]
@@ -43,7 +43,10 @@ impl Sink {
             Self::Collector(transport) => transport.export(request).await,
             Self::Console(signal, console) => console.write(*signal, &request),
             #[cfg(any(test, feature = "test-util"))]
-            Self::Simulated(signal, collector) => collector.export(*signal, request).await,
+            Self::Simulated(signal, collector) => match collector.answer(*signal, request).await {
+                Ok((status, after)) => super::transport::classify_status(status, after),
+                Err(failure) => failure.into(),
+            },
         }
     }
 }

@@ -19,7 +19,7 @@ use super::parsed_request::{ParsedRequest, SECOND};
 use super::points;
 use super::request_id::RequestId;
 use super::share::Owner;
-use crate::settings::Signal;
+use crate::signal::Signal;
 
 /// The smallest unit that can be sent or refused on its own: a span, a log record, or the points of one check in a
 /// metric.

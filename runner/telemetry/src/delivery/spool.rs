@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use super::request_id::RequestId;
 #[cfg(any(test, feature = "test-util"))]
 use super::simulated;
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_net::ledger::audit::{FdGuard, InternalFds};
 use dead_letters::DeadLetters;
 

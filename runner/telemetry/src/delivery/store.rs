@@ -14,7 +14,7 @@ use super::report::{DeliveryReport, DropReason};
 use super::request::Request;
 use super::request_id::RequestId;
 use super::share::Shares;
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_system::age::{Clock, Now};
 
 /// Maximum number of scans of recovered requests at once, each of which reads them.

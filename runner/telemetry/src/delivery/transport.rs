@@ -15,7 +15,8 @@ use hyper::body::Bytes;
 use tokio::time::Instant;
 
 use super::export_result::ExportResult;
-use crate::settings::{Compression, Destination, Protocol, Signal};
+use crate::settings::{Compression, Destination, Protocol};
+use crate::signal::Signal;
 use canary_net::ledger::audit::InternalFds;
 use canary_outbound::http_client::{
     self, Connection, Endpoint, Failure, FailureCause, HttpRequest, HttpResponse,

@@ -12,7 +12,7 @@ use super::queue::Next;
 use super::request_id::RequestId;
 use super::sink::Sink;
 use super::store::Store;
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_system::backoff::{Backoff, Policy};
 use canary_system::liveness::{Progress, STALL};
 

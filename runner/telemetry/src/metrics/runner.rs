@@ -11,7 +11,7 @@ use super::series::{Value, static_attribute, string_attribute};
 use super::{CheckMetrics, Metrics, ProcessStats, instrument};
 use crate::delivery::{DeliveryReport, DropReason};
 use crate::name;
-use crate::settings::Signal;
+use crate::signal::Signal;
 use canary_net::pool::PoolSnapshot;
 use canary_suite::CheckId;
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::layer::Layers;
-use super::{Compression, Protocol, Signal};
+use super::{Compression, Protocol};
+use crate::signal::Signal;
 use canary_record::trace::propagation::{Format, Propagation};
 use canary_record::trace::sampler::{Ratio, Sampler};
 use canary_settings::{ConfigValue, Report};

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::endpoint::{self, Endpoint};
 use super::layer::{Field, Layers};
-use super::{Compression, Destination, Exporter, Protocol, Signal, TlsFiles, choice};
+use super::{Compression, Destination, Exporter, Protocol, TlsFiles, choice};
+use crate::signal::Signal;
 use canary_settings::{ConfigValue, Report};
 use canary_suite::Environment;
 use canary_system::pem;

@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use super::{Protocol, Signal};
+use super::Protocol;
+use crate::signal::Signal;
 use canary_settings::{ConfigValue, Problem, Report};
 
 /// The port of a gRPC endpoint without scheme and port.

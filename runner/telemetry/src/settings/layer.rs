@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Signal;
+use crate::signal::Signal;
 use canary_settings::{ConfigValue, Report};
 
 /// The range of intervals and delays.

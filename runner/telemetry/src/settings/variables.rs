@@ -1,7 +1,8 @@
 //! The `OTEL_*` variables.
 
 use super::layer::{BySignal, Layer, OtlpOptions, SpoolOptions};
-use super::{Signal, pairs};
+use super::pairs;
+use crate::signal::Signal;
 use canary_settings::{ConfigValue, Report};
 use canary_suite::Environment;
 

@@ -1,8 +1,8 @@
 //! Which ping is sent when, with simulated time.
 
 use super::*;
+use canary_telemetry::Signal;
 use canary_telemetry::delivery::SignalReport;
-use canary_telemetry::settings::Signal;
 
 /// A heartbeat under test, and its input.
 struct Fixture {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use super::super::request_id::RequestId;
 use super::super::spool::FileKind;
-use crate::settings::Signal;
+use crate::signal::Signal;
 
 /// Maximum number of remembered files; the next process sends the others again.
 const MAX_FILES: usize = 100_000;

@@ -12,7 +12,7 @@ use crate::delivery::request_id::RequestId;
 use crate::delivery::share::Owner;
 use crate::delivery::split::{self, Item, Split};
 use crate::delivery::suspects::{PieceKind, Suspects};
-use crate::settings::Signal;
+use crate::signal::Signal;
 
 /// Maximum size of a request in bytes, unless a single item is larger; also the limit until a collector reports a
 /// smaller one.

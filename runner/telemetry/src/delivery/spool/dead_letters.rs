@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{MAX_REQUEST_BYTES, REQUEST, SEGMENT, remove, write_atomically};
 use crate::delivery::request_id::RequestId;
-use crate::settings::Signal;
+use crate::signal::Signal;
 
 /// Maximum total size of dead letters in bytes; the oldest are removed first.
 pub(super) const MAX_BYTES: u64 = 64 << 20;

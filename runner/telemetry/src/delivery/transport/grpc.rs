@@ -12,7 +12,8 @@ use url::Position;
 
 use super::{RequestError, encode, http1};
 use crate::delivery::export_result::{ExportFailure, ExportResult, is_size_error};
-use crate::settings::{Destination, Signal};
+use crate::settings::Destination;
+use crate::signal::Signal;
 use canary_outbound::http_client::{self, Failure, HttpRequest, HttpResponse};
 
 /// Length of the message prefix: the compressed flag and the length, big-endian.
