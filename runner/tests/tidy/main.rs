@@ -1,5 +1,6 @@
 //! Rules about the source: which crates and modules may use which, that files do not use each other, which may use what
-//! is dangerous, how long a file may be, and which words it must not contain; and about the documentation: its links,
+//! is dangerous, how long a file may be, and which words it must not contain; about manifests: that dependencies are
+//! used, and packages complete; and about the documentation: its links,
 //! its examples in Rust, and its reference of codes and settings; and about the values that alert rules and dashboards name.
 #![cfg(test)]
 
@@ -8,6 +9,7 @@ mod dashboards;
 mod examples;
 mod imports;
 mod links;
+mod manifests;
 mod order;
 mod reference;
 mod released;
