@@ -160,10 +160,14 @@ impl Section {
                     report.add(unexpected(place, "one value", &member.value.content));
                 }
             } else if !mismatch::is_extension(key) {
-                let mut unknown = Mismatch::unknown_key(key, self.known_keys.iter().copied());
-                if !self.path.is_empty() {
+                let known = self.known_keys.iter().copied();
+                let unknown = if self.path.is_empty() {
+                    Mismatch::unknown_setting(key, known)
+                } else {
+                    let mut unknown = Mismatch::unknown_key(key, known);
                     unknown.message += &format!(" in `{}`", self.path);
-                }
+                    unknown
+                };
                 report.add(problem(Origin::File(member.location.clone()), unknown));
             }
         }

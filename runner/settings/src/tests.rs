@@ -133,6 +133,26 @@ telemetry: on",
 }
 
 #[test]
+fn a_suite_in_place_of_the_file_is_recognised() {
+    insta::assert_snapshot!(file("checks: []").1, @"
+    canary.yaml:1:1: unknown key `checks`
+    hint: `checks` belongs in a suite, whose file is an argument, such as in `canary run suite.yaml`
+
+    1 problem with the settings
+    ");
+}
+
+#[test]
+fn a_suite_recognises_the_keys_of_the_file() {
+    let (_, messages) = file("no_such_key: 1");
+    let known = canary_suite::SETTINGS_KEYS.map(|key| format!("`{key}`"));
+    assert!(
+        messages.contains(&format!("\nhint: known: {}\n", known.join(", "))),
+        "{messages}"
+    );
+}
+
+#[test]
 fn a_file_that_is_no_mapping_is_a_problem() {
     insta::assert_snapshot!(file("- a").1, @"
     canary.yaml:1:1: expected a mapping, found a list

@@ -107,6 +107,19 @@ impl Reader<'_> {
 
     /// The entries of a mapping; keys that are not in `known` are problems. `what` is the prefix of the message.
     pub(super) fn mapping<'n>(&mut self, what: &str, node: &'n Node, known: &[&str]) -> Option<&'n [Entry]> {
+        self.mapping_or(what, node, known, |key| {
+            Mismatch::unknown_key(key, known.iter().copied())
+        })
+    }
+
+    /// The entries of a mapping; `unknown` describes a key that is not in `known`.
+    pub(super) fn mapping_or<'n>(
+        &mut self,
+        what: &str,
+        node: &'n Node,
+        known: &[&str],
+        unknown: impl Fn(&str) -> Mismatch,
+    ) -> Option<&'n [Entry]> {
         let Kind::Map(entries) = &node.kind else {
             self.problem(
                 node.at,
@@ -120,7 +133,7 @@ impl Reader<'_> {
                 self.report.omit();
                 continue;
             }
-            let unknown = Mismatch::unknown_key(&entry.key, known.iter().copied());
+            let unknown = unknown(&entry.key);
             self.problem_of_key(entry.at, unknown.message, unknown.hint);
         }
         Some(entries)
@@ -142,7 +155,9 @@ impl Reader<'_> {
         if let Kind::List(nodes) = &entry.value.kind {
             return Some(nodes);
         }
-        self.unexpected(entry, &format!("a list of {what}"), None);
+        let single = matches!(entry.value.kind, Kind::Text(_));
+        let hint = single.then(|| format!("put it in brackets: `{}: [..]`", entry.key));
+        self.unexpected(entry, &format!("a list of {what}"), hint);
         None
     }
 
@@ -151,12 +166,7 @@ impl Reader<'_> {
         let Names {
             what, max, max_chars, ..
         } = *allowed;
-        let Kind::List(nodes) = &entry.value.kind else {
-            let single = matches!(entry.value.kind, Kind::Text(_));
-            let hint = single.then(|| format!("put it in brackets: `{}: [..]`", entry.key));
-            self.unexpected(entry, &format!("a list of {what}"), hint);
-            return None;
-        };
+        let nodes = self.list(entry, what)?;
         let key = &entry.key;
         if nodes.is_empty() {
             let hint = allowed.empty_hint.to_owned();

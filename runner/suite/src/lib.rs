@@ -20,6 +20,7 @@ mod editor_schema;
 mod exposure;
 mod failed_references;
 mod fields;
+mod file_keys;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod grant;
@@ -82,6 +83,7 @@ pub use self::document::{Content, Document, Member, Value};
 pub use self::draft::merged::MergedDraft;
 pub use self::draft::{Draft, read, read_text};
 pub use self::editor_schema::schema;
+pub use self::file_keys::SETTINGS_KEYS;
 pub use self::interpolate::{Environment, ProcessEnvironment, SuiteEnvironment};
 pub use self::json::ExactJson;
 pub use self::maintenance::{Repetition, Scope, Times, Window};

@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::file_keys::{SETTINGS_KEYS, SUITE_KEYS};
 use super::suggest;
 use super::tree::quoted;
 use super::units::{self, UnitError};
@@ -25,6 +26,32 @@ impl Mismatch {
         Self {
             message: format!("unknown key {}", quoted(key)),
             hint: suggest::hint(key, known),
+        }
+    }
+
+    /// A key that a suite does not have at its top level. One of the settings file is in the wrong file.
+    pub(super) fn unknown_key_of_suite(key: &str) -> Self {
+        let is_setting = SETTINGS_KEYS.contains(&key);
+        let hint = is_setting
+            .then(|| format!("`{key}` belongs in the settings file of the runner, which `--config` names"));
+        Self::unknown_key(key, SUITE_KEYS).or_else(hint)
+    }
+
+    /// A key that the settings file does not have at its top level. One of a suite is in the wrong file.
+    pub fn unknown_setting<'k>(key: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Self {
+        let hint = SUITE_KEYS.contains(&key).then(|| {
+            format!(
+                "`{key}` belongs in a suite, whose file is an argument, such as in `canary run suite.yaml`"
+            )
+        });
+        Self::unknown_key(key, known).or_else(hint)
+    }
+
+    /// With this hint, if there is one, in place of its own.
+    fn or_else(self, hint: Option<String>) -> Self {
+        Self {
+            hint: hint.or(self.hint),
+            ..self
         }
     }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::check;
 use super::fields::Reader;
+use super::file_keys::SUITE_KEYS;
 use super::group::{self, RawGroup};
 use super::interpolate::Interpolator;
 use super::layer::Layer;
 use super::maintenance::syntax::{self as maintenance_syntax, RawWindow};
+use super::mismatch::Mismatch;
 use super::names::{is_key_name, key_name_hint};
 use super::profile::{self, Profile};
 use super::report::Report;
@@ -18,16 +20,6 @@ use super::tree::{Entry, Kind, Node, quoted};
 use super::{PluginDeclaration, PluginSource};
 use crate::problem::Position;
 
-/// `vars` is read before the rest.
-pub(super) const FILE_KEYS: [&str; 7] = [
-    "vars",
-    "defaults",
-    "profiles",
-    "plugins",
-    "groups",
-    "maintenance",
-    "checks",
-];
 pub(super) const PLUGIN_KEYS: [&str; 2] = ["path", "digest"];
 
 /// Maximum number of plugins of a file.
@@ -78,7 +70,8 @@ pub(super) fn file(
         report,
         subject: String::new(),
     };
-    for entry in reader.mapping("a suite: ", root, &FILE_KEYS).unwrap_or_default() {
+    let entries = reader.mapping_or("a suite: ", root, &SUITE_KEYS, Mismatch::unknown_key_of_suite);
+    for entry in entries.unwrap_or_default() {
         match &*entry.key {
             key if entry.value.is_null() && key != "checks" => {}
             "defaults" => {

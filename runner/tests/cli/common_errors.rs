@@ -4,9 +4,9 @@
 //! | when | the mistakes |
 //! |---|---|
 //! | at the command line | no command or suite, a suite for a command, a misspelled command, option, check or plugin |
-//! | in the suite | no file, tabs, indentation, colons, keys, types, durations, plugins, variables, names, targets |
-//! | at the target | a denied redirect, no listener, no such name, silence, certificates, a status, a body |
-//! | in service | an address in use, no runner, another server, a state directory, a collector |
+//! | in the suite | no file, tabs, indentation, colons, keys, types, lists, patterns, durations, plugins, variables, names |
+//! | at the target | a denied redirect, no listener, no such name, silence, certificates, no TLS, a status, a body |
+//! | in service | an address in use, the settings, no runner, another server, a state directory, a collector |
 
 mod command_line;
 mod service;

@@ -313,7 +313,7 @@ fn the_schema_for_editors_knows_every_key() {
         known.sort();
         known
     };
-    assert_eq!(keys("/properties"), sorted(&syntax::FILE_KEYS));
+    assert_eq!(keys("/properties"), sorted(&file_keys::SUITE_KEYS));
     assert_eq!(keys("/$defs/check/properties"), sorted(&check::keys()));
     assert_eq!(keys("/$defs/layer/properties"), sorted(&layer::keys()));
     assert_eq!(keys("/$defs/plugin/properties"), sorted(&syntax::PLUGIN_KEYS));

@@ -24,6 +24,49 @@ fn an_admin_address_in_use() {
 }
 
 #[test]
+fn a_suite_in_place_of_the_settings() {
+    assert_snapshot!(seen_with(SUITE, &["check", "suite.yaml", "--config", "suite.yaml"]), @r"
+    stderr:
+    error: suite.yaml:1:1: unknown key `checks`
+    hint: `checks` belongs in a suite, whose file is an argument, such as in `canary run suite.yaml`
+
+    1 problem with the settings
+
+    exit code: 64
+    ");
+}
+
+#[test]
+fn no_settings_file() {
+    assert_snapshot!(seen_with(SUITE, &["check", "suite.yaml", "--config", "canary.yaml"]), @r"
+    stderr:
+    error: canary.yaml: no such file
+
+    1 problem with the settings
+
+    exit code: 64
+    ");
+}
+
+#[test]
+fn misspelled_and_incomplete_settings() {
+    let settings = "telemetry: { endpiont: http://localhost:4318 }\nadmin: { listen: localhost }\n";
+    let files = [("suite.yaml", SUITE), ("canary.yaml", settings)];
+    assert_snapshot!(seen(&files, &["check", "suite.yaml", "--config", "canary.yaml"]), @r"
+    stderr:
+    error: canary.yaml:1:14: unknown key `endpiont` in `telemetry`
+    hint: did you mean `endpoint`?
+
+    canary.yaml:2:18: `admin.listen`: invalid listen address `localhost`
+    hint: write `127.0.0.1:PORT` or `[::1]:9464`, or `admin: none`
+
+    2 problems with the settings
+
+    exit code: 64
+    ");
+}
+
+#[test]
 fn no_runner_at_the_address() {
     let address = ports::unused().to_string();
     let status = seen(&[], &["status", "--admin", &address]);

@@ -43,7 +43,7 @@ fn a_settings_file_in_place_of_a_suite() {
     suite.yaml:1:1: unknown key `telemetry`
         1 | telemetry:
           | ^^^^^^^^^
-    hint: known: `vars`, `defaults`, `profiles`, `plugins`, `groups`, `maintenance`, `checks`
+    hint: `telemetry` belongs in the settings file of the runner, which `--config` names
 
     2 problems
 
@@ -189,6 +189,36 @@ fn values_of_other_types() {
           |              ^^^^^
 
     2 problems
+
+    exit code: 3
+    ");
+}
+
+#[test]
+fn a_text_in_place_of_a_list() {
+    assert_snapshot!(problems_of_check("    allow: api.example.com\n"), @r"
+    stderr:
+    error: suite.yaml:5:12: check `website`: `allow`: expected a list of destinations, found the string `api.example.com`
+        5 |     allow: api.example.com
+          |            ^^^^^^^^^^^^^^^
+    hint: put it in brackets: `allow: [..]`
+
+    1 problem
+
+    exit code: 3
+    ");
+}
+
+#[test]
+fn an_invalid_regular_expression() {
+    let keys = "    config: { expect: { body: { matches: '(Welcome' } } }\n";
+    assert_snapshot!(problems_of_check(keys), @r"
+    stderr:
+    error: suite.yaml:5:33: check `website`: `config.expect.body.matches`: not a regular expression: unclosed group
+        5 |     config: { expect: { body: { matches: '(Welcome' } } }
+          |                                 ^^^^^^^
+
+    1 problem
 
     exit code: 3
     ");

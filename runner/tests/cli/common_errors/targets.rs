@@ -135,6 +135,33 @@ async fn an_expired_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_for_another_name() {
+    let authority = Authority::new("Test Root");
+    assert_snapshot!(seen_of(authority.leaf(&["www.example.com"]), &authority), @r"
+    stdout:
+    CHECK TARGET OUTCOME TIME SUMMARY
+    website https://127.0.0.1:PORT/ fail TIME handshake: TLS: the certificate is not for `127.0.0.1`
+
+    1 run: 1 fail
+
+    exit code: 1
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_tls() {
+    assert_snapshot!(seen_at(&site().url("https", "/"), ""), @r"
+    stdout:
+    CHECK TARGET OUTCOME TIME SUMMARY
+    website https://127.0.0.1:PORT/ fail TIME handshake: TLS: the peer does not speak TLS: it sent `HTTP/1.1 400 Bad Request`
+
+    1 run: 1 fail
+
+    exit code: 1
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_is_not_expected() {
     let site = site();
     assert_snapshot!(seen_at(&site.url("http", "/bad"), ""), @r"
