@@ -89,16 +89,31 @@ impl Entry {
             is_removed: false,
         }
     }
+}
 
-    fn enter(&mut self, stage: Stage, stages: &mut StageCounts) {
-        if let Some(before) = stages.get_mut(self.stage) {
+/// An entry that changes, with what the store counts for all checks.
+struct EntryMut<'s> {
+    entry: &'s mut Entry,
+    stages: &'s mut StageCounts,
+    total: &'s mut RunAccount,
+}
+
+impl EntryMut<'_> {
+    /// Records in the account of the check and in that of all runs.
+    fn count(&mut self, change: impl Fn(&mut RunAccount)) {
+        change(&mut self.entry.record.account);
+        change(self.total);
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        if let Some(before) = self.stages.get_mut(self.entry.stage) {
             *before -= 1;
         }
-        if let Some(now) = stages.get_mut(stage) {
+        if let Some(now) = self.stages.get_mut(stage) {
             *now += 1;
         }
-        self.stage = stage;
-        self.stage_since = Instant::now();
+        self.entry.stage = stage;
+        self.entry.stage_since = Instant::now();
     }
 }
 
@@ -185,26 +200,18 @@ impl StatusStore {
     /// The check's previous run is still running, or still waiting for a permit.
     pub fn schedule(&self, check: &Arc<Check>, at: Since) -> Result<(), MissReason> {
         let mut state = self.state();
-        let State {
-            entries,
-            stages,
-            total,
-            ..
-        } = &mut *state;
-        let entry = entry(entries, check);
-        entry.record.record_due(check, at);
-        entry.record.account.record_scheduled(1);
-        total.record_scheduled(1);
-        let reason = match entry.stage {
+        let mut entry = state.entry_or_new(check);
+        entry.entry.record.record_due(check, at);
+        entry.count(|account| account.record_scheduled(1));
+        let reason = match entry.entry.stage {
             Stage::Idle => {
-                entry.enter(Stage::Waiting, stages);
+                entry.enter(Stage::Waiting);
                 return Ok(());
             }
             Stage::Waiting => MissReason::Overload,
             Stage::Running => MissReason::Overlap,
         };
-        entry.record.account.record_missed(reason, 1);
-        total.record_missed(reason, 1);
+        entry.count(|account| account.record_missed(reason, 1));
         Err(reason)
     }
 
@@ -213,63 +220,39 @@ impl StatusStore {
     #[must_use]
     pub fn schedule_extra(&self, id: &CheckId) -> bool {
         let mut state = self.state();
-        let State {
-            entries,
-            stages,
-            total,
-            ..
-        } = &mut *state;
-        let entry = entries.get_mut(id).filter(|entry| entry.stage == Stage::Idle);
-        if let Some(entry) = entry {
-            entry.record.account.record_scheduled(1);
-            total.record_scheduled(1);
-            entry.enter(Stage::Waiting, stages);
-            return true;
-        }
-        false
+        let Some(mut idle) = state.entry(id).filter(|known| known.entry.stage == Stage::Idle) else {
+            return false;
+        };
+        idle.count(|account| account.record_scheduled(1));
+        idle.enter(Stage::Waiting);
+        true
     }
 
     /// Records due times that passed without being handled; the last of them was at `at`.
     pub fn record_missed(&self, check: &Arc<Check>, reason: MissReason, count: u64, at: Since) {
         let mut state = self.state();
-        let State { entries, total, .. } = &mut *state;
-        let entry = entry(entries, check);
-        entry.record.record_due(check, at);
-        for account in [&mut entry.record.account, total] {
+        let mut entry = state.entry_or_new(check);
+        entry.entry.record.record_due(check, at);
+        entry.count(|account| {
             account.record_scheduled(count);
             account.record_missed(reason, count);
-        }
+        });
     }
 
     /// Records that a scheduled run has its permits.
     pub fn start(&self, id: &CheckId) {
-        let mut state = self.state();
-        let State {
-            entries,
-            stages,
-            total,
-            ..
-        } = &mut *state;
-        if let Some(entry) = entries.get_mut(id) {
-            entry.record.account.record_started();
-            entry.enter(Stage::Running, stages);
-            total.record_started();
+        if let Some(mut entry) = self.state().entry(id) {
+            entry.count(RunAccount::record_started);
+            entry.enter(Stage::Running);
         }
     }
 
     /// Records that a scheduled run will not start because the runner is shutting down.
     pub fn abandon(&self, id: &CheckId) {
         let mut state = self.state();
-        let State {
-            entries,
-            stages,
-            total,
-            ..
-        } = &mut *state;
-        if let Some(entry) = entries.get_mut(id) {
-            entry.record.account.record_missed(MissReason::Shutdown, 1);
-            entry.enter(Stage::Idle, stages);
-            total.record_missed(MissReason::Shutdown, 1);
+        if let Some(mut entry) = state.entry(id) {
+            entry.count(|account| account.record_missed(MissReason::Shutdown, 1));
+            entry.enter(Stage::Idle);
         }
         let removed = state.release(id);
         drop(state);
@@ -282,26 +265,19 @@ impl StatusStore {
         let sized = SizedRun::new(run);
         let limits = self.limits_after(run, now);
         let mut state = self.state();
-        let State {
-            entries,
-            last,
-            stages,
-            total,
-            expects_records,
-            ..
-        } = &mut *state;
-        let entry = entry(entries, &run.check);
-        if *expects_records {
+        let expects_records = state.expects_records;
+        let mut entry = state.entry_or_new(&run.check);
+        entry.count(|account| account.record_finished(&run.outcome));
+        entry.enter(Stage::Idle);
+        let entry = entry.entry;
+        if expects_records {
             entry.history.get_or_insert_default().push(run.outcome.verdict());
         }
-        entry.record.account.record_finished(&run.outcome);
-        total.record_finished(&run.outcome);
-        entry.enter(Stage::Idle, stages);
         (entry.silent_since, entry.silence_limits) = (entry.stage_since, limits);
         let status = entry
             .record
             .record_run(run, Thresholds::from(run.check.as_ref()), now);
-        let replaced = last.put(sized);
+        let replaced = state.last.put(sized);
         let removed = state.release(&run.check.id);
         drop(state);
         // Freeing large runs must not block others.
@@ -362,14 +338,28 @@ impl StatusStore {
     }
 }
 
-fn entry<'a>(entries: &'a mut HashMap<CheckId, Entry>, check: &Arc<Check>) -> &'a mut Entry {
-    entries.entry(check.id.clone()).or_insert_with(|| {
-        let limits = SilenceLimits::new(check, clock::wall());
-        Entry::new(Arc::clone(check), CheckRecord::default(), limits, Instant::now())
-    })
-}
-
 impl State {
+    /// The entry of a check that the store has.
+    fn entry(&mut self, id: &CheckId) -> Option<EntryMut<'_>> {
+        Some(EntryMut {
+            entry: self.entries.get_mut(id)?,
+            stages: &mut self.stages,
+            total: &mut self.total,
+        })
+    }
+
+    fn entry_or_new(&mut self, check: &Arc<Check>) -> EntryMut<'_> {
+        let entry = self.entries.entry(check.id.clone()).or_insert_with(|| {
+            let limits = SilenceLimits::new(check, clock::wall());
+            Entry::new(Arc::clone(check), CheckRecord::default(), limits, Instant::now())
+        });
+        EntryMut {
+            entry,
+            stages: &mut self.stages,
+            total: &mut self.total,
+        }
+    }
+
     /// Removes a check whose run has ended, if it is no longer in the suite. Returns its last run.
     fn release(&mut self, id: &CheckId) -> Option<Arc<Run>> {
         self.entries.get(id).filter(|entry| entry.is_removed)?;
