@@ -154,8 +154,6 @@ pub(super) fn is_allowed_name(key: &str, others: &PointAttributes) -> bool {
 
 /// Truncates to 128 bytes at a character boundary.
 pub(super) fn truncate(text: &str) -> String {
-    let end = (0..=MAX_LENGTH.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end));
-    text.get(..end.unwrap_or_default()).unwrap_or_default().to_owned()
+    let end = text.floor_char_boundary(MAX_LENGTH);
+    text.get(..end).unwrap_or_default().to_owned()
 }

@@ -126,19 +126,10 @@ impl<V: Plain, E: Extra> Rule<V, E> {
     }
 
     fn check_texts(&self, problems: &mut Problems) {
-        let Common {
-            contains,
-            not_contains,
-            ..
-        } = &self.common;
-        for (key, texts) in [("contains", contains), ("not_contains", not_contains)] {
-            problems.at(key, |problems| {
-                texts.check(problems, |text, problems| check_text(text, problems));
-            });
-        }
-        let wanted = contains.as_slice();
+        self.each_search_text(problems, check_text);
+        let wanted = self.common.contains.as_slice();
         problems.at("not_contains", |problems| {
-            not_contains.check(problems, |text, problems| {
+            self.common.not_contains.check(problems, |text, problems| {
                 let in_which = wanted.iter().find(|wanted| wanted.contains(text.as_str()));
                 let Some(wanted) = in_which.filter(|_| !text.is_empty()) else {
                     return;
