@@ -161,24 +161,3 @@ fn what_the_peer_sent_cannot_be_sent_back_without_end() {
         "step 2 send: 9437184 bytes to send, mostly captured from the peer; at most 8388608 can be sent"
     );
 }
-
-/// Schemas of lists that may be empty, by their descriptions.
-fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
-    if schema.get("items").is_some() && schema.get("minItems").is_none() {
-        found.push(schema);
-    }
-    match schema {
-        Value::Object(keys) => keys.values().for_each(|inner| empty_lists(inner, found)),
-        Value::Array(values) => values.iter().for_each(|inner| empty_lists(inner, found)),
-        _ => {}
-    }
-}
-
-#[test]
-fn no_list_may_be_empty() {
-    let schema = canary_sdk::fake::describe::<Tcp>().config_schema;
-    let schema: Value = serde_json::from_str(&schema).unwrap();
-    let mut found = Vec::new();
-    empty_lists(&schema, &mut found);
-    assert_eq!(found, Vec::<&Value>::new());
-}

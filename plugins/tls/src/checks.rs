@@ -99,27 +99,6 @@ fn a_target_is_a_host_with_or_without_a_port() {
     );
 }
 
-/// Schemas of lists that may be empty, by their descriptions.
-fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
-    if schema.get("items").is_some() && schema.get("minItems").is_none() {
-        found.push(schema);
-    }
-    match schema {
-        Value::Object(keys) => keys.values().for_each(|inner| empty_lists(inner, found)),
-        Value::Array(values) => values.iter().for_each(|inner| empty_lists(inner, found)),
-        _ => {}
-    }
-}
-
-#[test]
-fn no_list_may_be_empty() {
-    let schema = canary_sdk::fake::describe::<Tls>().config_schema;
-    let schema: Value = serde_json::from_str(&schema).unwrap();
-    let mut found = Vec::new();
-    empty_lists(&schema, &mut found);
-    assert_eq!(found, Vec::<&Value>::new());
-}
-
 #[test]
 fn a_target_that_is_an_address_is_one_that_may_answer() {
     let config = json!({ "peer_address": "10.0.0.0/8" });

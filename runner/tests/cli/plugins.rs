@@ -83,6 +83,29 @@ fn a_plugin_says_what_it_is() {
     assert_eq!(schema["properties"]["method"]["default"], "GET");
 }
 
+/// The schemas of lists that may be empty.
+fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
+    if schema.get("items").is_some() && schema.get("minItems").is_none() {
+        found.push(schema);
+    }
+    match schema {
+        Value::Object(keys) => keys.values().for_each(|inner| empty_lists(inner, found)),
+        Value::Array(values) => values.iter().for_each(|inner| empty_lists(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_list_of_an_embedded_plugin_may_be_empty() {
+    for line in printed(&["plugin", "list"]).lines() {
+        let name = line.split(' ').next().unwrap();
+        let schema: Value = serde_json::from_str(&printed(&["plugin", "inspect", name, "--schema"])).unwrap();
+        let mut found = Vec::new();
+        empty_lists(&schema, &mut found);
+        assert_eq!(found, Vec::<&Value>::new(), "{name}");
+    }
+}
+
 #[test]
 fn a_plugin_is_inspected_in_its_file_as_well() {
     let mut file = tempfile::NamedTempFile::with_suffix(".wasm").unwrap();
