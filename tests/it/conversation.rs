@@ -2,74 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use canary::record::{Line, LineKind};
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{AttemptResult, Harness, alone};
+use canary_tests::harness::{Harness, alone};
 use canary_tests::peer::dns::Zone;
 use canary_tests::peer::http::{Reply, Request, Site};
 use canary_tests::peer::plain::{self, Dialogue};
 use canary_tests::peer::socks::Socks;
 use canary_tests::peer::tls::{self, HostileTls, NAMES};
 use serde_json::json;
-
-/// The conversation without values that differ in each run: times, ports, digests, lengths of certificates.
-fn shown(ran: &AttemptResult) -> String {
-    let transcript = ran
-        .leaves_nothing()
-        .trail
-        .conversation
-        .clone()
-        .unwrap_or_default();
-    assert!(!transcript.lines.is_empty(), "{ran:?}");
-    assert_eq!((transcript.bytes_left_out, transcript.lines_left_out), (0, 0));
-    let mut at = std::time::Duration::ZERO;
-    let mut lines = String::new();
-    for line in &transcript.lines {
-        assert!(at <= line.at && line.at <= ran.took, "{line:?}");
-        at = line.at;
-        lines.push_str(steady(line).trim_end());
-        lines.push('\n');
-    }
-    lines
-}
-
-fn steady(line: &Line) -> String {
-    let sign = match line.kind {
-        LineKind::Note => '*',
-        LineKind::Sent => '>',
-        LineKind::Received => '<',
-    };
-    let number = line
-        .connection
-        .map_or("-".to_owned(), |number| number.to_string());
-    let text = match (line.text.split_once("; sent "), line.text.split_once("date: ")) {
-        (Some((closed, _)), _) => format!("{closed}; sent N, received N"),
-        (None, Some(("", _))) => "date: DATE".to_owned(),
-        (None, _) => line
-            .text
-            .split(' ')
-            .map(steady_word)
-            .collect::<Vec<_>>()
-            .join(" "),
-    };
-    format!("{number}{sign} {text}")
-}
-
-fn steady_word(word: &str) -> String {
-    let is_digest = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let bare = word.trim_end_matches([',', ':']);
-    let behind = word.get(bare.len()..).unwrap_or_default();
-    let port = bare
-        .rsplit_once(':')
-        .map(|(_, behind)| behind.split('/').next().unwrap_or_default());
-    match port.filter(|port| port.parse::<u16>().is_ok()) {
-        _ if is_digest => "DIGEST".to_owned(),
-        _ if bare.ends_with('Z') && bare.contains('T') => format!("TIME{behind}"),
-        _ if bare.starts_with("canary/") => "canary/VERSION".to_owned(),
-        Some(port) => word.replace(port, "PORT"),
-        None => word.to_owned(),
-    }
-}
 
 fn route(request: &Request) -> Reply {
     match request.path() {
@@ -95,7 +35,7 @@ fn http_1_shows_each_request_and_answer_along_a_redirect_without_credentials() {
             );
         let ran = attempt.run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
-        insta::assert_snapshot!(shown(&ran));
+        insta::assert_snapshot!(ran.conversation());
     });
 }
 
@@ -112,7 +52,7 @@ fn a_login_to_a_socks_proxy_is_not_shown() {
         let attempt = attempt.target(&site.url("http", "/new")).set("proxy", way);
         let ran = attempt.allow(&format!("tcp://{}", proxy.address())).run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
-        let shown = shown(&ran);
+        let shown = ran.conversation();
         for part in ["sends a user name and a password", "GET /new"] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
@@ -143,7 +83,7 @@ fn http_2_shows_the_lookup_the_session_and_the_fields() {
             .set("tls", json!({ "ca": authority.pem() }));
         let ran = attempt.run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
-        insta::assert_snapshot!(shown(&ran));
+        insta::assert_snapshot!(ran.conversation());
     });
 }
 
@@ -157,13 +97,13 @@ fn a_tls_check_shows_the_chain_also_of_a_session_that_is_refused() {
         let attempt = harness.plugin("tls").against(&site).record_conversation();
         let ran = attempt.set("ca", authority.pem()).run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
-        insta::assert_snapshot!(shown(&ran));
+        insta::assert_snapshot!(ran.conversation());
 
         let expired = HostileTls::Expired.start(&authority);
         let attempt = harness.plugin("http").record_conversation();
         let attempt = attempt.target(&expired.url("https", "/"));
         let ran = attempt.set("tls", json!({ "ca": authority.pem() })).run().await;
-        let refused = shown(&ran);
+        let refused = ran.conversation();
         for part in ["certificate 0: CN=", "no TLS session: ", "expired"] {
             assert!(refused.contains(part), "{part}: {refused}");
         }
@@ -188,7 +128,7 @@ fn a_dialogue_shows_both_sides_and_who_closed() {
         ]);
         let ran = attempt.set("dialogue", dialogue).run().await;
         assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
-        insta::assert_snapshot!(shown(&ran));
+        insta::assert_snapshot!(ran.conversation());
     });
 }
 
@@ -203,7 +143,7 @@ fn what_answers_in_place_of_tls_is_shown() {
         ] {
             let attempt = harness.plugin(plugin).target(&target).record_conversation();
             let ran = attempt.run().await;
-            let shown = shown(&ran);
+            let shown = ran.conversation();
             assert!(
                 shown.contains("1< HTTP/1.1 400 Bad Request\n1< server: x\n"),
                 "{shown}"

@@ -18,6 +18,7 @@
 )]
 
 mod attempt;
+mod conversation;
 mod guests;
 
 use std::net::SocketAddr;
