@@ -2,6 +2,7 @@
 
 mod counted;
 mod cpu;
+mod quotas;
 mod state;
 
 use std::net::SocketAddr;
@@ -15,9 +16,9 @@ use super::active_step::ActiveStep;
 use super::model::PageOwner;
 use super::slot::Revocable;
 use super::traffic::Traffic;
-use super::{Denial, Ledger, Refusal};
+use super::{Ledger, Refusal};
 use crate::pool::PoolPermit;
-use canary_record::quota::{Quota, QuotaKind};
+use canary_record::quota::Quota;
 use canary_record::trace::{
     ClosedBy, Connection, EndCause, Phase, PhaseTime, Shortage, Step, StepKind, Trail,
 };
@@ -112,11 +113,6 @@ impl Page {
         for entry in leftovers {
             self.record_closed(&mut state, entry, ClosedBy::Host(cause));
         }
-    }
-
-    /// Records a quota denial that another part of the host decided, such as memory.
-    pub fn record_denial(&self, kind: QuotaKind) -> Denial {
-        self.deny(&mut self.state(), kind)
     }
 
     /// Counts a destination or name that the grants denied.
@@ -214,17 +210,6 @@ impl Page {
         self.state().open
     }
 
-    /// Checks that the run may open one more socket.
-    pub(super) fn admit(&self) -> Result<(), Refusal> {
-        self.check_quotas(&mut self.state())
-    }
-
-    /// Whether the run may open one more socket in addition to those that are open.
-    pub(crate) fn has_room(&self) -> bool {
-        let state = self.state();
-        state.open < self.quota.sockets && state.open + state.shared < self.quota.fds
-    }
-
     /// Registers a socket that has a place in the host's budget, and counts a connection.
     pub(super) fn register(
         &self,
@@ -235,22 +220,6 @@ impl Page {
         self.check_quotas(&mut state)?;
         let connection_log = self.recorder.conversation().map(ConnectionLog::new);
         Ok(state.register(self.recorder.peer(peer), permit, connection_log))
-    }
-
-    fn check_quotas(&self, state: &mut State) -> Result<(), Refusal> {
-        if state.ended.is_some() {
-            return Err(Refusal::Ended);
-        }
-        let used = [
-            (QuotaKind::Connections, state.usage.used.connections),
-            (QuotaKind::Sockets, state.open),
-            (QuotaKind::Fds, state.open + state.shared),
-        ];
-        let is_used_up = |(kind, used): &(QuotaKind, u64)| *used >= self.quota.limit(*kind);
-        match used.into_iter().find(is_used_up) {
-            Some((kind, _)) => Err(self.deny(state, kind).into()),
-            None => Ok(()),
-        }
     }
 
     /// Attaches a descriptor to its entry; fails if the run ended in between.
@@ -278,36 +247,6 @@ impl Page {
             ClosedBy::Guest
         };
         self.record_closed(&mut state, entry, by);
-    }
-
-    /// Bytes that may still be received.
-    pub(super) fn remaining_in(&self) -> u64 {
-        self.quota
-            .bytes_in
-            .saturating_sub(self.bytes_in.load(Ordering::Relaxed))
-    }
-
-    /// Bytes that may still be sent.
-    pub(super) fn remaining_out(&self) -> u64 {
-        self.quota
-            .bytes_out
-            .saturating_sub(self.bytes_out.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn count_in(&self, bytes: usize) {
-        self.bytes_in.fetch_add(count(bytes), Ordering::Relaxed);
-    }
-
-    pub(super) fn count_out(&self, bytes: usize) {
-        self.bytes_out.fetch_add(count(bytes), Ordering::Relaxed);
-    }
-
-    pub(super) fn deny(&self, state: &mut State, what: QuotaKind) -> Denial {
-        let limit = self.quota.limit(what);
-        self.recorder
-            .note(|| format!("refused: {}", Denial { what, limit }));
-        state.record_denial(what, limit, self.opened_at.elapsed());
-        Denial { what, limit }
     }
 
     fn record_closed(&self, state: &mut State, entry: Entry, closed_by: ClosedBy) {
