@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use canary_run::status::Status;
 use canary_suite::Check;
@@ -149,6 +150,16 @@ impl Notification {
         let facts = [self.span(), self.check.target.clone()].into_iter().chain(labels);
         let facts: Vec<String> = facts.filter(|fact| !fact.is_empty()).collect();
         facts.join(" · ")
+    }
+
+    /// Addresses to follow, each with a label: the runbook, and the link to this runner.
+    pub(crate) fn links<'n>(
+        &'n self,
+        link: Option<&'n Url>,
+    ) -> impl Iterator<Item = (&'n str, &'static str)> {
+        let runbook = self.check.runbook_url.as_deref().map(|url| (url, "Runbook"));
+        let runner = link.map(|link| (link.as_str(), "Open Canary"));
+        runbook.into_iter().chain(runner)
     }
 
     /// Text with the beginning of the alert, and its duration so far.

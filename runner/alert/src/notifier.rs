@@ -3,6 +3,7 @@
 //! A type of notifier is a file of this folder, which implements [`Notify`], and an entry of [`TYPES`].
 
 pub(super) mod alertmanager;
+mod discord;
 #[cfg(feature = "mail")]
 pub(super) mod email;
 mod keys;
@@ -29,6 +30,7 @@ use canary_net::ledger::audit::InternalFds;
 use canary_run::status::Status;
 use canary_settings::{ConfigValue, Report, Section};
 use canary_suite::{SecretRegistry, Secrets};
+use discord::Discord;
 #[cfg(feature = "mail")]
 use email::Email;
 use pagerduty::PagerDuty;
@@ -37,10 +39,11 @@ use teams::Teams;
 use webhook::Webhook;
 
 /// All types of notifiers, in the order in which messages list them.
-const TYPES: [NotifierType; 6] = [
+const TYPES: [NotifierType; 7] = [
     NotifierType::new("alertmanager", |keys| Some(Arc::new(Alertmanager::read(keys)?))),
     NotifierType::new("slack", |keys| Some(Arc::new(Slack::read(keys)?))),
     NotifierType::new("teams", |keys| Some(Arc::new(Teams::read(keys)?))),
+    NotifierType::new("discord", |keys| Some(Arc::new(Discord::read(keys)?))),
     NotifierType::new("pagerduty", |keys| Some(Arc::new(PagerDuty::read(keys)?))),
     NotifierType::new("webhook", |keys| Some(Arc::new(Webhook::read(keys)?))),
     #[cfg(feature = "mail")]

@@ -46,10 +46,7 @@ pub(crate) fn body(notification: &Notification, link: Option<&Url>) -> Body {
         blocks.push(json!({"type": "section", "text": plain_text(description, MAX_TEXT)}));
     }
     blocks.push(json!({"type": "context", "elements": [plain_text(&notification.facts(), MAX_TEXT)]}));
-    let runbook = check.runbook_url.as_deref().map(|url| (url, "Runbook"));
-    let links = runbook
-        .into_iter()
-        .chain(link.map(|link| (link.as_str(), "Open Canary")));
+    let links = notification.links(link);
     let links: Vec<String> = links.map(|(url, text)| markdown_link(url, text)).collect();
     if !links.is_empty() {
         let text = links.join(" · ");

@@ -88,10 +88,7 @@ fn message(notification: &Notification, link: Option<&Url>, limit: usize) -> Val
     blocks.push(plain_text(
         &json!({"type": "TextRun", "text": facts, "isSubtle": true}),
     ));
-    let runbook = check.runbook_url.as_deref().map(|url| (url, "Runbook"));
-    let links = runbook
-        .into_iter()
-        .chain(link.map(|link| (link.as_str(), "Open Canary")));
+    let links = notification.links(link);
     let actions: Vec<Value> = links
         .map(|(url, title)| json!({"type": "Action.OpenUrl", "title": title, "url": url}))
         .collect();

@@ -110,6 +110,30 @@ fn a_workflow_of_teams_takes_the_begin_and_the_end_of_an_alert_and_its_signature
 }
 
 #[test]
+fn a_webhook_of_discord_takes_the_begin_and_the_end_of_an_alert_and_its_token_stays_secret() {
+    run(async {
+        let discord = Receiver::webhook();
+        let url = discord.url("http", "/api/webhooks/4711/t0k3n-of-discord");
+        let notifier = notifier(&format!("type: discord, url: '{url}'"));
+        assert!(send_test_to(&notifier).await.is_delivered());
+        let titles = discord.bodies();
+        let titles = titles.iter().map(|body| &body["embeds"][0]["title"]);
+        assert_eq!(
+            titles.collect::<Vec<_>>(),
+            ["canary alert test is down", "canary alert test is up again"]
+        );
+        let refusal = Reply::status(404).body("Unknown Webhook t0k3n-of-discord");
+        discord.set(ReceiverMode::Respond(refusal));
+        let refused = send_test_to(&notifier).await.firing;
+        assert_eq!(outcome(&refused), "http_404 held");
+        assert_eq!(
+            refused.failure().unwrap().message,
+            "HTTP 404 Not Found: Unknown Webhook ***"
+        );
+    });
+}
+
+#[test]
 fn pagerduty_takes_a_trigger_and_a_resolve_of_one_key() {
     run(async {
         let pagerduty = Receiver::pagerduty();
