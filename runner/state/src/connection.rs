@@ -29,8 +29,9 @@ const SETUP: &str = "
 pub(super) struct DatabaseConnection {
     // Declared first: closing any descriptor of the index would release the locks that SQLite has on it.
     connection: Connection,
+    database: GrowingFile,
+    log: GrowingFile,
     index: Option<LogIndex>,
-    identity: FileId,
 }
 
 impl DatabaseConnection {
@@ -49,28 +50,41 @@ impl DatabaseConnection {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(path, flags)?;
-        let identity = FileId::from_path(path).ok_or(StoreError::Moved)?;
+        let database = GrowingFile::at(path.to_owned());
+        if database.known.is_none() {
+            return Err(StoreError::Moved);
+        }
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(SETUP)?;
         Ok(Self {
             connection,
+            database,
+            log: GrowingFile::at(path.with_extension("db-wal")),
             index: LogIndex::open(path)?,
-            identity,
         })
     }
 
-    /// The connection, if the database is still at this path.
-    pub(super) fn get(&mut self, path: &Path) -> Result<&mut Connection, StoreError> {
-        // Writes to a deleted file are lost without an error.
-        if FileId::from_path(path) != Some(self.identity) {
+    /// The connection, if the database and its log are still in place.
+    pub(super) fn get(&mut self) -> Result<&mut Connection, StoreError> {
+        if self.database.examine() != FileState::Whole {
             return Err(StoreError::Moved);
+        }
+        if self.log.examine() != FileState::Whole {
+            return Err(StoreError::LogMoved);
         }
         self.repair_index()?;
         Ok(&mut self.connection)
     }
 
+    /// Records how far a commit has extended the files.
+    pub(super) fn committed(&mut self) -> Result<(), StoreError> {
+        // What another process did to them meanwhile is reported before the next commit.
+        let _states = [self.database.examine(), self.log.examine()];
+        self.repair_index()
+    }
+
     /// Repairs the index of the log, if another process has shortened it.
-    pub(super) fn repair_index(&mut self) -> Result<(), StoreError> {
+    fn repair_index(&mut self) -> Result<(), StoreError> {
         let Some(index) = &mut self.index else {
             return Ok(());
         };
@@ -83,12 +97,58 @@ impl DatabaseConnection {
 
 impl Drop for DatabaseConnection {
     fn drop(&mut self) {
-        if self.repair_index().is_err() {
-            // Without a checkpoint, the index is not read.
+        // A checkpoint would copy what is missing of the log, and then delete whatever is in its place. A log that was
+        // only deleted is still open, with every commit.
+        let states = [self.database.examine(), self.log.examine()];
+        if self.repair_index().is_err() || states.contains(&FileState::Damaged) {
+            // Without a checkpoint, neither the log nor the index is read.
             let _connection_closes_anyway = self
                 .connection
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
+    }
+}
+
+/// The database, or its write-ahead log. SQLite does not notice that another process deletes, replaces or shortens one:
+/// later commits would go to a file that nobody opens again, or behind a gap, which a checkpoint copies into the
+/// database as zeros.
+struct GrowingFile {
+    path: PathBuf,
+    /// The identity of the file and its length in bytes, which only grows while the database is open.
+    known: Option<(FileId, u64)>,
+}
+
+/// What another process has done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileState {
+    Whole,
+    Deleted,
+    /// It is shorter, or another file is in its place.
+    Damaged,
+}
+
+impl GrowingFile {
+    fn at(path: PathBuf) -> Self {
+        let mut file = Self { path, known: None };
+        file.examine();
+        file
+    }
+
+    fn examine(&mut self) -> FileState {
+        let found = match fs::symlink_metadata(&self.path) {
+            Ok(found) => Some((FileId::of(&found), found.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => return FileState::Damaged,
+        };
+        match (self.known, found) {
+            (Some(_), None) => return FileState::Deleted,
+            (Some((identity, length)), Some(found)) if found.0 != identity || found.1 < length => {
+                return FileState::Damaged;
+            }
+            _ => {}
+        }
+        self.known = found;
+        FileState::Whole
     }
 }
 

@@ -34,9 +34,12 @@ pub(super) enum StoreError {
     /// Another runner holds the lock file.
     #[error("it is in use by another instance")]
     InUse,
-    /// The path no longer refers to the opened file: it was deleted, replaced, or mounted over.
-    #[error("the database was deleted or replaced")]
+    /// The path no longer refers to the opened file: it was deleted, replaced, or mounted over. Or the file was shortened.
+    #[error("the database was deleted, replaced or shortened")]
     Moved,
+    /// The same of the write-ahead log: commits that are not in the database file yet may be lost.
+    #[error("the log of the database was deleted, replaced or shortened")]
+    LogMoved,
     /// A file or folder beside the database.
     #[error("cannot use `{}`: {source}", .path.display())]
     File { path: PathBuf, source: io::Error },

@@ -21,8 +21,11 @@ pub(super) struct FileId(u64, u64);
 impl FileId {
     /// `None` if the file does not exist.
     pub(super) fn from_path(path: &Path) -> Option<Self> {
-        let found = fs::metadata(path).ok()?;
-        Some(Self(found.dev(), found.ino()))
+        fs::metadata(path).ok().map(|found| Self::of(&found))
+    }
+
+    pub(super) fn of(found: &fs::Metadata) -> Self {
+        Self(found.dev(), found.ino())
     }
 }
 

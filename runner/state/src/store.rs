@@ -241,7 +241,7 @@ impl Store {
         let Some(database) = &mut self.connection else {
             return Ok(());
         };
-        let connection = database.open.get(&path)?;
+        let connection = database.open.get()?;
         let next = last.next();
         connection.pragma_update(None, "synchronous", synchronous_mode(batch))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -255,8 +255,7 @@ impl Store {
             checkpoint(connection)?;
             self.checkpointed_at = Instant::now();
         }
-        // It may have grown.
-        database.open.repair_index()?;
+        database.open.committed()?;
         if last.number.is_multiple_of(RESERVATION_COMMITS) {
             self.reserve_space();
         }

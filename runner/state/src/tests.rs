@@ -1,4 +1,5 @@
 mod failures;
+mod lost_files;
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Failing disks, and databases that are damaged, locked, deleted or replaced.
+//! Failing disks, and databases that are damaged, locked or replaced.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// A copy of the folder: what a kill would leave.
-fn copy(folder: &Path) -> TempDir {
+pub(super) fn copy(folder: &Path) -> TempDir {
     let copy = TempDir::new().unwrap();
     for (name, bytes) in files(folder) {
         fs::write(copy.path().join(name), bytes).unwrap();
@@ -41,7 +41,7 @@ fn killed_runner(folder: &Path) {
     }
 }
 
-fn commit(state: &State, changes: Vec<Change>) {
+pub(super) fn commit(state: &State, changes: Vec<Change>) {
     let pending = state.put(changes);
     while pending.progress.borrow().number < pending.number {
         std::thread::yield_now();
@@ -49,7 +49,7 @@ fn commit(state: &State, changes: Vec<Change>) {
 }
 
 /// Waits for a sync request.
-fn sync_request(state: &State) -> SyncRequest {
+pub(super) fn sync_request(state: &State) -> SyncRequest {
     loop {
         if let Some(request) = state.take_sync_request() {
             return request;
@@ -58,7 +58,7 @@ fn sync_request(state: &State) -> SyncRequest {
     }
 }
 
-fn alert(stored: &StoredRows) -> Vec<(String, String)> {
+pub(super) fn alert(stored: &StoredRows) -> Vec<(String, String)> {
     rows(stored, Table::Alert)
 }
 
@@ -268,29 +268,6 @@ fn a_spill_file_of_an_earlier_commit_undoes_nothing() {
 }
 
 #[test]
-fn a_database_that_is_deleted_under_the_runner_is_rewritten_in_full() {
-    for gone in ["state.db", ""] {
-        let parent = TempDir::new().unwrap();
-        let folder = parent.path().join("state");
-        let (state, writer, _) = State::open_uncounted(&folder).unwrap();
-        commit(&state, vec![Change::put(Table::Alert, "a", "1".to_owned())]);
-        match gone {
-            "" => fs::remove_dir_all(&folder).unwrap(),
-            name => fs::remove_file(folder.join(name)).unwrap(),
-        }
-        state.put(vec![Change::put(Table::Check, "x", "1".to_owned())]);
-        // The log still existed and was quarantined.
-        if let SyncRequest::Merge(stored) = sync_request(&state) {
-            assert!(alert(&stored).is_empty());
-        }
-        state.put_all(vec![Change::put(Table::Alert, "a", "1".to_owned())]);
-        drop(writer);
-        let (_, _writer, stored) = State::open_uncounted(&folder).unwrap();
-        assert_eq!(alert(&stored), [pair("a", "1")], "without {gone:?}");
-    }
-}
-
-#[test]
 fn a_database_that_was_not_mounted_yet_is_merged_once_it_is() {
     let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     killed_runner(other.path());
@@ -307,40 +284,6 @@ fn a_database_that_was_not_mounted_yet_is_merged_once_it_is() {
     };
     assert_eq!(alert(&late), [pair("a", "firing")]);
     drop(writer);
-}
-
-#[test]
-fn an_index_that_another_process_shortens_is_made_anew() {
-    let folder = TempDir::new().unwrap();
-    let index = folder.path().join("state.db-shm");
-    let shorten = |length: usize| {
-        // By another process: closing the file in this one would release the locks that SQLite has on it.
-        let length = length.to_string();
-        let shortened = std::process::Command::new("truncate")
-            .args(["-s", &length])
-            .arg(&index)
-            .status();
-        assert!(shortened.unwrap().success());
-    };
-    for last in [0, 136, 5_000, 32_767] {
-        let (state, writer, _) = State::open_uncounted(folder.path()).unwrap();
-        let numbers = 0..20;
-        for number in numbers.clone() {
-            let text = format!("{last} {number}");
-            commit(&state, vec![Change::put(Table::Alert, &number.to_string(), text)]);
-            shorten([0, 100, 136, 5_000, 20_000][number % 5]);
-        }
-        assert_eq!(state.health(), Health::Healthy);
-        shorten(last);
-        drop(writer);
-        let (_, _writer, stored) = State::open_uncounted(folder.path()).unwrap();
-        let mut expected: Vec<_> = numbers
-            .map(|number| pair(&number.to_string(), &format!("{last} {number}")))
-            .collect();
-        expected.sort();
-        assert_eq!(alert(&stored), expected);
-        assert!(stored.notes.is_empty());
-    }
 }
 
 #[test]
