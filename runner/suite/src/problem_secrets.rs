@@ -1,6 +1,6 @@
 //! Hides secrets that a suite writes in plain, in the problems of the suite.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ const MAX_SEARCHED: usize = 64 << 10;
 pub(super) struct ProblemSecrets<'a> {
     sources: &'a [Arc<Source>],
     keys: &'a SecretKeys,
-    /// By index of the file.
-    spans: HashMap<usize, SecretSpans>,
+    /// Of the file of the last problem, by the index of the file.
+    spans: Option<(usize, SecretSpans)>,
 }
 
 impl<'a> ProblemSecrets<'a> {
@@ -27,15 +27,18 @@ impl<'a> ProblemSecrets<'a> {
         Self {
             sources,
             keys,
-            spans: HashMap::new(),
+            spans: None,
         }
     }
 
-    /// Hides secrets in the line that a problem shows, and in its words.
+    /// Hides secrets in the line that a problem shows, and in its words. The problems of a file should follow each
+    /// other.
     pub(super) fn hide(&mut self, problem: &mut Problem) {
         self.hide_at_position(problem);
-        problem.message = without_user_info(&problem.message);
-        problem.hint = problem.hint.as_deref().map(without_user_info);
+        for text in std::iter::once(&mut problem.message).chain(&mut problem.hint) {
+            *text = without_user_info(text);
+            hide_in_quotes(text, self.keys);
+        }
     }
 
     fn hide_at_position(&mut self, problem: &mut Problem) {
@@ -45,10 +48,9 @@ impl<'a> ProblemSecrets<'a> {
             problem.source_line = None;
             return;
         };
-        let spans = self
-            .spans
-            .entry(source.order())
-            .or_insert_with(|| SecretSpans::of(&source.text, self.keys));
+        let known = self.spans.take().filter(|(order, _)| *order == source.order());
+        let new = || (source.order(), SecretSpans::of(&source.text, self.keys));
+        let (_, spans) = self.spans.insert(known.unwrap_or_else(new));
         if problem.source_line.is_some() {
             problem.source_line = source.excerpt(at, spans).map(Box::new);
         }
@@ -88,9 +90,7 @@ impl Secret {
 
     /// Hides it where a text quotes it.
     fn hide(&self, text: &mut String) {
-        // The name of a check stands first.
-        let start = text.strip_prefix("check `").and_then(|rest| rest.find("`: "));
-        let (subject, rest) = text.split_at(start.map_or(0, |end| end + "check ``: ".len()));
+        let (subject, rest) = split_subject(text);
         let hidden = if self.is_respelt {
             without_quotes(rest)
         } else {
@@ -106,13 +106,34 @@ impl Secret {
         }
     }
 
-    /// Whether it contains a quoted text, or a key of a quoted path, which may be cut.
+    /// Whether it contains a quoted text, or any word of one, which may be cut, a key of a path, or the secret as JSON.
     fn is_part(&self, quoted: &str) -> bool {
-        let words = std::iter::once(quoted).chain(quoted.split('.'));
-        words
-            .map(|word| word.trim_end_matches('…'))
+        let words = quoted.split(|char: char| !char.is_alphanumeric());
+        std::iter::once(quoted.trim_end_matches('…'))
+            .chain(words)
             .filter(|word| word.len() >= MIN_PART)
             .any(|word| self.parts.iter().any(|part| part.contains(word)))
+    }
+}
+
+/// The name of a check that a text begins with, and the rest.
+fn split_subject(text: &str) -> (&str, &str) {
+    let start = text.strip_prefix("check `").and_then(|rest| rest.find("`: "));
+    text.split_at(start.map_or(0, |end| end + "check ``: ".len()))
+}
+
+/// Hides secrets within what a text quotes: whole values with keys in them, such as a URL with a query.
+fn hide_in_quotes(text: &mut String, keys: &SecretKeys) {
+    let (subject, rest) = split_subject(text);
+    let pieces = rest.split('`').enumerate();
+    let masked: Vec<_> = pieces
+        .map(|(index, piece)| {
+            let masked = (index % 2 == 1).then(|| SecretSpans::masked(piece, keys));
+            masked.flatten().map_or(Cow::Borrowed(piece), Cow::Owned)
+        })
+        .collect();
+    if masked.iter().any(|piece| matches!(piece, Cow::Owned(_))) {
+        *text = format!("{subject}{}", masked.join("`"));
     }
 }
 
@@ -121,4 +142,43 @@ fn without_quotes(text: &str) -> Option<String> {
     let (before, rest) = text.split_once('`')?;
     let (_, after) = rest.rsplit_once('`')?;
     Some(format!("{before}`***`{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_recognised_within_what_is_quoted() {
+        let secret = Secret {
+            parts: vec!["equals: abc-def, length: 3".to_owned()],
+            is_respelt: false,
+        };
+        for quoted in ["abc-def", "\"abc-def\"", "abc-d…", "[\"def\"]", "a.equals"] {
+            assert!(secret.is_part(quoted), "{quoted}");
+        }
+        for quoted in ["token", "a.json", ">", "ab"] {
+            assert!(!secret.is_part(quoted), "{quoted}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_hidden_after_a_key_within_what_is_quoted() {
+        for (text, shown) in [
+            (
+                "check `token: a`: found `x token: a` and `token=b`",
+                "check `token: a`: found `x token: ***` and `token=***`",
+            ),
+            (
+                "`timeout`: invalid duration `5x`",
+                "`timeout`: invalid duration `5x`",
+            ),
+            ("unknown key `token abc`", "unknown key `token ***`"),
+            ("write `{ password: .. }`", "write `{ password: .. }`"),
+        ] {
+            let mut text = text.to_owned();
+            hide_in_quotes(&mut text, &SecretKeys::default());
+            assert_eq!(text, shown);
+        }
+    }
 }

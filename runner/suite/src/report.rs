@@ -92,9 +92,10 @@ impl Report {
     }
 
     /// The problems, in which the values of `keys` are hidden.
-    pub(super) fn into_problems(mut self, keys: &SecretKeys) -> Problems {
+    pub(super) fn into_problems(self, keys: &SecretKeys) -> Problems {
         let mut secrets = ProblemSecrets::new(&self.sources, keys);
-        self.problems.iter_mut().for_each(|problem| secrets.hide(problem));
-        self.problems.sorted()
+        let mut problems = self.problems.sorted();
+        problems.iter_mut().for_each(|problem| secrets.hide(problem));
+        problems
     }
 }

@@ -25,7 +25,18 @@ const PARTS: [&str; 17] = [
     "codeverifier",
 ];
 /// Whole names that are secret by nature, as [`folded`].
-const NAMES: [&str; 6] = ["pass", "pwd", "pw", "pin", "code", "devicecode"];
+const NAMES: [&str; 10] = [
+    "pass",
+    "pwd",
+    "pw",
+    "pin",
+    "otp",
+    "jwt",
+    "psk",
+    "sig",
+    "code",
+    "devicecode",
+];
 /// Words of such names, which are recognised with a typo as well.
 const WORDS: [&str; 11] = [
     "password",
@@ -52,7 +63,7 @@ const MIN_MISTYPED: usize = 4;
 pub(super) enum Secrecy {
     /// All of it.
     Value,
-    /// A text in place of a mapping, such as `user:password`.
+    /// A text or a list in place of a mapping, such as `user:password`.
     Text,
 }
 
@@ -92,9 +103,9 @@ impl SecretKeys {
     }
 }
 
-/// A name in lower case without what separates its words.
+/// A name in lower case without what separates its words, signs, and characters that are not visible.
 fn folded(name: &str) -> String {
-    let letters = name.chars().filter(|char| !matches!(char, '_' | '-' | ' '));
+    let letters = name.chars().filter(|char| char.is_alphanumeric() || *char == '.');
     letters.flat_map(char::to_lowercase).collect()
 }
 
@@ -134,6 +145,9 @@ mod tests {
             "client-key",
             "client_kye",
             "device_code",
+            "password (old)",
+            "$['access_token'][0]",
+            "pass\u{200b}word",
         ] {
             assert_eq!(keys.secrecy(key), Some(Secrecy::Value), "{key}");
         }

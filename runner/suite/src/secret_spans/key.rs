@@ -1,7 +1,9 @@
-//! Keys before a colon, in a text that need not be valid YAML.
+//! The key before a colon, in a text that need not be YAML.
 
 /// Maximum distance in bytes of what is examined before a colon.
 const MAX_BEFORE: usize = 256;
+/// Maximum length in bytes of a word that may be a key without its colon.
+const MAX_WORD: usize = 64;
 /// Beginnings of references whose name may be followed by a colon.
 const REFERENCES: [&str; 4] = ["${", "${env:", "${file:", "${var:"];
 
@@ -16,24 +18,31 @@ pub(super) enum Place {
     Inside,
 }
 
-/// The name before a colon.
+/// What precedes a colon.
 #[derive(Debug)]
 pub(super) struct Key<'t> {
     /// Offset of the name, or of its quote.
     pub(super) start: usize,
+    /// A quoted text, or the last word, which may be empty.
     pub(super) name: &'t str,
+    /// All words and signs of a key without quotes, such as `api key` and `$['token']`.
+    pub(super) phrase: &'t str,
     pub(super) is_quoted: bool,
-    /// Whether escapes may spell any name.
-    pub(super) is_escaped: bool,
+    /// Whether the key may be any: it is escaped, an alias, or begins on an earlier line or too far away.
+    pub(super) is_unknown: bool,
     pub(super) place: Place,
 }
 
 impl<'t> Key<'t> {
-    /// The key before the colon at `colon`, in the line that begins at `line`.
-    pub(super) fn before(text: &'t str, line: usize, colon: usize) -> Option<Self> {
-        let from = beginning(text, line, colon);
-        let head = text.get(from..colon)?.trim_end_matches(is_blank);
-        let last = head.chars().next_back()?;
+    /// The key before the colon or equals sign at `separator`, in the line that begins at `line`.
+    pub(super) fn before(text: &'t str, line: usize, separator: usize) -> Option<Self> {
+        let head = text.get(line..separator)?.trim_end();
+        let end = line + head.len();
+        let from = beginning(text, line, end);
+        let head = text.get(from..end)?;
+        let Some(last) = head.trim_start_matches([' ', '\t', '-']).chars().next_back() else {
+            return Self::on_earlier_line(text, line, separator);
+        };
         let inner = head.strip_suffix(['"', '\'']);
         let quoted = inner.and_then(|inner| inner.rsplit_once(last));
         let (before, name) = quoted.unwrap_or_else(|| {
@@ -42,18 +51,63 @@ impl<'t> Key<'t> {
         });
         // A JSON text in a text: `"{\"password\":..`.
         let name = name.trim_end_matches('\\');
-        let is_reference = REFERENCES.iter().any(|reference| before.ends_with(reference));
-        if name.is_empty() || is_reference {
+        if REFERENCES.iter().any(|reference| before.ends_with(reference)) {
             return None;
         }
-        Some(Self {
+        let phrase = match quoted {
+            Some(_) => "",
+            None => phrase(head, text.as_bytes().get(separator) == Some(&b'=')),
+        };
+        let next = text.as_bytes().get(separator + 1);
+        let is_alias = before.ends_with('*') && next.is_some_and(u8::is_ascii_whitespace);
+        let is_cut = from > line && (name.len() == head.len() || phrase.len() == head.len());
+        let is_unknown = match quoted {
+            Some(_) => last == '"' && name.contains('\\'),
+            None => inner.is_some() || is_alias || is_cut,
+        };
+        let key = Self {
             start: from + before.len(),
             name,
+            phrase,
             is_quoted: quoted.is_some(),
-            is_escaped: quoted.is_some() && last == '"' && name.contains('\\'),
+            is_unknown,
             place: place(before, from == line),
+        };
+        Some(key).filter(|key| key.is_unknown || !key.name.is_empty() || !key.phrase.is_empty())
+    }
+
+    /// The key before a colon that is the first character of its line.
+    fn on_earlier_line(text: &str, line: usize, colon: usize) -> Option<Self> {
+        let rest = text.get(colon..)?.strip_prefix(':')?;
+        let begins_value = |char: char| char.is_whitespace() || matches!(char, '"' | '\'' | '{' | '[');
+        let is_separator = rest.chars().next().is_none_or(begins_value);
+        is_separator.then_some(Self {
+            start: line,
+            name: "",
+            phrase: "",
+            is_quoted: false,
+            is_unknown: true,
+            place: Place::Inside,
         })
     }
+}
+
+/// The end of a head, up to where another entry or another word of a query ends.
+fn phrase(head: &str, is_parameter: bool) -> &str {
+    let is_end =
+        |char: char| matches!(char, ',' | '{' | ':') || is_parameter && matches!(char, ' ' | '&' | '?' | ';');
+    head.rsplit(is_end).next().unwrap_or_default()
+}
+
+/// The word at `start`, if a text follows it in place of a colon.
+pub(super) fn word_before_text(text: &str, start: usize) -> Option<&str> {
+    let rest = text.get(start..)?;
+    let mut ends = rest.char_indices().take(MAX_WORD);
+    let (end, _) = ends.find(|(_, char)| !is_in_name(*char))?;
+    let (word, after) = rest.split_at(end);
+    let next = after.trim_start_matches(is_blank).chars().next()?;
+    let is_text = !matches!(next, ':' | '=' | ',' | '}' | ']' | '#' | '\r' | '\n');
+    is_text.then_some(word)
 }
 
 /// The place of a key after `before`, which is all of the line or its end.

@@ -6,29 +6,21 @@ use std::ops::Range;
 const MAX_SPACED: usize = 256;
 
 /// Where user info is in `text`, line by line.
-pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let mut start = 0;
-    for line in text.split(['\r', '\n']) {
-        // Without an `@` in the line only a text that was cut may hold user info.
-        if line.contains('@') || line.contains('…') {
-            found.extend(of_line(line).map(|span| start + span.start..start + span.end));
-        }
-        start += line.len() + 1;
-    }
-    found
+pub(super) fn spans(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut next = 0;
+    let lines = text.split(['\r', '\n']).map(move |line| {
+        let start = next;
+        next += line.len() + 1;
+        (start, line)
+    });
+    // Without an `@` in the line only a text that was cut may hold user info.
+    let lines = lines.filter(|(_, line)| line.contains('@') || line.contains('…'));
+    lines.flat_map(|(start, line)| of_line(line).map(move |span| start + span.start..start + span.end))
 }
 
 /// `text` with `***` in place of user info.
 pub(crate) fn masked(text: &str) -> String {
-    let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
-    for span in spans(text) {
-        shown.push_str(text.get(end..span.start).unwrap_or_default());
-        shown.push_str("***");
-        end = span.end;
-    }
-    shown.push_str(text.get(end..).unwrap_or_default());
-    shown
+    super::without(text, &spans(text).collect::<Vec<_>>())
 }
 
 fn of_line(line: &str) -> impl Iterator<Item = Range<usize>> {
@@ -65,7 +57,8 @@ fn of_token(token: &str, last_at: Option<usize>) -> Option<Range<usize>> {
         return Some(start..start + rest.find('…')?);
     }
     // A space or a quote in a password.
-    let is_port = authority.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = is_digits || authority.starts_with('[');
     let is_near = |at: &usize| (token.len()..token.len() + MAX_SPACED).contains(at);
     let end = last_at.filter(|at| !is_port && is_near(at))?;
     Some(start..end)
@@ -89,6 +82,7 @@ mod tests {
             ("'http://user:two words@h/'", "'http://***@h/'"),
             ("\"http://user:a'b\\\"c@h/\"", "\"http://***@h/\""),
             ("http://a.test:80/long…", "http://a.test:80/long…"),
+            ("`htp://user: pass@a`", "`htp://***@a`"),
             ("http://[::1]:80/ ops@a.test", "http://[::1]:80/ ops@a.test"),
             ("http://a:80/, to: ops@a.test", "http://a:80/, to: ops@a.test"),
         ] {

@@ -6,6 +6,8 @@ use std::ops::Range;
 const MAX_PROPERTY: usize = 256;
 /// Maximum length of the name of an anchor in characters; longer ones are known by their beginning.
 const MAX_ANCHOR: usize = 64;
+/// Maximum number of references in a value that are shown; with more, none is.
+const MAX_SHOWN: usize = 1_000;
 /// Kinds of references, which say where a secret is and hold none.
 const KINDS: [&str; 3] = ["env:", "file:", "var:"];
 
@@ -37,6 +39,9 @@ pub(super) fn hidden(text: &str, span: &Range<usize>) -> Vec<Range<usize>> {
         let shown = value.get(offset..);
         let shown = shown.and_then(|rest| reference_end(rest, false).or_else(|| default_start(rest)));
         if let Some(length) = shown {
+            if parts.len() == MAX_SHOWN {
+                return vec![span];
+            }
             parts.push(start..span.start + offset);
             start = span.start + offset + length;
         }
@@ -94,11 +99,13 @@ pub(super) fn anchor_name(text: &str, start: usize) -> &str {
         .unwrap_or_default()
 }
 
-/// Whether the value after `from` is clearly a text, and not what may hold further keys.
+/// Whether the value after `from` is a text or a list, and not what may hold further keys.
 pub(super) fn is_text(text: &str, from: usize) -> bool {
     let start = after_properties(text, from);
-    if matches!(byte(text, start), None | Some(b'{' | b'[' | b'#')) {
-        return false;
+    match byte(text, start) {
+        None | Some(b'{' | b'#') => return false,
+        Some(b'[') => return true,
+        Some(_) => {}
     }
     // The digest of a plugin.
     let unquoted = skip(text, start, |byte| matches!(byte, b'"' | b'\''));
@@ -114,7 +121,7 @@ pub(super) fn is_text(text: &str, from: usize) -> bool {
     }
     let line = text.get(start..line_end(text, start)).unwrap_or_default();
     let entry = line.split(',').next().unwrap_or_default();
-    !entry.contains(": ") && !entry.ends_with(':') && !entry.starts_with("- ")
+    !entry.contains(": ") && !entry.ends_with(':')
 }
 
 /// Up to where the value after `from` is quoted or in brackets, if it is. In doubt, it goes on to the end of its line.

@@ -161,6 +161,65 @@ fn a_secret_outside_of_a_known_plugin_s_configuration_is_hidden() {
 }
 
 #[test]
+fn a_secret_is_hidden_whatever_yaml_lets_stand_before_its_colon() {
+    let long = "x".repeat(300);
+    for key in [
+        "api key",
+        "password (old)",
+        "$['token']",
+        "$.tokens[0]",
+        "\"$['token'][0]\"",
+        "password\n    ",
+        "\"password\"\n    ",
+        "\"pass\\\n    word\"",
+        "*k ",
+        "pass\u{200b}word",
+        "password\u{a0}",
+        &format!("password{}", " ".repeat(300)),
+        &format!("password_{long}"),
+        &format!("\"password {long}\""),
+    ] {
+        for value in spellings() {
+            assert_hidden(&format!(
+                "x-k: &k password\nchecks:\n  - {{ name: a, plugin: own, target: 'a:1', config: {{ {key}: {value}, zz: 1 }}, timeout: 5x }}\n  - 7\n"
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_secret_without_the_colon_of_its_key_is_hidden() {
+    for separator in [" ", "; ", " => ", " = ", "：", " := "] {
+        for text in [
+            format!("password{separator}{SECRET}\n"),
+            format!("checks:\n  - name: a\n    config:\n      password{separator}{SECRET}\n      zz: 1\n"),
+            format!("checks:\n  - {{ name: a, plugin: own, config: {{ password{separator}{SECRET} }} }}\n"),
+        ] {
+            assert_hidden(&text);
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_hidden_in_the_middle_of_what_a_message_quotes() {
+    let check = "name: a, plugin: own, target: 'a:1'";
+    for text in [
+        format!("checks:\n  - {{ {check}, timeout: \"authorization: Bearer {SECRET}\" }}\n"),
+        format!("checks:\n  - {{ {check}, config: \"x: 1, token: {SECRET}\" }}\n"),
+        format!("checks:\n  - {{ {check}, labels: {{ \"token: {SECRET}\": [1] }} }}\n"),
+        format!("checks:\n  - {{ {check}, allow: [\"tcp://a:1/?token={SECRET}\"] }}\n"),
+        format!("checks:\n  - {{ name: a, plugin: http, target: 'htp://a.test/?api_key={SECRET}' }}\n"),
+        format!("checks:\n  - {{ {check}, config: {{ basic_auth: [u, {SECRET}], zz: 1 }}, timeout: 5x }}\n"),
+        format!(
+            "checks:\n  - {{ {check}, labels: {{ token: \"{SECRET} {}\" }} }}\n",
+            "x".repeat(200)
+        ),
+    ] {
+        assert_hidden(&text);
+    }
+}
+
+#[test]
 fn the_rest_of_a_line_stays_readable() {
     for (line, shown) in [
         (
