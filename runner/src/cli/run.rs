@@ -28,7 +28,7 @@ use canary_sandbox::plugin::isolated::worker;
 use canary_sandbox::plugin::{EMBEDDED, Plugin};
 use canary_suite::grant::GrantError;
 use canary_suite::problem::Subject;
-use canary_suite::{PluginFacts, PluginSource, Problems, Variable, schema};
+use canary_suite::{PluginFacts, PluginSource, Problems, schema};
 use canary_system::liveness::{self, Registry};
 use canary_system::regular_file::{Owner, Session};
 use canary_system::signal::{self, Hangup, HeldHangup};
@@ -251,18 +251,13 @@ fn log_endpoints(
 async fn validate(suites: &[PathBuf], host: &Host, console: &Console) -> anyhow::Result<u8> {
     let Loaded { suite, .. } = load_and_warn(suites, host).await?;
     console.print(&format!("ok: {}", count_of(suite.checks.len(), "check")))?;
-    for Variable {
-        name,
-        value,
-        location,
-    } in &suite.variables
-    {
-        let location = location
-            .as_ref()
-            .map_or_else(|| "`--var`".to_owned(), ToString::to_string);
+    for variable in &suite.variables {
+        let location = variable.location.as_ref();
+        let location = location.map_or_else(|| "`--var`".to_owned(), ToString::to_string);
         console.print(&format!(
-            "{name}={} ({})",
-            report::sanitize(value),
+            "{}={} ({})",
+            variable.name,
+            report::sanitize(variable.listed_value()),
             report::sanitize(&location)
         ))?;
     }

@@ -20,6 +20,7 @@ pub(super) use self::pieces::as_pattern;
 use self::replace::Replacer;
 use super::failed_references::FailedReferences;
 use super::report::Report;
+use super::secret_keys::{Secrecy, SecretKeys};
 use super::source::Source;
 use super::suggest;
 use super::tree::{Kind, Node, quoted};
@@ -45,6 +46,17 @@ pub struct Variable {
     pub value: Arc<str>,
     /// Where the value is set; absent for the command line.
     pub location: Option<Location>,
+}
+
+impl Variable {
+    /// The value for a list of all variables: `***` if the name says that it is secret, which no variable should be.
+    #[must_use]
+    pub fn listed_value(&self) -> &str {
+        match SecretKeys::default().secrecy(&self.name) {
+            Some(Secrecy::Value) => "***",
+            _ => &self.value,
+        }
+    }
 }
 
 type Declarations = BTreeMap<Arc<str>, Declaration>;

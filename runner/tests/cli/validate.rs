@@ -52,7 +52,7 @@ fn ten_thousand_checks_are_a_suite() {
 #[test]
 fn variables_are_shown_as_they_hold_and_those_of_the_command_line_win() {
     let folder = suite(
-        "vars: { host: 127.0.0.1, port: 1, every: 30s }\nchecks:\n  - name: a ${var:every}\n    plugin: tcp\n    \
+        "vars: { host: 127.0.0.1, port: 1, every: 30s, api_token: abcdefgh }\nchecks:\n  - name: a ${var:every}\n    plugin: tcp\n    \
          target: ${var:host}:${var:port}\n    interval: ${var:every}\n",
     );
     let ending = canary(&folder, &["validate", "suite.yaml", "--var", "every=1h 30m"]).run();
@@ -60,7 +60,8 @@ fn variables_are_shown_as_they_hold_and_those_of_the_command_line_win() {
         (ending.code, ending.out.as_str()),
         (
             0,
-            "ok: 1 check\nevery=1h 30m (`--var`)\nhost=127.0.0.1 (suite.yaml:1:15)\nport=1 (suite.yaml:1:32)\n"
+            "ok: 1 check\nevery=1h 30m (`--var`)\napi_token=*** (suite.yaml:1:58)\nhost=127.0.0.1 (suite.yaml:1:15)\n\
+             port=1 (suite.yaml:1:32)\n"
         ),
         "{ending:?}"
     );

@@ -353,3 +353,18 @@ fn the_settings_of_a_runner_have_no_variables() {
         "`${var:` is supported in suites only"
     );
 }
+
+#[test]
+fn a_variable_whose_name_says_that_it_is_secret_is_listed_without_its_value() {
+    let text = "vars: { api_token: abc, token_url: def, stage: ghi }\nchecks:\n  - { name: a, plugin: http, target: \"https://${var:api_token}.test/${var:token_url}${var:stage}\" }\n";
+    let suite = load_given(text, &[]).unwrap();
+    let listed: Vec<_> = suite
+        .variables
+        .iter()
+        .map(|variable| (&*variable.name, variable.listed_value()))
+        .collect();
+    assert_eq!(
+        listed,
+        [("api_token", "***"), ("stage", "ghi"), ("token_url", "def")]
+    );
+}
