@@ -67,14 +67,13 @@ pub(super) fn unescaped(decoded: &DecodedText, escape: Escape) -> Option<Decoded
     let units = decoded.units();
     let mut builder = DecodedTextBuilder::new(units);
     let mut place = 0;
-    while let Some(rest) = units.get(place..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = units.get(place..) {
         let Some((read, length)) = escape(rest) else {
             place += 1;
             continue;
         };
-        let end = units.len().min(place + length);
-        builder.replace(place..end, &read);
-        place = end;
+        builder.replace(place..place + length, &read);
+        place += length;
     }
     builder.finish()
 }
@@ -129,7 +128,7 @@ fn backslash(units: &[Unit]) -> Option<(Replacement, usize)> {
         b'U' => in_braces(units).or_else(|| utf32(units)).or_else(|| utf16(units)),
         b'0'..=b'7' => octal(units),
         b'\n' => Some((Replacement::Empty, 2)),
-        _ if byte.is_ascii_punctuation() || byte == b' ' => simple(byte),
+        _ if byte.is_ascii_punctuation() => simple(byte),
         _ if !byte.is_ascii() => Some((Replacement::Empty, 1)),
         _ => None,
     }

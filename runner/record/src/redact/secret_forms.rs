@@ -148,7 +148,6 @@ fn parts(value: &str) -> Vec<String> {
         let long = |part: &&str| part.len() >= MIN_PART_BYTES;
         parts.extend(url.password().map(str::to_owned));
         parts.extend(Some(url.path()).filter(long).map(str::to_owned));
-        parts.extend(url.query().filter(long).map(str::to_owned));
         parts.push(Url::to_string(&url));
     } else if let Some((_, last)) = value.rsplit_once([' ', ':'])
         && !value.contains('\n')
@@ -156,7 +155,6 @@ fn parts(value: &str) -> Vec<String> {
     {
         parts.push(last.to_owned());
     }
-    parts.retain(|part| part.len() >= MIN_BYTES);
     parts
 }
 
@@ -173,13 +171,10 @@ fn decoded(value: &str) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter_map(|bytes| String::from_utf8(bytes).ok());
-    let mut decoded: Vec<String> = texts
-        .filter(|text| text.len() >= MIN_BYTES && !text.contains(char::is_control))
-        .collect();
+    let mut decoded: Vec<String> = texts.filter(|text| !text.contains(char::is_control)).collect();
     for place in 0..decoded.len() {
         let password = decoded.get(place).and_then(|text| text.split_once(':'));
-        let password = password.map(|(_, password)| password.to_owned());
-        decoded.extend(password.filter(|password| password.len() >= MIN_BYTES));
+        decoded.extend(password.map(|(_, password)| password.to_owned()));
     }
     decoded
 }

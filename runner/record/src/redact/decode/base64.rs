@@ -21,9 +21,9 @@ fn is_encoded(run: &[Unit]) -> bool {
 }
 
 fn texts(run: &[Unit]) -> impl Iterator<Item = Vec<Unit>> {
-    let digits = run.iter().filter(|unit| !is_line_break(unit.byte));
-    let (values, digits): (Vec<u8>, Vec<Unit>) =
-        digits.filter_map(|unit| Some((digit(unit.byte)?, *unit))).unzip();
+    // Without line breaks.
+    let digits = run.iter().filter_map(|unit| Some((digit(unit.byte)?, *unit)));
+    let (values, digits): (Vec<u8>, Vec<Unit>) = digits.unzip();
     (0..GROUP).filter_map(move |start| {
         let bytes = bytes(values.get(start..)?);
         may_be_text(&bytes).then(|| {

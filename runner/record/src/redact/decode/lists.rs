@@ -50,7 +50,7 @@ impl List {
             };
             list.bytes.extend(Unit::spanning(byte, word));
             list.end = end;
-            next = next_word(units, end).filter(|next| next - end <= MAX_BETWEEN && *next > end);
+            next = next_word(units, end).filter(|next| next - end <= MAX_BETWEEN);
         }
         list
     }
