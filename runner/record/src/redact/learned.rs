@@ -201,6 +201,50 @@ mod tests {
     }
 
     #[test]
+    fn a_new_attempt_forgets_the_oldest_of_earlier_ones_and_none_of_its_own() {
+        let value = |attempt: usize, number: usize| format!("token-{attempt}-{number:02}-wxyz");
+        let mut secrets = LearnedSecrets::new(Secrets::default());
+        for number in 0..MAX_VALUES {
+            secrets.add(&value(1, number)).unwrap();
+        }
+        secrets.next_attempt();
+        secrets.add(&value(2, 0)).unwrap();
+        assert!(!secrets.is_masked(&value(1, 0)));
+        assert!(secrets.is_masked(&value(1, 1)));
+        for number in 1..MAX_VALUES {
+            secrets.add(&value(2, number)).unwrap();
+        }
+        let too_many = Err(MaskError::TooMany(MAX_VALUES));
+        assert_eq!(secrets.add(&value(2, MAX_VALUES)), too_many);
+        assert!((0..MAX_VALUES).all(|number| secrets.is_masked(&value(2, number))));
+    }
+
+    #[test]
+    fn what_is_too_long_or_empty_takes_no_room() {
+        let mut secrets = LearnedSecrets::new(Secrets::default());
+        secrets.add("first-secret").unwrap();
+        secrets.next_attempt();
+        let too_long = Err(MaskError::TooLong(MAX_BYTES));
+        assert_eq!(secrets.add(&"x".repeat(MAX_BYTES + 1)), too_long);
+        for _ in 0..=MAX_VALUES {
+            secrets.add("").unwrap();
+        }
+        secrets.add("second-one").unwrap();
+        assert!(secrets.is_masked("first-secret"));
+    }
+
+    #[test]
+    fn the_bytes_of_all_values_together_have_a_limit() {
+        let mut secrets = LearnedSecrets::new(Secrets::default());
+        secrets.add(&"x".repeat(MAX_BYTES)).unwrap();
+        assert_eq!(secrets.add("efgh"), Err(MaskError::TooLong(MAX_BYTES)));
+        let mut secrets = LearnedSecrets::new(Secrets::default());
+        secrets.add(&"x".repeat(MAX_BYTES - 4)).unwrap();
+        secrets.add("abcd").unwrap();
+        assert_eq!(secrets.add("efgh"), Err(MaskError::TooLong(MAX_BYTES)));
+    }
+
+    #[test]
     fn the_beginning_of_a_secret_is_learned_as_one_of_its_own() {
         let mut secrets = LearnedSecrets::new(Secrets::new(["hunter2hunter3"]));
         secrets.add("hunter2hu").unwrap();

@@ -247,3 +247,17 @@ impl fmt::Debug for SecretRegistry {
         f.write_str("SecretRegistry(redacted)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_that_are_gone_take_no_memory() {
+        let registry = SecretRegistry::default();
+        for _ in 0..100 {
+            drop(registry.register(["correct-horse"]));
+        }
+        assert_eq!(registry.registrations().sets.len(), 1);
+    }
+}

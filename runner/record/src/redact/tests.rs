@@ -4,6 +4,7 @@ mod edges;
 mod escapes;
 mod forms;
 mod registry;
+mod work;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
@@ -58,6 +59,9 @@ fn a_short_secret_within_base64_is_masked_wherever_it_begins() {
             assert!(redacted.contains("***"), "{secret} of {user}: {redacted}");
         }
     }
+    let redacted = |text: &str| secrets(&["4938"]).redact(&STANDARD.encode(text));
+    assert_eq!(redacted("ab4938"), "YWI***");
+    assert_eq!(redacted("4938x"), "***Hg=");
 }
 
 #[test]
@@ -168,6 +172,10 @@ fn a_host_and_an_address_are_masked_as_the_host_writes_them() {
         ("path-Sec%2077+x", "path-Sec 77+x"),
         ("127.0.0.77", "::ffff:127.0.0.77"),
         ("127.0.0.77", "::ffff:7f00:4d"),
+        ("1.2.3.4", "::ffff:102:304"),
+        ("1.2.3.4", "ffff:0102:03"),
+        ("127.0.0.77\n", "::ffff:7f00:4d"),
+        ("127.0.0.77:5432", "::ffff:7f00:4d"),
         ("2130706509", "127.0.0.77"),
         ("2001:0db8:0:0::1", "2001:db8::1"),
         ("2001:db8::1", "2001:0db8:0000:0000:0000:0000:0000:0001"),
@@ -178,6 +186,14 @@ fn a_host_and_an_address_are_masked_as_the_host_writes_them() {
             !redacted.contains(written) && redacted.len() < 14,
             "{secret}: {redacted}"
         );
+    }
+}
+
+#[test]
+fn an_address_that_only_resembles_a_secret_stays() {
+    let other = "::ffff:7f00:4d";
+    for secret in ["127.0.0.77:pass-word", "2001:db8::7f00:4d"] {
+        assert_eq!(secrets(&[secret]).redact(other), other, "{secret}");
     }
 }
 
@@ -212,6 +228,13 @@ fn other_ways_to_write_a_character_do_not_hide_a_secret() {
         ("pass-ddd-997", r"pass-\100\100\100-997"),
         ("geheim-\u{10428}-997", "GEHEIM-\u{10400}-997"),
         ("geheim-997", "ge\u{e0020}heim-9\u{e0020}97"),
+        ("geheim-straße-997", "geheim-stra%DFe-997"),
+        ("geheim-straße-997", "geheim-straÃ\u{9f}e-997"),
+        ("geheim-straße-997", "eheim-straÃ\u{9f}e"),
+        (
+            "각각-wo-997",
+            "\u{1100}\u{1161}\u{11a8}\u{1100}\u{1161}\u{11a8}-wo-997",
+        ),
     ];
     for (secret, written) in cases {
         let redacted = secrets(&[secret]).redact(written);
@@ -220,6 +243,15 @@ fn other_ways_to_write_a_character_do_not_hide_a_secret() {
             !redacted.contains("wo") && !redacted.contains("997"),
             "{redacted}"
         );
+    }
+}
+
+#[test]
+fn what_is_invisible_in_a_secret_is_no_part_of_it() {
+    for invisible in ['\u{a0}', '\u{ad}', '\u{81}', '\u{200b}'] {
+        // With a space, so that it is no name of a host.
+        let secret = format!("pass{invisible}word 997");
+        assert_eq!(secrets(&[&secret]).redact("password 997"), "***");
     }
 }
 

@@ -90,6 +90,31 @@ fn the_work_is_linear_in_the_text_whatever_the_secrets_are() {
 }
 
 #[test]
+fn nothing_is_looked_up_if_there_is_nothing_to_find() {
+    for secrets in [Secrets::default(), secrets(&["abc"])] {
+        assert!(secrets.is_empty());
+        assert_eq!(lookup_counter::count_in(|| drop(secrets.redact(ODD))), 0);
+    }
+}
+
+#[test]
+fn a_long_text_is_searched_in_chunks_that_overlap() {
+    let text = "a".repeat(2 * CHUNK + 1);
+    let lengths: Vec<usize> = chunks(&text).map(|chunk| chunk.units().len()).collect();
+    // The first one has a gap at its end, because the text continues.
+    assert_eq!(lengths, [CHUNK + OVERLAP + 1, CHUNK + 1, 1]);
+}
+
+#[test]
+fn no_more_of_a_text_is_searched_than_what_is_kept_and_a_little_behind_it() {
+    let secrets = secrets(&["correct-horse"]);
+    let cost = |text: &str, max| lookup_counter::count_in(|| drop(secrets.redact_truncated(text, max)));
+    let text = "a".repeat(1 << 20);
+    let searched = &text[..40 + OVERLAP];
+    assert_eq!(cost(&text, 40), cost(searched, searched.len()));
+}
+
+#[test]
 fn more_secrets_cost_no_more_look_ups() {
     let text = "%2541…aaaaaaaaaaaaaaaaaaaa".repeat(1_000);
     let cost = |count| {
@@ -107,6 +132,32 @@ fn what_knows_a_secret_has_a_bound() {
         let fingerprints: Fingerprints = secret_forms::shared(&random(length, 5)).into();
         assert!(fingerprints.len() <= most, "{} of {length}", fingerprints.len());
     }
+}
+
+#[test]
+fn a_form_has_a_fingerprint_for_each_window_and_each_beginning_and_a_long_one_fewer() {
+    let count = |length: u8, step| {
+        let mut fingerprints = FingerprintBuilder::default();
+        fingerprints.add(&(0..length).collect::<Vec<u8>>(), step);
+        Fingerprints::from(fingerprints).len()
+    };
+    assert_eq!(count(7, 1), 1);
+    assert_eq!(count(10, 1), 2 + 1);
+    assert_eq!(count(16, 1), 4 + 5);
+    assert_eq!(count(120, WINDOW), 4 + 10);
+}
+
+#[test]
+fn a_value_in_ascii_or_of_more_than_four_kibibytes_is_not_known_in_other_charsets() {
+    let count = |value: String| secret_forms::shared(&value).len();
+    let in_all = count(random(4_094, 5) + "é");
+    assert!(count(random(4_095, 5) + "é") < in_all);
+    assert!(count(random(4_096, 5)) < in_all);
+}
+
+#[test]
+fn what_is_known_in_all_texts_takes_no_memory_for_its_owner() {
+    assert_eq!(secret_forms::own(&random(32, 5)).len(), 0);
 }
 
 #[test]

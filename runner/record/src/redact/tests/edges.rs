@@ -51,6 +51,33 @@ fn the_begin_of_a_secret_is_known_where_somebody_else_cut_the_text() {
 }
 
 #[test]
+fn a_character_of_which_a_decoder_keeps_only_a_part_is_masked_as_a_whole() {
+    // Both are kept without the other byte of `é`, which is too far from the escape.
+    let (far, near) = (".".repeat(300), ".".repeat(16 * WINDOW - 12));
+    let behind = secrets(&["bcdefghijklÃ"]).redact(&format!("%41{near}bcdefghijklé{far}"));
+    assert_eq!(behind, format!("%41{near}***{far}"));
+    let before = secrets(&["©bcdefghijkl"]).redact(&format!("{far}ébcdefghijkl{near}%41"));
+    assert_eq!(before, format!("{far}***{near}%41"));
+    let before_list =
+        secrets(&["©bcdefghijkl"]).redact(&format!("{far}ébcdefghijkl{near}1,2,3,97,98,99,100"));
+    assert_eq!(before_list, format!("{far}***{near}1,2,3,97,98,99,100"));
+}
+
+#[test]
+fn the_end_of_a_chunk_is_no_cut() {
+    let secrets = secrets(&["beginning-of-a-secret"]);
+    let text = format!("{}beginnin! And so on.", ".".repeat(CHUNK + OVERLAP - 8));
+    assert_eq!(secrets.redact(&text), text);
+}
+
+#[test]
+fn what_is_far_from_an_escape_is_not_read_without_what_is_between() {
+    let (near, far) = (".".repeat(16 * WINDOW - 9), ".".repeat(300));
+    let text = format!("%41{near}abcdefghi{far}jklm-nopq{near}%41");
+    assert_eq!(secrets(&["abcdefghijklm-nopq"]).redact(&text), text);
+}
+
+#[test]
 fn secrets_that_touch_are_masked_as_one() {
     let secrets = secrets(&["first-secret", "other-secret"]);
     assert_eq!(secrets.redact("first-secretother-secret"), "***");

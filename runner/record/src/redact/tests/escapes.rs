@@ -3,7 +3,7 @@
 use std::iter::successors;
 
 use super::*;
-use crate::redact::decode::{DECODERS, Escape, form, string, unescaped};
+use crate::redact::decode::{DECODERS, Decoder, Escape, form, string, unescaped};
 
 /// The canonical forms of a text after each level of such escapes.
 fn levels(text: &str, escape: Escape) -> Vec<Vec<u8>> {
@@ -39,6 +39,7 @@ fn escapes_of_urls_and_forms() {
     ]);
     let of_url: [&[u8]; 3] = [b"a+%2525b%x", b"a+%25b%x", b"a+%b%x"];
     assert_eq!(levels("a+%2525b%x", string), of_url);
+    assert_eq!(levels("+a", form), [&b"+a"[..], b"a"]);
     let of_form: [&[u8]; 3] = [b"a+%2525b%x", b"a%25b%x", b"a%b%x"];
     assert_eq!(levels("a+%2525b%x", form), of_form);
     let behind_escapes: [&[u8]; 3] = [br"a%2bu%5cu{b}c", b"a+uu{b}c", b"a+uc"];
@@ -59,6 +60,14 @@ fn escapes_of_strings() {
     ]);
     // A line continuation within another escape.
     assert_eq!(levels("%\\\n41", string).last().unwrap(), b"a");
+    // A backslash before another letter is no escape, and what it divides is none.
+    assert_eq!(levels(r"%4\c", string), [b"%4c"]);
+}
+
+#[test]
+fn invisible_characters_in_an_escape_may_be_escaped_themselves() {
+    let written = "s\\%\\\u{200b}4\\\u{200b}Ecret-997";
+    assert_eq!(secrets(&["sNcret-997"]).redact(written), "***");
 }
 
 #[test]
@@ -82,6 +91,8 @@ fn escapes_of_characters() {
         (r"\u{0000061}", "a"),
         (r"\u{00000061}", "u{00000061}"),
         (r"\u{61x}", "u{61x}"),
+        (r"\u:61}", "u:61}"),
+        (r"\U10000061", "\u{1000}0061"),
         (r"\ud83d-ude00", "ud83d-ude00"),
         (r"\ud83dxude00", "ud83dxude00"),
     ]);
@@ -93,6 +104,7 @@ fn entities() {
     read(&[
         ("a&quot;&apos;&nbsp;b", "ab"),
         ("&lt;&amp;&gt;", "<&>"),
+        ("&CounterClockwiseContourIntegral;", "\u{2233}"),
         ("&excl;&dollar;&uuml;&NotEqualTilde;", "!$u\u{2242}"),
         ("&amp;lt;&amp;#97;", "&lt;&#97;"),
         ("&amp;other;&amp", "&other;&"),
@@ -122,6 +134,9 @@ fn an_escape_of_a_url_or_of_html_that_was_escaped_again_is_read_at_once() {
     assert_eq!(variants("%2541"), ["a"]);
     assert_eq!(variants("%25254142"), ["a42"]);
     assert_eq!(variants("%4142x25"), ["a42x25"]);
+    for rest in ["zz", "zab", "azz"] {
+        assert_eq!(variants(&format!("%2525{rest}")), [format!("%{rest}")]);
+    }
     assert_eq!(variants("&amp;amp;lt;"), ["<"]);
 }
 
@@ -137,6 +152,10 @@ fn escapes_of_mail_and_ldap() {
 #[test]
 fn escapes_of_names_and_of_windows() {
     assert_eq!(variants(r"a\046b\256"), ["a.b256", "a6b%6"]);
+    assert_eq!(variants(r"x\1a6y"), ["x6y"], "read as one of LDAP only");
+    for letter in "0abefnrtv".chars() {
+        assert_eq!(variants(&format!("x`{letter}y")), ["xy"]);
+    }
     assert_eq!(variants("a^&b^^`n`$``%%"), ["a&b^$`%"]);
 }
 
@@ -147,11 +166,15 @@ fn lists_of_numbers() {
     assert_eq!(variants("104\n  117\t110;116 8"), ["hunt", "dohn8"]);
     assert_eq!(variants("68-75-6e-74."), ["hunt."]);
     assert_eq!(variants("0x68,0X75,0x6E,0x74"), ["hunt"; 3]);
+    assert_eq!(variants("-0x68,0x75,0x6e,0x74"), ["-hunt"; 3]);
+    assert_eq!(variants("104,117,110,116 0x"), ["hunt0x", "dohn0x"]);
     assert_eq!(
         variants("104,117,110 of 116,104,117,110"),
         ["104,117,110ofthun", "104,117,110ofndoh"]
     );
-    assert_eq!(variants("1,2,3"), [""; 0]);
+    for no_text in ["1,2,3", "1,2,3,4", "104,117,1,2", "104,117,110"] {
+        assert_eq!(variants(no_text), [""; 0]);
+    }
     assert_eq!(variants("256,257,258,259"), [""; 0]);
     assert_eq!(variants("a4 v1 b5 x6"), [""; 0]);
     let between = " ".repeat(24);
@@ -187,5 +210,44 @@ fn an_escape_is_masked_with_all_its_bytes() {
         "s3cret-=F0=9F=\r\n=98=80-=C3=BC",
     ] {
         assert_eq!(secrets.redact(&format!("<{written}>")), "<***>");
+    }
+}
+
+/// The number of bytes of a text that a decoder of the whole text reads, without the gaps around them.
+fn read_by(decoder: &Decoder, text: &str) -> Option<usize> {
+    let decoded = decoder.apply(&DecodedText::new(text))?;
+    Some(decoded.units().len() - 2)
+}
+
+#[test]
+fn what_is_read_as_base64_or_hexadecimal_is_read_once() {
+    let (base64, hexadecimal) = (
+        STANDARD_NO_PAD.encode("correct-horse"),
+        hex::encode("jklmnojklmno"),
+    );
+    assert_eq!(read_by(&Decoder::Base64, &base64), Some(13));
+    assert_eq!(read_by(&Decoder::Hexadecimal, &hexadecimal), Some(12));
+}
+
+#[test]
+fn what_is_read_as_hexadecimal_has_eight_characters_in_a_row() {
+    for text in ["abcdefg\u{1}abcdefg", "äöüäöü"] {
+        assert_eq!(
+            read_by(&Decoder::Hexadecimal, &hex::encode(text)),
+            None,
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_word_of_one_case_is_not_read_as_base64() {
+    for text in ["jgajgajga", "aataauaav"] {
+        let word = STANDARD.encode(text);
+        assert!(
+            word.len() >= 12 && word.chars().all(char::is_alphanumeric),
+            "{word}"
+        );
+        assert_eq!(read_by(&Decoder::Base64, &word), None, "{word}");
     }
 }

@@ -25,6 +25,13 @@ fn a_value_has_four_bytes_at_least() {
     }
     assert_eq!(secrets(&["1234", "5678"]).redact("1234 or 5678"), "*** or ***");
     stay(&[("abc", "abc"), ("%41%42", "crab"), ("%41%42%43", "abc")]);
+    stay(&[("abc", "616263"), ("a\n\n\n", "61"), ("    ", "a text")]);
+}
+
+#[test]
+fn up_to_three_levels_of_the_escapes_of_a_value_are_undone() {
+    masked(&[("pa%25252Fth-997", "pa/th-997")]);
+    stay(&[("pa%2525252Fth-997", "pa/th-997")]);
 }
 
 #[test]
@@ -39,10 +46,18 @@ fn the_armour_of_a_key_is_no_secret_unless_there_is_nothing_else() {
     stay(&[
         ("-----BEGIN KEY-----\n12345678\n-----END KEY-----", armour),
         ("  -----BEGIN KEY-----\n  123456789\n  -----END KEY-----", armour),
+        (
+            "-----BEGIN X509 KEY-----\n12345678\n-----END X509 KEY-----",
+            "-----BEGIN X509 KEY-----",
+        ),
         ("-----BEGIN\nfirst-line-x", "-----BEGIN"),
         ("-----BEGIN TRUNCATED\nfirst-line-x", "-----BEGIN TRUNCATED"),
     ]);
     masked(&[
+        ("-----OTHER LINE-----\nfirst-line-x", "-----OTHER LINE-----"),
+        ("-----BEGIN of-a-secret\nfirst-line-x", "-----BEGIN of-a-secret"),
+        (armour, armour),
+        ("-----BEGIN KEY-----\n12345678\n-----END KEY-----\nx", armour),
         ("-----BEGIN KEY-----\n1234567\n-----END KEY-----", armour),
         ("-----BEGIN KEY-----\n1234567  \n-----END KEY-----", armour),
     ]);
@@ -222,14 +237,39 @@ fn an_escaped_value_is_known_in_the_shortest_base64_and_hexadecimal_and_by_all_o
 }
 
 #[test]
+fn an_escaped_value_is_known_behind_other_digits_and_in_two_lines() {
+    let (value, escaped) = ("abcd", "ab%63%64");
+    let (base64, hexadecimal) = (STANDARD_NO_PAD.encode(escaped), hex::encode(escaped));
+    for before in ["", "x", "xy", "xyz"] {
+        let redacted = secrets(&[value]).redact(&format!("{before}{base64}"));
+        assert_eq!(redacted, format!("{before}***"));
+    }
+    assert_eq!(secrets(&[value]).redact(&format!("f{hexadecimal}")), "f***");
+    for line_break in ["\n", "\r\n"] {
+        let (first, second) = base64.split_at(5);
+        masked(&[(value, &format!("{first}{line_break}{second}"))]);
+    }
+}
+
+#[test]
+fn an_escaped_value_in_base64_is_masked_with_its_digits_only() {
+    let written = ["abcdefghi", "%73%33%63%72", "jklmnopqr"].map(|part| STANDARD.encode(part));
+    let [before, _, behind] = &written;
+    let redacted = secrets(&["s3cr"]).redact(&written.concat());
+    assert_eq!(redacted, format!("{before}***{behind}"));
+}
+
+#[test]
 fn an_escaped_value_is_known_among_bytes_that_are_no_text() {
     let (value, escaped) = ("s3cr", "%73%33%63%72");
-    let cases: [(&[u8], &[u8]); 3] = [
+    let cases: [(&[u8], &[u8]); 5] = [
         (b"\xff", b""),
         // Preceded by another text.
         (b"abcdefgh\x01", b""),
         // A single zero does not make it UTF-16.
         (b"", b"abcdefgh\0"),
+        (b"", b"abc\0"),
+        (b"", b"\0\0\0\0"),
     ];
     for (before, behind) in cases {
         let written = hex::encode([before, escaped.as_bytes(), behind].concat());
@@ -239,6 +279,35 @@ fn an_escaped_value_is_known_among_bytes_that_are_no_text() {
     for between in ['\t', '\n', '\r'] {
         let written = hex::encode(format!("ab{between}c%64ef"));
         masked(&[(&format!("ab{between}cdef"), &written)]);
+    }
+}
+
+#[test]
+fn texts_that_are_encoded_apart_are_not_read_as_one() {
+    let redacted = secrets(&["abcdefghijklmnop"]).redact("6162636465666768,696a6b6c6d6e6f70");
+    assert_eq!(redacted, "***,***");
+}
+
+#[test]
+fn an_escaped_value_in_utf16_is_known_if_a_quarter_of_its_characters_is_ascii() {
+    let bytes = "пароль-пароль%41".encode_utf16().flat_map(u16::to_le_bytes);
+    let written = hex::encode(bytes.collect::<Vec<u8>>());
+    masked(&[("пароль-парольA", &written)]);
+}
+
+#[test]
+fn a_value_of_which_little_is_ascii_is_known_in_other_charsets() {
+    let (cyrillic, french) = ("ключ-от-всех-дверей", "éèêëàâäîïôöüç");
+    let wide = |bytes: fn(u16) -> [u8; 2]| cyrillic.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let narrow: Vec<u8> = french.chars().map(|char| u8::try_from(char).unwrap()).collect();
+    for (secret, bytes) in [
+        (cyrillic, wide(u16::to_le_bytes)),
+        (cyrillic, wide(u16::to_be_bytes)),
+        (french, narrow),
+    ] {
+        masked(&[(secret, &hex::encode(&bytes))]);
+        let redacted = secrets(&[secret]).redact(STANDARD.encode(&bytes).trim_end_matches('='));
+        assert!(redacted.contains("***") && redacted.len() < 6, "{redacted}");
     }
 }
 
@@ -274,11 +343,16 @@ fn rows_of_one_sign_are_masked_only_where_they_touch_something_of_a_secret() {
     let row = "-".repeat(20);
     let secret = format!("first-part{row}other-part");
     stay(&[(&secret, &format!("{row} a title {row}"))]);
-    masked(&[(&secret, &secret)]);
+    masked(&[(&secret, &secret), (&secret, "------other-")]);
+    let touching = format!("abcdefghijkl{}", "-".repeat(12));
+    assert_eq!(secrets(&["abcdefghijkl", &secret]).redact(&touching), "***");
 }
 
 #[test]
 fn a_letter_that_is_not_ascii_ends_a_list_of_numbers() {
     stay(&[("hunt", "104 117 110 116\u{e9}")]);
-    masked(&[("hunt", "104 117 110 116")]);
+    masked(&[
+        ("hunt", "104 117 110 116"),
+        ("hunt", STANDARD.encode("104,117,110,116").as_str()),
+    ]);
 }

@@ -117,6 +117,53 @@ fn secrets_for_which_there_is_no_memory_are_refused_and_those_before_stay_known(
 }
 
 #[test]
+fn a_value_that_two_owners_have_takes_memory_once() {
+    let known = SecretRegistry::default();
+    let set = |values: &[&str]| {
+        let set = Arc::new(SecretSet::default());
+        set.extend(&shared(values));
+        set
+    };
+    let bytes = |value| 9 * Fingerprints::from(secret_forms::shared(value)).len();
+    let (one, both) = (set(&[ONE]), set(&[ONE, TWO]));
+    assert_eq!(known.try_register(&one, usize::MAX, usize::MAX), Ok(()));
+    let most = bytes(ONE) + bytes(TWO);
+    assert_eq!(known.try_register(&both, most, most), Ok(()));
+}
+
+#[test]
+fn what_is_known_already_is_not_fingerprinted_again() {
+    let known = SecretRegistry::default();
+    let _one = known.register([ONE]);
+    let before = known.fingerprints();
+    let _same = known.register([ONE]);
+    assert!(Arc::ptr_eq(&before, &known.fingerprints()));
+}
+
+#[test]
+fn a_check_masks_the_only_secret_of_a_group_and_shares_what_is_empty() {
+    let mut suite = SuiteSecrets::new(&SecretRegistry::default());
+    let [single, empty] = [suite.group(&shared(&["1234"])), suite.group(&[])];
+    assert_eq!(suite.for_check(&[single]).redact("pin 1234"), "pin ***");
+    let [one, two] = [suite.for_check(&[empty]), suite.for_check(&[])];
+    assert!(Arc::ptr_eq(one.own.as_ref().unwrap(), two.own.as_ref().unwrap()));
+}
+
+#[test]
+fn a_secret_of_a_check_that_does_not_run_is_masked_for_others() {
+    let known = SecretRegistry::default();
+    let suite = SuiteSecrets::new(&known);
+    suite.add(&shared(&[ONE]));
+    suite.publish().unwrap();
+    assert_eq!(known.secrets().redact(ONE), "***");
+}
+
+#[test]
+fn a_plugin_gets_a_secret_as_it_was_given() {
+    assert_eq!(Secret::new(" Correct\thorse ").expose(), " Correct\thorse ");
+}
+
+#[test]
 fn a_suite_without_secrets_forgets_those_without_an_owner() {
     let known = SecretRegistry::default();
     drop(known.register([ONE]));
@@ -130,7 +177,13 @@ fn a_secret_that_is_written_for_all_to_see_is_found_whole_in_each_encoding() {
     let value = "Correct horse+12";
     let known = SecretRegistry::default();
     let mut suite = SuiteSecrets::new(&known);
-    let part = suite.group(&shared(&[value, "seven-7", "eight--8", "abababababab"]));
+    let part = suite.group(&shared(&[
+        value,
+        "seven-7",
+        "eight--8",
+        "abababababab",
+        "abcabcabcabc",
+    ]));
     let _held = suite.for_check(&[part]);
     suite.publish().unwrap();
     let exposed = suite.exposed();
@@ -143,11 +196,15 @@ fn a_secret_that_is_written_for_all_to_see_is_found_whole_in_each_encoding() {
         STANDARD.encode(format!("{value}x")),
         form,
         "eight--8".to_owned(),
+        "abcabcabcabc".to_owned(),
     ] {
         assert!(exposed.appear_in(&format!("see {written}.")), "{written}");
     }
-    for text in ["see Correct horse", "seven-7", "abababababab", "nothing"] {
+    let other = STANDARD.encode("eight--x");
+    for text in ["see Correct horse", "seven-7", "abababababab", "nothing", &other] {
         assert!(!exposed.appear_in(text), "{text}");
+        // An excerpt of one is no reason to find another.
+        assert!(!exposed.appear_in(&format!("{text}, Correct horse")), "{text}");
     }
     let none = SuiteSecrets::new(&known).exposed();
     assert!(none.is_empty() && !none.appear_in(value));
