@@ -1,5 +1,8 @@
 //! The queue of one notifier, and which of its entries is dropped when there is no room.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use tokio::time::Instant;
@@ -103,22 +106,11 @@ impl NotifierQueue {
         self.report.delivered += u64::from(is_first);
     }
 
-    /// Removes entries that were queued for too long. All but partially delivered ones are ordered by age.
+    /// Removes entries that were queued for too long. They are ordered by age.
     pub(super) fn remove_expired(&mut self, is_expired: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let mut gone = Vec::new();
         while self.entries.front().is_some_and(&is_expired) {
             gone.extend(self.remove(0));
-        }
-        if self.deferred > 0 {
-            gone.extend(self.remove_where(|entry| entry.is_partial() && is_expired(entry)));
-        }
-        gone
-    }
-
-    fn remove_where(&mut self, predicate: impl Fn(&Entry) -> bool) -> Vec<Entry> {
-        let mut gone = Vec::new();
-        while let Some(position) = self.entries.iter().position(&predicate) {
-            gone.extend(self.remove(position));
         }
         gone
     }

@@ -2,6 +2,7 @@ mod bounds;
 mod discarded;
 mod late;
 mod partial;
+mod retries;
 mod scheduling;
 
 use std::cell::Cell;
@@ -19,7 +20,7 @@ fn noon() -> SystemTime {
 
 thread_local! {
     /// The time of day and the time since the boot, in seconds after noon.
-    static CLOCK_READING: Cell<(i64, u64)> = const { Cell::new((0, 0)) };
+    pub(super) static CLOCK_READING: Cell<(i64, u64)> = const { Cell::new((0, 0)) };
 }
 
 fn clock() -> (SystemTime, Duration) {
@@ -29,7 +30,7 @@ fn clock() -> (SystemTime, Duration) {
     (wall, Duration::from_secs(1_000 + boot))
 }
 
-fn queue() -> Queue {
+pub(super) fn queue() -> Queue {
     let notifiers = [(Arc::from("a"), "slack"), (Arc::from("b"), "email")];
     Queue::new(notifiers, Clock::of_boot(1).with_source(clock))
 }
@@ -43,7 +44,7 @@ fn numbered(number: u32) -> Notification {
 }
 
 /// A notification of this alert; its check is in the key.
-fn of(alert: &str, number: u32, event: Event) -> Notification {
+pub(super) fn of(alert: &str, number: u32, event: Event) -> Notification {
     let mut sent = sample(noon());
     sent.alert = alert.to_owned();
     sent.check.id = alert.split('/').next().unwrap().to_owned();

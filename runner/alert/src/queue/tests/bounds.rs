@@ -65,6 +65,43 @@ fn the_notifier_with_most_bytes_makes_room_and_what_it_loses_leaves_the_disk() {
 }
 
 #[test]
+fn of_rows_in_any_order_the_oldest_are_dropped() {
+    let (mut earlier, mut disk) = (queue(), Disk::default());
+    for _ in 0..16 {
+        disk.apply(earlier.stage("a", of_bytes(1 << 20)));
+    }
+    // Of another process, as the queue of one does not have room for it.
+    let mut rows = disk.rows(Table::Notification);
+    rows.push((key(17).into(), rows[0].1.clone()));
+    rows.reverse();
+    let mut queue = queue();
+    let gone = queue.restore(&rows);
+    assert_eq!(gone, [Change::delete(Table::Notification, &key(1))]);
+}
+
+#[test]
+fn what_is_deferred_for_many_recipients_makes_room_for_their_names() {
+    let mut queue = queue();
+    for _ in 0..16 {
+        queue.stage("a", of_bytes(1 << 20));
+    }
+    queue.release(&committed());
+    assert!(queue.next("a", Selection::Fair).is_some());
+    let changes = queue.defer_for("a", &["late@example.com".to_owned()]);
+    assert_eq!((changes.len(), queue.len("a")), (2, 15));
+}
+
+#[test]
+fn what_follows_a_first_notification_that_was_dropped_is_the_first() {
+    let mut queue = queue();
+    for (number, event) in [(1, Event::Firing), (2, Event::Reminder), (3, Event::Resolved)] {
+        queue.stage("a", of("flap/1", number, event));
+    }
+    let mut freed = || queue.notifiers.get_mut("a").unwrap().make_room().len();
+    assert_eq!((freed(), freed()), (1, 2));
+}
+
+#[test]
 fn a_new_alert_is_dropped_with_its_end_and_one_that_was_notified_keeps_it() {
     let freed = |first: u32| {
         let mut queue = queue();

@@ -50,12 +50,20 @@ fn what_is_damaged_on_disk_is_counted_and_logged_once() {
     assert_eq!(queue.restore(&rows).len(), 2);
     queue.count_unreadable_alert();
     assert_eq!((queue.len("a"), queue.report_all().discarded.unreadable), (1, 2));
-    let logged = logged(&mut queue);
+    let first = logged(&mut queue);
     assert!(
-        logged[0].starts_with("dropped 2 queued notifications that cannot be read"),
-        "{logged:?}"
+        first[0].starts_with("dropped 2 queued notifications that cannot be read"),
+        "{first:?}"
     );
-    assert!(logged[1].starts_with("cannot read 1 stored alerts"), "{logged:?}");
+    assert!(first[1].starts_with("cannot read 1 stored alerts"), "{first:?}");
+    queue.restore(&rows[..1]);
+    queue.count_unreadable_alert();
+    let later = logged(&mut queue);
+    assert!(
+        later[0].starts_with("dropped 1 queued notifications"),
+        "{later:?}"
+    );
+    assert!(later[1].starts_with("cannot read 1 stored alerts"), "{later:?}");
 }
 
 #[test]

@@ -79,6 +79,25 @@ fn what_was_sent_before_is_not_sent_again_and_its_end_is() {
 }
 
 #[test]
+fn what_was_read_late_is_on_disk_for_the_next_process() {
+    let mut earlier = World::simple();
+    earlier.fail("web");
+    earlier.sent();
+    let (disk, mut world) = unread(earlier);
+    world.read(&disk, &[("web", Status::Down, Status::Down)]);
+    world.restart();
+    world.pass("web");
+    assert_eq!(world.sent(), ["ops: web is up again"]);
+
+    let mut earlier = World::simple();
+    earlier.fail("web");
+    let (disk, mut world) = unread(earlier);
+    world.read(&disk, &[("web", Status::Down, Status::Down)]);
+    world.restart();
+    assert_eq!(world.sent(), ["ops: web is down"]);
+}
+
+#[test]
 fn what_changed_before_the_rows_were_read_is_sent_once() {
     let mut earlier = World::simple();
     earlier.fail("web");

@@ -17,6 +17,68 @@ fn a_restart_neither_repeats_nor_forgets() {
 }
 
 #[test]
+fn a_restart_knows_which_reminders_were_sent() {
+    let alerts = format!("repeat_interval: 1h\n{OPS}");
+    let mut world = World::new(&alerts, suite(vec![check("web")]));
+    world.fail("web");
+    world.wait(3_600);
+    assert_eq!(world.sent(), ["ops: web is down", "ops: web is down, still"]);
+    world.restart();
+    world.wait(60);
+    assert_eq!(world.sent(), [""; 0]);
+}
+
+#[test]
+fn a_reminder_is_due_an_interval_after_the_one_before_whatever_runs_between() {
+    let alerts = format!("repeat_interval: 1h\n{OPS}");
+    let mut world = World::new(&alerts, suite(vec![check("web")]));
+    world.fail("web");
+    world.sent();
+    world.wait(1_800);
+    world.fail("web");
+    world.wait(1_799);
+    assert_eq!(world.sent(), [""; 0]);
+    world.wait(2);
+    assert_eq!(world.sent(), ["ops: web is down, still"]);
+}
+
+#[test]
+fn the_alerts_of_each_of_several_notifiers_survive_a_restart() {
+    let of = |name| format!("{name}: {{ type: slack, url: 'http://127.0.0.1/' }}");
+    let alerts = format!("notifiers: {{ {}, {} }}", of("dev"), of("ops"));
+    let mut world = World::new(&alerts, suite(vec![check("web")]));
+    world.fail("web");
+    assert_eq!(world.sent(), ["dev: web is down", "ops: web is down"]);
+    world.restart();
+    world.pass("web");
+    assert_eq!(world.sent(), ["dev: web is up again", "ops: web is up again"]);
+}
+
+#[test]
+fn an_alert_that_cannot_be_read_is_reported_and_deleted() {
+    let mut world = World::simple();
+    world.fail("web");
+    world.sent();
+    let id = world.suite.checks[0].id.clone();
+    world.write(vec![Change::put(Table::Alert, id.as_str(), "{".to_owned())]);
+    world.restart();
+    let notices = world.outbox.queue().take_notices();
+    assert!(notices[0].to_string().starts_with("cannot read 1 stored alerts"));
+    assert!(world.disk.rows(Table::Alert).is_empty());
+}
+
+#[test]
+fn each_unhealthy_check_has_one_timer_however_often_the_suite_is_reloaded() {
+    let mut world = World::simple();
+    world.reload(|suite| suite.maintenance = vec![window(0, 3_600)]);
+    world.fail("web");
+    for _ in 0..3 {
+        world.reload(|_| {});
+        assert_eq!((world.router.timers.len(), world.router.timer_of.len()), (1, 1));
+    }
+}
+
+#[test]
 fn what_was_not_delivered_is_delivered_after_a_restart_in_its_order() {
     let mut world = World::simple();
     world.fail("web");
