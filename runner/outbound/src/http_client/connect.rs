@@ -180,3 +180,23 @@ fn server_name(host: &Host<&str>) -> Result<ServerName<'static>, Failure> {
             .map_err(|_| Failure::new(FailureCause::Settings, format!("`{name}` is not a server name"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_that_is_left_is_shared_by_the_addresses() {
+        let deadline = Instant::now() + Duration::from_secs(12);
+        assert_eq!(share(deadline, 3), Duration::from_secs(4));
+        assert_eq!(share(deadline, 1), Duration::from_secs(12));
+        assert_eq!(share(deadline, 0), Duration::from_secs(12));
+        assert_eq!(share(Instant::now(), 3), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_the_system_says_is_passed_on_where_checks_have_no_words_for_it() {
+        let other = io::Error::new(ErrorKind::PermissionDenied, "no right to do so");
+        assert_eq!(reason(&other), "no right to do so");
+    }
+}

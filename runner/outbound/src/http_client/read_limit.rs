@@ -128,6 +128,15 @@ mod tests {
         );
         stream.read_limit().reset(10);
         assert_eq!(stream.read_u8().await.unwrap(), b'x');
+        assert_eq!(stream.read_limit().remaining(), OVERHEAD_BYTES + 2 * 10 - 1);
+        // What the buffer had before was not read now.
+        let mut more = vec![0; 100];
+        let mut buffer = ReadBuf::new(&mut more);
+        buffer.put_slice(&[0; 98]);
+        std::future::poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer))
+            .await
+            .unwrap();
+        assert_eq!(stream.read_limit().remaining(), OVERHEAD_BYTES + 2 * 10 - 3);
     }
 
     #[tokio::test]

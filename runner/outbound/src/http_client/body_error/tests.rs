@@ -52,6 +52,11 @@ fn an_html_page_is_not_a_response_of_an_api() {
     }
     for answer in [
         "<response>taken</response>",
+        "taken <html",
+        "<p:paid>1</p:paid>",
+        "<p-paid>1</p-paid>",
+        "<p.paid>1</p.paid>",
+        "<p_paid>1</p_paid>",
         "<?xml?><!-- a --><ok/>",
         "<paid>1</paid>",
         "a < b",
@@ -62,7 +67,12 @@ fn an_html_page_is_not_a_response_of_an_api() {
 
 #[test]
 fn markup_with_an_html_content_type_is_a_page_and_plain_words_are_not() {
-    for page in ["Welcome<br>", "<login-form>", "<!-- sso -->please log in</div>"] {
+    for page in [
+        "Welcome<br>",
+        "Welcome<!-- x -->",
+        "<login-form>",
+        "<!-- sso -->please log in</div>",
+    ] {
         assert_eq!(
             body_error_of_html(page.as_bytes()),
             Some(BodyError::HtmlPage),
@@ -97,6 +107,12 @@ fn a_page_is_detected_in_any_encoding() {
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("br"));
     assert_eq!(body_error(&headers, b"\x0b\x02\x80"), Some(BodyError::HtmlPage));
+    assert_eq!(body_error(&headers, b""), None);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    assert_eq!(body_error(&headers, b"\x0b\x02\x80"), None);
+    let xhtml = HeaderValue::from_static("application/xhtml+xml");
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, xhtml)]);
+    assert_eq!(body_error(&headers, b"<login-form>"), Some(BodyError::HtmlPage));
     assert_eq!(body_error(&HeaderMap::new(), &gzip("ok")), None);
     assert_eq!(
         body_error(&HeaderMap::new(), &gzip(r#"{"ok": false}"#)),
@@ -152,6 +168,16 @@ const FAILURES: &[(&str, &str)] = &[
         "invalid_token",
     ),
     (r#"{"success":0,"failure":1}"#, ""),
+    (r#"{"code": 1000, "msg": "no"}"#, "no"),
+    (r#"{"ok": "no", "error": "bad"}"#, "bad"),
+    (r#"{"ok": "0", "error": "bad"}"#, "bad"),
+    (
+        r#"{"ok": false, "error": false, "errors": [], "message": "no"}"#,
+        "no",
+    ),
+    (r#"{"errcode": " 7 "}"#, ""),
+    (r#"{"ok": " False! "}"#, ""),
+    (r#"[[[{"error": "a"}]]]"#, "a"),
     ("<error><code>403</code></error>", ""),
     ("<?xml version='1.0'?><ErrorResponse xmlns='x'/>", ""),
 ];
@@ -198,6 +224,16 @@ fn successful_responses_of_services_are_not_errors() {
         r#"{"code": 10000, "msg": "Success"}"#,
         r#"{"code": 200, "msg": "taken"}"#,
         r#"{"code": 19001}"#,
+        r#"{"code": 999, "msg": "no"}"#,
+        r#"{"ok": "true", "error": "bad"}"#,
+        r#"{"ok": "1", "error": "bad"}"#,
+        r#"{"success": "yes", "error": "bad"}"#,
+        r#"{"status": "0", "id": 1}"#,
+        r#"{"status": "no", "id": 1}"#,
+        r#"{"error": " None. ", "id": 7}"#,
+        r#"{"error": "success", "id": 7}"#,
+        r#"{"id": 7, "response": {"error": "a"}}"#,
+        r#"[[[[{"error": "a"}]]]]"#,
         r#"{"error": 0, "errors": {}}"#,
         r#"{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}"#,
         r#"{"errors": [], "error": false}"#,
