@@ -63,6 +63,14 @@ async fn a_faulty_notification_waits_as_its_policy_says_even_if_it_is_asked_for_
     let source = queue.put_back("a", Some(Duration::from_millis(1)));
     assert_eq!(source, FailureSource::Notification { is_first: true });
     assert_eq!(wait(&queue), Duration::from_secs(1));
+    advance(Duration::from_secs(1)).await;
+    queue.stage("a", numbered(3));
+    queue.release(&committed());
+    assert_eq!(next(&mut queue, Selection::Fair), Some(3));
+    queue.finish("a", None);
+    assert_eq!(next(&mut queue, Selection::Fair), Some(1));
+    queue.put_back("a", Some(Duration::from_secs(1)));
+    assert_eq!(wait(&queue), Duration::from_secs(2));
 }
 
 #[tokio::test(start_paused = true)]
