@@ -93,6 +93,11 @@ async fn a_body_is_read_up_to_the_limit() {
         assert_eq!(response.body, read.as_bytes());
         assert_eq!(response.is_complete, is_complete, "{limit}");
     }
+    let site = Site::start(|_| Answer::status(200).body("x".repeat(300_000)));
+    let endpoint = self::endpoint(&site.url("http", "/"));
+    let request = endpoint.request(Method::GET, "").unwrap();
+    let response = exchange_with_limit(100_000, request, &endpoint, &internal_fds, soon());
+    assert_eq!(response.await.unwrap().body.len(), 100_000);
 }
 
 #[tokio::test]

@@ -68,6 +68,19 @@ fn an_alert_that_cannot_be_read_is_reported_and_deleted() {
 }
 
 #[test]
+fn nothing_is_written_for_a_run_that_changes_nothing() {
+    let mut world = World::simple();
+    world.fail("web");
+    world.break_down("web");
+    let writes = world.writes;
+    world.break_down("web");
+    world.restart();
+    world.trackers.clear();
+    world.break_down("web");
+    assert_eq!(world.writes, writes);
+}
+
+#[test]
 fn each_unhealthy_check_has_one_timer_however_often_the_suite_is_reloaded() {
     let mut world = World::simple();
     world.reload(|suite| suite.maintenance = vec![window(0, 3_600)]);
