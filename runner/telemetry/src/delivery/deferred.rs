@@ -177,6 +177,45 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_check_is_held_back_until_its_time_is_over_and_forgotten_long_after_that() {
+        let (mut deferred, now) = (DeferredOwners::default(), Instant::now());
+        let [a, b] = ["a", "b"].map(Owner::of_check);
+        assert!(deferred.is_empty());
+        assert!(deferred.defer(a, now));
+        assert!(!deferred.defer(a, now), "it was deferred before");
+        assert!(deferred.contains(a) && !deferred.contains(b) && !deferred.is_empty());
+        assert!(!deferred.contains_all([a, b], now));
+        let end = now + DEFERRAL.wait(1);
+        let just_before = end - Duration::from_nanos(1);
+        assert!(deferred.contains_all([a], just_before) && !deferred.contains_all([a], end));
+        assert_eq!(
+            (deferred.next(just_before), deferred.next(end)),
+            (Some(end), None)
+        );
+        let forgotten = end + DEFERRAL.max();
+        deferred.remove_expired(forgotten - Duration::from_nanos(1));
+        assert!(deferred.contains(a), "it is on trial");
+        deferred.remove_expired(forgotten);
+        assert!(deferred.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_failure_of_checks_on_trial_is_enough_if_there_is_no_other_in_the_request() {
+        let (mut deferred, now) = (DeferredOwners::default(), Instant::now());
+        let [a, b] = ["a", "b"].map(|check| Item::of(Owner::of_check(check)));
+        deferred.defer(a.owner, now);
+        let first = RequestId::from_wall_clock(UNIX_EPOCH);
+        let second = first.next_part(Some(first));
+        assert!(deferred.failed(first, std::slice::from_ref(&a), now));
+        // Failures of another request are counted anew.
+        assert!(!deferred.failed(second, &[a.clone(), b.clone()], now));
+        assert!(!deferred.failed(first, std::slice::from_ref(&b), now));
+        assert!(!deferred.failed(second, &[b], now));
+        deferred.accepted(std::slice::from_ref(&a), now);
+        assert!(deferred.is_empty(), "it was accepted");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn not_many_checks_are_remembered() {
         let mut deferred = DeferredOwners::default();
         let now = Instant::now();

@@ -174,6 +174,18 @@ pub(super) fn check_named(signal: Signal, items: &[Item]) -> Option<String> {
 }
 
 impl Item {
+    /// An item of this owner, for tests.
+    #[cfg(test)]
+    pub(super) fn of(owner: Owner) -> Self {
+        Self {
+            ordinal: 0,
+            number: 0,
+            owner,
+            count: 1,
+            encoded: Bytes::new(),
+        }
+    }
+
     fn payload(&self) -> Option<&[u8]> {
         let mut rest = &self.encoded[..];
         prost::encoding::decode_key(&mut rest).ok()?;

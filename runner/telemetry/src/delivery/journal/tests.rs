@@ -154,3 +154,34 @@ fn a_length_without_bytes_behind_it_takes_no_memory() {
         assert_eq!(recovered(&path), (Some(envelope().request(b"one")), true));
     }
 }
+
+#[test]
+fn a_frame_has_sixteen_mebibytes_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let largest = vec![7; 16 << 20];
+    let path = segment_of(folder.path(), &[&largest]);
+    assert_eq!(recovered(&path), (Some(envelope().request(&largest)), false));
+
+    let larger = vec![7; (16 << 20) + 1];
+    let path = folder.path().join("larger");
+    let mut segment = Segment::create(&path, &envelope(), InternalFds::default().acquire()).unwrap();
+    let error = segment.append(&larger).unwrap_err();
+    assert_eq!(error.to_string(), "a record of more than 16 MiB");
+    // Nobody wrote such a record, so it is damage.
+    let mut record = u32::try_from(larger.len()).unwrap().to_le_bytes().to_vec();
+    record.extend(crc32(&larger).to_le_bytes());
+    record.extend(&larger);
+    segment.file.write_all(&record).unwrap();
+    assert_eq!(recovered(&path), (None, true));
+}
+
+#[test]
+fn a_recovered_request_may_be_exactly_as_large_as_it_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = segment_of(folder.path(), &[b"one", b"two", b"six"]);
+    let mut recovery = Recovery::open(&path).unwrap();
+    for frames in [b"onetwo".as_slice(), b"six"] {
+        assert_eq!(recovery.request(6).unwrap(), Some(envelope().request(frames)));
+    }
+    assert_eq!(recovery.request(6).unwrap(), None);
+}
