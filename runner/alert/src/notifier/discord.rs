@@ -70,10 +70,10 @@ fn body(notification: &Notification, link: Option<&Url>) -> Body {
 /// As 24 bits of red, green and blue.
 fn color(notification: &Notification) -> u32 {
     match (notification.event, notification.status) {
-        (Event::Resolved, _) => 0x2e_7d_32,
-        (_, Status::Down) => 0xd3_2f_2f,
-        (_, Status::Degraded) => 0xf9_a8_25,
-        (_, Status::Up | Status::Unknown) => 0x75_75_75,
+        (Event::Resolved, _) => 0x002e_7d32,
+        (_, Status::Down) => 0x00d3_2f2f,
+        (_, Status::Degraded) => 0x00f9_a825,
+        (_, Status::Up | Status::Unknown) => 0x0075_7575,
     }
 }
 
