@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::*;
@@ -36,6 +37,13 @@ fn what_was_appended_is_recovered_as_one_request() {
     let folder = tempfile::tempdir().unwrap();
     let path = segment_of(folder.path(), &[b"one", b"two"]);
     assert_eq!(recovered(&path), (Some(envelope().request(b"onetwo")), false));
+}
+
+#[test]
+fn nobody_else_reads_a_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = segment_of(folder.path(), &[]);
+    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
