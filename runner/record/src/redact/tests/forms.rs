@@ -349,6 +349,11 @@ fn rows_of_one_sign_are_masked_only_where_they_touch_something_of_a_secret() {
 }
 
 #[test]
+fn a_secret_of_two_signs_that_is_no_longer_than_a_window_is_masked() {
+    masked(&[("-=-=-=-=-=-=", "-=-=-=-=-=-="), ("000000000000", "000000000000")]);
+}
+
+#[test]
 fn a_letter_that_is_not_ascii_ends_a_list_of_numbers() {
     stay(&[("hunt", "104 117 110 116\u{e9}")]);
     masked(&[
