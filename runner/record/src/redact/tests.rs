@@ -249,7 +249,7 @@ fn other_ways_to_write_a_character_do_not_hide_a_secret() {
 #[test]
 fn what_is_invisible_in_a_secret_is_no_part_of_it() {
     for invisible in ['\u{a0}', '\u{ad}', '\u{81}', '\u{200b}'] {
-        // With a space, so that it is no name of a host.
+        // With a space, so that it cannot be the name of a host.
         let secret = format!("pass{invisible}word 997");
         assert_eq!(secrets(&[&secret]).redact("password 997"), "***");
     }

@@ -100,7 +100,7 @@ async fn what_one_recipient_accepted_shows_that_the_receiver_works() {
     assert_eq!(next(&mut queue, Selection::Fair), Some(1));
     let source = queue.put_back("a", None);
     assert_eq!(source, FailureSource::Notification { is_first: true });
-    // It is no longer to blame once one of its recipients accepted it.
+    // It is not to blame any more once one of its recipients accepted it.
     advance(Duration::from_secs(1)).await;
     assert_eq!(next(&mut queue, Selection::Fair), Some(1));
     queue.retry_for("a", &[LATE.to_owned()]);

@@ -60,7 +60,7 @@ fn escapes_of_strings() {
     ]);
     // A line continuation within another escape.
     assert_eq!(levels("%\\\n41", string).last().unwrap(), b"a");
-    // A backslash before another letter is no escape, and what it divides is none.
+    // A backslash before another letter escapes nothing, and what it divides is not an escape either.
     assert_eq!(levels(r"%4\c", string), [b"%4c"]);
 }
 

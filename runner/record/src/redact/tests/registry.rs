@@ -203,7 +203,7 @@ fn a_secret_that_is_written_for_all_to_see_is_found_whole_in_each_encoding() {
     let other = STANDARD.encode("eight--x");
     for text in ["see Correct horse", "seven-7", "abababababab", "nothing", &other] {
         assert!(!exposed.appear_in(text), "{text}");
-        // An excerpt of one is no reason to find another.
+        // An excerpt of one does not lead to another.
         assert!(!exposed.appear_in(&format!("{text}, Correct horse")), "{text}");
     }
     let none = SuiteSecrets::new(&known).exposed();
