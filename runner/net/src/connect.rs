@@ -182,6 +182,9 @@ async fn race(
         let cause = NetError::Other("the target has no address of the same family".to_owned());
         return Err(cause.into_own_failure(format!("cannot connect from `{source}`")));
     }
+    if let [only] = peers[..] {
+        return connect_recorded(page, only.peer, source, limit).await;
+    }
     let mut waiting = peers.into_iter();
     let mut attempts = FuturesUnordered::new();
     let mut last = NetError::Unresolved("no address to try".to_owned());

@@ -16,7 +16,7 @@ pub mod trace;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 pub use conversation::{ConnectionLog, Content, Conversation, Layer, Line, LineKind, Transcript};
 pub use peer::{Address, Peer};
@@ -30,8 +30,8 @@ pub const MAX_TEXT: usize = 4 << 10;
 pub(crate) const TEXT_OVERHEAD: u64 = 56;
 /// Maximum number of entries in one list of a verdict, or of fields in one log line. Measurements have a quota.
 const MAX_ENTRIES: usize = 256;
-/// Minimum number of digits for a number to be recognised as a secret; a shorter one may be a coincidence.
-const MIN_DIGITS: usize = 6;
+/// The least number that is recognised as a secret: one of fewer than six digits may be a coincidence.
+const MIN_SECRET: f64 = 100_000.0;
 
 /// A section of a record. Later, more important sections have budget that earlier ones cannot use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,8 +133,7 @@ impl Recorder {
     /// The secrets of the run, those that it has learned included.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
-        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
-        secrets.all().clone()
+        self.learned().all().clone()
     }
 
     /// Adds a note to the conversation; `text` is called only if one is recorded.
@@ -187,8 +186,7 @@ impl Recorder {
 
     /// The secrets of the run's check. A plugin cannot add to these: it must not hide where it connects.
     fn secrets_of_check(&self) -> Secrets {
-        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
-        secrets.known().clone()
+        self.learned().known().clone()
     }
 
     /// Records the name of a host that the run looks up or connects to, like [`Recorder::text`]. Only secrets of the
@@ -236,6 +234,11 @@ impl Recorder {
         }
     }
 
+    /// Held while one text is redacted: only the run itself learns secrets, and it does so between two texts.
+    fn learned(&self) -> RwLockReadGuard<'_, LearnedSecrets> {
+        self.secrets.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn counts(&self) -> MutexGuard<'_, Counters> {
         // Critical sections are a few assignments.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
@@ -276,8 +279,8 @@ pub struct Entry<'r> {
 impl Entry<'_> {
     /// Records the next text.
     pub fn text<'t>(&mut self, text: impl Into<Cow<'t, str>>) -> Text {
-        let secrets = self.recorder.secrets();
-        self.text_without(text.into(), &secrets)
+        let secrets = self.recorder.learned();
+        self.text_without(text.into(), secrets.all())
     }
 
     fn text_without(&mut self, text: Cow<'_, str>, secrets: &Secrets) -> Text {
@@ -313,9 +316,13 @@ impl Entry<'_> {
     /// Returns the number, or NaN if its digits are a secret of at least six digits.
     #[must_use]
     pub fn number(&self, value: f64) -> f64 {
-        let written = value.abs().trunc().to_string();
-        let secrets = self.recorder.secrets();
-        let is_secret = written.len() >= MIN_DIGITS && secrets.redact(&written) == REDACTED;
+        // Most values have fewer digits, and there is one for each measurement.
+        let digits = value.abs().trunc();
+        if digits < MIN_SECRET {
+            return value;
+        }
+        let written = digits.to_string();
+        let is_secret = self.recorder.learned().all().redact(&written) == REDACTED;
         if is_secret { f64::NAN } else { value }
     }
 

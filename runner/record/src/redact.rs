@@ -162,7 +162,7 @@ impl Secrets {
     /// Whether there is nothing to redact.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.groups().all(|group| group.fingerprints.is_empty()) && self.registry.fingerprints().is_empty()
+        self.groups().all(|group| group.fingerprints.is_empty()) && self.registry.is_empty()
     }
 
     /// The ranges of `text` that contain secrets: sorted, disjoint, at character boundaries.

@@ -130,6 +130,12 @@ impl SecretRegistry {
         Ok(())
     }
 
+    /// Whether no secret is registered that is masked in all texts.
+    pub(super) fn is_empty(&self) -> bool {
+        let fingerprints = self.0.fingerprints.read();
+        fingerprints.unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The fingerprints of all registered secrets at this time.
     pub(super) fn fingerprints(&self) -> Arc<Fingerprints> {
         Arc::clone(&self.0.fingerprints.read().unwrap_or_else(PoisonError::into_inner))
