@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod check;
 mod clock_monitor;
 mod file_fingerprint;
+mod health_log_thread;
 mod health_signals;
 mod host;
 pub mod limits;

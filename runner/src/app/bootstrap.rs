@@ -23,7 +23,7 @@ use super::publisher::{Publisher, rows};
 use super::reload::{self, ReloadHandle, ReloadResult};
 use super::supervisor::{self, RunObserver};
 use super::systemd::SystemdNotifier;
-use super::{Host, health_signals, slow_poll_thread, telemetry_thread};
+use super::{Host, health_log_thread, health_signals, slow_poll_thread, telemetry_thread};
 use crate::admin::AdminListener;
 use crate::watch::health::Sources;
 use crate::watch::heartbeat;
@@ -129,6 +129,7 @@ pub async fn run_with_observer<O: RunObserver>(
     let (slow_poll_thread, slow_polls) = slow_poll_thread::start(host, &metrics, begin)?;
     let sources = core.health_sources(&audit, &metrics, slow_polls, reports);
     let (signals, health) = health_signals::start(host, sources, settings.heartbeat, begin)?;
+    let _health_log = health_log_thread::start(health.clone(), &host.settings().liveness, begin)?;
     let systemd = SystemdNotifier::start(&host.settings().liveness)?;
     let notified = (telemetry.clone(), systemd.clone());
     let (suite_updates, reload, reload_thread) =

@@ -26,7 +26,7 @@ const ARENA: u64 = 64 << 20;
 const STACK: u64 = 2 << 20;
 
 /// Threads of the service and of the plugin compiler's process, besides one per processor.
-const SERVICE_THREADS: usize = 24;
+const SERVICE_THREADS: usize = 25;
 /// The same for a one-shot command.
 const COMMAND_THREADS: usize = 10;
 

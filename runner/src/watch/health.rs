@@ -4,6 +4,7 @@
 mod components;
 mod exports;
 mod issue;
+mod log;
 mod pools;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use issue::{AffectedChecks, HealthIssue, NotifierFailing};
+pub use log::{INTERVAL, IssueLine, IssueLog};
 pub use pools::PoolShortage;
 
 use super::reload_status::ReloadStatus;
