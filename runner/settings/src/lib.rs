@@ -101,7 +101,7 @@ impl File {
     /// are relative to the file. Never fails: problems are in [`File::report`].
     pub fn read(path: &Path, environment: &dyn Environment) -> Self {
         let document = Document::read(path, MAX_FILE_BYTES, environment);
-        let mut report = Report::default();
+        let mut report = Report::without(document.secrets);
         for problem in document.problems {
             report.add(problem);
         }

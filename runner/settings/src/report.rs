@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use canary_suite::PlainSecrets;
 use canary_suite::problem::{Problem, Problems, Subject};
 
 /// Collects problems, and the paths that the settings refer to.
@@ -10,6 +11,7 @@ use canary_suite::problem::{Problem, Problems, Subject};
 #[must_use = "problems must be reported"]
 pub struct Report {
     problems: Problems,
+    secrets: PlainSecrets,
     own_paths: BTreeSet<PathBuf>,
 }
 
@@ -17,12 +19,21 @@ impl Default for Report {
     fn default() -> Self {
         Self {
             problems: Problems::new(Subject::Settings),
+            secrets: PlainSecrets::default(),
             own_paths: BTreeSet::new(),
         }
     }
 }
 
 impl Report {
+    /// An empty report on a file, which shows none of its secrets.
+    pub(crate) fn without(secrets: PlainSecrets) -> Self {
+        Self {
+            secrets,
+            ..Self::default()
+        }
+    }
+
     /// Records a file or folder that the settings refer to.
     pub(crate) fn add_path(&mut self, path: PathBuf) {
         self.own_paths.insert(path);
@@ -49,7 +60,7 @@ impl Report {
         if self.problems.count() == 0 {
             Ok(value)
         } else {
-            Err(self.problems.sorted())
+            Err(self.secrets.hide(self.problems.sorted()))
         }
     }
 }

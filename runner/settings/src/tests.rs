@@ -172,6 +172,29 @@ fn a_file_that_is_no_mapping_is_a_problem() {
 }
 
 #[test]
+fn no_problem_shows_what_stands_under_the_key_of_a_secret() {
+    let secret = "Zq7Wk2Rv9Xj4Mp8T";
+    for text in [
+        format!("admin:\n  token: !{secret}\n"),
+        format!("admin:\n  token: !!{secret}\n"),
+        format!("admin: {{ token: !<{secret}> }}\n"),
+        format!("admin: {{ token: [!{secret}] }}\n"),
+        format!("admin:\n  token:\n    !{secret}\n"),
+        format!("token: &p {secret}\n*p : 1\n"),
+        format!("password: &p {{ {secret}: 3 }}\nadmin:\n  <<: *p\n"),
+        format!("password: {{ {secret}: 3 }}\n"),
+        format!("admin:\n  token: *{secret}\n"),
+        format!("admin:\n  token: @{secret}\n"),
+        format!("admin:\n  token: %{secret}\n"),
+        format!("admin:\n  token: |{secret}\n"),
+    ] {
+        let messages = file(&text).1;
+        assert!(!messages.is_empty(), "{text}");
+        assert!(!messages.contains(&secret[..8]), "{text}\n{messages}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_a_problem() {
     let file = File::read(Path::new("/no/such/canary.yaml"), &Fixed);
     let messages = file.report.finish(()).unwrap_err().to_string();

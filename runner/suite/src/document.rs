@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use super::Environment;
 use super::budget::Budget;
 use super::interpolate::{InterpolationContext, Interpolator};
+use super::problem_secrets::ProblemSecrets;
 use super::report::Report;
 use super::secret_keys::SecretKeys;
 use super::source::{Source, decode};
 use super::tree::{Entry, Kind, Node};
 use super::{Position, parse};
-use crate::problem::{Location, Problem};
+use crate::problem::{Location, Problem, Problems};
 use canary_system::regular_file::{self, Owner};
 
 /// The content of a file, with references replaced.
@@ -25,6 +27,31 @@ pub struct Document {
     pub root: Option<Value>,
     /// Without source lines, which may hold secrets.
     pub problems: Vec<Problem>,
+    /// Hides what it writes in plain, in problems that are found in its values.
+    pub secrets: PlainSecrets,
+}
+
+/// The secrets that a file writes in plain, by the names of their keys.
+#[derive(Default)]
+pub struct PlainSecrets(Option<Arc<Source>>);
+
+impl PlainSecrets {
+    /// The same problems without the secrets at which they stand, and without source lines.
+    #[must_use]
+    pub fn hide(&self, problems: Problems) -> Problems {
+        let keys = SecretKeys::default();
+        let mut secrets = ProblemSecrets::new(self.0.as_slice(), &keys);
+        problems.map(|mut problem| {
+            secrets.hide_at_position(&mut problem);
+            without_line(problem)
+        })
+    }
+}
+
+impl fmt::Debug for PlainSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainSecrets")
+    }
 }
 
 /// A value and its location.
@@ -75,6 +102,7 @@ impl Document {
             Err(problem) => Self {
                 root: None,
                 problems: vec![without_line(problem)],
+                secrets: PlainSecrets::default(),
             },
         }
     }
@@ -93,6 +121,7 @@ impl Document {
         Self {
             root,
             problems: problems.iter().cloned().map(without_line).collect(),
+            secrets: PlainSecrets(Some(source)),
         }
     }
 }

@@ -79,7 +79,7 @@ pub use self::alert::{AlertRules, Notify, RepeatInterval};
 pub use self::annotations::Annotations;
 pub use self::cadence::Cadence;
 pub use self::cron::{Cron, CronError};
-pub use self::document::{Content, Document, Member, Value};
+pub use self::document::{Content, Document, Member, PlainSecrets, Value};
 pub use self::draft::merged::MergedDraft;
 pub use self::draft::{Draft, read, read_text};
 pub use self::editor_schema::schema;

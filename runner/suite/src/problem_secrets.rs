@@ -41,7 +41,8 @@ impl<'a> ProblemSecrets<'a> {
         }
     }
 
-    fn hide_at_position(&mut self, problem: &mut Problem) {
+    /// Hides the secret at which a problem stands, in the line that it shows and in its words.
+    pub(super) fn hide_at_position(&mut self, problem: &mut Problem) {
         let mut sources = self.sources.iter();
         let source = sources.find(|source| problem.is_in(&source.path, source.order()));
         let (Some(source), Some(at)) = (source, problem.at()) else {
@@ -54,7 +55,9 @@ impl<'a> ProblemSecrets<'a> {
         if problem.source_line.is_some() {
             problem.source_line = source.excerpt(at, spans).map(Box::new);
         }
-        let hidden = source.offset_of(at).map(|offset| spans.hidden_at(offset));
+        let hidden = source
+            .offset_of(at)
+            .map(|offset| spans.hidden_at(&source.text, offset));
         let secret = Secret::of(source, hidden.unwrap_or_default());
         secret.hide(&mut problem.message);
         if let Some(hint) = &mut problem.hint {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Catalog;
 
 /// Parts of names that are secret by nature, as [`folded`].
-const PARTS: [&str; 17] = [
+const PARTS: [&str; 24] = [
     "passw",
     "passphrase",
     "secret",
@@ -15,6 +15,13 @@ const PARTS: [&str; 17] = [
     "clientkey",
     "privatekey",
     "routingkey",
+    "signingkey",
+    "encryptionkey",
+    "sharedkey",
+    "integrationkey",
+    "licensekey",
+    "sshkey",
+    "connectionstring",
     "authorization",
     "bearer",
     "cookie",
@@ -25,7 +32,7 @@ const PARTS: [&str; 17] = [
     "codeverifier",
 ];
 /// Whole names that are secret by nature, as [`folded`].
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "pass",
     "pwd",
     "pw",
@@ -36,9 +43,10 @@ const NAMES: [&str; 10] = [
     "sig",
     "code",
     "devicecode",
+    "hmac",
 ];
 /// Words of such names, which are recognised with a typo as well.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "password",
     "passphrase",
     "secret",
@@ -49,6 +57,7 @@ const WORDS: [&str; 11] = [
     "credentials",
     "assertion",
     "clientkey",
+    "privatekey",
     "apikey",
 ];
 /// Names with a part that is secret by nature whose values are not, as [`folded`].
@@ -144,6 +153,9 @@ mod tests {
             "Authorization",
             "client-key",
             "client_kye",
+            "privat_key",
+            "signing_key",
+            "encryption_key",
             "device_code",
             "password (old)",
             "$['access_token'][0]",

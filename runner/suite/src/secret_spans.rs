@@ -75,13 +75,23 @@ impl SecretSpans {
         last_before(&self.hidden, offset).is_some_and(|span| span.contains(&offset))
     }
 
-    /// What is hidden of the secret at an offset.
-    pub(super) fn hidden_at(&self, offset: usize) -> &[Range<usize>] {
-        let value = last_before(&self.values, offset).filter(|value| value.contains(&offset));
+    /// What is hidden of the secret at an offset, or just before it: a tag stands before its value, which may be empty.
+    pub(super) fn hidden_at(&self, text: &str, offset: usize) -> &[Range<usize>] {
+        let before = text.get(..offset).unwrap_or(text);
+        let before = before.trim_end_matches([' ', '\t']).len();
+        let places = [Some(offset), before.checked_sub(1)];
+        let value = places
+            .into_iter()
+            .flatten()
+            .find_map(|place| self.value_at(place));
         let Some(value) = value else { return &[] };
         let start = self.hidden.partition_point(|span| span.end <= value.start);
         let end = self.hidden.partition_point(|span| span.start < value.end);
         self.hidden.get(start..end).unwrap_or_default()
+    }
+
+    fn value_at(&self, offset: usize) -> Option<&Range<usize>> {
+        last_before(&self.values, offset).filter(|value| value.contains(&offset))
     }
 }
 

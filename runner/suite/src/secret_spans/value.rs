@@ -102,6 +102,9 @@ pub(super) fn anchor_name(text: &str, start: usize) -> &str {
 /// Whether the value after `from` is a text or a list, and not what may hold further keys.
 pub(super) fn is_text(text: &str, from: usize) -> bool {
     let start = after_properties(text, from);
+    if has_unknown_tag(text.get(from..start).unwrap_or_default()) {
+        return true;
+    }
     match byte(text, start) {
         None | Some(b'{' | b'#') => return false,
         Some(b'[') => return true,
@@ -122,6 +125,12 @@ pub(super) fn is_text(text: &str, from: usize) -> bool {
     let line = text.get(start..line_end(text, start)).unwrap_or_default();
     let entry = line.split(',').next().unwrap_or_default();
     !entry.contains(": ") && !entry.ends_with(':')
+}
+
+/// Whether there is a tag that YAML does not define: a text without quotes that begins with `!`.
+fn has_unknown_tag(properties: &str) -> bool {
+    let mut tags = properties.split_whitespace().filter(|word| word.starts_with('!'));
+    tags.any(|tag| !matches!(tag, "!!map" | "!!seq" | "!!str"))
 }
 
 /// Up to where the value after `from` is quoted or in brackets, if it is. In doubt, it goes on to the end of its line.

@@ -36,7 +36,10 @@ fn shown(text: &str) -> String {
 /// How a secret is written as the value of a key.
 fn spellings() -> Vec<String> {
     let (start, end) = SECRET.split_at(SECRET.len() / 2);
-    [
+    // Signs that mean something in YAML at the beginning of a value.
+    let signs = (b'!'..=b'~').map(char::from).filter(char::is_ascii_punctuation);
+    let after_sign = signs.map(|sign| format!("{sign}{SECRET}"));
+    let spellings = [
         SECRET.to_owned(),
         format!("\"{SECRET}\""),
         format!("'{SECRET}'"),
@@ -56,8 +59,13 @@ fn spellings() -> Vec<String> {
         format!("\"a\n      {SECRET}\""),
         format!("a\n      {SECRET}"),
         format!("\n      '{SECRET}'"),
-    ]
-    .into()
+        format!("!!{SECRET}"),
+        format!("!<{SECRET}>"),
+        format!("!a {SECRET}"),
+        format!("!{SECRET} b"),
+        format!("!{SECRET}\n      b"),
+    ];
+    after_sign.chain(spellings).collect()
 }
 
 #[test]
@@ -73,8 +81,9 @@ fn a_secret_is_hidden_wherever_it_stands_and_however_it_is_written() {
     ];
     for name in names {
         for value in spellings() {
-            let is_holder = name == "basic_auth" && value.starts_with(['[', '{']);
-            if is_holder {
+            // In place of a mapping: signs may begin a comment, an anchor or the mapping itself.
+            let is_sign = |sign: char| sign.is_ascii_punctuation() && !matches!(sign, '!' | '"' | '\'');
+            if name == "basic_auth" && value.starts_with(is_sign) {
                 continue;
             }
             for plugin in ["plugin: own", "plugin: htpp", "zz: 1", "plugin: http"] {
