@@ -30,7 +30,7 @@ impl IssueLog {
     /// What has changed since the last report.
     pub fn update(&mut self, report: &HealthReport, now: Instant) -> Vec<IssueLine> {
         let mut lines = Vec::new();
-        // Starting is no trouble.
+        // Every service starts.
         let issues = report.issues.iter();
         for issue in issues.filter(|issue| !matches!(issue, HealthIssue::Starting)) {
             self.begun.entry(issue.code()).or_insert_with(|| {
