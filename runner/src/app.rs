@@ -3,6 +3,7 @@
 pub mod bootstrap;
 pub mod check;
 mod clock_monitor;
+mod features;
 mod file_fingerprint;
 mod health_log_thread;
 mod health_signals;

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-use crate::admin::AdminListener;
 use crate::app::bootstrap::{self, ServiceError};
 use crate::app::{self, Host};
+use canary_admin::AdminListener;
 use canary_console::Console;
 use canary_net::ledger::audit::Audit;
 use canary_run::outcome::Run;

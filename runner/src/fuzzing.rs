@@ -1,6 +1,6 @@
 //! What the fuzz targets of `tests/fuzz` reach of the parsers inside: thin functions, each beside what it calls.
 
-pub use crate::admin::fuzzing as admin;
+pub use canary_admin::fuzzing as admin;
 pub use canary_alert::queue_fuzzing as notifications;
 pub use canary_alert::smtp_fuzzing as mail;
 pub use canary_net::dns::fuzzing as dns;

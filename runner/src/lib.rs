@@ -7,7 +7,6 @@
 //! This crate is the program: the assembled host and its commands. The parts are crates of their own, which know
 //! nothing of it; they are exported here, under short names, for the tests and benches.
 
-pub mod admin;
 pub mod app;
 pub mod cli;
 #[cfg(feature = "demo")]
@@ -15,8 +14,8 @@ pub mod demo;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod watch;
 
+pub use canary_admin as admin;
 pub use canary_alert as alert;
 pub use canary_console as console;
 pub use canary_net as net;
@@ -33,3 +32,4 @@ pub use canary_suite as suite;
 pub use canary_suite::{grant, problem};
 pub use canary_system::{age, backoff, clock, io_class, liveness, pem, regular_file, signal};
 pub use canary_telemetry as telemetry;
+pub use canary_watch as watch;

@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::notification::Notification;
 use super::notifier::Notifier;
-use super::outbox::{Outbox, Reports};
+use super::outbox::{self, Outbox};
 use super::router::AlertRouter;
 use super::settings::Settings;
 use super::worker::{NotifierWorker, WorkerContext};
 use super::{LogLine, Persist, Start};
 use canary_net::ledger::audit::InternalFds;
+use canary_outbound::alert_report::{AlertReports, component_name};
 use canary_system::liveness::{self, Component, Impact, Registry, Tasks, Thread};
 
 /// How long sending may go on after a stop; what is not delivered by then stays on disk.
@@ -29,7 +30,7 @@ const ALERT: Component = Component {
 /// Handle of the thread `canary-alert`. Dropping it stops the thread and waits up to 4 s for sends under way; what is
 /// not delivered stays on disk. There is no thread without notifiers.
 pub struct NotificationDispatcher {
-    reports: Reports,
+    reports: AlertReports,
     thread: Option<Thread>,
 }
 
@@ -65,7 +66,7 @@ impl NotificationDispatcher {
         context: DispatcherContext,
     ) -> io::Result<Self> {
         let (start_signal, liveness) = (context.start_signal.clone(), context.liveness.clone());
-        let reports = Reports(Arc::clone(&outbox));
+        let reports = outbox::reports(&outbox);
         if settings.notifiers.is_empty() {
             return Ok(Self {
                 reports,
@@ -83,7 +84,7 @@ impl NotificationDispatcher {
 
     /// Delivery statistics; usable after the end of the thread too.
     #[must_use]
-    pub fn reports(&self) -> Reports {
+    pub fn reports(&self) -> AlertReports {
         self.reports.clone()
     }
 
@@ -149,10 +150,4 @@ impl WorkerSet {
         drop(timeout(STOP_TIMEOUT, workers.join()).await);
         workers.shutdown().await;
     }
-}
-
-/// The component name of a notifier's worker in health reports.
-#[must_use]
-pub fn component_name(notifier: &str) -> Arc<str> {
-    format!("notifier {notifier}").into()
 }

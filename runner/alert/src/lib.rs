@@ -27,7 +27,6 @@ mod notifier;
 mod notify;
 mod outbox;
 mod queue;
-pub mod report;
 mod retry_policy;
 mod router;
 mod sample_notification;
@@ -46,10 +45,9 @@ use std::io;
 use std::sync::Arc;
 
 pub use delivery_result::{DeliveryResult, Failure, UnreachedRecipient};
-pub use dispatcher::{NotificationDispatcher, StartSignal, component_name};
+pub use dispatcher::{NotificationDispatcher, StartSignal};
 pub use notification::{CheckFacts, Event, Notification};
 pub use notifier::Notifier;
-pub use outbox::Reports;
 #[cfg(feature = "fuzzing")]
 pub use queue::fuzzing as queue_fuzzing;
 pub use router::AlertRouter;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::Level;
 
-use super::report::DropReason;
+use canary_outbound::alert_report::DropReason;
 
 /// A change in how a notifier's deliveries go; `Display` is the log line.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::notification::Notification;
 use super::queue::{Entry, Queue, Selection};
-use super::report::AlertReport;
+use canary_outbound::alert_report::AlertReports;
 use canary_state::PendingCommit;
 use canary_system::age::Clock;
 
@@ -94,16 +94,10 @@ impl Outbox {
     }
 }
 
-/// Cheap handle to read the delivery statistics.
-#[derive(Debug, Clone)]
-pub struct Reports(pub(super) Arc<Outbox>);
-
-impl Reports {
-    /// The statistics at this moment.
-    #[must_use]
-    pub fn now(&self) -> AlertReport {
-        self.0.queue().report_all()
-    }
+/// A handle that reads the statistics of the notifiers of `outbox`.
+pub(super) fn reports(outbox: &Arc<Outbox>) -> AlertReports {
+    let outbox = Arc::clone(outbox);
+    AlertReports::new(move || outbox.queue().report_all())
 }
 
 #[cfg(test)]

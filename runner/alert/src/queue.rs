@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::notice::Notice;
 use super::notification::Notification;
-use super::report::{AlertReport, DropReason, NotifierReport};
+use canary_outbound::alert_report::{AlertReport, DropReason, NotifierReport};
 use canary_state::{Change, PendingCommit, Table};
 use canary_system::age::{Clock, Since};
 use discarded::RestoreReport;

@@ -14,7 +14,8 @@ use super::dispatcher::{DispatcherContext, WorkerSet};
 use super::notifier::Notifier;
 use super::notifier::alertmanager::RESEND_INTERVAL;
 use super::notify::{Attempt, Notify, Sending};
-use super::{AlertRouter, DeliveryResult, Notification, Reports, Start, prepare};
+use super::{AlertRouter, DeliveryResult, Notification, Start, outbox, prepare};
+use canary_outbound::alert_report::AlertReports;
 use canary_outbound::retry_after_headers;
 use canary_suite::Secrets;
 
@@ -95,9 +96,9 @@ pub fn result_of(status: u16, after: Option<u64>) -> DeliveryResult {
 }
 
 /// Like [`super::start`], but the caller runs the workers.
-pub fn start(start: Start<'_>) -> (AlertRouter, Reports, impl Future<Output = ()> + use<>) {
+pub fn start(start: Start<'_>) -> (AlertRouter, AlertReports, impl Future<Output = ()> + use<>) {
     let (router, outbox) = prepare(&start);
-    let reports = Reports(Arc::clone(&outbox));
+    let reports = outbox::reports(&outbox);
     let settings = start.settings;
     let workers = WorkerSet::new(settings, &router, outbox, DispatcherContext::from(start));
     let stop = CancellationToken::new();

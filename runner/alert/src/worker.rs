@@ -21,9 +21,9 @@ use super::notification::Notification;
 use super::notifier::{Notifier, Recipients};
 use super::outbox::Outbox;
 use super::queue::{Entry, Selection};
-use super::report::DropReason;
 use super::{LogLine, Persist, retry_policy};
 use canary_net::ledger::audit::InternalFds;
+use canary_outbound::alert_report::DropReason;
 use canary_outbound::{NoticeLimiter, NoticePolicy};
 use canary_state::Change;
 use canary_system::backoff::Backoff;
@@ -274,7 +274,7 @@ impl NotifierWorker {
         queue.update_report(&self.notifier.name, |report| {
             unreached
                 .iter()
-                .for_each(|one| report.count_failure(&one.failure));
+                .for_each(|one| report.count_failure(one.failure.code.clone()));
         });
         drop(queue);
         for one in self.unreached.record(recipients, unreached) {
@@ -298,7 +298,9 @@ impl NotifierWorker {
     fn count_failure(&self, failure: &Failure) {
         let mut queue = self.context.outbox.queue();
         let now = Instant::now();
-        queue.update_report(&self.notifier.name, |report| report.record_failure(failure, now));
+        queue.update_report(&self.notifier.name, |report| {
+            report.record_failure(failure.code.clone(), &failure.message, now)
+        });
     }
 
     /// Records that the receiver accepted a request.

@@ -4,6 +4,7 @@
 //! differences stand side by side, and so is which of its failures and losses are reported. How waits grow is in
 //! [`canary_system::backoff`]. Nothing here knows checks, or what is in a payload.
 
+pub mod alert_report;
 mod disposition;
 pub mod http_client;
 mod notice_limiter;

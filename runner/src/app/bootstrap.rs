@@ -24,15 +24,11 @@ use super::reload::{self, ReloadHandle, ReloadResult};
 use super::supervisor::{self, RunObserver};
 use super::systemd::SystemdNotifier;
 use super::{Host, health_log_thread, health_signals, slow_poll_thread, telemetry_thread};
-use crate::admin::AdminListener;
-use crate::watch::health::Sources;
-use crate::watch::heartbeat;
-use crate::watch::reload_status::ReloadStatus;
-use crate::watch::slow_polls::SlowPolls;
-use crate::watch::supervisor_status::SupervisorStatus;
 use admin::{admin_state, spawn_admin};
 use alert_log::log_at;
+use canary_admin::AdminListener;
 use canary_net::ledger::audit::Audit;
+use canary_outbound::alert_report::AlertReports;
 use canary_run::account::RunAccount;
 use canary_run::publish::{Restored, StatusStore};
 use canary_run::report::Screen;
@@ -41,6 +37,11 @@ use canary_system::liveness::Thread;
 use canary_system::signal::Hangup;
 use canary_telemetry::settings as telemetry;
 use canary_telemetry::{MetricsHandle, Telemetry};
+use canary_watch::health::Sources;
+use canary_watch::heartbeat;
+use canary_watch::reload_status::ReloadStatus;
+use canary_watch::slow_polls::SlowPolls;
+use canary_watch::supervisor_status::SupervisorStatus;
 
 /// Service configuration set by the operator.
 pub struct Settings {
@@ -200,7 +201,7 @@ impl Core {
         audit: &Audit,
         metrics: &MetricsHandle,
         slow_polls: SlowPolls,
-        alerts: Option<canary_alert::Reports>,
+        alerts: Option<AlertReports>,
     ) -> Sources {
         Sources {
             statuses: self.statuses.clone(),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::watch::health::{Health, INTERVAL, IssueLine, IssueLog};
 use canary_system::liveness::{self, Component, Impact, Registry};
+use canary_watch::health::{Health, INTERVAL, IssueLine, IssueLog};
 
 const HEALTH_LOG: Component = Component {
     name: "health-log",

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use crate::watch::health::{Health, Sources, Thresholds};
-use crate::watch::heartbeat::{self, ExportState, HealthInput, PingStats};
-use crate::watch::systemd;
 use canary_run::publish::StatusStore;
 use canary_system::liveness::{Component, Impact, Thread, runtime};
 use canary_telemetry::{HeartbeatStats, MetricsHandle};
+use canary_watch::health::{Health, Sources, Thresholds};
+use canary_watch::heartbeat::{self, ExportState, HealthInput, PingStats};
+use canary_watch::systemd;
 
 const HEARTBEAT: Component = Component {
     name: "heartbeat",

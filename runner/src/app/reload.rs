@@ -20,11 +20,11 @@ use super::file_fingerprint::FileFingerprint;
 use super::load::{Files, Loaded, load_recording};
 use super::supervisor::SuiteUpdate;
 use super::systemd::SystemdNotifier;
-use crate::watch::reload_status::ReloadStatus;
 use canary_suite::{CheckId, Problems, Suite};
 use canary_system::backoff::{Backoff, Policy};
 use canary_system::liveness::{self, Component, Impact, Thread, runtime};
 use canary_system::signal::Hangup;
+use canary_watch::reload_status::ReloadStatus;
 use debounce::{ChangeDebouncer, ChangeStatus};
 use writers::Writers;
 

@@ -6,9 +6,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use crate::watch::slow_polls::{SCAN_INTERVAL, SlowPolls};
 use canary_system::liveness::{Component, Impact, Thread, runtime};
 use canary_telemetry::MetricsHandle;
+use canary_watch::slow_polls::{SCAN_INTERVAL, SlowPolls};
 
 const POLLS: Component = Component {
     name: "polls",

@@ -4,8 +4,8 @@
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 
-use crate::watch::systemd;
 use canary_system::liveness::{self, BEAT, Component, Impact, Progress, Registry, STALL};
+use canary_watch::systemd;
 
 /// Capacity of the queue; further notices are dropped.
 const QUEUE_CAPACITY: usize = 16;

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::Host;
 use canary_console::Output;
 use canary_net::ledger::audit::Audit;
+use canary_outbound::alert_report::AlertReports;
 use canary_system::liveness::{Component, Impact, Thread, runtime};
 use canary_telemetry::Signal;
 use canary_telemetry::settings::{Exporter, Process, Settings, resource};
@@ -26,7 +27,7 @@ pub fn start(
     host: &Host,
     audit: &Audit,
     settings: &Settings,
-    alerts: Option<canary_alert::Reports>,
+    alerts: Option<AlertReports>,
     begin: &CancellationToken,
 ) -> io::Result<(Thread, Telemetry, MetricsHandle)> {
     let runtime = runtime()?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::preparation::log_admin_address;
 use super::settings::Settings;
-use crate::admin::AdminListener;
 use crate::app::Host;
 use crate::demo;
+use canary_admin::AdminListener;
 use canary_console::Console;
 use canary_run::report::Screen;
 

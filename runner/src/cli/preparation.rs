@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::admin::AdminListener;
 use crate::app::Host;
 use crate::app::load::{Loaded, load};
+use canary_admin::AdminListener;
 use canary_system::signal::{self, Shutdown};
 
 /// Loads a suite and logs resource warnings.

@@ -17,9 +17,8 @@ pub(super) use self::host_args::{
     ConcurrencyArgs, GivenArgs, GlobalArgs, HostArgs, PluginArgs, RestrictionArgs, StateArgs,
 };
 use self::references::RecordingEnvironment;
-use crate::admin::{AdminListener, ListenError};
 use crate::app;
-use crate::watch::heartbeat;
+use canary_admin::{AdminListener, ListenError};
 use canary_alert::settings as alert;
 use canary_console::Streams;
 use canary_record::quota::Quota;
@@ -31,6 +30,7 @@ use canary_suite::{Environment, ProcessEnvironment, SecretRegistry, Secrets, Var
 use canary_system::liveness::Registry;
 use canary_system::regular_file::{Owner, Session};
 use canary_telemetry::settings as telemetry;
+use canary_watch::heartbeat;
 
 /// Default maximum of concurrent runs.
 const DEFAULT_CONCURRENCY: u32 = 1_000;

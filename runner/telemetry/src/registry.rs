@@ -17,6 +17,7 @@ use super::settings::Settings;
 use canary_console::Streams;
 use canary_net::ledger::Ledger;
 use canary_net::ledger::audit::{Audit, InternalFds};
+use canary_outbound::alert_report::AlertReports;
 use canary_suite::{CheckId, SecretRegistry};
 use canary_system::liveness::Registry;
 
@@ -31,7 +32,7 @@ pub struct HostView {
     /// Secrets to redact.
     pub secrets: SecretRegistry,
     /// The state of the notifiers, if alerts are configured.
-    pub alerts: Option<canary_alert::Reports>,
+    pub alerts: Option<AlertReports>,
     /// The output streams of the process.
     pub streams: Streams,
     /// Receives the progress of the telemetry tasks.

@@ -36,10 +36,7 @@ const ORDER: [(&str, &[&str]); 7] = [
     ),
     ("net", &["pool", "ledger", ROOT]),
     ("sandbox", &[ROOT, "plugin", "dispatch"]),
-    (
-        PROGRAM,
-        &["watch", "admin", "fuzzing", "app", "demo", "cli", "main"],
-    ),
+    (PROGRAM, &["fuzzing", "app", "demo", "cli", "main"]),
 ];
 
 /// The modules of a crate in order; none for a crate with one subject.
@@ -335,6 +332,6 @@ fn what_comes_later_is_found() {
     assert_eq!(later("runner/record/src/trace.rs", "use crate::Text;"), 0);
     assert_eq!(later("runner/suite/src/problem.rs", "use canary_record::B;"), 1);
     assert_eq!(later("runner/suite/src/grant.rs", "use canary_record::B;"), 0);
-    assert_eq!(later("runner/src/admin/a.rs", "use crate::{app::B, C};"), 1);
+    assert_eq!(later("runner/src/app/a.rs", "use crate::{cli::B, C};"), 1);
     assert_eq!(later("runner/state/src/a.rs", "use crate::b::C;"), 0);
 }

@@ -2,7 +2,15 @@
 
 use super::entry::LoadedEntry;
 use crate::notice::Notice;
-use crate::report::Discarded;
+use crate::notification::truncate;
+use canary_outbound::alert_report::Discarded;
+
+/// Removed notifiers that are counted by name; the others are counted together.
+const MAX_REMOVED: usize = 16;
+/// Name for the other removed notifiers; no notifier can have it.
+const OTHER_NOTIFIERS: &str = "(others)";
+/// Characters of the name of a removed notifier.
+const MAX_NAME: usize = 64;
 
 /// Counts of rows that could not be restored.
 #[derive(Debug, Default)]
@@ -19,9 +27,21 @@ impl RestoreReport {
     pub(super) fn record(&mut self, loaded: Option<&LoadedEntry>, is_known: impl Fn(&str) -> bool) {
         match loaded {
             None => self.discarded.unreadable += 1,
-            Some(loaded) if !is_known(&loaded.notifier) => self.discarded.count_removed(&loaded.notifier),
+            Some(loaded) if !is_known(&loaded.notifier) => self.count_removed(&loaded.notifier),
             Some(_) => {}
         }
+    }
+
+    fn count_removed(&mut self, notifier: &str) {
+        let name = truncate(notifier, MAX_NAME);
+        let removed = &mut self.discarded.removed;
+        let is_counted = removed.len() < MAX_REMOVED || removed.contains_key(name.as_str());
+        let name = if is_counted {
+            name.as_str()
+        } else {
+            OTHER_NOTIFIERS
+        };
+        *removed.entry(name.into()).or_default() += 1;
     }
 
     pub(super) fn take_notices(&mut self) -> Vec<Notice> {

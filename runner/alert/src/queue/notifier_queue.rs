@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Entry;
 use crate::notification::Event;
-use crate::report::{DropReason, NotifierReport};
+use canary_outbound::alert_report::{DropReason, NotifierReport};
 
 /// The queue of one notifier, oldest entry first.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::world::{World, failure, later, refused, run};
 use crate::delivery_result::DeliveryResult;
 use crate::notification::Notification;
-use crate::report::DropReason;
 use crate::sample_notification::sample;
+use canary_outbound::alert_report::DropReason;
 
 /// A notification of an alert of this check.
 pub(super) fn of(check: &str, number: u32) -> Notification {

@@ -10,12 +10,12 @@ use tokio::time::timeout;
 
 use super::{Disk, committed, settings, started};
 use crate::notification::Notification;
-use crate::report::AlertReport;
 use crate::router::AlertRouter;
 use crate::sample_notification::sample;
 use crate::settings::Settings;
 use crate::{NotificationDispatcher, Start, start};
 use canary_net::ledger::audit::InternalFds;
+use canary_outbound::alert_report::AlertReport;
 use canary_state::Table;
 use canary_system::liveness::Registry;
 

@@ -10,10 +10,10 @@ use super::settings;
 use super::world::{OPS, World, failure, later, refused, run, unreached};
 use crate::delivery_result::DeliveryResult;
 use crate::notification::Notification;
-use crate::report::DropReason;
 use crate::sample_notification::sample;
 use crate::simulated::Receiver;
 use canary_net::ledger::audit::InternalFds;
+use canary_outbound::alert_report::DropReason;
 use canary_system::clock::simulated::Simulated;
 
 #[tokio::test(start_paused = true)]

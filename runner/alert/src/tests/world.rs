@@ -11,11 +11,11 @@ use super::{Disk, committed, settings, started};
 use crate::delivery_result::{DeliveryResult, Failure, UnreachedRecipient};
 use crate::dispatcher::{DispatcherContext, WorkerSet};
 use crate::notification::Notification;
-use crate::report::NotifierReport;
 use crate::sample_notification::sample;
 use crate::simulated::Receiver;
-use crate::{AlertRouter, Reports, Start, prepare};
+use crate::{AlertRouter, Start, outbox, prepare};
 use canary_net::ledger::audit::InternalFds;
+use canary_outbound::alert_report::{AlertReports, NotifierReport};
 use canary_state::Table;
 use canary_system::liveness::Registry;
 
@@ -24,7 +24,7 @@ pub(super) const OPS: &str = "notifiers: { ops: { type: slack, url: 'http://127.
 /// One notifier and its receiver.
 pub(super) struct World {
     router: AlertRouter,
-    reports: Reports,
+    reports: AlertReports,
     disk: Arc<Mutex<Disk>>,
     logged: Arc<Mutex<Vec<String>>>,
     /// Attempts: seconds from the start, and the number of the notification.
@@ -91,7 +91,7 @@ impl World {
             Arc::clone(&outbox),
             DispatcherContext::from(start),
         );
-        let reports = Reports(outbox);
+        let reports = outbox::reports(&outbox);
         let world = Self {
             router,
             reports,

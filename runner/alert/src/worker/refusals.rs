@@ -13,7 +13,7 @@ use crate::delivery_result::{DeliveryResult, Failure};
 use crate::notice::Notice;
 use crate::notification::Notification;
 use crate::queue::Selection;
-use crate::report::DropReason;
+use canary_outbound::alert_report::DropReason;
 
 impl NotifierWorker {
     /// Which notification to try now; during a backoff only a probe that shows whether the receiver accepts anything
@@ -39,8 +39,8 @@ impl NotifierWorker {
         let now = Instant::now();
         queue.update_report(&self.notifier.name, |report| match result {
             // Whether it would accept another one is unknown.
-            DeliveryResult::Rejected(_) => report.record_failure(failure, now),
-            _ => report.count_failure(failure),
+            DeliveryResult::Rejected(_) => report.record_failure(failure.code.clone(), &failure.message, now),
+            _ => report.count_failure(failure.code.clone()),
         });
         drop(queue);
         if self.notices.record_loss(DropReason::Refused, now) {

@@ -5,10 +5,10 @@ use tokio::time::advance;
 
 use super::*;
 use crate::notification::Event;
-use crate::report::NotifierReport;
 use crate::sample_notification::sample;
 use crate::simulated::Receiver;
 use crate::tests::{committed, settings};
+use canary_outbound::alert_report::NotifierReport;
 use canary_system::liveness::{Impact, Registry};
 
 fn notifier(kind: &str) -> Notifier {

@@ -7,14 +7,14 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, AdminListener, AdminState};
-use crate::app::Host;
 use crate::app::reload::ReloadHandle;
-use crate::watch::health::Health;
-use crate::watch::reload_status::ReloadStatus;
+use crate::app::{Host, features};
+use canary_admin::{AdminListener, AdminState};
 use canary_run::publish::StatusStore;
 use canary_system::liveness::{Component, Impact, Thread, runtime};
 use canary_telemetry::MetricsHandle;
+use canary_watch::health::Health;
+use canary_watch::reload_status::ReloadStatus;
 
 const ADMIN: Component = Component {
     name: "admin",
@@ -33,6 +33,7 @@ pub(super) fn admin_state(
         store: statuses,
         ledger: Arc::clone(host.sandbox.ledger()),
         reloads,
+        features: features::built(),
         started: (SystemTime::now(), Instant::now()),
         health: Box::new(move || health.check()),
         metrics: Box::new(move |format| Box::new(metrics.render(format))),
@@ -54,7 +55,9 @@ pub(super) fn spawn_admin(
     let liveness = &host.settings().liveness;
     Thread::start(ADMIN, liveness, runtime()?, begin, |stop| async move {
         match listener {
-            Some(listener) => admin::serve(listener, internal_fds, admin_state, stop.cancelled()).await,
+            Some(listener) => {
+                canary_admin::serve(listener, internal_fds, admin_state, stop.cancelled()).await
+            }
             None => stop.cancelled().await,
         }
     })

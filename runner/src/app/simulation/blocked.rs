@@ -12,7 +12,6 @@ use super::collector::Collector;
 use super::secs;
 use crate::app::publisher::Publisher;
 use crate::app::supervisor::RunObserver;
-use crate::watch::health::{Health, HealthIssue};
 use canary_alert::SuiteIndex;
 use canary_run::account::MissReason;
 use canary_run::outcome::Run;
@@ -23,6 +22,7 @@ use canary_state::{Change, PendingCommit, State, StoredRows};
 use canary_suite::{Check, CheckId, Suite};
 use canary_system::age::Now;
 use canary_system::clock;
+use canary_watch::health::{Health, HealthIssue};
 
 /// For how many seconds the next run blocks its observer, and whether health reported it.
 #[derive(Debug, Clone, Default)]

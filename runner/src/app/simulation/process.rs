@@ -20,15 +20,11 @@ use crate::app::health_signals::health_input;
 use crate::app::load::Loaded;
 use crate::app::publisher::{Publisher, rows};
 use crate::app::supervisor::{self, Dependencies, SuiteUpdate};
-use crate::watch::health::{Health, Sources, Thresholds};
-use crate::watch::heartbeat::{Cadence, Heartbeat, Ping};
-use crate::watch::reload_status::ReloadStatus;
-use crate::watch::slow_polls::SlowPolls;
-use crate::watch::supervisor_status::SupervisorStatus;
 use canary_net::ledger::Ledger;
 use canary_net::ledger::audit::{Audit, InternalFds};
 use canary_net::resolve::NameFiles;
 use canary_net::tls::TrustStore;
+use canary_outbound::alert_report::AlertReports;
 use canary_run::account::RunAccount;
 use canary_run::publish::StatusStore;
 use canary_run::report::Screen;
@@ -39,6 +35,11 @@ use canary_system::clock;
 use canary_system::liveness::{Impact, Registry, already_begun, report_while};
 use canary_telemetry::settings::{self, Exporter, Settings, SpoolSettings, resource};
 use canary_telemetry::{HostView, MetricsHandle, Telemetry};
+use canary_watch::health::{Health, Sources, Thresholds};
+use canary_watch::heartbeat::{Cadence, Heartbeat, Ping};
+use canary_watch::reload_status::ReloadStatus;
+use canary_watch::slow_polls::SlowPolls;
+use canary_watch::supervisor_status::SupervisorStatus;
 
 /// Grace period for runs after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
@@ -71,7 +72,7 @@ pub(super) type Pings = Arc<Mutex<Vec<(Instant, Ping)>>>;
 pub(super) struct Process {
     pub(super) statuses: StatusStore,
     pub(super) health: Health,
-    pub(super) alerts: canary_alert::Reports,
+    pub(super) alerts: AlertReports,
     pub(super) metrics: MetricsHandle,
     pub(super) scheduler: Freezer,
     pub(super) alerting: Freezer,
@@ -213,7 +214,7 @@ impl Core {
         stored: &StoredRows,
     ) -> (
         canary_alert::AlertRouter,
-        canary_alert::Reports,
+        AlertReports,
         impl Future<Output = ()> + use<>,
     ) {
         let persistence = self.state.clone();
@@ -235,7 +236,7 @@ impl Core {
 
     fn telemetry(
         &self,
-        alerts: &canary_alert::Reports,
+        alerts: &AlertReports,
         settings: &Settings,
     ) -> (Telemetry, MetricsHandle, canary_telemetry::Worker) {
         let view = HostView {
@@ -251,7 +252,7 @@ impl Core {
         canary_telemetry::start(settings, resource, view, Box::new(std::io::sink()))
     }
 
-    fn health(&self, alerts: &canary_alert::Reports, metrics: MetricsHandle) -> Health {
+    fn health(&self, alerts: &AlertReports, metrics: MetricsHandle) -> Health {
         let sources = Sources {
             statuses: self.statuses.clone(),
             supervisor_status: self.supervisor_status.clone(),

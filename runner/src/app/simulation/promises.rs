@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::world::World;
 use super::{secs, targets};
-use crate::watch::heartbeat::Ping;
-use canary_alert::report::{DropReason, NotifierReport};
+use canary_outbound::alert_report::{DropReason, NotifierReport};
 use canary_run::publish::{CheckRecord, Stage, StatusStore};
 use canary_run::status::Status;
 use canary_suite::{Check, CheckId};
 use canary_system::clock;
 use canary_telemetry::MetricsHandle;
+use canary_watch::heartbeat::Ping;
 
 /// Time within which spans arrive when nothing fails: they wait for a batch, and for a slow response.
 const SENT: Duration = Duration::from_secs(5);

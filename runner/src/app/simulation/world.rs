@@ -15,12 +15,12 @@ use super::receivers::{self, Receivers};
 use super::spool::Spool;
 use super::targets::{self, Targets};
 use super::{noon, reloads, secs};
-use crate::watch::health::HealthIssue;
 use canary_run::publish::Stage;
 use canary_state::Table;
 use canary_state::simulated::{Disk, DiskMode};
 use canary_suite::{Check, Window};
 use canary_system::clock::simulated::Simulated;
+use canary_watch::health::HealthIssue;
 
 /// What the disk has not committed for longer than this may be delivered all the same, and be forgotten in a kill.
 const UNKNOWN: Duration = Duration::from_millis(450);

@@ -7,7 +7,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use super::series::{PointAttributes, Value, static_attribute, string_attribute};
 use super::{Metrics, instrument};
 use crate::name;
-use canary_alert::report::{AlertReport, DropReason};
+use canary_outbound::alert_report::{AlertReport, DropReason};
 
 impl Metrics {
     /// Records the state of the notifiers.

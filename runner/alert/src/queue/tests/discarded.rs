@@ -1,7 +1,7 @@
 //! Rows of an earlier process that nobody can send.
 
 use super::*;
-use crate::report::Discarded;
+use canary_outbound::alert_report::Discarded;
 
 /// Rows of a process that had other notifiers, each with so many notifications.
 fn left_for(notifiers: &[(&str, u32)]) -> Vec<(Arc<str>, String)> {

@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use super::super::access::Permission;
 use super::super::routes::ROUTES;
 use super::bench::{Bench, TOKEN, ask};
-use crate::watch::health::HealthIssue;
 use canary_net::ledger::Lease;
 use canary_record::trace::EndCause;
+use canary_watch::health::HealthIssue;
 
 /// Resolves a reference to its schema; of several alternatives, the one that is not null.
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
@@ -144,7 +144,7 @@ async fn every_route_is_in_the_document_with_its_method_and_its_permission() {
 
 #[test]
 fn every_listed_route_is_in_the_manual() {
-    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/inside/admin.md");
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/inside/admin.md");
     let manual = std::fs::read_to_string(manual).unwrap();
     for route in ROUTES.iter().filter(|route| route.path != "/") {
         let path = route.path.replace("{id}", "ID");

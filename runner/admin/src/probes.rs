@@ -4,8 +4,8 @@ use http::{HeaderMap, StatusCode};
 
 use super::handler::ApiRequest;
 use super::response::{Response, json};
-use crate::watch::health::{HealthIssue, HealthReport};
 use canary_run::report::admin_api::{HealthProblem, HealthStatus};
+use canary_watch::health::{HealthIssue, HealthReport};
 
 /// Liveness: fails only for problems that require a restart, and lists no others.
 pub(super) fn get_livez(request: ApiRequest<'_>) -> Result<Response, String> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Stage;
-use crate::admin::blocked_time::BlockedTime;
+use crate::blocked_time::BlockedTime;
 
 /// All connections that have not been evicted.
 #[derive(Debug, Default)]

@@ -27,6 +27,7 @@ impl Admin {
             store,
             ledger: Ledger::new(Budget::new(100)),
             reloads: ReloadStatus::default(),
+            features: Vec::new(),
             started: (SystemTime::UNIX_EPOCH, Instant::now()),
             health: Box::new(HealthReport::default),
             metrics: Box::new(|_| Box::new(std::iter::once("canary_up 1\n".to_owned()))),

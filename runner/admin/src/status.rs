@@ -17,7 +17,6 @@ use super::probes::problems;
 use super::query::{Order, Query};
 use super::response::{Response, error_response, json, json_chunks};
 use super::{AdminState, TextChunks};
-use crate::watch::health::{HealthIssue, HealthReport};
 use canary_run::publish::CheckSnapshot;
 use canary_run::report::admin_api::{
     AccountState, ApiTime, CheckState, Descriptors, FailedReload, LastRun, ReloadCounts, RunnerStatus,
@@ -28,6 +27,7 @@ use canary_run::schedule::calendar;
 use canary_run::status::Status;
 use canary_suite::CheckId;
 use canary_system::clock;
+use canary_watch::health::{HealthIssue, HealthReport};
 
 /// Number of checks per chunk of the response: other tasks get their turn after each chunk.
 const CHECKS_PER_CHUNK: usize = 16;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pools::PoolShortage;
-use crate::watch::slow_polls::SlowPoll;
+use crate::slow_polls::SlowPoll;
 use canary_suite::CheckId;
 use canary_system::liveness::{Impact, Stall};
 

@@ -13,7 +13,7 @@ use canary_net::ledger::audit::InternalFds;
 #[test]
 fn systemd_is_notified_of_each_state_and_of_life_only_while_there_is_some() {
     let manager = Systemd::listen();
-    let service = Program::test("watch::tests::a_service_that_dies_after_25_s")
+    let service = Program::test("tests::a_service_that_dies_after_25_s")
         .env("NOTIFY_SOCKET", manager.path())
         .env("WATCHDOG_USEC", "20000000")
         .start();

@@ -1,21 +1,12 @@
-//! Delivery statistics of notifiers, as plain data.
+//! Delivery statistics of notifiers, as plain data: alerting writes them; health and telemetry read them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-
-use super::delivery_result::Failure;
-use super::notification::truncate;
-
-/// Removed notifiers that are counted by name; the others are counted together.
-const MAX_REMOVED: usize = 16;
-/// Name for the other removed notifiers; no notifier can have it.
-const OTHER_NOTIFIERS: &str = "(others)";
-/// Characters of the name of a removed notifier.
-const MAX_NAME: usize = 64;
 
 /// Why a notification was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,19 +55,6 @@ pub struct Discarded {
     pub unreadable: u64,
 }
 
-impl Discarded {
-    pub(super) fn count_removed(&mut self, notifier: &str) {
-        let name = truncate(notifier, MAX_NAME);
-        let is_counted = self.removed.len() < MAX_REMOVED || self.removed.contains_key(name.as_str());
-        let name = if is_counted {
-            name.as_str()
-        } else {
-            OTHER_NOTIFIERS
-        };
-        *self.removed.entry(name.into()).or_default() += 1;
-    }
-}
-
 /// Statistics of one notifier; counts are since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NotifierReport {
@@ -110,28 +88,61 @@ pub struct Failing {
 }
 
 impl NotifierReport {
-    pub(super) fn new(kind: &'static str) -> Self {
+    /// Of a notifier of this type that has not sent anything yet.
+    #[must_use]
+    pub fn new(kind: &'static str) -> Self {
         Self {
             kind,
             ..Self::default()
         }
     }
 
-    pub(super) fn count_dropped(&mut self, reason: DropReason) {
+    /// Counts a notification that was dropped.
+    pub fn count_dropped(&mut self, reason: DropReason) {
         *self.dropped.entry(reason).or_default() += 1;
     }
 
     /// Counts a failed attempt that says nothing about the receiver as a whole.
-    pub(super) fn count_failure(&mut self, failure: &Failure) {
-        *self.failed.entry(failure.code.clone()).or_default() += 1;
+    pub fn count_failure(&mut self, code: Cow<'static, str>) {
+        *self.failed.entry(code).or_default() += 1;
     }
 
-    pub(super) fn record_failure(&mut self, failure: &Failure, now: Instant) {
-        self.count_failure(failure);
+    /// Counts a failed attempt after which the receiver is considered as failing.
+    pub fn record_failure(&mut self, code: Cow<'static, str>, message: &str, now: Instant) {
+        self.count_failure(code);
         let since = self.failing.as_ref().map_or(now, |failing| failing.since);
         self.failing = Some(Failing {
             since,
-            message: failure.message.clone(),
+            message: message.to_owned(),
         });
+    }
+}
+
+/// The component name of a notifier's worker in health reports.
+#[must_use]
+pub fn component_name(notifier: &str) -> Arc<str> {
+    format!("notifier {notifier}").into()
+}
+
+/// A cheap handle that reads the statistics of all notifiers.
+#[derive(Clone)]
+pub struct AlertReports(Arc<dyn Fn() -> AlertReport + Send + Sync>);
+
+impl AlertReports {
+    /// A handle that reads them by `read`, which must not block.
+    pub fn new(read: impl Fn() -> AlertReport + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// The statistics at this moment.
+    #[must_use]
+    pub fn now(&self) -> AlertReport {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for AlertReports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AlertReports").finish_non_exhaustive()
     }
 }

@@ -54,8 +54,6 @@ use tokio_rustls::server::TlsStream;
 pub use listener::{AdminListener, ListenError};
 pub use tls::TlsError;
 
-use crate::watch::health::HealthReport;
-use crate::watch::reload_status::ReloadStatus;
 use accept_queue::{AcceptQueue, ReadyConnection};
 use access::AccessPolicy;
 use admission::{Admission, Admitted, Stage, StageLimits};
@@ -64,6 +62,8 @@ use canary_net::ledger::audit::InternalFds;
 use canary_net::ledger::{Ledger, RESERVED_FDS};
 use canary_run::publish::StatusStore;
 use canary_telemetry::Format;
+use canary_watch::health::HealthReport;
+use canary_watch::reload_status::ReloadStatus;
 use hosts::Hosts;
 use protocol::Protocol;
 use response::Response;
@@ -115,6 +115,8 @@ pub struct AdminState {
     pub ledger: Arc<Ledger>,
     /// The results of reloads.
     pub reloads: ReloadStatus,
+    /// The optional features that the program was built with.
+    pub features: Vec<&'static str>,
     /// When the runner started, by the wall clock and the monotonic clock.
     pub started: (SystemTime, Instant),
     /// Returns the current health.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{HealthIssue, NotifierFailing, Sources, Thresholds};
-use crate::watch::supervisor_status::{PUBLISHING, SCHEDULER, WORKERS};
-use canary_alert::report::NotifierReport;
+use crate::supervisor_status::{PUBLISHING, SCHEDULER, WORKERS};
+use canary_outbound::alert_report::{NotifierReport, component_name};
 use canary_system::liveness::{Impact, Stall};
 
 /// Reports of the notifiers, by name.
@@ -25,7 +25,7 @@ pub(super) fn issues(sources: &Sources, thresholds: Thresholds) -> Vec<HealthIss
 
 fn classify(mut stalls: Vec<Stall>, notifiers: &Notifiers, thresholds: Thresholds) -> Vec<HealthIssue> {
     let is_stalled = |name: &str| {
-        let component = canary_alert::component_name(name);
+        let component = component_name(name);
         stalls.iter().any(|stall| stall.name == component)
     };
     let is_silent = |(name, report): (&Arc<str>, &NotifierReport)| {
@@ -34,11 +34,8 @@ fn classify(mut stalls: Vec<Stall>, notifiers: &Notifiers, thresholds: Threshold
     // If no notifier works, nobody learns of a check that is down.
     let is_only = !notifiers.is_empty() && notifiers.iter().all(is_silent);
     if is_only {
-        let is_notifier = |stall: &&mut Stall| {
-            notifiers
-                .keys()
-                .any(|name| stall.name == canary_alert::component_name(name))
-        };
+        let is_notifier =
+            |stall: &&mut Stall| notifiers.keys().any(|name| stall.name == component_name(name));
         for stall in stalls.iter_mut().filter(is_notifier) {
             stall.impact = stall.impact.max(Impact::Heartbeat);
         }
@@ -97,7 +94,7 @@ mod tests {
     use tokio::time::{Instant, advance};
 
     use super::*;
-    use canary_alert::report::Failing;
+    use canary_outbound::alert_report::Failing;
 
     fn stall(name: &str, impact: Impact) -> Stall {
         Stall {

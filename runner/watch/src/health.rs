@@ -25,6 +25,7 @@ use canary_net::ledger::Ledger;
 use canary_net::ledger::audit::Audit;
 use canary_net::resolve::NameFiles;
 use canary_net::tls::TrustStore;
+use canary_outbound::alert_report::AlertReports;
 use canary_run::publish::{CheckLiveness, Stage, StatusStore};
 use canary_sandbox::dispatch::RETRY_BACKOFF;
 use canary_state::State;
@@ -88,7 +89,7 @@ pub struct Sources {
     /// The resolver's files: name servers and hosts.
     pub names: NameFiles,
     /// Delivery of notifications; `None` without alerting.
-    pub alerts: Option<canary_alert::Reports>,
+    pub alerts: Option<AlertReports>,
     /// Progress of threads and tasks.
     pub liveness: Registry,
 }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::bench::{Bench, TOKEN, ask, at};
-use crate::watch::health::{AffectedChecks, HealthIssue};
 use canary_net::ledger::Lease;
 use canary_record::trace::EndCause;
 use canary_run::publish::Restored;
 use canary_suite::{Check, CheckId};
+use canary_watch::health::{AffectedChecks, HealthIssue};
 
 fn ids(status: &Value) -> Vec<&str> {
     let checks = status["checks"].as_array().unwrap();

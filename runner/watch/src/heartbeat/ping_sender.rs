@@ -8,7 +8,7 @@ use http::{HeaderValue, Method};
 use tokio::time::{Instant, sleep};
 
 use super::{Ping, PingStats, Settings};
-use crate::watch::reserved_fds::ReservedFds;
+use crate::reserved_fds::ReservedFds;
 use canary_net::ledger::audit::InternalFds;
 use canary_outbound::http_client::{self, BodyError, Endpoint, HttpResponse};
 use canary_outbound::{Disposition, Payload, response_code, success_error};

@@ -8,7 +8,7 @@ use canary_tests::command::Program;
 use canary_tests::peer::http::{Reply, Request, Site};
 
 use super::*;
-use crate::watch::tests::use_up_descriptors;
+use crate::tests::use_up_descriptors;
 use canary_outbound::http_client::{Endpoint, Protocol, TlsFiles};
 
 fn settings(url: &str) -> Settings {
@@ -177,7 +177,7 @@ async fn an_address_that_never_answers_holds_one_connection_and_makes_no_ping_la
 async fn a_process_without_a_descriptor_left_still_pings() {
     let site = Site::start(|_| Reply::text("OK"));
     let url = format!("http://localhost:{}/token", site.address().port());
-    let program = Program::test("watch::heartbeat::tests::sent::a_starving_process");
+    let program = Program::test("heartbeat::tests::sent::a_starving_process");
     let starving = program.env("CANARY_TEST_URL", &url).start();
     let pings = site.until(|counts| counts.accepted >= 3);
     tokio::time::timeout(MINUTE, pings).await.unwrap();

@@ -10,7 +10,6 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::super::*;
-use crate::watch::health::HealthIssue;
 use canary_net::ledger::{Budget, Page, PageOwner, RunRef};
 use canary_record::Recorder;
 use canary_record::quota::Quota;
@@ -20,6 +19,7 @@ use canary_settings::Token;
 use canary_suite::{Check, CheckId, Secrets};
 use canary_system::age::Since;
 use canary_telemetry::sample;
+use canary_watch::health::HealthIssue;
 
 pub(super) const TOKEN: &str = "correct-horse-battery";
 
@@ -121,6 +121,7 @@ impl Bench {
             store: self.store.clone(),
             ledger: Arc::clone(&self.ledger),
             reloads: self.reloads.clone(),
+            features: vec!["mail"],
             started: (at(0), Instant::now()),
             health: Box::new(move || HealthReport {
                 issues: issues.lock().unwrap().clone(),
