@@ -1,4 +1,5 @@
-//! Lines that end up on the run's trace and in the host's log, under the check's name.
+//! Lines of the run's log: in its trace, in the exported logs, in the last run that the admin API shows, and in the output
+//! of `canary check --verbose`. What a plugin prints is logged at level `info`.
 //!
 //! A run may write as many lines as its `log_lines` quota says, of 4 KiB each; the host drops and counts the rest.
 

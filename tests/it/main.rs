@@ -16,6 +16,7 @@ mod endings;
 mod exchanges;
 mod exhaustion;
 mod grants;
+mod guest_output;
 mod http;
 mod http_responses;
 mod large_body;

@@ -6,6 +6,7 @@ mod human;
 mod json;
 mod junit;
 mod live;
+mod log;
 mod sanitize;
 mod steps;
 mod table;

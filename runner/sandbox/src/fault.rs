@@ -8,6 +8,7 @@ use wasmtime_wasi::I32Exit;
 
 use super::limiter::is_short_of_memory;
 use super::state::State;
+use super::{frames, panic_message};
 use canary_net::ledger::Denial;
 use canary_record::{Recorder, Section, Text};
 use canary_run::outcome::{Fault, Outcome, StopCause};
@@ -63,20 +64,13 @@ fn stop_cause(error: &wasmtime::Error) -> Option<Outcome> {
     Some(Outcome::Stopped(StopCause::Quota { what, limit }))
 }
 
-/// Appends to a trap what the guest wrote to its standard error, where most languages write their panic message, and
-/// counts the quota that ended the run as a denial.
+/// Adds to a trap what the guest wrote to its standard error, where most languages write their panic message, and counts
+/// the quota that ended the run as a denial.
 pub(super) fn add_details(outcome: Outcome, state: &State) -> Outcome {
     match outcome {
         Outcome::Faulted(Fault::Trap(reason)) => {
-            let written = state.stderr.contents();
-            let text = String::from_utf8_lossy(&written);
-            let text = text.trim();
-            Outcome::Faulted(Fault::Trap(if text.is_empty() {
-                reason
-            } else {
-                let text = text.lines().collect::<Vec<_>>().join(" ");
-                record_text(state.client.page().recorder(), format!("{reason}: {text}"))
-            }))
+            let text = panic_message::describe(&reason, &state.stderr.tail());
+            Outcome::Faulted(Fault::Trap(record_text(state.client.page().recorder(), text)))
         }
         Outcome::Stopped(StopCause::Quota { what, limit }) => {
             state.client.page().record_denial(what);
@@ -99,7 +93,11 @@ pub(super) fn classify_call(error: wasmtime::Error, recorder: &Recorder, state: 
 fn reason(error: &wasmtime::Error) -> String {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         let text = trap.to_string();
-        return text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();
+        let text = text.strip_prefix("wasm trap: ").unwrap_or(&text);
+        return match frames::innermost(error) {
+            Some(function) => format!("{text} in `{function}`"),
+            None => text.to_owned(),
+        };
     }
     error.root_cause().to_string()
 }

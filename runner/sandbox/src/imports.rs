@@ -4,7 +4,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasSelf, Linker, LinkerInstance, ResourceType};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
-use wasmtime_wasi::p2::bindings as wasi;
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError, bindings as wasi};
 use wasmtime_wasi::random::WasiRandom;
 
 use super::bindings::{v0_1, v0_2};
@@ -47,6 +47,24 @@ const WASI: [&str; 20] = [
     "wasi:random/random",
 ];
 
+/// Resources of these interfaces that other WASI interfaces use as well, such as those of sockets.
+fn shared_resources() -> [(&'static str, &'static str, ResourceType); 4] {
+    [
+        ("wasi:io/error", "error", ResourceType::host::<IoError>()),
+        ("wasi:io/poll", "pollable", ResourceType::host::<DynPollable>()),
+        (
+            "wasi:io/streams",
+            "input-stream",
+            ResourceType::host::<DynInputStream>(),
+        ),
+        (
+            "wasi:io/streams",
+            "output-stream",
+            ResourceType::host::<DynOutputStream>(),
+        ),
+    ]
+}
+
 /// Links everything that a guest may import: the contract, and the WASI interfaces that a Rust guest pulls in by
 /// itself. They expose no preopened folders, variables, arguments or sockets.
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
@@ -74,6 +92,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
 /// later 0.2.
 pub(super) fn trap_unserved(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
     let engine = component.engine().clone();
+    let shared = imported_resources(component);
     for (name, import) in component.component_type().imports(&engine) {
         if is_served(name) {
             continue;
@@ -82,32 +101,63 @@ pub(super) fn trap_unserved(linker: &mut Linker<State>, component: &Component) -
             ComponentItem::ComponentInstance(instance) => {
                 let mut stub = linker.instance(name)?;
                 for (item, export) in instance.exports(&engine) {
-                    trap(&mut stub, name, item, &export.ty)?;
+                    trap(&mut stub, name, (item, &export.ty), &shared)?;
                 }
             }
-            item => trap(&mut linker.root(), "the world", name, &item)?,
+            item => trap(&mut linker.root(), "the world", (name, &item), &shared)?,
         }
     }
     Ok(())
 }
 
+/// The [`shared_resources`] as the component imports them, each with the host's own type. An interface that the host
+/// does not provide must have the same types, or the component does not fit the linker.
+fn imported_resources(component: &Component) -> Vec<(ResourceType, ResourceType)> {
+    let engine = component.engine();
+    let mut found = Vec::new();
+    for (import, item) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else {
+            continue;
+        };
+        for (interface, name, host) in shared_resources() {
+            if without_version(import) != interface {
+                continue;
+            }
+            if let Some(ComponentItem::Resource(imported)) =
+                instance.get_export(engine, name).map(|item| item.ty)
+            {
+                found.push((imported, host));
+            }
+        }
+    }
+    found
+}
+
+fn without_version(import: &str) -> &str {
+    import.split('@').next().unwrap_or(import)
+}
+
 fn is_served(name: &str) -> bool {
-    let interface = name.split('@').next().unwrap_or(name);
+    let interface = without_version(name);
     WASI.contains(&interface) || CONTRACT.contains(&interface) && ContractVersion::is_served(name)
 }
 
 fn trap(
     stub: &mut LinkerInstance<'_, State>,
     interface: &str,
-    name: &str,
-    item: &ComponentItem,
+    (name, item): (&str, &ComponentItem),
+    shared: &[(ResourceType, ResourceType)],
 ) -> wasmtime::Result<()> {
     match item {
         ComponentItem::ComponentFunc(_) => {
             let message = format!("it called `{name}` of `{interface}`, which this host does not provide");
             stub.func_new(name, move |_, _, _, _| Err(wasmtime::Error::msg(message.clone())))
         }
-        ComponentItem::Resource(_) => stub.resource(name, ResourceType::host::<()>(), |_, _| Ok(())),
+        ComponentItem::Resource(imported) => {
+            let known = shared.iter().find(|(other, _)| other == imported);
+            let host = known.map_or_else(ResourceType::host::<()>, |(_, host)| *host);
+            stub.resource(name, host, |_, _| Ok(()))
+        }
         _ => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ mod description;
 pub mod dispatch;
 mod engine;
 mod fault;
+mod frames;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod guest;
@@ -22,6 +23,8 @@ mod host;
 mod imports;
 mod instance_pool;
 mod limiter;
+mod output;
+mod panic_message;
 pub mod plugin;
 mod polls;
 mod program;
@@ -264,7 +267,10 @@ impl Sandbox {
                 let instance = instantiate(program, &mut store, &page, deadline).await?;
                 meter.begin_guest();
                 let called = call(&instance, &mut store).await;
-                called.map_err(|error| fault::classify_call(error, recorder, store.data()))
+                called.map_err(|error| {
+                    frames::log(&page, &error);
+                    fault::classify_call(error, recorder, store.data())
+                })
             };
             let ended = context.run_until(deadline, bounds.timeout, pin!(guest)).await;
             let ended = within_cpu(&meter, ended);
@@ -282,6 +288,8 @@ impl Sandbox {
         };
         let ended = within_cpu(&meter, ended);
         let memory_peak = store.data().limiter.peak();
+        store.data().stdout.end();
+        store.data().stderr.end();
         drop(store);
         (ended, CallRecord::new(&page, &meter, memory_peak))
     }

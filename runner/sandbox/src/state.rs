@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::random::WasiRandomCtx;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::cpu::CpuMeter;
 use super::limiter::Limiter;
+use super::output::GuestOutput;
 use canary_net::Client;
 use canary_record::quota::Quota;
 
@@ -19,8 +19,6 @@ const TABLE_CAPACITY: usize = 1_024;
 pub(super) const MAX_EXCHANGES: usize = 64;
 /// Random bytes of one call: a language runtime needs a seed.
 const RANDOM_BYTES: u64 = 64 << 10;
-/// Bytes stored of a guest's standard output and standard error, each.
-const OUTPUT_BYTES: usize = 4 << 10;
 
 /// One guest's view of the host.
 pub(crate) struct State {
@@ -30,7 +28,8 @@ pub(crate) struct State {
     pub(super) exchanges: Arc<Semaphore>,
     pub(super) limiter: Limiter,
     pub(super) meter: Arc<CpuMeter>,
-    pub(super) stderr: MemoryOutputPipe,
+    pub(super) stdout: GuestOutput,
+    pub(super) stderr: GuestOutput,
     wasi: WasiCtx,
 }
 
@@ -38,8 +37,10 @@ impl State {
     pub(super) fn new(client: Client, meter: Arc<CpuMeter>, quota: &Quota) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(TABLE_CAPACITY);
-        let stderr = MemoryOutputPipe::new(OUTPUT_BYTES);
+        let stdout = GuestOutput::new("stdout", Arc::clone(client.page()));
+        let stderr = GuestOutput::new("stderr", Arc::clone(client.page()));
         let wasi = WasiCtx::builder()
+            .stdout(stdout.clone())
             .stderr(stderr.clone())
             .max_random_size(RANDOM_BYTES)
             .build();
@@ -50,6 +51,7 @@ impl State {
             exchanges: Arc::new(Semaphore::new(MAX_EXCHANGES)),
             limiter,
             meter,
+            stdout,
             stderr,
             wasi,
         }

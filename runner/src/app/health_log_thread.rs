@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use canary_system::liveness::{self, Component, Impact, Registry};
-use canary_watch::health::{Health, INTERVAL, IssueLine, IssueLog};
+use canary_watch::health::{Evaluations, Health, IssueLine, IssueLog};
 
 const HEALTH_LOG: Component = Component {
     name: "health-log",
@@ -38,14 +38,14 @@ pub(super) fn start(
 ) -> io::Result<HealthLogThread> {
     let stop = Arc::new(AtomicBool::new(false));
     let (stopped, begin, mut log) = (Arc::clone(&stop), begin.clone(), IssueLog::default());
-    let mut next = Instant::now();
+    let mut evaluations = Evaluations::new(Instant::now());
     let thread = liveness::spawn(HEALTH_LOG, registry, move |progress| {
         while !stopped.load(Ordering::Acquire) {
             std::thread::park_timeout(BEAT);
             progress.beat();
             let now = Instant::now();
-            if now >= next && begin.is_cancelled() && !health.is_draining() {
-                next = now + INTERVAL;
+            let is_due = evaluations.is_due(now);
+            if is_due && begin.is_cancelled() && !health.is_draining() {
                 write(log.update(&health.check(), now));
             }
         }
@@ -56,11 +56,11 @@ pub(super) fn start(
     })
 }
 
+/// Both at the same level: a log that has the beginning has the end.
 fn write(lines: Vec<IssueLine>) {
     for line in lines {
         match line {
-            IssueLine::Begun(text) => tracing::warn!("{text}"),
-            IssueLine::Ended(text) => tracing::info!("{text}"),
+            IssueLine::Begun(text) | IssueLine::Ended(text) => tracing::warn!("{text}"),
         }
     }
 }

@@ -322,7 +322,7 @@ async fn a_disk_that_hangs_is_told_and_holds_up_neither_runs_nor_the_end() {
     assert_eq!(ending.code, 0, "{ending:?}");
     for line in [
         "WARN  not ready: state is not being persisted",
-        "INFO  `state_not_kept` has ended",
+        "WARN  `state_not_kept` has ended",
     ] {
         assert!(ending.err.contains(line), "{line}: {ending:?}");
     }

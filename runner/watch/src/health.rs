@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use issue::{AffectedChecks, HealthIssue, NotifierFailing};
-pub use log::{INTERVAL, IssueLine, IssueLog};
+pub use log::{Evaluations, IssueLine, IssueLog};
 pub use pools::PoolShortage;
 
 use super::reload_status::ReloadStatus;

@@ -85,7 +85,9 @@ impl NotifierWorker {
     /// Counts a failure that says nothing about the receiver.
     fn count_unattributed(&self, failure: &Failure) {
         let mut queue = self.context.outbox.queue();
-        queue.update_report(&self.notifier.name, |report| report.count_failure(failure.code.clone()));
+        queue.update_report(&self.notifier.name, |report| {
+            report.count_failure(failure.code.clone())
+        });
     }
 
     fn has_others(&self) -> bool {

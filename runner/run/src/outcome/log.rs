@@ -19,6 +19,20 @@ pub enum LogLevel {
     Error,
 }
 
+impl LogLevel {
+    /// In reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// A line that a guest logged, bounded by the run's quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {

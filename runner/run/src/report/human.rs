@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::sanitize::sanitize;
 use super::table::{Align, Cell, Column, Note, Row, render};
-use super::{Detail, Screen, Totals, format_duration, format_measurement, style_of};
+use super::{Detail, Screen, Totals, format_duration, format_measurement, log, style_of};
 use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
 use crate::status::Transition;
 use canary_record::quota::{QuotaKind, format_bytes};
@@ -97,6 +97,7 @@ fn notes(run: &Run, detail: Detail) -> Vec<Note> {
         .filter(is_shown)
         .map(assertion)
         .chain(facts.into_iter().flat_map(findings))
+        .chain(log::notes(run, detail))
         .chain(refused(run))
         .chain(reclaimed(run))
         .chain(truncated(run))

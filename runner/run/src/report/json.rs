@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Totals;
 use super::sanitize::is_unsafe;
-use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, VerdictStatus};
+use crate::outcome::{Assertion, LogLine, Measurement, Outcome, Run, Usage, VerdictStatus};
 use canary_record::quota::QuotaUsage;
 use canary_record::quota::fractional_millis::millis;
 use canary_record::{Line, Text, Transcript};
@@ -43,6 +43,8 @@ pub struct RunObject<'a> {
     assertions: Vec<AssertionObject<'a>>,
     measurements: Vec<MeasurementObject<'a>>,
     attributes: BTreeMap<&'a str, &'a str>,
+    /// What the plugin logged or printed.
+    log: Vec<LogObject<'a>>,
     usage: UsageObject,
     /// Only if it was recorded, which only `canary probe` does.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +85,16 @@ struct MeasurementObject<'a> {
     value: f64,
     unit: &'a str,
     attributes: BTreeMap<&'a str, &'a str>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct LogObject<'a> {
+    /// Since the start of the run.
+    at_ms: f64,
+    #[schemars(extend("enum" = ["trace", "debug", "info", "warn", "error"]))]
+    level: &'static str,
+    message: &'a str,
+    fields: BTreeMap<&'a str, &'a str>,
 }
 
 /// The resource usage of a run, as limited by its quotas.
@@ -182,6 +194,7 @@ impl<'a> RunObject<'a> {
             assertions: assertions.iter().map(AssertionObject::new).collect(),
             measurements: measurements.iter().map(MeasurementObject::new).collect(),
             attributes: map_of(attributes),
+            log: run.log.iter().map(LogObject::new).collect(),
             usage: UsageObject::new(&run.usage),
             conversation: run.trail.conversation.as_ref().map(ConversationObject::new),
         }
@@ -221,6 +234,17 @@ impl<'a> MeasurementObject<'a> {
             value: measurement.value,
             unit: &measurement.unit,
             attributes: map_of(&measurement.attributes),
+        }
+    }
+}
+
+impl<'a> LogObject<'a> {
+    fn new(line: &'a LogLine) -> Self {
+        Self {
+            at_ms: millis(line.at),
+            level: line.level.as_str(),
+            message: &line.message,
+            fields: map_of(&line.fields),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use quick_xml::escape::escape;
 
-use super::format_measurement;
 use super::sanitize::{for_xml, sanitize};
+use super::{format_measurement, log};
 use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
 
 /// The document of [`junit_parts`] as one text.
@@ -82,9 +82,17 @@ fn findings(run: &Run) -> String {
         run.outcome.as_str(),
         sanitize(&run.check.target.to_string())
     );
-    let Outcome::Completed(verdict) = &run.outcome else {
-        return lines;
-    };
+    if let Outcome::Completed(verdict) = &run.outcome {
+        lines += &verdict_findings(verdict);
+    }
+    for line in &run.log {
+        lines += &indented(&format!("log {}\n", log::format(line)));
+    }
+    lines
+}
+
+fn verdict_findings(verdict: &Verdict) -> String {
+    let mut lines = String::new();
     if verdict.status == VerdictStatus::Warn {
         lines += &indented(&not_passed(verdict));
     }

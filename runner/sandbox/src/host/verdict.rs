@@ -7,7 +7,7 @@ use crate::cpu::CpuMeter;
 use crate::polls::HostFunction;
 use canary_net::ledger::Page;
 use canary_record::{Entry, Section, Text};
-use canary_run::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
+use canary_run::outcome::{Assertion, LogLevel, Measurement, Verdict, VerdictStatus};
 
 /// Bytes of texts that are recorded in one poll: some milliseconds at most.
 const SLICE: usize = 16 << 10;
@@ -38,6 +38,22 @@ pub(crate) async fn record_verdict(page: &Page, meter: &Arc<CpuMeter>, verdict: 
 pub(crate) fn is_own_fault(verdict: &probe::Verdict) -> bool {
     let is_it = |(key, value): &(String, String)| key == "fault" && value == "check";
     verdict.status == probe::Status::Fail && verdict.extra.iter().any(is_it)
+}
+
+/// Why a measurement cannot be used, for the log of the run.
+fn problem(measurement: &probe::Measurement) -> Option<String> {
+    let probe::Measurement { name, value, .. } = measurement;
+    if name.is_empty() {
+        return Some("a measurement without a name was left out".to_owned());
+    }
+    let value = match value {
+        value if value.is_nan() => "not a number",
+        value if value.is_infinite() => "infinite",
+        _ => return None,
+    };
+    Some(format!(
+        "the measurement `{name}` was left out: its value is {value}"
+    ))
 }
 
 struct Writer<'r> {
@@ -76,6 +92,10 @@ impl Writer<'_> {
     async fn measurements(&mut self, measurements: Vec<probe::Measurement>) -> Vec<Measurement> {
         let mut recorded = Vec::new();
         for measurement in measurements {
+            if let Some(problem) = problem(&measurement) {
+                self.page.log(LogLevel::Warn, problem, Vec::new());
+                continue;
+            }
             let has_room = || self.page.recorder().admit(Section::Verdict, MEASUREMENT_BYTES);
             if self.page.count_measurement().is_err() || !has_room() {
                 continue;
@@ -211,6 +231,40 @@ mod tests {
         assert!(before > 1 << 20, "{before}");
         let slice = u64::try_from(SLICE + 4 * MAX_TEXT).unwrap();
         assert!(most < slice, "{most} bytes in one poll");
+    }
+
+    #[tokio::test]
+    async fn a_measurement_without_a_name_or_a_finite_value_is_left_out_and_logged() {
+        let (meter, page) = (meter(Duration::from_secs(600)), page(16));
+        let mut verdict = full();
+        let values = [
+            ("a", 1.0),
+            ("b", f64::NAN),
+            ("c", f64::NEG_INFINITY),
+            ("", 2.0),
+            ("d", 3.0),
+        ];
+        let measurement = |(name, value): (&str, f64)| probe::Measurement {
+            value,
+            ..measured(name.to_owned(), "s".to_owned(), Vec::new())
+        };
+        verdict.measurements = values.map(measurement).to_vec();
+        let recorded = record_verdict(&page, &meter, verdict).await.measurements;
+        let names: Vec<&str> = recorded.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["a", "d"]);
+        let log: Vec<String> = page
+            .take_log()
+            .iter()
+            .map(|line| line.message.to_string())
+            .collect();
+        assert_eq!(
+            log,
+            [
+                "the measurement `b` was left out: its value is not a number",
+                "the measurement `c` was left out: its value is infinite",
+                "a measurement without a name was left out",
+            ]
+        );
     }
 
     #[tokio::test]

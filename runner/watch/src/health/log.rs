@@ -9,7 +9,44 @@ use tokio::time::Instant;
 use super::{HealthIssue, HealthReport};
 
 /// How often health is evaluated for the log: an issue that comes and goes between two evaluations is not logged.
-pub const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Longest time between two beats of a thread that is not held up.
+const MAX_BEAT: Duration = Duration::from_secs(3);
+
+/// When health is evaluated for the log, by a thread that asks at each of its beats, about once a second.
+#[derive(Debug)]
+pub struct Evaluations {
+    last_beat: Instant,
+    next: Instant,
+    /// Whether the last evaluation was put off.
+    was_put_off: bool,
+}
+
+impl Evaluations {
+    /// The first one is at `now`.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            last_beat: now,
+            next: now,
+            was_put_off: false,
+        }
+    }
+
+    /// Whether it is time for one. After the process was suspended, every component looks as if it had made no
+    /// progress, until it runs again; so an evaluation is put off if the beat is late, but not twice in a row.
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        let is_late = now.saturating_duration_since(self.last_beat) > MAX_BEAT;
+        self.last_beat = now;
+        if now < self.next {
+            return false;
+        }
+        self.next = now + INTERVAL;
+        self.was_put_off = is_late && !self.was_put_off;
+        !self.was_put_off
+    }
+}
 
 /// Issues that are logged as begun. One line stands for all issues of a code, so their number is bounded.
 #[derive(Debug, Default)]
@@ -61,6 +98,21 @@ mod tests {
         HealthReport {
             issues: issues.to_vec(),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn health_is_evaluated_at_an_interval_and_later_after_the_process_was_suspended() {
+        let begun = Instant::now();
+        let mut evaluations = Evaluations::new(begun);
+        let mut due = |seconds| evaluations.is_due(begun + Duration::from_secs(seconds));
+        let found: Vec<u64> = (0..12).filter(|second| due(*second)).collect();
+        assert_eq!(found, [0, 5, 10]);
+        // Suspended for 16 s.
+        let found: Vec<u64> = (28..40).filter(|second| due(*second)).collect();
+        assert_eq!(found, [33, 38]);
+        // On a machine that is always late, it is evaluated half as often.
+        let found: Vec<u64> = (45..100).step_by(5).filter(|second| due(*second)).collect();
+        assert_eq!(found, [50, 60, 70, 80, 90]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The misbehaviours.
 
 use std::hint::black_box;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use canary_sdk::http::Request;
@@ -27,6 +28,8 @@ pub(crate) fn behave(behaviour: &Behaviour, endpoint: &Endpoint, notes: &mut Not
         Behaviour::GrowMemory => grow_memory(),
         Behaviour::FloodLog => flood_log(),
         Behaviour::Log(lines) => (0..*lines).for_each(log_line),
+        Behaviour::Print(lines) => (0..*lines).for_each(print_line),
+        Behaviour::StdConnect => std_connect(endpoint)?,
         Behaviour::Sleep => sleep(),
         Behaviour::HugeVerdict => huge_verdict(notes),
         Behaviour::BadText => bad_text(notes),
@@ -90,6 +93,23 @@ fn panic() {
 #[expect(clippy::exit, reason = "it is what the test asks for")]
 fn exit() {
     std::process::exit(3)
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is what the test asks for"
+)]
+fn print_line(number: u32) {
+    println!("printed {number}");
+    eprintln!("complained {number}");
+}
+
+fn std_connect(endpoint: &Endpoint) -> Result<(), Error> {
+    let connected = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
+    connected
+        .map(drop)
+        .map_err(|error| Error::plugin(error.to_string()))
 }
 
 fn spin() {

@@ -55,6 +55,10 @@ pub enum Behaviour {
     GrowMemory,
     /// Logs for ever.
     FloodLog,
+    /// Prints so many lines to standard output, and as many to standard error.
+    Print(u32),
+    /// Connects through WASI, as a library does that knows nothing of the host.
+    StdConnect,
     /// Logs so many lines.
     Log(u32),
     /// Sleeps for longer than any run.
