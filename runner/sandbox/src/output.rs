@@ -57,20 +57,29 @@ impl GuestOutput {
         self.log(&line);
     }
 
-    fn append(&self, mut bytes: &[u8]) {
+    fn append(&self, bytes: &[u8]) {
         let mut written = self.written();
         written.keep_tail(bytes);
-        while !bytes.is_empty() {
-            let room = MAX_LINE - written.line.len();
-            let within = &bytes[..bytes.len().min(room)];
-            let line_end = memchr::memchr(b'\n', within);
-            let taken = line_end.unwrap_or(within.len());
-            written.line.extend_from_slice(&within[..taken]);
-            bytes = &bytes[line_end.map_or(taken, |end| end + 1)..];
-            if line_end.is_some() || written.line.len() == MAX_LINE {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (piece, has_ended) = match piece.split_last() {
+                Some((b'\n', line)) => (line, true),
+                _ => (piece, false),
+            };
+            self.append_piece(&mut written.line, piece);
+            if has_ended {
                 self.log(&std::mem::take(&mut written.line));
             }
         }
+    }
+
+    /// Appends a part of a line, and logs it as often as it reaches its maximum.
+    fn append_piece(&self, line: &mut Vec<u8>, mut piece: &[u8]) {
+        while let Some((within, rest)) = piece.split_at_checked(MAX_LINE - line.len()) {
+            line.extend_from_slice(within);
+            self.log(&std::mem::take(line));
+            piece = rest;
+        }
+        line.extend_from_slice(piece);
     }
 
     fn log(&self, line: &[u8]) {
@@ -89,7 +98,7 @@ impl GuestOutput {
 
 impl Written {
     fn keep_tail(&mut self, bytes: &[u8]) {
-        let bytes = &bytes[bytes.len().saturating_sub(MAX_TAIL)..];
+        let bytes = bytes.last_chunk::<MAX_TAIL>().map_or(bytes, |last| last);
         let surplus = (self.tail.len() + bytes.len()).saturating_sub(MAX_TAIL);
         self.tail.drain(..surplus);
         self.tail.extend_from_slice(bytes);
