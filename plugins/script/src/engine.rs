@@ -14,16 +14,9 @@ use canary_sdk::{Check, Error, Verdict};
 use crate::config::Config;
 use crate::globals;
 use crate::run::Run;
+use crate::source::{PATH, wrapped};
 use crate::uncaught::{self, Uncaught};
 use crate::value::{error, show};
-
-/// What a script is the body of. It has no line of its own, so that the lines of the script are those of the suite.
-const BEFORE: &str = "(async()=>{";
-const AFTER: &str = "\n})()";
-/// Columns by which the first line of a script is shifted.
-pub(crate) const SHIFT: u32 = 11;
-/// How positions in the script are called in a stack trace.
-pub(crate) const PATH: &str = "script";
 
 /// Maximum depth of calls, of functions of the script and of the engine.
 const MAX_CALLS: usize = 400;
@@ -62,11 +55,6 @@ pub(crate) fn run(check: &Check<Config>) -> Result<Verdict, Error> {
             Uncaught::Own(message) => Err(Error::Plugin(message)),
         },
     }
-}
-
-/// A script as the body of a function, which is called.
-pub(crate) fn wrapped(script: &str) -> String {
-    format!("{BEFORE}{script}{AFTER}")
 }
 
 /// Runs a script to its end, and returns what it returned.

@@ -11,7 +11,7 @@ pub(crate) mod network_error;
 mod secrets;
 mod sleep;
 mod tcp;
-pub(crate) mod tls;
+mod tls;
 mod verdict;
 
 use boa_engine::native_function::NativeFunctionPointer;

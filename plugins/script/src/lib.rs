@@ -12,7 +12,10 @@ mod options;
 mod request;
 mod response;
 mod run;
+mod source;
 mod syntax;
+mod timings;
+mod tls_session;
 mod uncaught;
 mod value;
 

@@ -7,12 +7,12 @@ use boa_engine::object::{FunctionObjectBuilder, JsObject, ObjectInitializer};
 use boa_engine::property::Attribute;
 use boa_engine::{Context, JsArgs as _, JsResult, JsString, JsSymbol, JsValue, NativeFunction};
 use canary_sdk::http::{Response, Version};
-use canary_sdk::tcp::Timings;
 
-use crate::globals::tls;
 use crate::json;
 use crate::run::{Run, add};
-use crate::value::{expect_text, list, milliseconds, string, syntax_error, uint8_array};
+use crate::timings::timings;
+use crate::tls_session;
+use crate::value::{expect_text, list, string, syntax_error, uint8_array};
 
 /// Maximum length in characters of the beginning of a body in a message.
 const MAX_QUOTED: usize = 60;
@@ -21,7 +21,7 @@ const MAX_QUOTED: usize = 60;
 pub(crate) fn object(response: Response, context: &mut Context) -> JsResult<JsValue> {
     let run = Run::of(context)?;
     let tls = match &response.tls {
-        Some(session) => tls::session(session, run.check.now, context)?,
+        Some(session) => tls_session::object(session, run.check.now, context)?,
         None => JsValue::undefined(),
     };
     let timings = timings(&response.timings, context);
@@ -106,25 +106,6 @@ fn response(index: usize, context: &Context) -> JsResult<Rc<Response>> {
     let responses = Run::of(context)?;
     let found = responses.responses.borrow().get(index).cloned();
     found.ok_or_else(|| crate::value::error("the response is gone"))
-}
-
-/// How long each phase took, in milliseconds.
-pub(crate) fn timings(timings: &Timings, context: &mut Context) -> JsObject {
-    let mut object = ObjectInitializer::new(context);
-    let phases = [
-        ("resolve", timings.resolve),
-        ("connect", timings.connect),
-        ("handshake", timings.handshake),
-        ("send", timings.send),
-        ("wait", timings.wait),
-        ("receive", timings.receive),
-        ("total", Some(timings.total())),
-    ];
-    for (name, time) in phases {
-        let time = time.map_or(JsValue::undefined(), milliseconds);
-        object.property(JsString::from(name), time, Attribute::ENUMERABLE);
-    }
-    object.build()
 }
 
 /// The headers of a response: `get`, `getAll`, `has`, and iteration over pairs.

@@ -8,8 +8,8 @@ use boa_engine::parser::lexer::Error as LexError;
 use boa_engine::parser::{Error as ParseError, Parser};
 
 use crate::config::MAX_SCRIPT_BYTES;
-use crate::engine;
 use crate::nesting::{self, TooDeep};
+use crate::source::wrapped;
 
 /// Maximum length in characters of what a message quotes of a script.
 const MAX_QUOTED: usize = 40;
@@ -53,7 +53,7 @@ pub(crate) fn check(script: &str) -> Result<(), SyntaxError> {
 
 /// Whether a script is the body of one function, and nothing beyond it.
 fn is_one_function(script: &str) -> bool {
-    let wrapped = engine::wrapped(script);
+    let wrapped = wrapped(script);
     let mut parser = Parser::new(Source::from_bytes(&wrapped));
     parser.set_strict();
     let parsed = parser.parse_script(&Scope::new_global(), &mut Interner::default());

@@ -5,10 +5,10 @@ use boa_engine::object::JsObject;
 use boa_engine::{Context, JsError, JsValue, js_string};
 use canary_sdk::{ErrorCode, NetError, Phase};
 
-use crate::engine::{PATH, SHIFT};
 use crate::globals::network_error;
 use crate::occurrence::{self, Place};
 use crate::run::Run;
+use crate::source::{PATH, SHIFT};
 use crate::value::show;
 
 const PHASES: [Phase; 6] = [

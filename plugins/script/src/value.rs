@@ -7,6 +7,7 @@ use boa_engine::object::JsObject;
 use boa_engine::object::builtins::{JsArray, JsArrayBuffer, JsUint8Array};
 use boa_engine::property::PropertyKey;
 use boa_engine::{Context, JsError, JsNativeError, JsResult, JsString, JsValue};
+use canary_sdk::Endpoint;
 
 /// Maximum length in characters of a value in a message.
 const MAX_SHOWN: usize = 200;
@@ -29,6 +30,13 @@ pub(crate) fn expect_text(value: &JsValue, what: &str) -> JsResult<String> {
             show(value)
         ))),
     }
+}
+
+/// An argument `HOST:PORT`.
+pub(crate) fn endpoint(of: &str, value: &JsValue) -> JsResult<Endpoint> {
+    let text = expect_text(value, &format!("{of}: the destination"))?;
+    text.parse()
+        .map_err(|error| type_error(format_args!("{of}: {error}")))
 }
 
 /// The bytes of a text (UTF-8), of a `Uint8Array` or of an `ArrayBuffer`.

@@ -5,14 +5,15 @@ use std::rc::Rc;
 use boa_engine::object::ObjectInitializer;
 use boa_engine::property::Attribute;
 use boa_engine::{Context, JsArgs as _, JsResult, JsString, JsValue, NativeFunction};
+use canary_sdk::NetError;
 use canary_sdk::tcp::{ConnectOptions, Connection};
-use canary_sdk::{Endpoint, NetError};
 
-use super::{constant, native, network_error, tls};
+use super::{constant, native, network_error};
 use crate::options::{self, Options};
-use crate::response::timings;
 use crate::run::{Run, add};
-use crate::value::{bytes, count, duration, error, expect_text, string, type_error, uint8_array};
+use crate::timings::timings;
+use crate::tls_session;
+use crate::value::{bytes, count, duration, endpoint, error, string, uint8_array};
 
 const OPTIONS: [&str; 2] = ["timeout", "tls"];
 /// Bytes that are read at most where the script says nothing else.
@@ -24,13 +25,6 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
         .property(JsString::from("connect"), connect, Attribute::empty())
         .build();
     constant("tcp", tcp, context)
-}
-
-/// An argument `HOST:PORT`.
-pub(super) fn endpoint(of: &str, value: &JsValue) -> JsResult<Endpoint> {
-    let text = expect_text(value, &format!("{of}: the destination"))?;
-    text.parse()
-        .map_err(|error| type_error(format_args!("{of}: {error}")))
 }
 
 fn connect(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
@@ -55,7 +49,7 @@ fn connect(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsV
     let session = session.map_err(|error| thrown(error, context))?;
     let run = Run::of(context)?;
     let session = match session {
-        Some(session) => tls::session(&session, run.check.now, context)?,
+        Some(session) => tls_session::object(&session, run.check.now, context)?,
         None => JsValue::undefined(),
     };
     let info = connection.info();
@@ -128,7 +122,7 @@ const OPERATIONS: [(&str, Operation); 8] = [
         let options = options::tls("startTls", args.get_or_undefined(0), context)?;
         let now = Run::of(context)?.check.now;
         match connection.start_tls(&options) {
-            Ok(session) => tls::session(&session, now, context).map(Ok),
+            Ok(session) => tls_session::object(&session, now, context).map(Ok),
             Err(error) => Ok(Err(error)),
         }
     }),
