@@ -166,7 +166,7 @@ fn nesting_ends_in_a_problem_of_the_suite_and_never_in_a_trap() {
     let shapes = [
         ("(", "1", ")", 70),
         ("[", "", "]", 70),
-        ("({ a: ", "1", " })", 36),
+        ("({ a: ", "1", " })", 32),
         ("{", "", "}", 70),
         ("!", "1", "", 290),
         ("`${", "1", "}`", 70),
@@ -174,13 +174,13 @@ fn nesting_ends_in_a_problem_of_the_suite_and_never_in_a_trap() {
         ("f(a => ", "1", ")", 40),
         ("a => ", "1", "", 140),
         ("if (0) 1; else ", "1", "", 140),
-        ("1 + ", "1", "", 590),
+        ("1 + ", "1", "", 570),
         ("a?.", "a", "", 290),
     ];
     alone(async {
         let harness = Harness::new().await;
         for (open, inner, close, fits) in shapes {
-            for (times, is_accepted) in [(fits, true), ((64 << 10) / (open.len() + close.len()) - 1, false)] {
+            for (times, is_accepted) in [(fits, true), ((60 << 10) / (open.len() + close.len()) - 1, false)] {
                 let nested = open.repeat(times) + inner + &close.repeat(times);
                 // It is parsed and compiled, and nothing of it runs.
                 let text = format!("if (false) {{ ({nested}) }}");
