@@ -178,3 +178,13 @@ fn chance_and_time_differ_from_run_to_run() {
     assert_ne!(random(), random());
     assert!(summary("await sleep(2); return new Date().toISOString()").starts_with("20"));
 }
+
+#[test]
+fn a_script_does_not_sleep_longer_than_its_run() {
+    let late = verdict("sleep('60s')");
+    assert_eq!(
+        late.summary(),
+        "cannot sleep for 60000 ms: the run has 5000 ms left"
+    );
+    assert_eq!(late.attribute("error.reason"), Some("timeout"));
+}
