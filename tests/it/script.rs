@@ -210,7 +210,7 @@ fn nesting_ends_in_a_problem_of_the_suite_and_never_in_a_trap() {
 }
 
 #[test]
-fn two_hundred_scripts_run_at_once() {
+fn two_hundred_scripts_run_fifty_at_a_time() {
     alone(async {
         let harness = Harness::new().await;
         let site = Site::start(shop);
