@@ -13,10 +13,11 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 const VARIABLE: &str = "CANARY_PLUGIN";
-const PLUGINS: [(&str, &str); 4] = [
+const PLUGINS: [(&str, &str); 5] = [
     ("http", "plugins/http"),
     ("tls", "plugins/tls"),
     ("tcp", "plugins/tcp"),
+    ("script", "plugins/script"),
     ("leak", "plugins/leak"),
 ];
 

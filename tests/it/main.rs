@@ -28,6 +28,7 @@ mod redirect_locations;
 mod resolution;
 mod response_bodies;
 mod response_costs;
+mod script;
 mod size_limits;
 mod tls;
 mod tls_proxies;

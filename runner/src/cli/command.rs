@@ -310,7 +310,7 @@ pub(super) enum PluginCommand {
     /// Show a plugin's metadata and config schema.
     #[command(after_long_help = help::PLUGIN_INSPECT)]
     Inspect {
-        /// Built-in plugin (`http`, `tls`, `tcp`) or path of a plugin file.
+        /// Built-in plugin (`http`, `tls`, `tcp`, `script`) or path of a plugin file.
         plugin: String,
         /// Print only the JSON Schema of its `config`.
         #[arg(long)]

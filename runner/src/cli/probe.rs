@@ -36,7 +36,7 @@ const DECLARE: &str = "declare it under `vars`, or ";
 /// A check that is configured by arguments.
 #[derive(Debug, Args)]
 pub(super) struct ProbeArgs {
-    /// Built-in plugin (`http`, `tls`, `tcp`) or path of a plugin file.
+    /// Built-in plugin (`http`, `tls`, `tcp`, `script`) or path of a plugin file.
     plugin: String,
     /// Target to check, in the plugin's syntax.
     target: String,

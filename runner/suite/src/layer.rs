@@ -20,7 +20,7 @@ use crate::grant::{Grant, NameServer, SecretOrigin};
 pub(super) static OWN_KEYS: [Key; 6] = [
     Key {
         name: "plugin",
-        description: "`http`, `tls`, `tcp`, or a name under `plugins`.",
+        description: "`http`, `tls`, `tcp`, `script`, or a name under `plugins`.",
         schema: || text(MAX_PLUGIN),
     },
     Key {

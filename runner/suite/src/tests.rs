@@ -26,7 +26,7 @@ mod units;
 mod variables;
 mod variables_missing;
 
-const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
+const EMBEDDED: [&str; 5] = ["http", "tls", "tcp", "script", "leak"];
 const TOKEN: &str = "hunter2-from-the-environment";
 
 /// `TOKEN` and `DB_HOST` are set; files are those on disk.

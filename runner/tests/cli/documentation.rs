@@ -178,7 +178,7 @@ fn the_reference_has_the_defaults_of_the_schema() {
 #[test]
 fn the_page_of_a_plugin_has_every_key_of_its_configuration() {
     let schema: Value = serde_json::from_str(&printed(&["schema"])).unwrap();
-    for plugin in ["http", "tls", "tcp"] {
+    for plugin in ["http", "tls", "tcp", "script"] {
         let page = page(&format!("plugins/{plugin}.md"));
         let documented: BTreeSet<&str> = first_cells(&page).collect();
         let keys = properties(&schema, &format!("/$defs/config-{plugin}"));

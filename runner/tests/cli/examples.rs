@@ -13,13 +13,14 @@ use tempfile::TempDir;
 
 use super::{canary, folder, runs};
 
-/// One for each monitor, with its checks.
-const SUITES: [(&str, usize); 5] = [
+/// Each suite, and the number of its checks.
+const SUITES: [(&str, usize); 6] = [
     ("blackbox_exporter.yaml", 14),
     ("gatus.yaml", 10),
     ("cloudprober.yaml", 9),
     ("heartbeat.yaml", 9),
     ("uptime-kuma.yaml", 7),
+    ("script.yaml", 5),
 ];
 
 const PAGES: &str = r#"

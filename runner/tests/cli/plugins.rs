@@ -38,6 +38,7 @@ fn the_embedded_plugins_are_listed() {
     http   0.1.0    sha256:<digest>  Sends an HTTP request and checks status, headers, body, JSON, latency and certificate
     tls    0.1.0    sha256:<digest>  Examines the certificate chain and the handshake of a TLS server
     tcp    0.1.0    sha256:<digest>  Connects to a TCP port and holds a conversation
+    script 0.1.0    sha256:<digest>  Runs a check in JavaScript that the suite contains
     leak   0.1.0    sha256:<digest>  Opens connections and never closes them, to show that the host does
     ");
 }

@@ -14,13 +14,14 @@ use canary_system::regular_file::Session;
 pub(super) const MAX_BYTES: u64 = 64 << 20;
 
 /// The names of the plugins that are compiled into the runner, built from `plugins/` by the build script.
-pub const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
+pub const EMBEDDED: [&str; 5] = ["http", "tls", "tcp", "script", "leak"];
 
 /// Their components, compressed (RFC 1951). Not a constant, of which every use may be a copy.
 static COMPONENTS: [&[u8]; EMBEDDED.len()] = [
     include_bytes!(concat!(env!("OUT_DIR"), "/http.deflate")),
     include_bytes!(concat!(env!("OUT_DIR"), "/tls.deflate")),
     include_bytes!(concat!(env!("OUT_DIR"), "/tcp.deflate")),
+    include_bytes!(concat!(env!("OUT_DIR"), "/script.deflate")),
     include_bytes!(concat!(env!("OUT_DIR"), "/leak.deflate")),
 ];
 

@@ -133,7 +133,7 @@ fn a_probe_with_an_unknown_plugin() {
     assert_snapshot!(seen(&[], &["probe", "ping", "example.com"]), @r"
     stderr:
     error: PLUGIN: cannot read `ping`: No such file or directory (os error 2)
-    hint: built in: `http`, `tls`, `tcp`, `leak`; anything else is the path of a plugin
+    hint: built in: `http`, `tls`, `tcp`, `script`, `leak`; anything else is the path of a plugin
 
     1 problem
 

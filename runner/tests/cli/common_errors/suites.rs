@@ -246,7 +246,7 @@ fn an_unknown_plugin() {
     error: suite.yaml:3:13: check `router`: unknown plugin `ping`
         3 |     plugin: ping
           |             ^^^^
-    hint: built in: `http`, `tls`, `tcp`, `leak`; declare another: `plugins: { ping: { path: FILE.wasm } }`
+    hint: built in: `http`, `tls`, `tcp`, `script`, `leak`; declare another: `plugins: { ping: { path: FILE.wasm } }`
 
     1 problem
 
