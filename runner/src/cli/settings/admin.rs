@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args};
 use url::Url;
 
 use canary_settings::{Access, Admin, Listen, Report, Token};
-use canary_suite::Environment;
+use canary_suite::{Environment, without_secrets};
 
 const TOKEN: &str = "CANARY_ADMIN_TOKEN";
 const ADMIN: &str = "CANARY_ADMIN";
@@ -92,7 +92,7 @@ impl FromStr for Address {
 /// An admin address that does not fit the command.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum AdminAddressError {
-    #[error("cannot listen on the URL `{0}`; use `--admin ADDRESS:PORT`")]
+    #[error("cannot listen on the URL {shown}; use `--admin ADDRESS:PORT`", shown = without_secrets(&format!("`{0}`")))]
     Url(Url),
     #[error("the admin server is disabled; set the address of a running instance with `--admin`")]
     Disabled,
