@@ -194,6 +194,71 @@ fn no_problem_shows_what_stands_under_the_key_of_a_secret() {
     }
 }
 
+/// The secrets of the settings are in keys that are mistyped, in their names, and in values that are meant for others.
+#[test]
+fn no_problem_shows_a_secret_whose_key_is_mistyped() {
+    let secret = "Zq7Wk2Rv9Xj4Mp8T";
+    for text in [
+        format!("admin: {{ token:{secret} }}\n"),
+        format!("admin: {{ token {secret} }}\n"),
+        format!("admin: {{ \"token: {secret}\" }}\n"),
+        format!("admin: {{ \"password={secret}\": x }}\n"),
+        format!("\"password={secret}\": x\n"),
+        format!("admin: {{ token:a`{secret} }}\n"),
+        format!("admin: {{ url:https://u:{secret}@a.test/x }}\n"),
+        format!("admin: {{ url:https://hooks.a.test/services/{secret} }}\n"),
+        format!("admin: {{ url:https://hooks.a.test/services/a`b` {secret} }}\n"),
+        format!("admin: {{ endpoint:{secret} }}\n"),
+        format!("routing_key:{secret}\n"),
+        format!("{{ routing_key:{secret} }}\n"),
+        format!("heartbeat: {{ url: !{secret} }}\n"),
+        format!("heartbeat: {{ url: !!int {secret} }}\n"),
+        format!("telemetry: {{ endpoint: !{secret} }}\n"),
+        format!("telemetry: {{ headers: {{ x-team: !{secret} }} }}\n"),
+        format!("telemetry: {{ headers: {{ x-team: !!int '{secret}' }} }}\n"),
+        format!("telemetry: {{ headers: [!{secret}] }}\n"),
+        format!("telemetry: {{ headers: !{secret} }}\n"),
+        format!("telemetry:\n  headers:\n    x-team: !{secret}\n"),
+        format!("telemetry:\n  headers:\n    x-team: \"${{env:{secret}\"\n"),
+        format!("admin: {{ listen: \"http://u:{secret}@127.0.0.1:3\" }}\n"),
+        format!("admin: {{ listen: \"http://{secret}@127.0.0.1:3\" }}\n"),
+        format!("admin: {{ listen: \"http://127.0.0.1:3/?token={secret}\" }}\n"),
+        format!("admin: {{ listen: \"http://127.0.0.1:3/?x={secret}\" }}\n"),
+        format!("admin: {{ listen: \"http://127.0.0.1:3/?x=a`{secret}\" }}\n"),
+        format!("admin: {{ hosts: [\"http://u:{secret}@a.test\"] }}\n"),
+        format!("concurrency: \"http://u:{secret}@127.0.0.1:3\"\n"),
+        format!("concurrency: \"http://127.0.0.1:3/?x={secret}\"\n"),
+        format!(
+            "concurrency: \"http://u:{secret}{}@127.0.0.1:3\"\n",
+            "x".repeat(80)
+        ),
+        format!("concurrency: \"http://{secret}{}@127.0.0.1:3\"\n", "x".repeat(80)),
+        format!("block_networks: [\"http://u:a`{secret}@127.0.0.1:3\"]\n"),
+        format!("\"http://u:{secret}@127.0.0.1:3\": 1\n"),
+    ] {
+        let messages = file(&text).1;
+        assert!(!messages.is_empty(), "{text}");
+        assert!(!messages.contains(&secret[..8]), "{text}\n{messages}");
+    }
+}
+
+#[test]
+fn problems_of_keys_that_are_no_secrets_say_which_they_are() {
+    let (_, messages) = file("admin: { listen: 'http://127.0.0.1:3/a', tokens: 1, uri: https://a.test/ }");
+    insta::assert_snapshot!(messages, @"
+    canary.yaml:1:18: `admin.listen`: invalid listen address `http://127.0.0.1:3/a`
+    hint: write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`
+
+    canary.yaml:1:42: unknown key `tokens` in `admin`
+    hint: did you mean `token`?
+
+    canary.yaml:1:53: unknown key `uri` in `admin`
+    hint: known: `listen`, `token`, `tls`, `insecure`, `hosts`
+
+    3 problems with the settings
+    ");
+}
+
 #[test]
 fn a_file_that_is_not_there_is_a_problem() {
     let file = File::read(Path::new("/no/such/canary.yaml"), &Fixed);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use canary_run::report;
+use canary_suite::{quoted, without_secrets};
 
 /// Prints help that was requested, or the problem of the arguments; in the latter case the exit code is `code`.
 pub(super) fn print_refusal(error: &clap::Error, code: u8) -> ExitCode {
@@ -34,13 +35,24 @@ pub(super) fn exit_code(done: std::io::Result<()>) -> ExitCode {
     }
 }
 
-/// Line by line, escaped for a terminal, without the prefix of the library.
+/// Line by line, escaped for a terminal, without secrets and the prefix of the library.
 fn plain(error: &clap::Error) -> String {
     let rendered = error.render().to_string();
     let text = rendered.strip_prefix("error: ").unwrap_or(&rendered);
+    let text = without_secret_value(error, text);
     let mut lines: String = text.lines().map(|line| report::sanitize(line) + "\n").collect();
     lines.extend(suite_tip(error));
     lines
+}
+
+/// The text of an error without a secret in the value that it is about, which may have its name in it or be a URL.
+fn without_secret_value(error: &clap::Error, text: &str) -> String {
+    let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else {
+        return text.to_owned();
+    };
+    let shown = without_secrets(&quoted(value));
+    let shown = format!("'{}'", shown.trim_matches('`'));
+    without_secrets(&text.replacen(&format!("'{value}'"), &shown, 1))
 }
 
 /// What somebody meant who gave a suite in place of a command.
@@ -99,6 +111,35 @@ mod tests {
                 "{arguments:?}: {problem}"
             );
         }
+    }
+
+    #[test]
+    fn an_argument_that_is_not_understood_shows_no_secret() {
+        let secret = "Zq7Wk2Rv9Xj4Mp8T";
+        let long = "x".repeat(5_000);
+        for arguments in [
+            &["--var", &format!("password={secret}{long}")][..],
+            &["--var", &format!("password={secret}${{env:A}}")],
+            &["--var", &format!("password={secret}${{var:a}}")],
+            &["--var", &format!("password=a`{secret}${{var:a}}")],
+            &["--var", &format!("password:{secret}")],
+            &["--var", &format!("password {secret}")],
+            &["--var", &format!("password:{secret}=x")],
+            &["--admin", &format!("http://u:{secret}@a.test:99999")],
+            &["--admin", &format!("http://{secret}@a.test:99999")],
+            &["--admin", &format!("a.test/?api_key={secret}")],
+            &["--admin", &format!("htp://a.test/?x={secret}")],
+            &["--concurrency", &format!("token={secret}")],
+        ] {
+            let arguments: Vec<&str> = ["run", "suite.yaml"].iter().chain(arguments).copied().collect();
+            let text = problem(&arguments);
+            assert!(
+                !text.contains(&secret[..8]) && text.contains("invalid value"),
+                "{text}"
+            );
+        }
+        let text = problem(&["run", "suite.yaml", "--concurrency", "many"]);
+        assert!(text.contains("invalid value 'many' for '--concurrency"), "{text}");
     }
 
     #[test]

@@ -8,11 +8,14 @@ use super::check::RawCheck;
 use super::config::ConfigKey;
 use super::syntax::RawFile;
 use super::tree::{Kind, Node, quoted};
+use super::variables::Variable;
 use crate::problem::Problem;
 use canary_record::redact::Secret;
 
 /// Minimum length in bytes of a line of a value that is masked in quoted source lines.
 const MIN_QUOTED: usize = 3;
+/// Minimum length in characters of the beginning of a value that is masked before a cut.
+const MIN_CUT: usize = 8;
 
 /// Secret values at the positions that plugins declare.
 #[derive(Default)]
@@ -49,6 +52,13 @@ impl DeclaredSecrets {
         let key = key.map(|plugin| (check.config_key(), Arc::clone(&plugin.value)));
         let secrets = key.and_then(|key| self.by_config.get(&key));
         secrets.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Adds the values of variables that are secret by their names, to be masked in problems.
+    pub(super) fn add_variables(&mut self, variables: &[Variable]) {
+        for variable in variables.iter().filter(|variable| variable.is_secret()) {
+            self.secret(Arc::clone(&variable.value));
+        }
     }
 
     fn at(&mut self, config: &Node, pointers: &[String]) -> Vec<Arc<Secret>> {
@@ -92,6 +102,7 @@ impl DeclaredSecrets {
             if text.contains(&shown) {
                 *text = text.replace(&shown, "`***`");
             }
+            mask_cut(text, value);
         }
         self.mask(text, |_| "***".to_owned());
     }
@@ -103,6 +114,19 @@ impl DeclaredSecrets {
                 *text = text.replace(line, &masked(line));
             }
         }
+    }
+}
+
+/// Masks the beginning of a value at which a text in a message was cut.
+fn mask_cut(text: &mut String, value: &str) {
+    let length = value.char_indices().nth(MIN_CUT).map(|(length, _)| length);
+    let Some(begin) = length.and_then(|length| value.get(..length)) else {
+        return;
+    };
+    let Some(start) = text.find(begin) else { return };
+    let cut = text.get(start..).and_then(|rest| rest.split_once('…'));
+    if let Some((shown, _)) = cut.filter(|(shown, _)| value.starts_with(shown)) {
+        text.replace_range(start..start + shown.len(), "***");
     }
 }
 

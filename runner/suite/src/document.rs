@@ -36,13 +36,13 @@ pub struct Document {
 pub struct PlainSecrets(Option<Arc<Source>>);
 
 impl PlainSecrets {
-    /// The same problems without the secrets at which they stand, and without source lines.
+    /// The same problems without secrets and without source lines.
     #[must_use]
     pub fn hide(&self, problems: Problems) -> Problems {
-        let keys = SecretKeys::default();
+        let keys = SecretKeys::of_settings();
         let mut secrets = ProblemSecrets::new(self.0.as_slice(), &keys);
         problems.map(|mut problem| {
-            secrets.hide_at_position(&mut problem);
+            secrets.hide(&mut problem);
             without_line(problem)
         })
     }
@@ -117,7 +117,7 @@ impl Document {
             report: &mut report,
         };
         let root = root.map(|node| resolver.value(&node));
-        let problems = report.into_problems(&SecretKeys::default());
+        let problems = report.into_problems(&SecretKeys::of_settings());
         Self {
             root,
             problems: problems.iter().cloned().map(without_line).collect(),

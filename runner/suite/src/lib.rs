@@ -91,6 +91,7 @@ pub use self::plugin_validation::{
     ConfigAborted, ConfigProblem, ConfigRequest, ConfigResponse, ConfigUse, ConfigUses, MAX_CONFIG_PROBLEMS,
     ProblemAt,
 };
+pub use self::problem_secrets::without_secrets;
 pub use self::references::ReferencePolicy;
 pub use self::schema_validation::{SchemaRequest, SchemaResponse, validate_configs};
 pub use self::target::Target;

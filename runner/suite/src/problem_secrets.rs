@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::secret_keys::SecretKeys;
 use super::secret_spans::{SecretSpans, without_user_info};
 use super::source::{Source, printable};
-use crate::problem::Problem;
+use crate::problem::{Origin, Problem};
 
 /// Minimum length in bytes of a part of a secret that is recognised in a message.
 const MIN_PART: usize = 3;
@@ -31,18 +31,23 @@ impl<'a> ProblemSecrets<'a> {
         }
     }
 
-    /// Hides secrets in the line that a problem shows, and in its words. The problems of a file should follow each
-    /// other.
+    /// Hides secrets in the line that a problem shows, in its words, and in the path of its key. The problems of a file
+    /// should follow each other.
     pub(super) fn hide(&mut self, problem: &mut Problem) {
         self.hide_at_position(problem);
         for text in std::iter::once(&mut problem.message).chain(&mut problem.hint) {
             *text = without_user_info(text);
             hide_in_quotes(text, self.keys);
         }
+        if let Origin::Key { path, .. } = &mut problem.origin
+            && let Some(masked) = SecretSpans::masked(path, self.keys)
+        {
+            *path = masked.text;
+        }
     }
 
     /// Hides the secret at which a problem stands, in the line that it shows and in its words.
-    pub(super) fn hide_at_position(&mut self, problem: &mut Problem) {
+    fn hide_at_position(&mut self, problem: &mut Problem) {
         let mut sources = self.sources.iter();
         let source = sources.find(|source| problem.is_in(&source.path, source.order()));
         let (Some(source), Some(at)) = (source, problem.at()) else {
@@ -64,6 +69,14 @@ impl<'a> ProblemSecrets<'a> {
             secret.hide(hint);
         }
     }
+}
+
+/// A message without user info, without queries of URLs, and without the values of secret keys in what it quotes.
+#[must_use]
+pub fn without_secrets(message: &str) -> String {
+    let mut text = without_user_info(message);
+    hide_in_quotes(&mut text, &SecretKeys::of_settings());
+    text
 }
 
 /// The secret that a problem is about.
@@ -128,16 +141,46 @@ fn split_subject(text: &str) -> (&str, &str) {
 /// Hides secrets within what a text quotes: whole values with keys in them, such as a URL with a query.
 fn hide_in_quotes(text: &mut String, keys: &SecretKeys) {
     let (subject, rest) = split_subject(text);
-    let pieces = rest.split('`').enumerate();
-    let masked: Vec<_> = pieces
-        .map(|(index, piece)| {
-            let masked = (index % 2 == 1).then(|| SecretSpans::masked(piece, keys));
-            masked.flatten().map_or(Cow::Borrowed(piece), Cow::Owned)
-        })
-        .collect();
-    if masked.iter().any(|piece| matches!(piece, Cow::Owned(_))) {
-        *text = format!("{subject}{}", masked.join("`"));
+    let pieces: Vec<&str> = rest.split('`').collect();
+    let is_paired = pieces.len() % 2 == 1;
+    let masked = if is_paired {
+        masked_pieces(&pieces, keys)
+    } else {
+        masked_as_one(rest, keys)
+    };
+    if let Some(masked) = masked {
+        *text = format!("{subject}{masked}");
     }
+}
+
+/// The pieces between backticks, with secrets masked, if there are any. A secret may have backticks in it: if one is at
+/// the end of a piece, everything is masked up to the last backtick.
+fn masked_pieces(pieces: &[&str], keys: &SecretKeys) -> Option<String> {
+    let mut shown: Vec<Cow<'_, str>> = Vec::with_capacity(pieces.len());
+    for (index, piece) in pieces.iter().enumerate() {
+        // A parameter of a URL may stand after a backtick in the URL.
+        let is_searched = index % 2 == 1 || piece.contains('=');
+        let masked = is_searched.then(|| SecretSpans::masked(piece, keys)).flatten();
+        let Some(masked) = masked else {
+            shown.push(Cow::Borrowed(piece));
+            continue;
+        };
+        shown.push(Cow::Owned(masked.text));
+        if masked.is_to_end && index + 1 < pieces.len() {
+            shown.extend(pieces.last().map(|last| Cow::Borrowed(*last)));
+            break;
+        }
+    }
+    let is_masked = shown.iter().any(|piece| matches!(piece, Cow::Owned(_)));
+    is_masked.then(|| shown.join("`"))
+}
+
+/// A text with secrets masked in what is between its first and its last backtick, if there are any.
+fn masked_as_one(text: &str, keys: &SecretKeys) -> Option<String> {
+    let (before, rest) = text.split_once('`')?;
+    let (quoted, after) = rest.rsplit_once('`').unwrap_or((rest, ""));
+    let masked = SecretSpans::masked(quoted, keys)?;
+    Some(format!("{before}`{}`{after}", masked.text))
 }
 
 /// A text without all that it quotes, if it quotes anything.
@@ -166,12 +209,34 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_the_command_line_shows_no_secret() {
+        for (message, shown) in [
+            ("invalid value `password:a`", "invalid value `password:***`"),
+            (
+                "invalid value `http://u:a@b:99999`",
+                "invalid value `http://***@b:99999`",
+            ),
+            ("invalid value `http://b/?x=a`b`", "invalid value `http://b/?***`"),
+            ("invalid value `5x`", "invalid value `5x`"),
+        ] {
+            assert_eq!(without_secrets(message), shown);
+        }
+    }
+
+    #[test]
     fn a_secret_is_hidden_after_a_key_within_what_is_quoted() {
         for (text, shown) in [
             (
                 "check `token: a`: found `x token: a` and `token=b`",
-                "check `token: a`: found `x token: ***` and `token=***`",
+                "check `token: a`: found `x token: ***`",
             ),
+            ("unknown key `token:a` in `admin`", "unknown key `token:***`"),
+            ("unknown key `token:a`b`", "unknown key `token:***`"),
+            ("unknown key `token:a`b`c`", "unknown key `token:***`"),
+            ("unknown key `token:a` `b` c", "unknown key `token:***` c"),
+            ("`x`: no URL: `a`?token=b` c", "`x`: no URL: `a`?token=***` c"),
+            ("no URL: `a``?token=b` c", "no URL: `a``?token=***` c"),
+            ("no URL: `a`?token=b`c` d", "no URL: `a`?token=***` d"),
             (
                 "`timeout`: invalid duration `5x`",
                 "`timeout`: invalid duration `5x`",

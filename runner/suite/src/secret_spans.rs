@@ -1,27 +1,32 @@
 //! Where secrets stand in a file, by the names of keys: found in one pass over the text, which need not be valid YAML.
 //! In doubt a text is hidden: a secret goes on until something is clearly an entry of its own.
 
+mod anchors;
 mod key;
+mod private_key;
 #[cfg(test)]
 mod tests;
+mod url_query;
 mod user_info;
 mod value;
 
-use std::collections::HashSet;
 use std::ops::Range;
 
-use self::key::{Key, Place};
+use self::anchors::Anchors;
+use self::key::{Key, Place, WordPlace};
 pub(super) use self::user_info::masked as without_user_info;
-use super::secret_keys::{Secrecy, SecretKeys};
-
-/// Maximum number of searches for anchors that stand for secrets; then all anchors do.
-const MAX_ANCHOR_SEARCHES: usize = 3;
-
-/// Maximum number of aliases in secrets; with more, all anchors stand for secrets.
-const MAX_ALIASES: usize = 10_000;
+use super::secret_keys::{Secrecy, SecretKeys, is_mapping};
 
 /// Maximum number of secrets, and of their parts; with more, the whole text is hidden.
 const MAX_SPANS: usize = 100_000;
+
+/// A text in which secrets are masked.
+#[derive(Debug)]
+pub(super) struct Masked {
+    pub(super) text: String,
+    /// Whether a secret is at its end, so that the secret may go on in what follows it.
+    pub(super) is_to_end: bool,
+}
 
 /// The byte ranges of secrets in a text.
 #[derive(Debug, Default)]
@@ -34,14 +39,16 @@ pub(super) struct SecretSpans {
 
 impl SecretSpans {
     pub(super) fn of(text: &str, keys: &SecretKeys) -> Self {
-        let values = values(text, keys);
-        let user_info: Vec<_> = user_info::spans(text).take(MAX_SPANS).collect();
-        let spans = values.iter().chain(&user_info);
+        let mut values = anchors::values(text, keys);
+        values.extend(private_key::spans(text).take(MAX_SPANS));
+        let queries = url_query::spans(text).filter(|_| keys.include_queries());
+        let of_urls: Vec<_> = user_info::spans(text).chain(queries).take(MAX_SPANS).collect();
+        let spans = values.iter().chain(&of_urls);
         let hidden = spans.flat_map(|span| value::hidden(text, span));
         let hidden: Vec<_> = hidden.take(MAX_SPANS).collect();
-        if [&values, &user_info, &hidden]
+        if [&values, &of_urls, &hidden]
             .iter()
-            .any(|spans| spans.len() == MAX_SPANS)
+            .any(|spans| spans.len() >= MAX_SPANS)
         {
             return Self::whole(text);
         }
@@ -63,11 +70,15 @@ impl SecretSpans {
     }
 
     /// `text` with `***` in place of what is hidden, if anything is. Dots stand for a secret in an example.
-    pub(super) fn masked(text: &str, keys: &SecretKeys) -> Option<String> {
+    pub(super) fn masked(text: &str, keys: &SecretKeys) -> Option<Masked> {
         let mut hidden = Self::of(text, keys).hidden;
         let is_example = |span: &Range<usize>| text.get(span.clone()).is_none_or(|part| part == "..");
         hidden.retain(|span| !is_example(span));
-        (!hidden.is_empty()).then(|| without(text, &hidden))
+        let last = hidden.last()?;
+        Some(Masked {
+            text: without(text, &hidden),
+            is_to_end: last.end >= text.trim_end().len(),
+        })
     }
 
     /// Whether the character at an offset must not be shown.
@@ -124,39 +135,6 @@ fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
-/// The values of secret keys, and of anchors that such values refer to.
-fn values(text: &str, keys: &SecretKeys) -> Vec<Range<usize>> {
-    let mut anchors = Anchors::Named(HashSet::new());
-    for _ in 0..MAX_ANCHOR_SEARCHES {
-        let found = Search::new(text, keys, &anchors).run();
-        let aliases = found.iter().flat_map(|span| value::aliases(text, span));
-        let aliases: HashSet<&str> = aliases.take(MAX_ALIASES).collect();
-        if aliases.len() == MAX_ALIASES {
-            break;
-        }
-        if aliases.iter().all(|name| anchors.contain(name)) {
-            return found;
-        }
-        anchors = Anchors::Named(aliases);
-    }
-    Search::new(text, keys, &Anchors::All).run()
-}
-
-/// Anchors whose values are secret.
-enum Anchors<'t> {
-    Named(HashSet<&'t str>),
-    All,
-}
-
-impl Anchors<'_> {
-    fn contain(&self, name: &str) -> bool {
-        match self {
-            Self::Named(names) => names.contains(name),
-            Self::All => true,
-        }
-    }
-}
-
 /// A line so far.
 #[derive(Clone, Copy, Default)]
 struct Line {
@@ -180,10 +158,21 @@ impl Line {
 /// A secret whose end is not found yet.
 struct Open {
     start: usize,
+    /// Where its value begins.
+    value: usize,
     line: usize,
     /// Lines that are indented more belong to it.
     indent: usize,
     is_flow: bool,
+}
+
+/// A mapping whose values are all secret.
+struct Scope {
+    /// Absent if it ends at a line that is indented less.
+    end: Option<usize>,
+    line: usize,
+    /// Lines that are indented more belong to it.
+    indent: usize,
 }
 
 struct Search<'a> {
@@ -192,6 +181,9 @@ struct Search<'a> {
     anchors: &'a Anchors<'a>,
     line: Line,
     open: Option<Open>,
+    secret_entries: Option<Scope>,
+    /// Where a text begins that is in place of a mapping.
+    text_start: Option<usize>,
     /// No entry begins before this offset: what precedes it is quoted or in brackets.
     quiet_until: usize,
     found: Vec<Range<usize>>,
@@ -205,6 +197,8 @@ impl<'a> Search<'a> {
             anchors,
             line: Line::default(),
             open: None,
+            secret_entries: None,
+            text_start: None,
             quiet_until: 0,
             found: Vec::new(),
         }
@@ -258,12 +252,19 @@ impl<'a> Search<'a> {
 
     /// A word at the beginning of an entry, which may be a key without its colon.
     fn word(&mut self, at: usize) {
-        if self.line.content != Some(at) && !matches!(self.line.last, b'{' | b',') {
+        let place = match self.line.last {
+            b',' => WordPlace::AfterComma,
+            b'{' => WordPlace::First,
+            _ if self.text_start == Some(at) => WordPlace::Item,
+            _ if self.line.content != Some(at) => return,
+            _ if self.line.lead == Some(at) => WordPlace::First,
+            _ => WordPlace::Item,
+        };
+        let Some(word) = key::word_before_text(self.text, at, place) else {
             return;
-        }
-        let word = key::word_before_text(self.text, at);
-        if let Some(word) = word.filter(|word| self.keys.secrecy(word) == Some(Secrecy::Value)) {
-            self.begin(at + word.len(), Secrecy::Value, self.line.indent());
+        };
+        if word.is_unknown || self.keys.secrecy(word.name) == Some(Secrecy::Value) {
+            self.begin(word.end, Secrecy::Value, self.line.indent());
         }
     }
 
@@ -283,12 +284,15 @@ impl<'a> Search<'a> {
                 _ => key.start,
             });
         }
-        let secrecy = if key.is_unknown {
+        let secrecy = if key.is_unknown || self.is_secret_entry(&key, at) {
             Some(Secrecy::Value)
         } else {
             let of_phrase = || self.keys.secrecy(key.phrase);
             self.keys.secrecy(key.name).or_else(of_phrase)
         };
+        if secrecy.is_none() && is_mapping(key.name) {
+            self.text_start = value::start_of_text(self.text, at + 1);
+        }
         if let Some(secrecy) = secrecy {
             let indent = match key.place {
                 Place::Lead => key.start - self.line.start,
@@ -296,6 +300,19 @@ impl<'a> Search<'a> {
             };
             self.begin(at + 1, secrecy, indent);
         }
+    }
+
+    /// Whether a key is in a mapping whose values are all secret.
+    fn is_secret_entry(&mut self, key: &Key<'_>, at: usize) -> bool {
+        let is_inside = self.secret_entries.as_ref().is_some_and(|scope| match scope.end {
+            Some(end) => at < end,
+            None => {
+                let column = self.line.lead.unwrap_or(at) - self.line.start;
+                key.place != Place::Lead || self.line.start == scope.line || column > scope.indent
+            }
+        });
+        self.secret_entries.take_if(|_| !is_inside);
+        is_inside
     }
 
     /// Whether a key is clearly an entry after the open secret, not a part of it.
@@ -309,21 +326,30 @@ impl<'a> Search<'a> {
         let (column, is_item) = (lead - self.line.start, self.line.content != Some(lead));
         match key.place {
             Place::Lead => {
-                self.line.start > open.line && (column < open.indent || (column == open.indent && !is_item))
+                let is_beside = column == open.indent && !is_item && key.start > open.value;
+                self.line.start > open.line && (column < open.indent || is_beside)
             }
-            Place::Flow => open.is_flow,
+            Place::Flow => open.is_flow && key.start > open.value,
             Place::Inside => false,
         }
     }
 
     /// Opens a secret after a key or an anchor.
     fn begin(&mut self, from: usize, secrecy: Secrecy, indent: usize) {
-        if secrecy == Secrecy::Text && !value::is_text(self.text, from) {
+        if secrecy != Secrecy::Value && !value::is_text(self.text, from) {
+            if secrecy == Secrecy::Entries {
+                self.secret_entries = Some(Scope {
+                    end: value::end_of_mapping(self.text, from),
+                    line: self.line.start,
+                    indent,
+                });
+            }
             return;
         }
         self.quiet_until = value::end_of_enclosed(self.text, from);
         self.open = Some(Open {
             start: from,
+            value: value::start(self.text, from),
             line: self.line.start,
             indent,
             is_flow: self.line.is_flow,

@@ -22,6 +22,7 @@ mod secrets;
 mod shared;
 mod timing;
 mod transient;
+mod unclear_secrets;
 mod units;
 mod variables;
 mod variables_missing;

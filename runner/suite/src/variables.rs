@@ -52,10 +52,12 @@ impl Variable {
     /// The value for a list of all variables: `***` if the name says that it is secret, which no variable should be.
     #[must_use]
     pub fn listed_value(&self) -> &str {
-        match SecretKeys::default().secrecy(&self.name) {
-            Some(Secrecy::Value) => "***",
-            _ => &self.value,
-        }
+        if self.is_secret() { "***" } else { &self.value }
+    }
+
+    /// Whether the name says that the value is secret.
+    pub(super) fn is_secret(&self) -> bool {
+        SecretKeys::default().secrecy(&self.name) == Some(Secrecy::Value)
     }
 }
 

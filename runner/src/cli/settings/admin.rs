@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args};
 use url::Url;
 
 use canary_settings::{Access, Admin, Listen, Report, Token};
-use canary_suite::Environment;
+use canary_suite::{Environment, without_secrets};
 
 const TOKEN: &str = "CANARY_ADMIN_TOKEN";
 const ADMIN: &str = "CANARY_ADMIN";
@@ -92,10 +92,15 @@ impl FromStr for Address {
 /// An admin address that does not fit the command.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum AdminAddressError {
-    #[error("cannot listen on the URL `{0}`; use `--admin ADDRESS:PORT`")]
+    #[error("cannot listen on the URL {shown}; use `--admin ADDRESS:PORT`", shown = quoted_url(.0))]
     Url(Url),
     #[error("the admin server is disabled; set the address of a running instance with `--admin`")]
     Disabled,
+}
+
+/// A URL for a message, without user info and query.
+fn quoted_url(url: &Url) -> String {
+    without_secrets(&format!("`{url}`"))
 }
 
 /// The admin API to connect to, and the token.
@@ -301,6 +306,20 @@ mod tests {
                 .refuse_secrets(None)
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_url_to_listen_on_is_refused_without_its_secrets() {
+        for url in [
+            "https://correct-horse@example.com/",
+            "https://example.com/?a=correct-horse",
+        ] {
+            let error = super::AdminAddressError::Url(url.parse().unwrap()).to_string();
+            assert!(
+                error.contains("example.com/") && !error.contains("horse"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

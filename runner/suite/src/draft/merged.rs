@@ -52,7 +52,8 @@ impl MergedDraft {
     /// Every problem of every file.
     pub fn finish(mut self, catalog: &Catalog, host_limits: &HostLimits) -> Result<Suite, Problems> {
         let mut report = std::mem::take(&mut self.0.report);
-        let declared = declared_secrets::find(&self.0.files, &self.0.unused, catalog);
+        let mut declared = declared_secrets::find(&self.0.files, &self.0.unused, catalog);
+        declared.add_variables(&self.0.variables);
         let validator = Validator {
             plugins: self.usable_plugins(catalog, &mut report),
             limits: Limits {

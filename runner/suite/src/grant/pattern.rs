@@ -208,6 +208,10 @@ impl Hosts {
 
 /// Colons within brackets belong to an IPv6 address; without brackets they are ambiguous.
 fn split_port(endpoint: &str) -> Result<(&str, Option<&str>), GrantError> {
+    // Its password must be in no message.
+    if endpoint.contains('@') {
+        return Err(GrantError::HasUser);
+    }
     let (host, port) = match endpoint.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (endpoint, None),

@@ -25,7 +25,7 @@ pub(super) struct Key<'t> {
     pub(super) start: usize,
     /// A quoted text, or the last word, which may be empty.
     pub(super) name: &'t str,
-    /// All words and signs of a key without quotes, such as `api key` and `$['token']`.
+    /// All words and signs of a key, such as `api key`, `$['token']` and `"token"'`.
     pub(super) phrase: &'t str,
     pub(super) is_quoted: bool,
     /// Whether the key may be any: it is escaped, an alias, or begins on an earlier line or too far away.
@@ -54,10 +54,7 @@ impl<'t> Key<'t> {
         if REFERENCES.iter().any(|reference| before.ends_with(reference)) {
             return None;
         }
-        let phrase = match quoted {
-            Some(_) => "",
-            None => phrase(head, text.as_bytes().get(separator) == Some(&b'=')),
-        };
+        let phrase = phrase(head, text.as_bytes().get(separator) == Some(&b'='));
         let next = text.as_bytes().get(separator + 1);
         let is_alias = before.ends_with('*') && next.is_some_and(u8::is_ascii_whitespace);
         let is_cut = from > line && (name.len() == head.len() || phrase.len() == head.len());
@@ -99,15 +96,74 @@ fn phrase(head: &str, is_parameter: bool) -> &str {
     head.rsplit(is_end).next().unwrap_or_default()
 }
 
+/// Where a word stands that may be a key without its colon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WordPlace {
+    /// First in its line or after an opening bracket.
+    First,
+    /// First after a `-`.
+    Item,
+    AfterComma,
+}
+
+/// A word, or what is in quotes.
+#[derive(Debug)]
+pub(super) struct Word<'t> {
+    pub(super) name: &'t str,
+    pub(super) end: usize,
+    /// Whether it may be any, since it is escaped.
+    pub(super) is_unknown: bool,
+}
+
+impl<'t> Word<'t> {
+    /// The word at an offset, and whether quotes are around it.
+    fn at(text: &'t str, start: usize) -> Option<(Self, bool)> {
+        let rest = text.get(start..)?;
+        let inner = rest.strip_prefix(['"', '\'']);
+        let quote = inner.and(rest.chars().next());
+        let inner = inner.unwrap_or(rest);
+        let end_where = |is_end: &dyn Fn(char) -> bool| {
+            let mut ends = inner.char_indices().take(MAX_WORD);
+            ends.find(|(_, char)| is_end(*char)).map(|(end, _)| end)
+        };
+        let closed = quote.and_then(|quote| end_where(&|char| char == quote || matches!(char, '\r' | '\n')));
+        let closed = closed.filter(|end| {
+            inner
+                .get(*end..)
+                .is_some_and(|rest| rest.starts_with(['"', '\'']))
+        });
+        let end = closed.or_else(|| end_where(&|char| !is_in_name(char)))?;
+        let (name, _) = inner.split_at_checked(end)?;
+        let word = Self {
+            name,
+            end: text.len() - inner.len() + end + usize::from(closed.is_some()),
+            is_unknown: closed.is_some() && name.contains('\\'),
+        };
+        Some((word, closed.is_some()))
+    }
+}
+
 /// The word at `start`, if a text follows it in place of a colon.
-pub(super) fn word_before_text(text: &str, start: usize) -> Option<&str> {
-    let rest = text.get(start..)?;
-    let mut ends = rest.char_indices().take(MAX_WORD);
-    let (end, _) = ends.find(|(_, char)| !is_in_name(*char))?;
-    let (word, after) = rest.split_at(end);
-    let next = after.trim_start_matches(is_blank).chars().next()?;
-    let is_text = !matches!(next, ':' | '=' | ',' | '}' | ']' | '#' | '\r' | '\n');
+pub(super) fn word_before_text(text: &str, start: usize, place: WordPlace) -> Option<Word<'_>> {
+    let (word, is_quoted) = Word::at(text, start)?;
+    let line = text.get(word.end..)?.trim_start_matches(is_blank);
+    let may_go_on = is_quoted && place != WordPlace::Item;
+    let after = if may_go_on { line.trim_start() } else { line };
+    let is_next_line = after.len() < line.len();
+    let next = after.chars().next()?;
+    let is_text = match next {
+        ':' | '=' | '}' | ']' | '#' | '\r' | '\n' => false,
+        ',' => is_quoted && !is_next_line && place == WordPlace::First && begins_text(after),
+        '-' | '?' | '&' => !is_next_line,
+        _ => true,
+    };
     is_text.then_some(word)
+}
+
+/// Whether a text follows a comma in its line.
+fn begins_text(after: &str) -> bool {
+    let rest = after.trim_start_matches([',', ' ', '\t']);
+    !rest.is_empty() && !rest.starts_with(['\r', '\n', '#', ']', '}'])
 }
 
 /// The place of a key after `before`, which is all of the line or its end.

@@ -29,7 +29,7 @@ fn of_line(line: &str) -> impl Iterator<Item = Range<usize>> {
     std::iter::from_fn(move || {
         loop {
             let rest = line.get(start..).filter(|rest| !rest.is_empty())?;
-            let is_end = |char: char| char.is_whitespace() || matches!(char, '"' | '\'' | '`');
+            let is_end = |char: char| char.is_whitespace() || matches!(char, '"' | '\'');
             let token = rest.split(is_end).next().unwrap_or_default();
             let begin = start;
             let span = of_token(token, last_at.and_then(|at| at.checked_sub(begin)));
@@ -43,19 +43,21 @@ fn of_line(line: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The user info in a text without spaces and quotes, after which the last `@` of its line is at `last_at`.
+/// The user info in a text without spaces and quotes, after which the last `@` of its line is at `last_at`. There may
+/// be backticks around it, and in it.
 fn of_token(token: &str, last_at: Option<usize>) -> Option<Range<usize>> {
-    let start = token.find("://").map_or(0, |scheme| scheme + 3);
+    let scheme = token.find("://").map(|scheme| scheme + 3);
+    let start = scheme.unwrap_or_else(|| token.len() - token.trim_start_matches('`').len());
     let rest = token.get(start..)?;
     if let Some(at) = rest.rfind('@') {
-        let is_password = start > 0 || rest.get(..at)?.contains(':');
+        let is_password = scheme.is_some() || rest.get(..at)?.contains(':');
         return is_password.then_some(start..start + at);
     }
     let authority = rest.split('/').next()?;
-    let (_, port) = authority.split_once(':').filter(|_| start > 0)?;
-    if authority.contains('…') {
+    if authority.contains('…') && scheme.is_some() {
         return Some(start..start + rest.find('…')?);
     }
+    let (_, port) = authority.split_once(':').filter(|_| scheme.is_some())?;
     // A space or a quote in a password.
     let is_digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let is_port = is_digits || authority.starts_with('[');
@@ -83,6 +85,9 @@ mod tests {
             ("\"http://user:a'b\\\"c@h/\"", "\"http://***@h/\""),
             ("http://a.test:80/long…", "http://a.test:80/long…"),
             ("`htp://user: pass@a`", "`htp://***@a`"),
+            ("`user:pa`ss@a:1` x", "`***@a:1` x"),
+            ("`htp://user:pa` `ss@a:1` x", "`htp://***@a:1` x"),
+            ("`http://token…` x", "`http://***…` x"),
             ("http://[::1]:80/ ops@a.test", "http://[::1]:80/ ops@a.test"),
             ("http://a:80/, to: ops@a.test", "http://a:80/, to: ops@a.test"),
         ] {

@@ -133,6 +133,34 @@ fn has_unknown_tag(properties: &str) -> bool {
     tags.any(|tag| !matches!(tag, "!!map" | "!!seq" | "!!str"))
 }
 
+/// Where the value after `from` begins, beyond comments, and commas that stand for an empty value.
+pub(super) fn start(text: &str, from: usize) -> usize {
+    let mut at = from;
+    loop {
+        at = skip(text, at, |byte| byte.is_ascii_whitespace() || byte == b',');
+        if byte(text, at) != Some(b'#') {
+            return at;
+        }
+        at = line_end(text, at);
+    }
+}
+
+/// Where the text after `from` begins, without its quote, if one does in the same line.
+pub(super) fn start_of_text(text: &str, from: usize) -> Option<usize> {
+    let start = skip(text, from, |byte| matches!(byte, b' ' | b'\t'));
+    let is_quoted = matches!(byte(text, start), Some(b'"' | b'\''));
+    let first = byte(text, start + usize::from(is_quoted))?;
+    first
+        .is_ascii_alphabetic()
+        .then_some(start + usize::from(is_quoted))
+}
+
+/// The end of the mapping after `from`, if it is in brackets.
+pub(super) fn end_of_mapping(text: &str, from: usize) -> Option<usize> {
+    let is_in_brackets = byte(text, after_properties(text, from)) == Some(b'{');
+    is_in_brackets.then(|| end_of_enclosed(text, from))
+}
+
 /// Up to where the value after `from` is quoted or in brackets, if it is. In doubt, it goes on to the end of its line.
 pub(super) fn end_of_enclosed(text: &str, from: usize) -> usize {
     let start = after_properties(text, from);

@@ -4,10 +4,10 @@ use super::*;
 
 /// Characters of a secret that must not stand together in a problem.
 const EXCERPT: usize = 8;
-const SECRET: &str = "Zq7Wk2Rv9Xj4Mp8T";
+pub(super) const SECRET: &str = "Zq7Wk2Rv9Xj4Mp8T";
 
 #[track_caller]
-fn assert_hidden(text: &str) {
+pub(super) fn assert_hidden(text: &str) {
     let problems = shown(text);
     for part in SECRET.as_bytes().windows(EXCERPT) {
         let part = str::from_utf8(part).unwrap();

@@ -132,7 +132,8 @@ fn a_grant_of_a_wrong_shape_says_why() {
 fn a_grant_without_a_right_host_says_why() {
     refuse(&[
         ("https://", "invalid host ``"),
-        ("https://user@host", "invalid host `user@host`"),
+        ("https://user@host", "it has a user name before `@`"),
+        ("tcp://user:pa`ss@host:1", "it has a user name before `@`"),
         ("https://exa mple.com", "invalid host `exa mple.com`"),
         ("https://a..b", "invalid host `a..b`"),
         ("https://[::1", "invalid host `[:`"),
