@@ -1,5 +1,4 @@
 //! The plugin `script` in the real sandbox.
-#![expect(clippy::unwrap_used, reason = "what is missing must fail the test")]
 
 use canary::outcome::Outcome;
 use canary_tests::harness::{AttemptBuilder, AttemptResult, Harness, alone, ms};

@@ -10,7 +10,7 @@ pub(super) struct RunOutput {
     /// Output format; `json` and `junit` have all details of every run.
     #[arg(long, value_enum, default_value_t = RunFormat::Human)]
     pub(super) format: RunFormat,
-    /// Print all assertions, measurements, attributes and log lines, also of passed runs.
+    /// Print all assertions, measurements, attributes and log lines.
     #[arg(long)]
     verbose: bool,
 }

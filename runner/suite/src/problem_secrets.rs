@@ -153,13 +153,22 @@ fn hide_in_quotes(text: &mut String, keys: &SecretKeys) {
     }
 }
 
+/// Whether a word of a text has a parameter of a URL.
+fn has_parameter(text: &str) -> bool {
+    let after_sign = |word: &str| {
+        word.split_once(['?', '&'])
+            .is_some_and(|(_, rest)| rest.contains('='))
+    };
+    text.split_whitespace().any(after_sign)
+}
+
 /// The pieces between backticks, with secrets masked, if there are any. A secret may have backticks in it: if one is at
 /// the end of a piece, everything is masked up to the last backtick.
 fn masked_pieces(pieces: &[&str], keys: &SecretKeys) -> Option<String> {
     let mut shown: Vec<Cow<'_, str>> = Vec::with_capacity(pieces.len());
     for (index, piece) in pieces.iter().enumerate() {
         // A parameter of a URL may stand after a backtick in the URL.
-        let is_searched = index % 2 == 1 || piece.contains('=');
+        let is_searched = index % 2 == 1 || has_parameter(piece);
         let masked = is_searched.then(|| SecretSpans::masked(piece, keys)).flatten();
         let Some(masked) = masked else {
             shown.push(Cow::Borrowed(piece));

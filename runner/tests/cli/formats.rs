@@ -55,6 +55,7 @@ async fn json_has_the_promised_fields_and_no_others() {
             "assertions",
             "measurements",
             "attributes",
+            "log",
             "usage",
         ];
         assert_eq!(keys(run), promised.into());

@@ -1,6 +1,7 @@
 //! No problem shows a secret whose key, value or end is unclear, because what stands around it is misspelt or misplaced.
 
 use super::quoted_secrets::{SECRET, assert_hidden};
+use crate::without_secrets;
 
 /// A check with this entry in its configuration, in a mapping in brackets and in one of lines, and as all of a file.
 fn in_every_place(entry: &str) -> [String; 4] {
@@ -200,4 +201,19 @@ fn the_value_of_a_variable_with_the_name_of_a_secret_is_hidden() {
             ));
         }
     }
+}
+
+#[test]
+fn what_a_message_says_itself_is_shown() {
+    for message in [
+        "`config.expect.body.length.>=`: no number is >= 10 and < 2",
+        "unknown key `a`: did you mean `b`? x=1 is shown",
+        "`a` is not `b`: write a=b, or c: d",
+    ] {
+        assert_eq!(without_secrets(message), message);
+    }
+    assert_eq!(
+        without_secrets("`http://h/`?password=abc` is no URL"),
+        "`http://h/`?password=***` is no URL"
+    );
 }
