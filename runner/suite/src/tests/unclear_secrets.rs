@@ -213,7 +213,7 @@ fn what_a_message_says_itself_is_shown() {
         assert_eq!(without_secrets(message), message);
     }
     assert_eq!(
-        without_secrets("`http://h/`?password=abc` is no URL"),
-        "`http://h/`?password=***` is no URL"
+        without_secrets("`http://h/`?password=abc` is a URL with a secret"),
+        "`http://h/`?***` is a URL with a secret"
     );
 }
