@@ -130,7 +130,7 @@ fn parse(from: &Location, header: &str, now: i64) -> Option<(Cookie, bool)> {
     Some((cookie, is_over))
 }
 
-/// Whether a number of seconds is more than 0; `None` if it is no number.
+/// Whether a number of seconds is more than 0; `None` if it is not a number.
 fn is_positive(text: &str) -> Option<bool> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -66,7 +66,7 @@ pub(crate) fn object(response: Response, context: &mut Context) -> JsResult<JsVa
     Ok(object.into())
 }
 
-/// The parsed body of a response; a `SyntaxError` that names the response if it is no JSON.
+/// The parsed body of a response; a `SyntaxError` that names the response if it is not JSON.
 fn parse(response: &Response, context: &mut Context) -> JsResult<JsValue> {
     let text = response.text();
     json::parse(&text, context).map_err(|error| {

@@ -30,7 +30,7 @@ pub(crate) enum Uncaught {
 }
 
 pub(crate) fn classify(error: JsError, context: &mut Context) -> Uncaught {
-    // Of an error of the engine itself, such as a limit of it, there is no object.
+    // Of an error of the engine itself, such as a limit of it, an object is missing.
     let trace = error.to_string();
     let script = Run::of(context)
         .map(|run| run.check.config.script.clone())

@@ -100,7 +100,7 @@ fn json(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValu
     let steps = path::parse(&path).map_err(|error| type_error(format_args!("expect.json: {error}")))?;
     let body = match response::json_of(&response, context) {
         Ok(body) => body,
-        // That a body is no JSON is the target's fault.
+        // That a body is not JSON is the target's fault.
         Err(error) => {
             let message = error.into_opaque(context)?;
             let message = match message.as_object() {

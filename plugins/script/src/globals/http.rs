@@ -84,7 +84,7 @@ fn session(_: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsV
     if let Some(value) = given.get("cookies", context)? {
         let host = host_of(&run.check.target).ok_or_else(|| {
             type_error(
-                "http.session: `cookies` are for the host of the target, which is no URL and no `HOST:PORT`",
+                "http.session: `cookies` are for the host of the target, which is neither a URL nor `HOST:PORT`",
             )
         })?;
         for (name, value) in members(&given.name("cookies"), &value, context)? {

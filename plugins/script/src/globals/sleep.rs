@@ -12,7 +12,7 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
         let time = duration(args.get_or_undefined(0), "sleep: the time")?;
         let left = Run::of(context)?.check.remaining();
         if time >= left {
-            // As the clients do, and not only once the host ends the run: then there is no verdict.
+            // As the clients do, and not only once the host ends the run: then the script cannot return a verdict.
             let reason = format!(
                 "cannot sleep for {} ms: the run has {} ms left",
                 time.as_millis(),
